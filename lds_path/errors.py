@@ -1,0 +1,54 @@
+"""Errors that a user can cause and can mend.
+
+Callers catch `LdsPathError`; each child also inherits the builtin that it specialises.
+A message is one line: which file, what was found, what was expected, what to do.
+
+`SlideProblem` and its children concern the data of one slide. A stage turns them into a
+quarantined slide (see `formats.manifest.run_stage`); every other error fails the job.
+"""
+
+from __future__ import annotations
+
+
+class LdsPathError(Exception):
+    """Something the user can mend; the command line prints it as one line."""
+
+
+class UsageError(LdsPathError, ValueError):
+    """A parameter, a sheet or a configuration asks for something impossible."""
+
+
+class ModelError(LdsPathError, ValueError):
+    """A model folder is missing, incomplete or does not fit the run."""
+
+
+class StageInputError(LdsPathError, FileNotFoundError):
+    """A stage was given a folder that the stage before it did not finish."""
+
+
+class TrainingError(LdsPathError, RuntimeError):
+    """Training cannot start or cannot go on."""
+
+
+class SlideProblem(LdsPathError):  # noqa: N818 - the word of the manifest
+    """The data of one slide prevent its analysis; the slide is quarantined."""
+
+
+class UnreadableSlideError(SlideProblem, OSError):
+    """The file is missing, empty, damaged or of an unknown format."""
+
+
+class MissingMppError(SlideProblem, ValueError):
+    """The slide does not say how large a pixel is."""
+
+
+class ImplausibleMppError(SlideProblem, ValueError):
+    """The size of a pixel is not one that a microscope makes."""
+
+
+class UnsuitableSlideError(SlideProblem, ValueError):
+    """The slide can be read but not analysed: too coarse, fluorescence, no tissue."""
+
+
+class LabelsError(SlideProblem, ValueError):
+    """Reference labels or a region of interest cannot be used with their slide."""

@@ -1,0 +1,1 @@
+"""What is on disk: numpy in, numpy out, no torch."""

@@ -1,0 +1,211 @@
+"""The manifest that every stage writes last: what was made, from what, how, and with what end.
+
+A folder without a manifest is not finished. A quarantined slide has a manifest and nothing else,
+and every later stage passes its reason on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import platform
+import resource
+import shutil
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Literal
+
+from lds_path import __version__
+from lds_path.errors import SlideProblem, StageInputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+FILE_NAME = "manifest.json"
+PACKAGES = ("numpy", "openslide-python", "tifffile", "zarr", "numba", "torch", "monai")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a stage says about the folder it wrote."""
+
+    stage: str
+    slide: str
+    status: Literal["done", "quarantined"]
+    reason: str = ""
+    """Why the slide is quarantined, in one line; empty when it is done."""
+    quarantined_by: str = ""
+    """The stage that found the problem."""
+    inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Name -> path and sha256 of a file, or of the manifest of a folder."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    results: Mapping[str, Any] = field(default_factory=dict)
+    """What the stage found out, for later stages and the report."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    device: str = "cpu"
+    created: str = ""
+    seconds: float = 0.0
+    peak_memory_mib: float = 0.0
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether the slide was put aside."""
+        return self.status == "quarantined"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest of a stage's folder.
+
+    Raises
+    ------
+    StageInputError
+        If the folder has no readable manifest: the stage did not finish there.
+    """
+    path = folder / FILE_NAME
+    try:
+        return Manifest(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise StageInputError(
+            f"{folder} has no {FILE_NAME}: the stage that writes it did not finish; run it again"
+        ) from None
+    except (ValueError, TypeError) as error:
+        raise StageInputError(
+            f"{path} is not a manifest ({error}); remove {folder} and run its stage again"
+        ) from None
+
+
+def run_stage(
+    stage: str,
+    output: Path,
+    work: Callable[[Path], Mapping[str, Any]],
+    *,
+    inputs: Mapping[str, Path],
+    parameters: Mapping[str, Any],
+    slide: str = "",
+    strict: bool = False,
+    device: str = "cpu",
+) -> Manifest:
+    """Run the work of a stage in its folder and write the manifest last.
+
+    Parameters
+    ----------
+    stage
+        Name of the stage.
+    output
+        Folder to write; what an unfinished earlier try left there is removed first.
+    work
+        Called with the folder; writes the data and returns the results for the manifest.
+    inputs
+        Files, and folders of earlier stages, by name.
+    parameters
+        The keyword arguments that shaped the result.
+    slide
+        Id of the slide; read from the first input folder when empty.
+    strict
+        Raise a `SlideProblem` instead of putting the slide in quarantine.
+    device
+        Where the network ran.
+
+    Raises
+    ------
+    SlideProblem
+        If the slide cannot be analysed and `strict` is set.
+    StageInputError
+        If an input folder was not finished.
+    """
+    started = time.monotonic()
+    folders = [read_manifest(path) for path in inputs.values() if path.is_dir()]
+    slide = slide or next((manifest.slide for manifest in folders), output.name)
+    _empty(output)
+    status: dict[str, Any] = {"status": "done"}
+    ill = next((manifest for manifest in folders if manifest.quarantined), None)
+    if ill is not None:
+        status = _quarantine(ill.reason, ill.quarantined_by)
+    else:
+        try:
+            status["results"] = dict(work(output))
+        except SlideProblem as problem:
+            _empty(output)
+            if strict:
+                raise
+            log.warning("%s is quarantined: %s", slide, problem)
+            status = _quarantine(str(problem), stage)
+    manifest = Manifest(
+        stage=stage,
+        slide=slide,
+        inputs={name: _describe_input(path) for name, path in inputs.items() if path.exists()},
+        parameters=dict(parameters),
+        versions=_versions(),
+        device=device,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=round(time.monotonic() - started, 3),
+        peak_memory_mib=round(_peak_memory_mib(), 1),
+        **status,
+    )
+    write_json(output / FILE_NAME, asdict(manifest))
+    return manifest
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON so that the file is either complete or absent."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as stream:
+        json.dump(content, stream, indent=1, allow_nan=False)
+        stream.write("\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(path)
+
+
+def sha256(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _empty(folder: Path) -> None:
+    """Make the folder, without what an earlier try left in it."""
+    marker = folder / ".lds-path"
+    if folder.exists():
+        ours = (folder / FILE_NAME).exists() or marker.exists()
+        foreign = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+        if foreign and not ours:
+            raise UsageError(
+                f"{folder} already holds {foreign[0]} and was not written by lds-path;"
+                " name a folder that is new or empty"
+            )
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    marker.touch()
+
+
+def _quarantine(reason: str, stage: str) -> dict[str, Any]:
+    return {"status": "quarantined", "reason": " ".join(reason.split()), "quarantined_by": stage}
+
+
+def _describe_input(path: Path) -> dict[str, str]:
+    file = path / FILE_NAME if path.is_dir() else path
+    return {"path": str(path), "sha256": sha256(file)}
+
+
+def _versions() -> dict[str, str]:
+    found = {"lds-path": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _peak_memory_mib() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -1,0 +1,1 @@
+"""What is learned: tensors in, tensors out, no files."""

@@ -1,0 +1,1 @@
+"""What is done: one module per stage, each named after its rule and its command."""
