@@ -1,0 +1,106 @@
+"""The sample sheet: one row a slide."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from lds_path.errors import UsageError
+
+COLUMNS = ("slide", "path", "mpp", "labels", "roi", "split", "patient", "batch")
+REQUIRED = ("slide", "path")
+SPLITS = ("train", "tune", "test")
+ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
+    """Return the sheet, indexed by slide id, with every column present.
+
+    Empty cells are empty strings, except `mpp`, which is a float and NaN where empty. The paths
+    in `path`, `labels` and `roi` are absolute.
+
+    Parameters
+    ----------
+    path
+        Tab-separated table with a header.
+    base
+        Folder that relative paths start from; the sheet's own folder when not given.
+
+    Raises
+    ------
+    UsageError
+        If the table cannot be read, or a column, an id or a value is not one that is known.
+    """
+    sheet = _read_table(path)
+    _check_columns(path, list(sheet.columns))
+    sheet = sheet.reindex(columns=list(COLUMNS), fill_value="")
+    for line, row in enumerate(sheet.itertuples(index=False), start=2):
+        _check_row(f"{path}, line {line}", str(row.slide), str(row.path), str(row.split))
+    _check_duplicates(path, sheet["slide"])
+    sheet["mpp"] = _read_mpp(path, sheet["mpp"])
+    folder = (base or path.parent).resolve()
+    for column in ("path", "labels", "roi"):
+        sheet[column] = [str(folder / cell) if cell else "" for cell in sheet[column]]
+    return sheet.set_index("slide", drop=False)
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    try:
+        sheet = pd.read_csv(
+            path, sep="\t", dtype=str, keep_default_na=False, comment="#", skip_blank_lines=True
+        )
+    except FileNotFoundError:
+        raise UsageError(
+            f"{path} does not exist; set `slides` in config.yaml to your sample sheet"
+        ) from None
+    except (ValueError, OSError) as error:
+        raise UsageError(
+            f"{path} is not a tab-separated table ({' '.join(str(error).split())});"
+            " it needs a header line with the columns slide and path"
+        ) from None
+    if sheet.empty:
+        raise UsageError(f"{path} lists no slide; add one line a slide below the header")
+    return sheet.map(str.strip)
+
+
+def _check_columns(path: Path, columns: list[str]) -> None:
+    known = ", ".join(COLUMNS)
+    for column in columns:
+        if column not in COLUMNS:
+            raise UsageError(f"{path} has the unknown column '{column}'; the columns are {known}")
+    for column in REQUIRED:
+        if column not in columns:
+            raise UsageError(f"{path} has no column '{column}'; columns are separated by tabs")
+
+
+def _check_row(line: str, slide: str, file: str, split: str) -> None:
+    if not ID_PATTERN.fullmatch(slide):
+        raise UsageError(
+            f"{line}: the slide id '{slide}' names files and folders, so it may hold only letters,"
+            " digits, '.', '_' and '-', and starts with a letter or digit; rename it (the path"
+            " may hold anything)"
+        )
+    if not file:
+        raise UsageError(f"{line}: slide '{slide}' has no path; fill the column 'path'")
+    if split and split not in SPLITS:
+        raise UsageError(f"{line}: split '{split}' is unknown; use one of {', '.join(SPLITS)}")
+
+
+def _check_duplicates(path: Path, slides: pd.Series[str]) -> None:
+    # Two ids that differ in case alone would share a folder on some file systems.
+    folded = slides.str.lower()
+    if folded.duplicated().any():
+        twice = slides[folded.duplicated()].iloc[0]
+        raise UsageError(f"{path} lists the slide id '{twice}' twice; give each slide its own id")
+
+
+def _read_mpp(path: Path, cells: pd.Series[str]) -> pd.Series[float]:
+    numbers = pd.to_numeric(cells.where(cells != ""), errors="coerce")
+    for cell, number in zip(cells, numbers, strict=True):
+        if cell and pd.isna(number):
+            raise UsageError(
+                f"{path}: the mpp '{cell}' is not a number; give microns per pixel, such as 0.25"
+            )
+    return numbers

@@ -1,0 +1,19 @@
+"""Data shared by the tests: real slides where they are, painted ones everywhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Folder of real slides and annotated images."""
+    folder = Path(os.environ.get("LDS_PATH_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real slides in {folder}; set LDS_PATH_DATA to their folder")
+    return folder
