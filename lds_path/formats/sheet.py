@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from lds_path.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COLUMNS = ("slide", "path", "mpp", "labels", "roi", "split", "patient", "batch")
 REQUIRED = ("slide", "path")
@@ -49,7 +53,12 @@ def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
 def _read_table(path: Path) -> pd.DataFrame:
     try:
         sheet = pd.read_csv(
-            path, sep="\t", dtype=str, keep_default_na=False, comment="#", skip_blank_lines=True
+            path,
+            sep="\t",
+            dtype=str,
+            keep_default_na=False,
+            quoting=csv.QUOTE_NONE,
+            encoding="utf-8-sig",
         )
     except FileNotFoundError:
         raise UsageError(
