@@ -1,0 +1,321 @@
+"""Label images: pyramidal OME-TIFF, as QuPath (Bio-Formats) and OpenSlide read it.
+
+One uint8 channel, 0 where nothing was analysed, otherwise the value of a class. Lossless, tiles
+of 512, the levels in the SubIFDs of the one page, pixel size and classes in the OME-XML.
+Level k is `ceil(size / 2**k)` and its pixel i covers level-0 pixels [i * 2**k, (i + 1) * 2**k].
+
+Memory while writing does not grow with the slide: compressed tiles wait in an unnamed temporary
+file beside the result, of which only the tiles' offsets are kept.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import IO, TYPE_CHECKING, Self
+
+import imagecodecs
+import numpy as np
+import tifffile
+
+from lds_path import __version__
+from lds_path.errors import StageInputError
+from lds_path.formats.ome_xml import LabelClass, parse_ome_xml, write_ome_xml
+from lds_path.geometry import Size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["BLOCK", "Block", "LabelClass", "Labels", "label_blocks", "open_labels", "write_labels"]
+
+TILE = 512
+BLOCK = 1024
+"""Side of the blocks that `write_labels` takes, unless told otherwise."""
+_DEFLATE_LEVEL = 4
+_CLASSIC_TIFF_LIMIT = 2**31
+
+
+@dataclass(frozen=True)
+class Block:
+    """A rectangle of label pixels."""
+
+    left: int
+    top: int
+    size: Size
+
+
+def label_blocks(size: Size, block: int = BLOCK) -> list[Block]:
+    """Return the blocks of a label image, row by row; the last ones are cut at the edges."""
+    return [
+        Block(left, top, Size(min(block, size.width - left), min(block, size.height - top)))
+        for top in range(0, size.height, block)
+        for left in range(0, size.width, block)
+    ]
+
+
+def write_labels(
+    path: Path,
+    blocks: Iterable[NDArray[np.uint8]],
+    size: Size,
+    *,
+    mpp: float,
+    classes: Sequence[LabelClass],
+    block: int = BLOCK,
+) -> None:
+    """Write a label image with its levels; the file is either complete or absent.
+
+    The same pixels give the same bytes.
+
+    Parameters
+    ----------
+    path
+        File to write, `*.ome.tif`.
+    blocks
+        The pixels of `label_blocks(size, block)`, in that order, (height, width) each.
+    size
+        Size of level 0.
+    mpp
+        Microns per pixel of level 0.
+    classes
+        What the values mean.
+    block
+        Side of the blocks, a multiple of 512.
+
+    Raises
+    ------
+    ValueError
+        If a block has another shape than its place, or the blocks are too few or too many.
+    """
+    sizes = level_sizes(size)
+    partial = path.with_name(path.name + ".partial")
+    with tempfile.TemporaryFile(dir=path.parent) as stream:
+        spools = [_TileSpool(stream, level_size) for level_size in sizes]
+        for place, pixels in zip(label_blocks(size, block), blocks, strict=True):
+            spools[0].put_block(place, pixels)
+        for finer, coarser in pairwise(spools):
+            _reduce(finer, coarser)
+        description = write_ome_xml(path.name.partition(".")[0], size, mpp, classes)
+        try:
+            _write_tiff(partial, spools, mpp, description)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                partial.unlink()
+            raise
+    partial.replace(path)
+
+
+def level_sizes(size: Size) -> list[Size]:
+    """Return the size of every level, from the full one to the first that fits one tile."""
+    sizes = [size]
+    while max(sizes[-1].width, sizes[-1].height) > TILE:
+        sizes.append(Size(-(-sizes[-1].width // 2), -(-sizes[-1].height // 2)))
+    return sizes
+
+
+def reduce_by_majority(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return labels at half the resolution: the most frequent value of each 2 x 2 pixels.
+
+    0 competes like any value. Of equally frequent values the highest wins where row + column of
+    the result is even, the lowest elsewhere, so that from level to level borders do not drift
+    and areas do not grow. An odd edge counts twice.
+    """
+    height, width = labels.shape
+    if height % 2 or width % 2:
+        labels = np.pad(labels, ((0, height % 2), (0, width % 2)), mode="edge")
+    if not labels.any():
+        return labels[::2, ::2]
+    four = (labels[::2, ::2], labels[::2, 1::2], labels[1::2, ::2], labels[1::2, 1::2])
+    low, high = np.minimum(*four[:2]), np.maximum(*four[:2])
+    low_2, high_2 = np.minimum(*four[2:]), np.maximum(*four[2:])
+    first, last = np.minimum(low, low_2), np.maximum(high, high_2)
+    second, third = np.maximum(low, low_2), np.minimum(high, high_2)
+    second, third = np.minimum(second, third), np.maximum(second, third)
+    # In order, values that occur twice stand side by side.
+    highest = np.where(first == second, second, last)
+    highest = np.where(second == third, third, highest)
+    highest = np.where(third == last, last, highest)
+    lowest = np.where(third == last, third, first)
+    lowest = np.where(second == third, second, lowest)
+    lowest = np.where(first == second, first, lowest)
+    highest[::2, 1::2], highest[1::2, ::2] = lowest[::2, 1::2], lowest[1::2, ::2]
+    winner: NDArray[np.uint8] = highest
+    return winner
+
+
+class Labels:
+    """A label image on disk; reads decode only the tiles they need, from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = tifffile.TiffFile(path)
+        except (OSError, ValueError, tifffile.TiffFileError) as error:
+            raise StageInputError(
+                f"{path} is not a label image ({error}); run stitch again"
+            ) from None
+        page = self._file.pages.first
+        try:
+            self.mpp, self.classes = parse_ome_xml(page.description)
+        except ValueError as error:
+            self._file.close()
+            raise StageInputError(
+                f"{path} has no classes of lds-path in its OME-XML ({error}); run stitch again"
+            ) from None
+        self._levels = [page, *(page.pages or ())]
+        self._lock = threading.Lock()
+
+    @property
+    def size(self) -> Size:
+        """Size of level 0."""
+        return self.level_size(0)
+
+    @property
+    def level_count(self) -> int:
+        """Number of levels."""
+        return len(self._levels)
+
+    def level_size(self, level: int) -> Size:
+        """Return the size of a level."""
+        return Size(self._levels[level].imagewidth, self._levels[level].imagelength)
+
+    def read(self, level: int, left: int, top: int, size: Size) -> NDArray[np.uint8]:
+        """Return the labels of a rectangle of a level, (height, width); 0 beyond the edges."""
+        labels = np.zeros((size.height, size.width), np.uint8)
+        extent = self.level_size(level)
+        right, bottom = min(left + size.width, extent.width), min(top + size.height, extent.height)
+        for tile_top in range(max(top, 0) // TILE * TILE, bottom, TILE):
+            for tile_left in range(max(left, 0) // TILE * TILE, right, TILE):
+                tile = self._read_tile(level, tile_left // TILE, tile_top // TILE)
+                x, y = max(left, tile_left), max(top, tile_top)
+                x_end, y_end = min(right, tile_left + TILE), min(bottom, tile_top + TILE)
+                labels[y - top : y_end - top, x - left : x_end - left] = tile[
+                    y - tile_top : y_end - tile_top, x - tile_left : x_end - tile_left
+                ]
+        return labels
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _read_tile(self, level: int, column: int, row: int) -> NDArray[np.uint8]:
+        page = self._levels[level]
+        index = row * -(-page.imagewidth // TILE) + column
+        with self._lock:
+            self._file.filehandle.seek(page.dataoffsets[index])
+            encoded = self._file.filehandle.read(page.databytecounts[index])
+        return _decode(encoded)
+
+
+def open_labels(path: Path) -> Labels:
+    """Return a label image that `write_labels` wrote, open for reading.
+
+    Raises
+    ------
+    StageInputError
+        If the file is missing, damaged, or not such an image.
+    """
+    return Labels(path)
+
+
+class _TileSpool:
+    """The compressed tiles of one level, in any order, in a file shared by the levels."""
+
+    def __init__(self, stream: IO[bytes], size: Size) -> None:
+        self.size = size
+        self.columns, self.rows = -(-size.width // TILE), -(-size.height // TILE)
+        self._stream = stream
+        self._places = np.zeros((self.columns * self.rows, 2), np.int64)  # offset, length
+
+    def put_block(self, place: Block, pixels: NDArray[np.uint8]) -> None:
+        """Cut a block, whose corner is a tile's corner, into tiles and keep them."""
+        if pixels.shape != (place.size.height, place.size.width):
+            raise ValueError(f"block {place} has pixels of shape {pixels.shape}")
+        for top in range(0, place.size.height, TILE):
+            for left in range(0, place.size.width, TILE):
+                tile = pixels[top : top + TILE, left : left + TILE]
+                self.put(tile, (place.left + left) // TILE, (place.top + top) // TILE)
+
+    def put(self, tile: NDArray[np.uint8], column: int, row: int) -> None:
+        """Keep one tile; a blank one takes no space, its length stays 0."""
+        if tile.any():
+            encoded = _encode(tile)
+            self._places[row * self.columns + column] = self._stream.tell(), len(encoded)
+            self._stream.write(encoded)
+
+    def get(self, column: int, row: int) -> NDArray[np.uint8]:
+        """Return a tile without what lies beyond the level's edges; empty beyond them."""
+        height = max(min(TILE, self.size.height - row * TILE), 0)
+        width = max(min(TILE, self.size.width - column * TILE), 0)
+        if not height or not width:
+            return np.zeros((height, width), np.uint8)
+        offset, length = self._places[row * self.columns + column].tolist()
+        if not length:
+            return np.zeros((height, width), np.uint8)
+        return _decode(self._read(offset, length))[:height, :width]
+
+    def encoded_tiles(self) -> Iterator[bytes]:
+        """Yield every tile, row by row, as it stands in the TIFF file."""
+        blank = _encode(np.zeros((TILE, TILE), np.uint8))
+        for offset, length in self._places.tolist():
+            yield self._read(offset, length) if length else blank
+
+    def _read(self, offset: int, length: int) -> bytes:
+        self._stream.seek(offset)
+        encoded = self._stream.read(length)
+        self._stream.seek(0, os.SEEK_END)
+        return encoded
+
+
+def _reduce(finer: _TileSpool, coarser: _TileSpool) -> None:
+    for row in range(coarser.rows):
+        for column in range(coarser.columns):
+            tiles = [[finer.get(2 * column + x, 2 * row + y) for x in (0, 1)] for y in (0, 1)]
+            coarser.put(reduce_by_majority(np.block(tiles)), column, row)
+
+
+def _write_tiff(path: Path, spools: Sequence[_TileSpool], mpp: float, description: bytes) -> None:
+    full = spools[0].size
+    with tifffile.TiffWriter(
+        path, bigtiff=full.width * full.height > _CLASSIC_TIFF_LIMIT, byteorder="<"
+    ) as writer:
+        for level, spool in enumerate(spools):
+            pixels_per_cm = 1e4 / (mpp * 2**level)
+            writer.write(
+                spool.encoded_tiles(),
+                shape=(spool.size.height, spool.size.width),
+                dtype=np.uint8,
+                tile=(TILE, TILE),
+                photometric="minisblack",
+                compression="zlib",
+                resolution=(pixels_per_cm, pixels_per_cm),
+                resolutionunit="CENTIMETER",
+                software=f"lds-path {__version__}",
+                subfiletype=int(level > 0),
+                subifds=len(spools) - 1 if level == 0 else None,
+                description=description if level == 0 else None,
+                metadata=None,
+            )
+
+
+def _encode(tile: NDArray[np.uint8]) -> bytes:
+    if tile.shape != (TILE, TILE):
+        tile = np.pad(tile, ((0, TILE - tile.shape[0]), (0, TILE - tile.shape[1])))
+    return bytes(imagecodecs.zlib_encode(tile.tobytes(), level=_DEFLATE_LEVEL))
+
+
+def _decode(encoded: bytes) -> NDArray[np.uint8]:
+    pixels = imagecodecs.zlib_decode(encoded, out=TILE * TILE)
+    return np.frombuffer(pixels, np.uint8).reshape(TILE, TILE)

@@ -1,0 +1,96 @@
+"""OME-XML of label images: pixel size, class names and class colours."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lds_path import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lds_path.geometry import Size
+
+_SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+_NAMES = "lds-path/class-names"
+_COLORS = "lds-path/class-colors"
+
+
+@dataclass(frozen=True)
+class LabelClass:
+    """What one value of a label image means."""
+
+    value: int
+    """1 to 255; 0 is kept for what was not analysed."""
+    name: str
+    color: tuple[int, int, int]
+    """Red, green, blue, 0 to 255."""
+
+
+def write_ome_xml(name: str, size: Size, mpp: float, classes: Sequence[LabelClass]) -> bytes:
+    """Return the OME-XML of a label image, plain ASCII.
+
+    The classes stand in the channel's name, for the eye, and as two map annotations, value to
+    name and value to #rrggbb.
+    """
+    root = ET.Element("OME", {"xmlns": _SCHEMA, "Creator": f"lds-path {__version__}"})
+    image = ET.SubElement(root, "Image", ID="Image:0", Name=f"{name} labels")
+    length = repr(float(mpp))
+    pixels = ET.SubElement(
+        image, "Pixels", ID="Pixels:0", DimensionOrder="XYCZT", Type="uint8", SignificantBits="8",
+        Interleaved="false", BigEndian="false", SizeX=str(size.width), SizeY=str(size.height),
+        SizeC="1", SizeZ="1", SizeT="1", PhysicalSizeX=length, PhysicalSizeXUnit="\N{MICRO SIGN}m",
+        PhysicalSizeY=length, PhysicalSizeYUnit="\N{MICRO SIGN}m",
+    )  # fmt: skip
+    listing = ", ".join(f"{item.value} {item.name}" for item in classes)
+    ET.SubElement(pixels, "Channel", ID="Channel:0:0", SamplesPerPixel="1", Name=listing)
+    ET.SubElement(pixels, "TiffData", IFD="0", PlaneCount="1")
+    ET.SubElement(image, "AnnotationRef", ID="Annotation:0")
+    ET.SubElement(image, "AnnotationRef", ID="Annotation:1")
+    notes = ET.SubElement(root, "StructuredAnnotations")
+    _add_map(notes, 0, _NAMES, {item.value: item.name for item in classes})
+    colors = {item.value: "#{:02x}{:02x}{:02x}".format(*item.color) for item in classes}
+    _add_map(notes, 1, _COLORS, colors)
+    text = ET.tostring(root, encoding="us-ascii").decode()
+    return f'<?xml version="1.0" encoding="UTF-8"?>{text}'.encode()
+
+
+def parse_ome_xml(text: str) -> tuple[float, list[LabelClass]]:
+    """Return the microns per pixel and the classes that `write_ome_xml` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the text is not such OME-XML.
+    """
+    try:
+        root = ET.fromstring(text.encode())
+    except ET.ParseError as error:
+        raise ValueError(f"not XML: {error}") from None
+    pixels = root.find(f"{{{_SCHEMA}}}Image/{{{_SCHEMA}}}Pixels")
+    if pixels is None or "PhysicalSizeX" not in pixels.attrib:
+        raise ValueError("no PhysicalSizeX")
+    names, colors = _read_map(root, _NAMES), _read_map(root, _COLORS)
+    classes = [LabelClass(value, name, _rgb(colors[value])) for value, name in names.items()]
+    return float(pixels.attrib["PhysicalSizeX"]), classes
+
+
+def _add_map(parent: ET.Element, index: int, space: str, pairs: Mapping[int, str]) -> None:
+    note = ET.SubElement(parent, "MapAnnotation", ID=f"Annotation:{index}", Namespace=space)
+    value = ET.SubElement(note, "Value")
+    for key, text in pairs.items():
+        ET.SubElement(value, "M", K=str(key)).text = text
+
+
+def _read_map(root: ET.Element, space: str) -> dict[int, str]:
+    note = root.find(f".//{{{_SCHEMA}}}MapAnnotation[@Namespace='{space}']")
+    if note is None:
+        raise ValueError(f"no annotation {space}")
+    return {int(pair.attrib["K"]): pair.text or "" for pair in note.iter(f"{{{_SCHEMA}}}M")}
+
+
+def _rgb(color: str) -> tuple[int, int, int]:
+    red, green, blue = bytes.fromhex(color.removeprefix("#"))
+    return red, green, blue
