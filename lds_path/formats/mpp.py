@@ -1,0 +1,109 @@
+"""Microns per pixel: which of a slide's statements counts, and whether it can be true."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from lds_path.errors import ImplausibleMppError, MissingMppError, UnsuitableSlideError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MIN_MPP = 0.05
+MAX_MPP = 50.0
+MAX_ANISOTROPY = 1.05
+MICRONS_PER_UNIT = {"inch": 25_400.0, "centimeter": 10_000.0}
+
+MppSource = Literal["sheet", "metadata", "tags"]
+SOURCE_WORDS = {
+    "sheet": "the 'mpp' column of slides.tsv",
+    "metadata": "the file's metadata",
+    "tags": "the file's resolution tags",
+}
+
+
+@dataclass(frozen=True)
+class Mpp:
+    """Microns per level-0 pixel and who said so."""
+
+    value: float
+    source: MppSource
+
+
+def choose_mpp(
+    path: Path,
+    *,
+    sheet: float | None,
+    metadata: tuple[float, float] | None,
+    tags: tuple[float, float] | None,
+) -> Mpp:
+    """Return the microns per pixel: the sheet's, else the metadata's, else the tags'.
+
+    Resolution tags count only when they are plausible: a file that was never calibrated says
+    72, 96 or 300 dots per inch there, which is 85 um/px or more.
+
+    Parameters
+    ----------
+    path
+        The slide, for the messages.
+    sheet
+        Value of the sample sheet.
+    metadata
+        (x, y) as the scanner wrote it.
+    tags
+        (x, y) from the TIFF or JPEG resolution tags.
+
+    Raises
+    ------
+    MissingMppError
+        If nobody says it.
+    ImplausibleMppError
+        If the value that counts lies outside 0.05 to 50 um/px.
+    UnsuitableSlideError
+        If x and y differ by more than 5 %.
+    """
+    if sheet is not None:
+        return Mpp(_checked(path, sheet, "sheet"), "sheet")
+    if metadata is not None:
+        return Mpp(_isotropic(path, metadata, "metadata"), "metadata")
+    if tags is not None and all(is_plausible(value) for value in tags):
+        return Mpp(_isotropic(path, tags, "tags"), "tags")
+    raise MissingMppError(
+        f"{path} has no microns per pixel; fill the 'mpp' column of slides.tsv for it"
+    )
+
+
+def is_plausible(mpp: float) -> bool:
+    """Whether a microscope could have made pixels of this size."""
+    return math.isfinite(mpp) and MIN_MPP <= mpp <= MAX_MPP
+
+
+def mpp_from_resolution(x: float, y: float, unit: str) -> tuple[float, float] | None:
+    """Return (x, y) microns per pixel of a resolution in pixels per inch or centimeter."""
+    microns = MICRONS_PER_UNIT.get(unit)
+    if microns is None or not (x > 0 and y > 0):
+        return None
+    return microns / x, microns / y
+
+
+def _isotropic(path: Path, xy: tuple[float, float], source: MppSource) -> float:
+    x, y = (_checked(path, value, source) for value in xy)
+    if max(x, y) > MAX_ANISOTROPY * min(x, y):
+        raise UnsuitableSlideError(
+            f"{path} has pixels of {x:.4g} x {y:.4g} um by {SOURCE_WORDS[source]}; square pixels"
+            " are needed; if they are square, fill the 'mpp' column of slides.tsv for it"
+        )
+    return (x + y) / 2
+
+
+def _checked(path: Path, mpp: float, source: MppSource) -> float:
+    if is_plausible(mpp):
+        return mpp
+    raise ImplausibleMppError(
+        f"{path} has {mpp:g} microns per pixel by {SOURCE_WORDS[source]}; expected {MIN_MPP:g} to"
+        f" {MAX_MPP:g}; "
+        + ("correct" if source == "sheet" else "fill")
+        + " the 'mpp' column of slides.tsv for it"
+    )

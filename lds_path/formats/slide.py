@@ -1,0 +1,399 @@
+"""Any slide or plain image: its size, levels, microns per pixel, and fast reads of rectangles.
+
+OpenSlide reads the vendors' formats, `formats.tiff` OME-TIFF and the TIFFs that OpenSlide does
+not know, `formats.plain` PNG and JPEG.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from itertools import product
+from typing import TYPE_CHECKING, Protocol, Self
+
+import numpy as np
+import openslide
+import tifffile
+from PIL import Image
+
+from lds_path.errors import UnreadableSlideError
+from lds_path.formats.mpp import choose_mpp, mpp_from_resolution
+from lds_path.formats.plain import WHITE, open_plain
+from lds_path.formats.tiff import open_tiff
+from lds_path.geometry import Size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
+
+PIECES = (1024, 256)
+"""Edges of the pieces in which a rectangle that cannot be read whole is tried again."""
+MAX_UNREADABLE_SHARE = 0.2
+TAG_VENDORS = {"generic-tiff"}
+"""Vendors for which OpenSlide takes mpp from the resolution tags."""
+TIFF_MAGIC = {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
+
+
+class LevelReader(Protocol):
+    """What a format has to offer; positions are level pixels from the whole image's corner."""
+
+    @property
+    def vendor(self) -> str:
+        """Who made the file, or its format."""
+
+    @property
+    def level_sizes(self) -> tuple[Size, ...]:
+        """Size of every level, the whole image."""
+
+    @property
+    def level_downsamples(self) -> tuple[float, ...]:
+        """Factor of every level as the format states it."""
+
+    @property
+    def aligned(self) -> tuple[bool, ...]:
+        """Whether a level's own pixels can be read without interpolation."""
+
+    @property
+    def bounds(self) -> tuple[int, int, Size]:
+        """Left, top and size of the scanned part, level-0 pixels."""
+
+    @property
+    def metadata_mpp(self) -> tuple[float, float] | None:
+        """Microns per pixel (x, y) as the scanner wrote them."""
+
+    @property
+    def tags_mpp(self) -> tuple[float, float] | None:
+        """Microns per pixel (x, y) by the resolution tags."""
+
+    @property
+    def icc_profile(self) -> bool:
+        """Whether the file holds a colour profile."""
+
+    @property
+    def objective_power(self) -> float | None:
+        """Magnification of the objective, if stated."""
+
+    def read(self, level: int, left: float, top: float, size: Size) -> NDArray[np.uint8]:
+        """Return a rectangle, (H, W, 3), white outside; raise UnreadableSlideError."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+class Slide:
+    """A slide cut to its bounds; any thread may read.
+
+    Attributes
+    ----------
+    size
+        Bounds rectangle in level-0 pixels.
+    left_l0, top_l0
+        Its corner on the whole slide.
+    mpp, mpp_source
+        Microns per level-0 pixel, and whether sheet, metadata or tags said so.
+    level_sizes
+        Size of the bounds rectangle at every level.
+    level_downsamples
+        Level-0 pixels per level pixel.
+    level_aligned
+        Whether a level is read without interpolation; others may lie off by half a level-0 pixel.
+    """
+
+    def __init__(self, path: Path, reader: LevelReader, *, mpp: float | None = None) -> None:
+        chosen = choose_mpp(path, sheet=mpp, metadata=reader.metadata_mpp, tags=reader.tags_mpp)
+        self.path = path
+        self.mpp, self.mpp_source = chosen.value, chosen.source
+        self.left_l0, self.top_l0, self.size = reader.bounds
+        self.level_downsamples = tuple(
+            true_downsample(reader.level_sizes[0], level_size, stated)
+            for level_size, stated in zip(reader.level_sizes, reader.level_downsamples, strict=True)
+        )
+        self.level_sizes = tuple(
+            _level_size(reader, level, downsample)
+            for level, downsample in enumerate(self.level_downsamples)
+        )
+        self.level_aligned = tuple(
+            aligned and self.left_l0 % downsample == 0 and self.top_l0 % downsample == 0
+            for aligned, downsample in zip(reader.aligned, self.level_downsamples, strict=True)
+        )
+        self.vendor = reader.vendor
+        self.icc_profile = reader.icc_profile
+        self.objective_power = reader.objective_power
+        self._reader = reader
+        self._unreadable: set[tuple[int, int, int]] = set()
+        self._lock = threading.Lock()
+
+    @property
+    def level_count(self) -> int:
+        """Number of levels in the file."""
+        return len(self.level_sizes)
+
+    @property
+    def unreadable_tiles(self) -> int:
+        """Pieces of at most 256 x 256 pixels that could not be decoded and were read as white."""
+        return len(self._unreadable)
+
+    def read_region(self, level: int, left: int, top: int, size: Size) -> NDArray[np.uint8]:
+        """Return a rectangle of a level; white outside the slide and where it is damaged.
+
+        Parameters
+        ----------
+        level
+            Index of the level.
+        left, top
+            Corner in that level's pixels, from the bounds corner.
+        size
+            Extent in that level's pixels.
+
+        Returns
+        -------
+        NDArray
+            RGB, (H, W, 3), uint8.
+
+        Raises
+        ------
+        UnreadableSlideError
+            If more than a fifth of the level turns out to be unreadable.
+        """
+        downsample = self.level_downsamples[level]
+        x, y = self.left_l0 / downsample + left, self.top_l0 / downsample + top
+        try:
+            return self._reader.read(level, x, y, size)
+        except UnreadableSlideError:
+            return self._read_pieces(level, left, top, size, PIECES)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _read_pieces(
+        self, level: int, left: int, top: int, size: Size, edges: tuple[int, ...]
+    ) -> NDArray[np.uint8]:
+        """Return a rectangle read piece by piece, so that only damaged pieces stay white."""
+        block = np.full((size.height, size.width, 3), WHITE, np.uint8)
+        downsample = self.level_downsamples[level]
+        x, y = self.left_l0 / downsample, self.top_l0 / downsample
+        for piece_left, piece_top, piece in _pieces(left, top, size, edges[0]):
+            try:
+                pixels = self._reader.read(level, x + piece_left, y + piece_top, piece)
+            except UnreadableSlideError:
+                if len(edges) == 1:
+                    self._note_unreadable(level, piece_left // edges[0], piece_top // edges[0])
+                    continue
+                pixels = self._read_pieces(level, piece_left, piece_top, piece, edges[1:])
+            row, column = piece_top - top, piece_left - left
+            block[row : row + piece.height, column : column + piece.width] = pixels
+        return block
+
+    def _note_unreadable(self, level: int, column: int, row: int) -> None:
+        size = self.level_sizes[level]
+        pieces = -(-size.width // PIECES[-1]) * -(-size.height // PIECES[-1])
+        with self._lock:
+            self._unreadable.add((level, column, row))
+            share = sum(piece[0] == level for piece in self._unreadable) / pieces
+        if share > MAX_UNREADABLE_SHARE:
+            raise UnreadableSlideError(
+                f"{self.path} is damaged: more than {MAX_UNREADABLE_SHARE:.0%} of its tiles cannot"
+                " be decoded; copy it again from its source"
+            )
+
+
+class OpenSlideReader:
+    """A slide that OpenSlide reads; a damaged tile does not spoil later reads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._handle = openslide.OpenSlide(path)
+        self._lock = threading.Lock()
+        properties = self._handle.properties
+        self.vendor = properties.get(openslide.PROPERTY_NAME_VENDOR, "unknown")
+        self.level_sizes = tuple(Size(*size) for size in self._handle.level_dimensions)
+        self.level_downsamples = tuple(self._handle.level_downsamples)
+        # OpenSlide takes positions in level-0 pixels and divides by its own factor: only whole
+        # factors reach a level's pixels without interpolation.
+        self.aligned = tuple(factor == round(factor) for factor in self.level_downsamples)
+        self.bounds = _bounds(properties, self.level_sizes[0])
+        self.tags_mpp = mpp_from_resolution(
+            _number(properties, "tiff.XResolution") or 0.0,
+            _number(properties, "tiff.YResolution") or 0.0,
+            properties.get("tiff.ResolutionUnit", ""),
+        )
+        x, y = (_number(properties, f"openslide.mpp-{axis}") for axis in "xy")
+        self.metadata_mpp = None
+        if self.vendor not in TAG_VENDORS and (x is not None or y is not None):
+            self.metadata_mpp = (x if x is not None else y or 0.0, y if y is not None else x or 0.0)
+        self.icc_profile = "openslide.icc-size" in properties
+        self.objective_power = _number(properties, openslide.PROPERTY_NAME_OBJECTIVE_POWER)
+
+    def read(self, level: int, left: float, top: float, size: Size) -> NDArray[np.uint8]:
+        """Return a rectangle, (H, W, 3), white outside; raise UnreadableSlideError."""
+        handle = self._handle
+        try:
+            return self._read(handle, level, left, top, size)
+        except openslide.OpenSlideError:
+            # The handle refuses every read after its first error, in all threads: replace it,
+            # and ask once more through a handle that no other thread can spoil.
+            with self._lock:
+                if self._handle is handle:
+                    self._handle = openslide.OpenSlide(self.path)
+        try:
+            with openslide.OpenSlide(self.path) as own:
+                return self._read(own, level, left, top, size)
+        except openslide.OpenSlideError as error:
+            raise UnreadableSlideError(
+                f"{self.path} has a damaged tile ({error}); copy it again from its source"
+            ) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._handle.close()
+
+    def _read(
+        self, handle: openslide.OpenSlide, level: int, left: float, top: float, size: Size
+    ) -> NDArray[np.uint8]:
+        factor = self.level_downsamples[level]
+        location = (round(left * factor), round(top * factor))
+        image = handle.read_region(location, level, (size.width, size.height))
+        if image.getchannel("A").getextrema() == (255, 255):
+            return np.ascontiguousarray(np.asarray(image)[..., :3])
+        return over_white(image)
+
+
+def open_slide(path: Path, *, mpp: float | None = None) -> Slide:
+    """Return a slide or plain image, open for reading.
+
+    Parameters
+    ----------
+    path
+        File of any format that OpenSlide reads, OME-TIFF, TIFF, PNG or JPEG.
+    mpp
+        Microns per level-0 pixel by the sample sheet; goes before what the file says.
+
+    Raises
+    ------
+    UnreadableSlideError
+        If the file is missing, empty, damaged or of an unknown format.
+    MissingMppError
+        If neither sheet nor file say how large a pixel is.
+    ImplausibleMppError
+        If the pixel size that counts lies outside 0.05 to 50 um.
+    UnsuitableSlideError
+        If the pixels are not square.
+    """
+    reader = _open_reader(path)
+    try:
+        return Slide(path, reader, mpp=mpp)
+    except BaseException:
+        reader.close()
+        raise
+
+
+def true_downsample(full: Size, level: Size, stated: float) -> float:
+    """Return the whole factor that explains a level's size, else the stated factor.
+
+    Scanners halve and cut off the odd pixel, so a level of 2221 x 1783 pixels under one of
+    4443 x 3567 is reduced by 2, although the sizes' quotient is 2.0005.
+    """
+    whole = float(max(round(stated), 1))
+    explained = (
+        abs(full.width / whole - level.width) < 1 and abs(full.height / whole - level.height) < 1
+    )
+    return whole if explained else stated
+
+
+def over_white(image: Image.Image) -> NDArray[np.uint8]:
+    """Return an RGBA image composited onto white, (H, W, 3)."""
+    paper = Image.new("RGBA", image.size, (WHITE, WHITE, WHITE, 255))
+    return np.asarray(Image.alpha_composite(paper, image).convert("RGB"))
+
+
+def _open_reader(path: Path) -> LevelReader:
+    """Return the reader that knows the file."""
+    magic = _magic(path)
+    try:
+        if magic in TIFF_MAGIC and _is_ome_tiff(path):
+            return open_tiff(path)
+        if openslide.OpenSlide.detect_format(path) is not None:
+            return OpenSlideReader(path)
+    except openslide.OpenSlideError as error:
+        raise UnreadableSlideError(
+            f"{path} cannot be opened ({error}); the file is damaged or incomplete, copy it again"
+            " from its source"
+        ) from None
+    return open_tiff(path) if magic in TIFF_MAGIC else open_plain(path)
+
+
+def _magic(path: Path) -> bytes:
+    """Return the first bytes of a file that is there and not empty."""
+    try:
+        with path.open("rb") as stream:
+            magic = stream.read(4)
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UnreadableSlideError(
+            f"{path} cannot be opened ({reason}); check the path in slides.tsv"
+        ) from None
+    if not magic:
+        raise UnreadableSlideError(f"{path} is empty; copy it again from its source")
+    return magic
+
+
+def _is_ome_tiff(path: Path) -> bool:
+    try:
+        with tifffile.TiffFile(path) as file:
+            return file.is_ome
+    except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError, RuntimeError):
+        return False
+
+
+def _bounds(properties: Mapping[str, str], full: Size) -> tuple[int, int, Size]:
+    """Return the scanned part that the properties state, cut to the image, else the image."""
+    names = (f"openslide.bounds-{name}" for name in ("x", "y", "width", "height"))
+    x, y, width, height = (_number(properties, name) for name in names)
+    if x is None or y is None or width is None or height is None:
+        return 0, 0, full
+    left, top = max(int(x), 0), max(int(y), 0)
+    right, bottom = min(int(x + width), full.width), min(int(y + height), full.height)
+    if right <= left or bottom <= top:
+        return 0, 0, full
+    return left, top, Size(right - left, bottom - top)
+
+
+def _number(properties: Mapping[str, str], name: str) -> float | None:
+    try:
+        return float(properties[name])
+    except (KeyError, ValueError):
+        return None
+
+
+def _level_size(reader: LevelReader, level: int, downsample: float) -> Size:
+    """Return the part of a level that shows the bounds rectangle, at least one pixel."""
+    left, top, size = reader.bounds
+    full = reader.level_sizes[level]
+    if size == reader.level_sizes[0] and (left, top) == (0, 0):
+        return full
+    return Size(
+        max(min(round(size.width / downsample), full.width), 1),
+        max(min(round(size.height / downsample), full.height), 1),
+    )
+
+
+def _pieces(left: int, top: int, size: Size, edge: int) -> Iterator[tuple[int, int, Size]]:
+    """Cut a rectangle at the multiples of an edge: left, top and size of each piece."""
+    rows = range(top // edge, -(-(top + size.height) // edge))
+    columns = range(left // edge, -(-(left + size.width) // edge))
+    for row, column in product(rows, columns):
+        piece_left, piece_top = max(left, column * edge), max(top, row * edge)
+        right = min(left + size.width, (column + 1) * edge)
+        bottom = min(top + size.height, (row + 1) * edge)
+        yield piece_left, piece_top, Size(right - piece_left, bottom - piece_top)
