@@ -69,9 +69,11 @@ def _read_table(path: Path) -> pd.DataFrame:
             f"{path} is not a tab-separated table ({' '.join(str(error).split())});"
             " it needs a header line with the columns slide and path"
         ) from None
+    if not isinstance(sheet.index, pd.RangeIndex):
+        raise UsageError(f"{path} has a line with more cells than the header; mind stray tabs")
     if sheet.empty:
         raise UsageError(f"{path} lists no slide; add one line a slide below the header")
-    return sheet.map(str.strip)
+    return sheet.fillna("").map(str.strip)
 
 
 def _check_columns(path: Path, columns: list[str]) -> None:
