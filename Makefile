@@ -1,0 +1,31 @@
+# make demo: paint two slides, segment them, write the report. make test: run every test.
+# Each sets up .venv on a fresh machine with Python 3.11 or newer.
+
+PYTHON ?= python3
+CORES ?= all
+BIN := .venv/bin
+
+.PHONY: demo test check clean
+
+demo: .venv/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES)
+
+test: .venv/installed-test
+	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n auto
+
+check: .venv/installed-test
+	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check
+
+clean:
+	rm -rf .venv .snakemake results logs benchmarks
+
+.venv/installed: requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lds-path needs Python 3.11 or newer; run make with PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+.venv/installed-test: .venv/installed requirements-test.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	touch $@

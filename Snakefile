@@ -1,0 +1,27 @@
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: "config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/slides.smk"
+include: "workflow/rules/model.smk"
+include: "workflow/rules/labels.smk"
+include: "workflow/rules/quality.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "<results>/report",
+        collect("<results>/export/{slide}", slide=slides.index),
+
+
+onsuccess:
+    print_summary()

@@ -1,0 +1,80 @@
+rule assess:
+    input:
+        tile="<results>/tile/{slide}",
+        detect="<results>/detect/{slide}",
+        segment=gather.shards("<results>/segment/{{slide}}/{scatteritem}"),
+        stitch="<results>/stitch/{slide}",
+    output:
+        directory("<results>/assess/{slide}"),
+    log:
+        "<logs>/assess/{slide}.log",
+    benchmark:
+        "<benchmarks>/assess/{slide}.tsv"
+    conda:
+        "../../envs/slide.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        min_confidence=lookup("assess/min_confidence", within=config),
+        strict=get_flag("--strict", "strict"),
+    shell:
+        "lds-path assess {input.tile} {input.detect} {input.segment} {input.stitch} {output}"
+        " --min-confidence {params.min_confidence} {params.strict} 2> {log}"
+
+
+rule evaluate:
+    input:
+        labels=get_file("labels"),
+        roi=get_file("roi"),
+        tile="<results>/tile/{slide}",
+        stitch="<results>/stitch/{slide}",
+    output:
+        directory("<results>/evaluate/{slide}"),
+    log:
+        "<logs>/evaluate/{slide}.log",
+    benchmark:
+        "<benchmarks>/evaluate/{slide}.tsv"
+    conda:
+        "../../envs/slide.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        labels=get_option("", "labels"),
+        roi=get_option("--roi", "roi"),
+        strict=get_flag("--strict", "strict"),
+    shell:
+        "lds-path evaluate {input.tile} {input.stitch} {params.labels} {output} {params.roi}"
+        " {params.strict} 2> {log}"
+
+
+rule report:
+    input:
+        export=collect("<results>/export/{slide}", slide=slides.index),
+        assess=collect("<results>/assess/{slide}", slide=slides.index),
+        evaluate=collect("<results>/evaluate/{slide}", slide=get_labelled()),
+    output:
+        report(
+            directory("<results>/report"),
+            htmlindex="index.html",
+            caption="../report/cohort.rst",
+            category="Cohort",
+        ),
+    log:
+        "<logs>/report.log",
+    benchmark:
+        "<benchmarks>/report.tsv"
+    conda:
+        "../../envs/slide.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        results=subpath(output[0], parent=True),
+        slides=slides.index,
+    shell:
+        "lds-path report {params.results} {output} {params.slides} 2> {log}"
