@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from lds_path.geometry import Size
 
+__all__ = ["Blend", "Mesh", "blend_ramp", "build_mesh", "unwarp"]
 
 _FLAT = 1e-6
 """Twice the area in pixels below which a triangle is taken as flat, with one score."""

@@ -10,35 +10,32 @@ file beside the result, of which only the tiles' offsets are kept.
 
 from __future__ import annotations
 
-import os
 import tempfile
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import IO, TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self
 
-import imagecodecs
 import numpy as np
 import tifffile
 
 from lds_path import __version__
 from lds_path.errors import StageInputError
 from lds_path.formats.ome_xml import LabelClass, parse_ome_xml, write_ome_xml
+from lds_path.formats.tile_spool import TILE, TileSpool, decode_tile
 from lds_path.geometry import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
 __all__ = ["BLOCK", "Block", "LabelClass", "Labels", "label_blocks", "open_labels", "write_labels"]
 
-TILE = 512
 BLOCK = 1024
 """Side of the blocks that `write_labels` takes, unless told otherwise."""
-_DEFLATE_LEVEL = 4
 _CLASSIC_TIFF_LIMIT = 2**31
 
 
@@ -96,9 +93,9 @@ def write_labels(
     sizes = level_sizes(size)
     partial = path.with_name(path.name + ".partial")
     with tempfile.TemporaryFile(dir=path.parent) as stream:
-        spools = [_TileSpool(stream, level_size) for level_size in sizes]
+        spools = [TileSpool(stream, level_size) for level_size in sizes]
         for place, pixels in zip(label_blocks(size, block), blocks, strict=True):
-            spools[0].put_block(place, pixels)
+            _put_block(spools[0], place, pixels)
         for finer, coarser in pairwise(spools):
             _reduce(finer, coarser)
         description = write_ome_xml(path.name.partition(".")[0], size, mpp, classes)
@@ -216,7 +213,7 @@ class Labels:
         with self._lock:
             self._file.filehandle.seek(page.dataoffsets[index])
             encoded = self._file.filehandle.read(page.databytecounts[index])
-        return _decode(encoded)
+        return decode_tile(encoded)
 
 
 def open_labels(path: Path) -> Labels:
@@ -230,63 +227,23 @@ def open_labels(path: Path) -> Labels:
     return Labels(path)
 
 
-class _TileSpool:
-    """The compressed tiles of one level, in any order, in a file shared by the levels."""
-
-    def __init__(self, stream: IO[bytes], size: Size) -> None:
-        self.size = size
-        self.columns, self.rows = -(-size.width // TILE), -(-size.height // TILE)
-        self._stream = stream
-        self._places = np.zeros((self.columns * self.rows, 2), np.int64)  # offset, length
-
-    def put_block(self, place: Block, pixels: NDArray[np.uint8]) -> None:
-        """Cut a block, whose corner is a tile's corner, into tiles and keep them."""
-        if pixels.shape != (place.size.height, place.size.width):
-            raise ValueError(f"block {place} has pixels of shape {pixels.shape}")
-        for top in range(0, place.size.height, TILE):
-            for left in range(0, place.size.width, TILE):
-                tile = pixels[top : top + TILE, left : left + TILE]
-                self.put(tile, (place.left + left) // TILE, (place.top + top) // TILE)
-
-    def put(self, tile: NDArray[np.uint8], column: int, row: int) -> None:
-        """Keep one tile; a blank one takes no space, its length stays 0."""
-        if tile.any():
-            encoded = _encode(tile)
-            self._places[row * self.columns + column] = self._stream.tell(), len(encoded)
-            self._stream.write(encoded)
-
-    def get(self, column: int, row: int) -> NDArray[np.uint8]:
-        """Return a tile without what lies beyond the level's edges; empty beyond them."""
-        height = max(min(TILE, self.size.height - row * TILE), 0)
-        width = max(min(TILE, self.size.width - column * TILE), 0)
-        if not height or not width:
-            return np.zeros((height, width), np.uint8)
-        offset, length = self._places[row * self.columns + column].tolist()
-        if not length:
-            return np.zeros((height, width), np.uint8)
-        return _decode(self._read(offset, length))[:height, :width]
-
-    def encoded_tiles(self) -> Iterator[bytes]:
-        """Yield every tile, row by row, as it stands in the TIFF file."""
-        blank = _encode(np.zeros((TILE, TILE), np.uint8))
-        for offset, length in self._places.tolist():
-            yield self._read(offset, length) if length else blank
-
-    def _read(self, offset: int, length: int) -> bytes:
-        self._stream.seek(offset)
-        encoded = self._stream.read(length)
-        self._stream.seek(0, os.SEEK_END)
-        return encoded
+def _put_block(spool: TileSpool, place: Block, pixels: NDArray[np.uint8]) -> None:
+    if pixels.shape != (place.size.height, place.size.width):
+        raise ValueError(f"block {place} has pixels of shape {pixels.shape}")
+    for top in range(0, place.size.height, TILE):
+        for left in range(0, place.size.width, TILE):
+            tile = pixels[top : top + TILE, left : left + TILE]
+            spool.put(tile, (place.left + left) // TILE, (place.top + top) // TILE)
 
 
-def _reduce(finer: _TileSpool, coarser: _TileSpool) -> None:
+def _reduce(finer: TileSpool, coarser: TileSpool) -> None:
     for row in range(coarser.rows):
         for column in range(coarser.columns):
             tiles = [[finer.get(2 * column + x, 2 * row + y) for x in (0, 1)] for y in (0, 1)]
             coarser.put(reduce_by_majority(np.block(tiles)), column, row)
 
 
-def _write_tiff(path: Path, spools: Sequence[_TileSpool], mpp: float, description: bytes) -> None:
+def _write_tiff(path: Path, spools: Sequence[TileSpool], mpp: float, description: bytes) -> None:
     full = spools[0].size
     with tifffile.TiffWriter(
         path, bigtiff=full.width * full.height > _CLASSIC_TIFF_LIMIT, byteorder="<"
@@ -308,14 +265,3 @@ def _write_tiff(path: Path, spools: Sequence[_TileSpool], mpp: float, descriptio
                 description=description if level == 0 else None,
                 metadata=None,
             )
-
-
-def _encode(tile: NDArray[np.uint8]) -> bytes:
-    if tile.shape != (TILE, TILE):
-        tile = np.pad(tile, ((0, TILE - tile.shape[0]), (0, TILE - tile.shape[1])))
-    return bytes(imagecodecs.zlib_encode(tile.tobytes(), level=_DEFLATE_LEVEL))
-
-
-def _decode(encoded: bytes) -> NDArray[np.uint8]:
-    pixels = imagecodecs.zlib_decode(encoded, out=TILE * TILE)
-    return np.frombuffer(pixels, np.uint8).reshape(TILE, TILE)
