@@ -28,15 +28,16 @@ class PlainImage:
     """One image in memory, read like a slide of one level."""
 
     aligned = (True,)
+    vendor = ""
     icc_profile = False
     objective_power: float | None = None
     metadata_mpp: tuple[float, float] | None = None
 
     def __init__(
-        self, pixels: NDArray[np.uint8], vendor: str, tags_mpp: tuple[float, float] | None
+        self, pixels: NDArray[np.uint8], file_format: str, tags_mpp: tuple[float, float] | None
     ) -> None:
         self._pixels = pixels
-        self.vendor = vendor
+        self.format = file_format
         self.tags_mpp = tags_mpp
         self.level_sizes = (Size(pixels.shape[1], pixels.shape[0]),)
         self.level_downsamples = (1.0,)
@@ -80,7 +81,7 @@ def open_plain(path: Path) -> PlainImage:
             with Image.open(path) as image:
                 _check(path, image)
                 pixels = to_rgb(image)
-                dpi, vendor = image.info.get("dpi"), (image.format or "image").lower()
+                dpi, file_format = image.info.get("dpi"), image.format or "image"
                 icc_profile = "icc_profile" in image.info
     except UnidentifiedImageError:
         raise UnreadableSlideError(
@@ -94,7 +95,7 @@ def open_plain(path: Path) -> PlainImage:
             f"{path} cannot be decoded ({error}); copy it again from its source"
         ) from None
     tags_mpp = mpp_from_resolution(float(dpi[0]), float(dpi[1]), "inch") if dpi else None
-    plain = PlainImage(pixels, vendor, tags_mpp)
+    plain = PlainImage(pixels, file_format, tags_mpp)
     plain.icc_profile = icc_profile
     return plain
 

@@ -136,7 +136,7 @@ def write_pyramid(
     path
         Store to make.
     read_block
-        Called from several threads with left, top and size; returns working pixels, (H, W, 3),
+        Called from several threads with left, top and size; returns working pixels, (3, H, W),
         or None where there is nothing but background.
     size
         Extent in working pixels.
@@ -155,11 +155,8 @@ def write_pyramid(
     def write_leaf(column: int, row: int) -> NDArray[np.uint8] | None:
         left, top = column * SHARD, row * SHARD
         extent = Size(min(SHARD, size.width - left), min(SHARD, size.height - top))
-        pixels = read_block(left, top, extent)
-        if pixels is None:
-            return None
-        planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-        return _write_block(levels[0], planes, column, row)
+        planes = read_block(left, top, extent)
+        return None if planes is None else _write_block(levels[0], planes, column, row)
 
     leaves = _leaves(grid, len(levels) - 1)
     with (

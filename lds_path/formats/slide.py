@@ -43,7 +43,11 @@ class LevelReader(Protocol):
 
     @property
     def vendor(self) -> str:
-        """Who made the file, or its format."""
+        """Who made the scanner, as OpenSlide names it; else empty."""
+
+    @property
+    def format(self) -> str:
+        """Format of the file, for people."""
 
     @property
     def level_sizes(self) -> tuple[Size, ...]:
@@ -121,6 +125,7 @@ class Slide:
             for aligned, downsample in zip(reader.aligned, self.level_downsamples, strict=True)
         )
         self.vendor = reader.vendor
+        self.format = reader.format
         self.icc_profile = reader.icc_profile
         self.objective_power = reader.objective_power
         self._reader = reader
@@ -216,7 +221,8 @@ class OpenSlideReader:
         self._handle = openslide.OpenSlide(path)
         self._lock = threading.Lock()
         properties = self._handle.properties
-        self.vendor = properties.get(openslide.PROPERTY_NAME_VENDOR, "unknown")
+        self.vendor = properties.get(openslide.PROPERTY_NAME_VENDOR, "")
+        self.format = f"OpenSlide {self.vendor}"
         self.level_sizes = tuple(Size(*size) for size in self._handle.level_dimensions)
         self.level_downsamples = tuple(self._handle.level_downsamples)
         # OpenSlide takes positions in level-0 pixels and divides by its own factor: only whole

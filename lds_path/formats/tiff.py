@@ -49,13 +49,14 @@ class Level:
 class TiffImage:
     """A tiled TIFF, decoded tile by tile; bounded memory; any thread may read."""
 
+    vendor = ""
     icc_profile = False
     objective_power: float | None = None
 
     def __init__(self, path: Path, file: tifffile.TiffFile, levels: list[Level]) -> None:
         page = file.pages.first
         self.path = path
-        self.vendor = "ome-tiff" if file.is_ome else "tiff"
+        self.format = "OME-TIFF" if file.is_ome else "TIFF"
         self.metadata_mpp = _ome_mpp(file.ome_metadata) if file.is_ome else None
         self.tags_mpp = _tags_mpp(page)
         self.icc_profile = page.iccprofile is not None
@@ -161,7 +162,7 @@ def _in_memory(path: Path, image: TiffImage) -> TiffImage | PlainImage:
                 f"{path} is one image of {size.width} x {size.height} without tiles; {REMEDY}"
             )
         return image
-    plain = PlainImage(image.read(0, 0, 0, size), image.vendor, image.tags_mpp)
+    plain = PlainImage(image.read(0, 0, 0, size), image.format, image.tags_mpp)
     plain.metadata_mpp, plain.icc_profile = image.metadata_mpp, image.icc_profile
     image.close()
     return plain

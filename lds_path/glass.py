@@ -1,0 +1,122 @@
+"""Where a slide shows nothing but glass, decided so that faint tissue is never taken for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Color = tuple[int, int, int]
+
+MIN_BRIGHTNESS = 200
+"""Darkest channel of the darkest glass."""
+MAX_CHROMA = 24
+"""Largest difference between the channels of glass."""
+MIN_SHARE = 0.01
+"""Glass is the brightest grey value that at least this share of the pixels has."""
+MEAN_TOLERANCE = 3
+"""Grey values by which glass may be darker than its colour, averaged over a cell."""
+PIXEL_TOLERANCE = 20
+"""Grey values by which one pixel of glass may be darker: noise of the camera and of JPEG."""
+CELL = 8
+"""Edge of the cells whose means are compared, pixels."""
+
+
+def glass_color(pixels: NDArray[np.uint8]) -> Color | None:
+    """Return the colour of the glass, or None where no glass is seen.
+
+    Pure white is left out: it is what areas that were not scanned are filled with.
+
+    Parameters
+    ----------
+    pixels
+        RGB of a coarse view, (..., 3).
+    """
+    pixels = pixels.reshape(-1, 3)
+    darkest, brightest = pixels.min(axis=1), pixels.max(axis=1)
+    pale = (darkest >= MIN_BRIGHTNESS) & (brightest - darkest <= MAX_CHROMA)
+    grey = darkest[pale & (darkest < 255)]
+    smooth = np.convolve(np.bincount(grey, minlength=256), np.ones(3), mode="same")
+    common = np.flatnonzero(smooth >= MIN_SHARE * len(pixels))
+    if not len(grey) or not len(common):
+        return None
+    # The brightest peak: from the brightest common value down, as long as the counts rise.
+    peak = int(common[-1])
+    while peak > MIN_BRIGHTNESS and smooth[peak - 1] > smooth[peak]:
+        peak -= 1
+    near = pixels[pale & (np.abs(darkest.astype(np.int16) - peak) <= MEAN_TOLERANCE)]
+    red, green, blue = (int(value) for value in np.median(near, axis=0))
+    return red, green, blue
+
+
+def is_glass(planes: NDArray[np.uint8], color: Color) -> bool:
+    """Whether every pixel and every small neighbourhood is as bright as glass.
+
+    Parameters
+    ----------
+    planes
+        Pixels, (3, H, W).
+    color
+        Colour of the glass.
+    """
+    floor = np.array(color).reshape(3, 1, 1)
+    if (planes[:, ::CELL, ::CELL] < floor - PIXEL_TOLERANCE).any():
+        return False  # most tissue ends here
+    if (planes.min(axis=(1, 2)) < floor[:, 0, 0] - PIXEL_TOLERANCE).any():
+        return False
+    return bool((cell_means(planes) >= floor - MEAN_TOLERANCE).all())
+
+
+def cell_means(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the means of CELL x CELL pixels, the last ones over what there is."""
+    _, height, width = planes.shape
+    pad = ((0, 0), (0, -height % CELL), (0, -width % CELL))
+    padded = np.pad(planes, pad, mode="edge") if height % CELL or width % CELL else planes
+    rows = np.add.reduceat(padded, np.arange(0, padded.shape[1], CELL), axis=1, dtype=np.uint16)
+    cells = np.add.reduceat(rows, np.arange(0, padded.shape[2], CELL), axis=2, dtype=np.uint16)
+    means: NDArray[np.float32] = cells.astype(np.float32) / np.float32(CELL**2)
+    return means
+
+
+def glass_cells(view: NDArray[np.uint8], color: Color, cell: float) -> NDArray[np.bool_]:
+    """Return which squares of a coarse view show only glass, looking one pixel beyond each.
+
+    Parameters
+    ----------
+    view
+        RGB, (H, W, 3), each pixel the mean of many working pixels.
+    color
+        Colour of the glass.
+    cell
+        Edge of the squares in pixels of the view; need not be whole.
+
+    Returns
+    -------
+    NDArray
+        (rows, columns), True for glass.
+    """
+    tissue = (view < np.array(color) - MEAN_TOLERANCE).any(axis=2)
+    height, width = tissue.shape
+    # Integral image: entry (y, x) counts the tissue above and left of it.
+    count = np.zeros((height + 1, width + 1), np.int64)
+    count[1:, 1:] = tissue.cumsum(axis=0).cumsum(axis=1)
+    y0, y1 = _spans(height, cell)
+    x0, x1 = _spans(width, cell)
+    inside: NDArray[np.int64] = (
+        count[np.ix_(y1, x1)]
+        - count[np.ix_(y0, x1)]
+        - count[np.ix_(y1, x0)]
+        + count[np.ix_(y0, x0)]
+    )
+    return np.equal(inside, 0)
+
+
+def _spans(length: int, cell: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return begin and end of the squares along one axis, one pixel wider on both sides."""
+    start = np.arange(int(np.ceil(length / cell))) * cell
+    begin = np.floor(start).astype(np.int64) - 1
+    end = np.ceil(start + cell).astype(np.int64) + 1
+    return np.clip(begin, 0, length), np.clip(end, 0, length)
