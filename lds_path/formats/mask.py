@@ -1,0 +1,86 @@
+"""The tissue mask of a slide, read at any window and scale."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from lds_path.errors import StageInputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lds_path.geometry import Size
+
+MASK_NAME = "tissue.png"
+
+
+class Mask:
+    """A coarse mask; between its pixels' centres it is interpolated bilinearly.
+
+    Convention: mask pixel i covers working pixels [i * downsample, (i + 1) * downsample].
+    """
+
+    def __init__(self, pixels: NDArray[np.bool_], downsample: float) -> None:
+        self._pixels = pixels.astype(np.float32)
+        self._downsample = downsample
+
+    def read(self, left: float, top: float, size: Size, *, scale: float = 1.0) -> NDArray[np.bool_]:
+        """Return where the mask reaches one half at the pixel centres of a window, (H, W).
+
+        Parameters
+        ----------
+        left, top
+            Corner of the window in working pixels; beyond the mask its edge goes on.
+        size
+            Size of the window.
+        scale
+            Working pixels per window pixel.
+        """
+        y0, y1, y_share = self._neighbours(top, size.height, scale, self._pixels.shape[0])
+        x0, x1, x_share = self._neighbours(left, size.width, scale, self._pixels.shape[1])
+        rows = self._pixels[y0[0] : y1[-1] + 1]
+        if rows[:, x0[0] : x1[-1] + 1].all():
+            return np.ones((size.height, size.width), np.bool_)
+        if not rows[:, x0[0] : x1[-1] + 1].any():
+            return np.zeros((size.height, size.width), np.bool_)
+        columns = rows[:, x0] * (1 - x_share) + rows[:, x1] * x_share  # (mask rows, W)
+        upper, lower = columns[y0 - y0[0]], columns[y1 - y0[0]]
+        inside: NDArray[np.bool_] = upper + (lower - upper) * y_share[:, None] >= 0.5
+        return inside
+
+    def _neighbours(
+        self, start: float, count: int, scale: float, length: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+        """Return each position's two mask pixels along an axis and the share of the second."""
+        position = (start + (np.arange(count) + 0.5) * scale) / self._downsample - 0.5
+        position = np.clip(position, 0, length - 1)
+        first = np.floor(position).astype(np.intp)
+        return first, np.minimum(first + 1, length - 1), (position - first).astype(np.float32)
+
+
+def open_mask(folder: Path, downsample: float) -> Mask:
+    """Return the tissue mask that the detect stage wrote into its folder.
+
+    Parameters
+    ----------
+    folder
+        Folder of the detect stage.
+    downsample
+        Working pixels per mask pixel.
+
+    Raises
+    ------
+    StageInputError
+        If the mask is missing or damaged.
+    """
+    path = folder / MASK_NAME
+    try:
+        with Image.open(path) as image:
+            return Mask(np.asarray(image) > 0, downsample)
+    except (OSError, UnidentifiedImageError) as error:
+        raise StageInputError(f"{path} cannot be read ({error}); run detect again") from None

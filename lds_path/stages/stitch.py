@@ -1,0 +1,210 @@
+"""stitch: the predictions of a slide's regions become one label image."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from lds_path.errors import StageInputError
+from lds_path.formats.labels import Block, LabelClass, label_blocks, write_labels
+from lds_path.formats.manifest import read_manifest, run_stage
+from lds_path.formats.mask import open_mask
+from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
+from lds_path.formats.regions import REGIONS_NAME, read_regions
+from lds_path.mesh import build_mesh
+from lds_path.mosaic import Mosaic, canvas_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lds_path.formats.manifest import Manifest
+    from lds_path.mesh import Mesh
+    from lds_path.mosaic import Canvas, Painted
+
+CONFIDENCE_NAME = "confidence.png"
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+def stitch(
+    tile: Path,
+    detect: Path,
+    segment: list[Path],
+    output: Path,
+    *,
+    mpp: float | None = None,
+    threads: int = 1,
+    strict: bool = False,
+) -> Manifest:
+    """Write the label image of a slide, 0 outside the tissue, and an image of its confidence.
+
+    The probabilities of overlapping regions are blended before the likeliest class is taken.
+    Memory is bound by the threads, apart from the masks at about 8 microns per pixel.
+
+    Parameters
+    ----------
+    tile, detect
+        Folders of these stages.
+    segment
+        Folders of all shards.
+    output
+        Folder to write.
+    mpp
+        Microns per label pixel; the working one when not given or finer: nothing is upsampled.
+    threads
+        Blocks worked on at the same time; the result does not depend on them.
+    strict
+        Raise instead of putting the slide in quarantine.
+    """
+
+    def work(folder: Path) -> Mapping[str, Any]:
+        manifest = read_manifest(tile)
+        canvas = canvas_of(manifest.results, mpp)
+        classes = _read_classes(segment)
+        tally = _Tally(canvas, classes)
+        with (
+            Predictions([shard / PREDICTIONS_NAME for shard in segment]) as predictions,
+            ThreadPoolExecutor(threads) as pool,
+        ):
+            mosaic = _open_mosaic(detect, predictions, canvas, classes)
+            places = label_blocks(canvas.size)
+            painted = _in_order(pool, lambda place: _paint(mosaic, place), places, 2 * threads)
+            write_labels(
+                folder / f"{manifest.slide}.labels.ome.tif",
+                tally.watch(painted),
+                canvas.size,
+                mpp=canvas.frame.mpp,
+                classes=classes,
+            )
+        Image.fromarray(tally.confidence).save(folder / CONFIDENCE_NAME)
+        return tally.results()
+
+    shards = {f"segment_{index}": path for index, path in enumerate(segment, start=1)}
+    return run_stage(
+        "stitch",
+        output,
+        work,
+        inputs={"tile": tile, "detect": detect, **shards},
+        parameters={"mpp": mpp},
+        strict=strict,
+    )
+
+
+class _Tally:
+    """What is gathered while the blocks pass on their way to the file."""
+
+    def __init__(self, canvas: Canvas, classes: Sequence[LabelClass]) -> None:
+        self._canvas, self._classes = canvas, classes
+        self._pixels = np.zeros(256, np.int64)
+        self._confidence_sum = np.zeros(256)
+        step = canvas.confidence_step
+        shape = (-(-canvas.size.height // step), -(-canvas.size.width // step))
+        self.confidence = np.zeros(shape, np.uint8)
+        """Mean winning probability of the analysed pixels, 255 is 1; 0 where there are none."""
+
+    def watch(self, painted: Iterable[tuple[Block, Painted]]) -> Iterator[NDArray[np.uint8]]:
+        """Yield the blocks' labels."""
+        step = self._canvas.confidence_step
+        total = len(label_blocks(self._canvas.size))
+        for place, block in tqdm(painted, unit="block", desc="stitch", total=total, disable=None):
+            self._pixels += block.pixels
+            self._confidence_sum += block.confidence_sum
+            top, left = place.top // step, place.left // step
+            height, width = block.confidence.shape
+            self.confidence[top : top + height, left : left + width] = block.confidence
+            yield block.labels
+
+    def results(self) -> dict[str, Any]:
+        """Return the results of the stage."""
+        pixels = {each.name: int(self._pixels[each.value]) for each in self._classes}
+        confidence = {
+            each.name: round(self._confidence_sum[each.value] / self._pixels[each.value] / 255, 4)
+            for each in self._classes
+            if self._pixels[each.value]
+        }
+        return {
+            "classes": [
+                {"value": each.value, "name": each.name, "color": list(each.color)}
+                for each in self._classes
+            ],
+            "pixels": pixels,
+            "mean_confidence": confidence,
+            "width": self._canvas.size.width,
+            "height": self._canvas.size.height,
+            "mpp": self._canvas.frame.mpp,
+            "scale": self._canvas.scale,
+            "downsample": self._canvas.frame.downsample,
+            "left_l0": self._canvas.frame.left_l0,
+            "top_l0": self._canvas.frame.top_l0,
+            "confidence_downsample": self._canvas.confidence_step,
+        }
+
+
+def _open_mosaic(
+    detect: Path, predictions: Predictions, canvas: Canvas, classes: Sequence[LabelClass]
+) -> Mosaic:
+    asked, found = read_regions(detect / REGIONS_NAME), predictions.regions
+    if asked != found:
+        missing = {region.index for region in asked} - {region.index for region in found}
+        problem = f"lack region {min(missing)}" if missing else "have other regions"
+        raise StageInputError(
+            f"the predictions {problem} of {detect / REGIONS_NAME};"
+            " run segment for every shard of the slide and name all of them"
+        )
+    manifest = read_manifest(detect)
+
+    def read_mesh(index: int) -> Mesh:
+        prediction = predictions.read(index)
+        if len(prediction.probability) != len(classes):
+            raise StageInputError(
+                f"region {index} has {len(prediction.probability)} probabilities, but the manifest"
+                f" of segment lists {len(classes)} classes; run segment again"
+            )
+        return build_mesh(prediction.probability, prediction.positions, prediction.region.size)
+
+    return Mosaic(
+        canvas,
+        found,
+        read_mesh,
+        open_mask(detect, manifest.results["mask_downsample"]),
+        values=[each.value for each in classes],
+        overlap=manifest.parameters["overlap"],
+    )
+
+
+def _paint(mosaic: Mosaic, place: Block) -> tuple[Block, Painted]:
+    return place, mosaic.paint(place.left, place.top, place.size)
+
+
+def _read_classes(segment: Sequence[Path]) -> list[LabelClass]:
+    """Return the classes, which all shards have in common, in the order of the probabilities."""
+    found = [read_manifest(folder).results["classes"] for folder in segment]
+    other = next((place for place, classes in enumerate(found) if classes != found[0]), None)
+    if other is not None:
+        raise StageInputError(
+            f"{segment[other]} has other classes than {segment[0]}:"
+            " the shards were made with different models; run segment again for all of them"
+        )
+    return [LabelClass(each["value"], each["name"], tuple(each["color"])) for each in found[0]]
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, work: Callable[[_T], _R], items: Iterable[_T], ahead: int
+) -> Iterator[_R]:
+    """Yield the results in the order of the items, at most `ahead` of them begun or waiting."""
+    waiting: deque[Any] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
