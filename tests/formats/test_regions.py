@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lds_path.errors import StageInputError
@@ -30,6 +30,7 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
+@settings(deadline=None)
 @given(places=st.lists(st.tuples(numbers, numbers, sizes, sizes), min_size=1, max_size=5))
 def test_a_table_comes_back_as_it_was_written(places, tmp_path_factory):
     path = tmp_path_factory.mktemp("regions") / "regions.tsv"
