@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numba import njit
 
 from lds_path.geometry import Frame, Size
 from lds_path.unwarp import Blend, blend_ramp
@@ -112,8 +113,7 @@ class Mosaic:
         overlap: int,
     ) -> None:
         self._canvas, self._regions, self._mask, self._overlap = canvas, regions, mask, overlap
-        self._class_count = len(values)
-        self._values = np.array([0, *values], np.uint8)
+        self._values = np.array(values, np.uint8)
         self._boxes = np.array([_box(region) for region in regions])
         # Blocks side by side share regions; rows of blocks read them again.
         self._read_mesh = lru_cache(maxsize=_MESHES)(read_mesh)
@@ -122,22 +122,20 @@ class Mosaic:
         """Return a block of the canvas, in label pixels; 0 where no region or no tissue lies."""
         scale = self._canvas.scale
         inside = self._mask.read(left * scale, top * scale, size, scale=scale)
-        best = np.zeros(inside.shape, np.uint8)
-        score = np.zeros(inside.shape, np.float32)
+        labels = np.zeros(inside.shape, np.uint8)
+        pixels, sums = np.zeros(256, np.int64), np.zeros(256)
+        step = self._canvas.confidence_step
+        boxes = np.zeros((2, -(-size.height // step), -(-size.width // step)))
         if inside.any():
-            best, score = self._blend(left * scale, top * scale, size).best()
-        labels = np.where(inside, self._values[best], 0).astype(np.uint8)
-        score[labels == 0] = 0
-        sums = np.bincount(labels.ravel(), weights=score.ravel(), minlength=256)
-        return Painted(
-            labels,
-            _reduce_confidence(score, labels > 0, self._canvas.confidence_step),
-            np.bincount(labels.ravel(), minlength=256).astype(np.int64),
-            sums.astype(np.float64),
-        )
+            blend = self._blend(left * scale, top * scale, size)
+            _decide(
+                blend.mean, blend.total, inside, self._values, step, labels, boxes, pixels, sums
+            )
+        confidence = np.rint(boxes[1] / np.maximum(boxes[0], 1)).astype(np.uint8)
+        return Painted(labels, confidence, pixels, sums)
 
     def _blend(self, left: float, top: float, size: Size) -> Blend:
-        blend, scale = Blend(size, self._class_count), self._canvas.scale
+        blend, scale = Blend(size, len(self._values)), self._canvas.scale
         for region in self._overlapping(left, top, size):
             x, y = left - region.left, top - region.top
             blend.add(
@@ -163,19 +161,34 @@ def _box(region: Region) -> tuple[int, int, int, int]:
     return region.left, region.top, region.left + size.width, region.top + size.height
 
 
-def _reduce_confidence(
-    score: NDArray[np.float32], analysed: NDArray[np.bool_], step: int
-) -> NDArray[np.uint8]:
-    """Return the mean score of the analysed pixels in each step x step pixels."""
-    count = _sum_boxes(analysed.astype(np.float32), step)
-    mean = _sum_boxes(score, step) / np.maximum(count, 1)
-    return np.rint(np.clip(mean, 0, 255)).astype(np.uint8)
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _decide(
+    mean: NDArray[np.float32],
+    total: NDArray[np.float32],
+    inside: NDArray[np.bool_],
+    values: NDArray[np.uint8],
+    step: int,
+    labels: NDArray[np.uint8],
+    boxes: NDArray[np.float64],
+    pixels: NDArray[np.int64],
+    sums: NDArray[np.float64],
+) -> None:
+    """Set the label of each pixel inside: the class of the highest score, the first of equal ones.
 
-
-def _sum_boxes(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
-    rows = np.arange(0, values.shape[0], step)
-    columns = np.arange(0, values.shape[1], step)
-    sums: NDArray[np.float32] = np.add.reduceat(
-        np.add.reduceat(values, rows, axis=0), columns, axis=1
-    )
-    return sums
+    Count pixels and winning scores of each label, and of each step x step box.
+    """
+    height, width, classes = mean.shape
+    for row in range(height):
+        for column in range(width):
+            if total[row, column] == 0 or not inside[row, column]:
+                continue
+            highest, winner = mean[row, column, 0], 0
+            for c in range(1, classes):
+                if mean[row, column, c] > highest:
+                    highest, winner = mean[row, column, c], c
+            label = values[winner]
+            labels[row, column] = label
+            pixels[label] += 1
+            sums[label] += highest
+            boxes[0, row // step, column // step] += 1
+            boxes[1, row // step, column // step] += highest

@@ -70,14 +70,6 @@ class Blend:
             weights_x, weights_y, self.mean, self.total,
         )  # fmt: skip
 
-    def best(self) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Return the number of the best class of each pixel, from 1, and its score; 0 uncovered.
-
-        Of equal scores the first class wins.
-        """
-        best: tuple[NDArray[np.uint8], NDArray[np.float32]] = _arg_max(self.mean, self.total)
-        return best
-
 
 def unwarp(
     scores: NDArray[np.uint8] | NDArray[np.float32], grid: NDArray[np.float32], size: Size
@@ -260,23 +252,3 @@ def _slope(x: NDArray[np.float64], y: NDArray[np.float64], start: int, end: int)
     """Return how far an edge moves along x per row; a level edge is never cut."""
     rise = y[end] - y[start]
     return (x[end] - x[start]) / rise if rise > 0 else 0.0
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _arg_max(
-    mean: NDArray[np.float32], total: NDArray[np.float32]
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    height, width, classes = mean.shape
-    best = np.zeros((height, width), np.uint8)
-    score = np.zeros((height, width), np.float32)
-    for row in range(height):
-        for column in range(width):
-            if total[row, column] == 0:
-                continue
-            highest, winner = mean[row, column, 0], 0
-            for c in range(1, classes):
-                if mean[row, column, c] > highest:
-                    highest, winner = mean[row, column, c], c
-            best[row, column] = winner + 1
-            score[row, column] = highest
-    return best, score

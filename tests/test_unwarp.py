@@ -18,7 +18,6 @@ def compiled():
     ones = np.ones(2, np.float32)
     grid = np.zeros((1, 1, 2), np.float32)
     blend.add(build_mesh(np.ones((1, 1, 1), np.float32), grid, Size(2, 2)), ones, ones)
-    blend.best()
 
 
 def uniform_grid(lattice):
@@ -254,15 +253,6 @@ def test_the_ramps_are_the_blend_weights_of_a_region(size, overlap):
     x = blend_ramp(size.width, overlap, size.width, start=0, scale=1)
     y = blend_ramp(size.height, overlap, size.height, start=0, scale=1)
     np.testing.assert_allclose(np.outer(y, x), blend_weights(size, overlap), rtol=1e-6)
-
-
-def test_the_best_class_is_the_first_of_the_highest_and_0_where_nothing_was_added():
-    blend = Blend(Size(4, 1), 3)
-    blend.mean[0] = [[0, 2, 1], [5, 5, 1], [0, 0, 9], [1, 2, 3]]
-    blend.total[0] = [1, 1, 1, 0]
-    best, score = blend.best()
-    assert best.tolist() == [[2, 1, 3, 0]]
-    assert score.tolist() == [[2, 5, 9, 0]]
 
 
 def test_threads_give_the_same_as_one():
