@@ -1,0 +1,300 @@
+"""Regions of pyramids as torch tensors: where the formats and torch meet."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from lds_path.errors import UsageError
+from lds_path.geometry import Size
+from lds_path.network.losses import edge_density
+from lds_path.network.segmenter import levels_around
+from lds_path.network.warp import halve, label_fractions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+    from typing import TypeVar
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from lds_path.formats.pyramid import Pyramid
+    from lds_path.formats.reference import Reference
+    from lds_path.geometry import Region
+    from lds_path.network.segmenter import NetworkSpec
+
+    Item = TypeVar("Item")
+    Result = TypeVar("Result")
+
+
+def read_region(pyramid: Pyramid, region: Region, level: int) -> Tensor:
+    """Return a region at a pyramid level.
+
+    A level that the pyramid of a small slide does not have is averaged from its coarsest one.
+
+    Parameters
+    ----------
+    pyramid
+        Where to read.
+    region
+        The region; its corner and size must be multiples of 2^level.
+    level
+        Pyramid level.
+
+    Returns
+    -------
+    Tensor
+        RGB, (3, H / 2^level, W / 2^level), uint8, the background beyond the slide's edges.
+
+    Raises
+    ------
+    UsageError
+        If the region does not begin and end on whole pixels of the level.
+    """
+    factor = 2**level
+    if any(side % factor for side in (region.left, region.top, *_sides(region.size))):
+        raise UsageError(
+            f"region {region.index} at ({region.left}, {region.top}) of {region.size.width} x"
+            f" {region.size.height} pixels does not fit pyramid level {level}; set `region_size`"
+            f" and `overlap` to multiples of {factor}"
+        )
+    stored = min(level, pyramid.level_count - 1)
+    scale = 2**stored
+    size = Size(region.size.width // scale, region.size.height // scale)
+    pixels = pyramid.read(stored, region.left // scale, region.top // scale, size)
+    planes = torch.from_numpy(pixels).permute(2, 0, 1)
+    if stored < level:
+        planes = _to_uint8(halve(planes[None].float(), level - stored + 1)[-1][0])
+    return planes.contiguous()
+
+
+def read_ahead(
+    work: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int
+) -> Iterator[Result]:
+    """Yield the results of work in the order of the items, some computed ahead by threads.
+
+    Parameters
+    ----------
+    work
+        Called with an item in another thread.
+    items
+        What to work on; taken only as fast as the results are.
+    threads
+        Number of threads.
+    ahead
+        Number of results that may wait.
+    """
+    with ThreadPoolExecutor(threads, thread_name_prefix="read") as pool:
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+@dataclass(frozen=True)
+class LabelledRegion:
+    """A region of a slide that has reference labels."""
+
+    slide: str
+    pyramid: Pyramid
+    reference: Reference
+    region: Region
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Regions of one size with their labels; the first axis counts them."""
+
+    view: Tensor
+    """Coarse view, (B, 3, H, W), uint8."""
+    levels: list[Tensor]
+    """Pyramid, finest level first, (B, 3, H, W), uint8."""
+    fractions: list[Tensor]
+    """Area share of each class at the same levels, (B, C, H, W), uint8, 255 is all."""
+    edges: Tensor
+    """Class boundaries per cell of the density map, (B, 1, hd, wd), float32."""
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on another device."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def turned(self, turn: int) -> Batch:
+        """Return the batch mirrored and turned in one of 8 ways; 0 changes nothing.
+
+        Turns 0, 2, 4 and 6 keep width and height.
+        """
+
+        def work(tensor: Tensor) -> Tensor:
+            tensor = tensor.flip(-1) if turn >= 4 else tensor
+            return torch.rot90(tensor, turn % 4, (-2, -1)) if turn % 4 else tensor
+
+        return self._map(work)
+
+    @property
+    def bytes(self) -> int:
+        """Memory of all tensors."""
+        return sum(tensor.nbytes for tensor in self._tensors())
+
+    @staticmethod
+    def join(batches: Sequence[Batch]) -> Batch:
+        """Return the regions of several batches as one."""
+        views = [batch.view for batch in batches]
+        levels = zip(*(batch.levels for batch in batches), strict=True)
+        fractions = zip(*(batch.fractions for batch in batches), strict=True)
+        return Batch(
+            view=torch.cat(views),
+            levels=[torch.cat(level) for level in levels],
+            fractions=[torch.cat(level) for level in fractions],
+            edges=torch.cat([batch.edges for batch in batches]),
+        )
+
+    def _tensors(self) -> list[Tensor]:
+        return [self.view, *self.levels, *self.fractions, self.edges]
+
+    def _map(self, work: Callable[[Tensor], Tensor]) -> Batch:
+        return Batch(
+            view=work(self.view),
+            levels=[work(level) for level in self.levels],
+            fractions=[work(level) for level in self.fractions],
+            edges=work(self.edges),
+        )
+
+
+def read_labelled(labelled: LabelledRegion, spec: NetworkSpec) -> Batch:
+    """Return a region with its labels as a batch of one."""
+    region = labelled.region
+    wanted = levels_around(region.size, region.lattice)
+    labels = torch.from_numpy(labelled.reference.read(region.left, region.top, region.size))[None]
+    view = read_region(labelled.pyramid, region, spec.view_level)
+    cells = Size(view.shape[2] // 2, view.shape[1] // 2)
+    shares = _halve_times(label_fractions(labels, spec.class_count) * 255, wanted.start)
+    return Batch(
+        view=view[None],
+        levels=[read_region(labelled.pyramid, region, level)[None] for level in wanted],
+        fractions=[_to_uint8(level) for level in halve(shares, len(wanted))],
+        edges=edge_density(labels, cells),
+    )
+
+
+class RegionCache:
+    """Labelled regions, kept in memory up to a bound; any thread may read."""
+
+    def __init__(self, regions: Sequence[LabelledRegion], spec: NetworkSpec, *, mib: int) -> None:
+        self._regions = regions
+        self._spec = spec
+        self._bytes_left = mib * 2**20
+        self._kept: OrderedDict[int, Batch] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._regions)
+
+    def read(self, index: int) -> Batch:
+        """Return a region as a batch of one; what was read last longest ago is forgotten first."""
+        with self._lock:
+            if index in self._kept:
+                self._kept.move_to_end(index)
+                return self._kept[index]
+        found = read_labelled(self._regions[index], self._spec)
+        with self._lock:
+            if index not in self._kept:
+                self._kept[index] = found
+                self._bytes_left -= found.bytes
+            while self._bytes_left < 0 and self._kept:
+                _, forgotten = self._kept.popitem(last=False)
+                self._bytes_left += forgotten.bytes
+        return found
+
+
+def training_batches(
+    cache: RegionCache,
+    chance: NDArray[np.float64],
+    *,
+    steps: int,
+    batch_size: int,
+    seed: int,
+    threads: int,
+) -> Iterator[Batch]:
+    """Yield one random batch per step, read ahead by threads.
+
+    What a step gets depends on the seed and its number alone.
+
+    Parameters
+    ----------
+    cache
+        The regions.
+    chance
+        Probability of each region.
+    steps, batch_size
+        Number of batches and of regions in each.
+    seed
+        Of the draws.
+    threads
+        Number of reading threads.
+    """
+
+    def make_batch(step: int) -> Batch:
+        random = np.random.default_rng([seed, step])
+        chosen = random.choice(len(cache), size=batch_size, p=chance)
+        batches = []
+        for index in chosen:
+            one = cache.read(int(index))
+            square = one.view.shape[-1] == one.view.shape[-2]
+            batches.append(one.turned(int(random.choice(8 if square else [0, 2, 4, 6]))))
+        return Batch.join(batches)
+
+    return read_ahead(make_batch, range(steps), threads=threads, ahead=2)
+
+
+def class_counts(labelled: LabelledRegion, *, step: int = 8) -> NDArray[np.int64]:
+    """Return how many pixels of a region have each label value, (256,), from every step-th."""
+    region = labelled.region
+    labels = labelled.reference.read(region.left, region.top, region.size, step=step)
+    counts: NDArray[np.int64] = np.bincount(labels.ravel(), minlength=256)
+    return counts
+
+
+def balanced_chances(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the probability of each region that shows every class equally often.
+
+    First a class is drawn, then a region by its share of that class's pixels.
+
+    Parameters
+    ----------
+    counts
+        Pixels of each class in each region, (regions, classes).
+
+    Returns
+    -------
+    NDArray
+        Probabilities, (regions,), that add up to one.
+    """
+    present = counts[:, counts.sum(axis=0) > 0].astype(np.float64)
+    chances: NDArray[np.float64] = (present / present.sum(axis=0)).mean(axis=1)
+    return chances
+
+
+def _sides(size: Size) -> tuple[int, int]:
+    return size.width, size.height
+
+
+def _halve_times(image: Tensor, times: int) -> Tensor:
+    return halve(image, times + 1)[-1]
+
+
+def _to_uint8(image: Tensor) -> Tensor:
+    return (image + 0.5).to(torch.uint8)

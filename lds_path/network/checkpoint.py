@@ -1,0 +1,237 @@
+"""A model on disk: a folder with `weights.safetensors` and `model.json`, and never a pickle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from lds_path.errors import ModelError, UsageError
+from lds_path.geometry import Size
+from lds_path.network.segmenter import NetworkSpec, Segmenter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+WEIGHTS_NAME = "weights.safetensors"
+CARD_NAME = "model.json"
+SHIPPED = Path(__file__).parent.parent / "models"
+
+_PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".tar")
+
+
+@dataclass(frozen=True)
+class ModelClass:
+    """A class that a model tells apart."""
+
+    value: int
+    """Value in the label image, from 1 on without gaps."""
+    name: str
+    color: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model is, how it was made and how good it is."""
+
+    network: NetworkSpec
+    classes: tuple[ModelClass, ...]
+    mpp: float
+    """Microns per working pixel that it was trained at."""
+    region_size: Size
+    """Region that it was trained on, in working pixels."""
+    lattice: Size
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters, slides and length of the training."""
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    """Dice of each class on the tuning regions."""
+    licence: str = ""
+    authors: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        values = [one.value for one in self.classes]
+        if values != list(range(1, self.network.class_count + 1)):
+            raise UsageError(
+                f"the classes have the values {values}, expected 1 to {self.network.class_count}"
+            )
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes in the order of their values."""
+        return tuple(one.name for one in self.classes)
+
+
+def save_model(folder: Path, segmenter: Segmenter, card: ModelCard) -> None:
+    """Write a model folder.
+
+    Parameters
+    ----------
+    folder
+        An existing folder; what else it holds stays.
+    segmenter
+        The network whose weights are written.
+    card
+        Its description.
+    """
+    weights = {name: tensor.contiguous() for name, tensor in segmenter.state_dict().items()}
+    save_file(weights, folder / WEIGHTS_NAME)
+    text = json.dumps(asdict(card), indent=1, allow_nan=False) + "\n"
+    (folder / CARD_NAME).write_text(text, encoding="utf-8")
+
+
+def find_model(model: str) -> Path:
+    """Return the folder of a model.
+
+    Parameters
+    ----------
+    model
+        Id of a model that the package ships, or the path of a model folder.
+
+    Raises
+    ------
+    ModelError
+        If there is none.
+    """
+    for folder in (SHIPPED / model, Path(model)):
+        if (folder / CARD_NAME).is_file():
+            return folder
+    if Path(model).is_dir():
+        raise ModelError(
+            f"{model} is no model folder: it holds no {CARD_NAME}{_name_pickles(model)}"
+        )
+    shipped = ", ".join(shipped_models()) or "none"
+    raise ModelError(
+        f"the model '{model}' does not exist; give the id of a shipped model ({shipped}) or the"
+        " path of a model folder"
+    )
+
+
+def shipped_models() -> list[str]:
+    """Return the ids of the models inside the package."""
+    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{CARD_NAME}"))
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Return the description of a model.
+
+    Raises
+    ------
+    ModelError
+        If it is missing, incomplete, or has fields that this version does not know.
+    """
+    path = folder / CARD_NAME
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{path} is missing{_name_pickles(folder)}") from None
+    except ValueError as error:
+        raise ModelError(f"{path} is not JSON ({error}); copy the model again") from None
+    try:
+        return _build_card(path, content)
+    except (TypeError, UsageError) as error:
+        raise ModelError(f"{path} does not describe a model: {error}") from None
+
+
+def load_model(folder: Path) -> tuple[Segmenter, ModelCard]:
+    """Return a model, ready to segment, on the CPU.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing or damaged, or the weights do not fit the description.
+    """
+    card = read_card(folder)
+    path = folder / WEIGHTS_NAME
+    if not path.is_file():
+        raise ModelError(f"{path} is missing{_name_pickles(folder)}")
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f"{path} is not a safetensors file ({error}); copy the model again"
+        ) from None
+    segmenter = Segmenter(card.network)
+    _check_weights(path, weights, segmenter.state_dict())
+    segmenter.load_state_dict(weights)
+    return segmenter.eval(), card
+
+
+def check_classes(card: ModelCard, classes: Sequence[str], model: str) -> None:
+    """Check that a run asks for the classes that a model knows, in their order.
+
+    Raises
+    ------
+    ModelError
+        If they differ.
+    """
+    if tuple(classes) != card.class_names:
+        raise ModelError(
+            f"the model '{model}' has the classes {_join(card.class_names)}, but config.yaml lists"
+            f" {_join(classes)}; set `classes` in config.yaml to the model's, or choose another"
+            " model"
+        )
+
+
+def _join(names: Sequence[str]) -> str:
+    return "[" + ", ".join(names) + "]"
+
+
+def _name_pickles(folder: str | Path) -> str:
+    pickles = sorted(path.name for path in Path(folder).glob("*") if path.suffix in _PICKLES)
+    if not pickles:
+        return "; a model folder holds model.json and weights.safetensors, as train writes them"
+    return (
+        f"; {pickles[0]} is a pickle, which could run code and is not opened: save its weights as"
+        f" {WEIGHTS_NAME}"
+    )
+
+
+def _build_card(path: Path, content: Any) -> ModelCard:  # noqa: ANN401 - any JSON
+    _check_fields(path, content, ModelCard)
+    for name, kind in (("network", NetworkSpec), ("region_size", Size), ("lattice", Size)):
+        _check_fields(path, content[name], kind)
+    for one in content["classes"]:
+        _check_fields(path, one, ModelClass)
+    classes = tuple(ModelClass(**_with_tuples(one)) for one in content["classes"])
+    network = NetworkSpec(**_with_tuples(content["network"]))
+    sizes = {name: Size(**content[name]) for name in ("region_size", "lattice")}
+    rest = {**_with_tuples(content), "classes": classes, "network": network, **sizes}
+    return ModelCard(**rest)
+
+
+def _check_fields(path: Path, content: Any, kind: type) -> None:  # noqa: ANN401 - any JSON
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: found {content!r}, expected the fields of {kind.__name__}")
+    known = {one.name for one in fields(kind)}
+    for problem, names in (("lacks", known - set(content)), ("has", set(content) - known)):
+        if names:
+            what = "the field" if problem == "lacks" else "the unknown field"
+            raise ModelError(
+                f"{path} {problem} {what} '{min(names)}' ({kind.__name__}); it was written by"
+                " another version of lds-path: use that version, or train the model again"
+            )
+
+
+def _with_tuples(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+    }
+
+
+def _check_weights(path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    for name in sorted(expected.keys() | found.keys()):
+        shapes = [
+            str(tuple(weights[name].shape)) if name in weights else "nothing"
+            for weights in (found, expected)
+        ]
+        if shapes[0] != shapes[1]:
+            raise ModelError(
+                f"{path} does not fit {CARD_NAME}: '{name}' is {shapes[0]}, expected {shapes[1]};"
+                " copy both files from the same training"
+            )

@@ -1,0 +1,97 @@
+"""The density network: a coarse view of a region -> how densely to sample each part of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the usual name
+from torch import nn
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class DensityNetwork(nn.Module):
+    """A small encoder and decoder that sees the whole region at once.
+
+    Every layer of the encoder halves the view; the coarsest one also hands round its average, so
+    that each cell of the density knows the whole region. A fresh network gives constant density.
+
+    Parameters
+    ----------
+    channels
+        Channels of the encoder's layers; the view's sides must be multiples of 2^len(channels).
+    floor
+        Lowest density where the mean is 1, in (0, 1]; it bounds how far samples are drawn away.
+    """
+
+    def __init__(self, *, channels: tuple[int, ...], floor: float) -> None:
+        super().__init__()
+        self.floor = floor
+        inputs = (3, *channels[:-1])
+        self.encoder = nn.ModuleList(
+            nn.Sequential(_block(before, after, stride=2), _block(after, after))
+            for before, after in zip(inputs, channels, strict=True)
+        )
+        self.context = nn.Linear(channels[-1], channels[-1])
+        self.decoder = nn.ModuleList(
+            _block(coarse + fine, fine)
+            for coarse, fine in zip(channels[:0:-1], channels[-2::-1], strict=True)
+        )
+        # Without a bias: the softmax over all cells would take it out again.
+        self.head = nn.Conv2d(channels[0], 1, 1, bias=False)
+        nn.init.zeros_(self.head.weight)
+
+    def forward(self, view: Tensor) -> Tensor:
+        """Return the density map of a coarse view.
+
+        Parameters
+        ----------
+        view
+            Normalised coarse view, (B, 3, H, W).
+
+        Returns
+        -------
+        Tensor
+            Density, (B, 1, H / 2, W / 2), float32, mean 1 in each map, not below the floor.
+        """
+        features = []
+        for layer in self.encoder:
+            view = layer(view)
+            features.append(view)
+        deep = features.pop()
+        deep = deep + self.context(deep.mean(dim=(2, 3)))[..., None, None]
+        for layer in self.decoder:
+            fine = features.pop()
+            deep = layer(torch.cat((F.interpolate(deep, scale_factor=2.0), fine), dim=1))
+        return to_density(self.head(deep), floor=self.floor)
+
+
+def to_density(logits: Tensor, *, floor: float) -> Tensor:
+    """Return a density with mean 1 and a lower bound.
+
+    Parameters
+    ----------
+    logits
+        Any numbers, (B, 1, hd, wd).
+    floor
+        Lowest density; d = (1 - floor) * softmax * cells + floor.
+
+    Returns
+    -------
+    Tensor
+        Density, (B, 1, hd, wd), float32 or float64.
+    """
+    flat = logits.flatten(1)
+    share = torch.softmax(flat if flat.dtype == torch.float64 else flat.float(), dim=1)
+    density = (1 - floor) * share * flat.shape[1] + floor
+    return density.view_as(logits)
+
+
+def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )

@@ -1,0 +1,230 @@
+"""The whole network: density, grid, warp, MONAI network, in that order."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from monai.networks.nets.flexible_unet import FlexibleUNet
+from monai.networks.nets.segresnet import SegResNet
+from monai.networks.nets.unet import UNet
+from torch import nn
+
+from lds_path.errors import UsageError
+from lds_path.network.density import DensityNetwork
+from lds_path.network.grid import SAMPLERS, sampling_grid
+from lds_path.network.warp import warp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from lds_path.geometry import Region, Size
+
+ARCHITECTURES = ("UNet", "SegResNet", "FlexibleUNet")
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """Everything that builds a `Segmenter`, without its weights."""
+
+    class_count: int
+    """Classes told apart; channel c of the output is class value c + 1."""
+    architecture: str = "UNet"
+    """MONAI network: UNet, SegResNet or FlexibleUNet."""
+    channels: tuple[int, ...] = (16, 32, 64, 96, 128)
+    """UNet: channels of each level. SegResNet: its first is `init_filters`, its length the number
+    of levels. FlexibleUNet: channels of the five levels of the decoder."""
+    residual_units: int = 2
+    """UNet only: convolutions in the residual unit of each level."""
+    backbone: str = "efficientnet-b0"
+    """FlexibleUNet only: its encoder, from fresh weights."""
+    sampler: str = "kernel"
+    kernel_width: float = 0.1
+    """Standard deviation of the sampler's kernel, share of the region's side."""
+    density_channels: tuple[int, ...] = (16, 32, 64, 64, 64)
+    density_floor: float = 0.1
+    """Lowest density where the mean is 1."""
+    view_level: int = 4
+    """Pyramid level of the coarse view that the density network sees."""
+    mean: tuple[float, ...] = (0.8, 0.7, 0.8)
+    """Mean of red, green and blue in [0, 1] over the training regions."""
+    std: tuple[float, ...] = (0.15, 0.2, 0.15)
+
+    def __post_init__(self) -> None:
+        for name, known in (("architecture", ARCHITECTURES), ("sampler", SAMPLERS)):
+            if getattr(self, name) not in known:
+                raise UsageError(
+                    f"the {name} '{getattr(self, name)}' is unknown; there are {', '.join(known)}"
+                )
+        if not 0 < self.density_floor <= 1:
+            raise UsageError(
+                f"density_floor is {self.density_floor}, expected more than 0, up to 1"
+            )
+
+    @property
+    def lattice_multiple(self) -> int:
+        """What the sides of a lattice must be multiples of, so that the network can halve it."""
+        return 32 if self.architecture == "FlexibleUNet" else 2 ** (len(self.channels) - 1)
+
+    @property
+    def region_multiple(self) -> int:
+        """What the sides of a region must be multiples of, so that the view can be halved."""
+        return int(2 ** (self.view_level + len(self.density_channels)))
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What the network makes of a batch of regions."""
+
+    logits: Tensor
+    """Scores of the classes on the lattice, (B, C, h, w)."""
+    density: Tensor
+    """Density map, (B, 1, hd, wd), mean 1."""
+    grid: Tensor
+    """Sample positions (x, y) in [-1, 1], (B, h, w, 2), float32."""
+
+
+class Segmenter(nn.Module):
+    """Decides from a coarse view where to sample a region, and segments the samples.
+
+    It works in two steps, because the grid decides which pyramid levels must be read at all:
+    `sample` needs the coarse view only, `classify` the region warped onto the grid.
+    Images are RGB in 0..255.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.density = DensityNetwork(channels=spec.density_channels, floor=spec.density_floor)
+        self.network = build_network(spec)
+        for name, values in (("mean", spec.mean), ("std", spec.std)):
+            colour = torch.tensor(values, dtype=torch.float32).view(1, 3, 1, 1)
+            self.register_buffer(name, colour, persistent=False)
+
+    def sample(self, view: Tensor, lattice: Size) -> tuple[Tensor, Tensor]:
+        """Return the density map and the sampling grid of regions.
+
+        Parameters
+        ----------
+        view
+            The regions at the coarse view's level, (B, 3, H, W), RGB in 0..255.
+        lattice
+            Number of samples across and down.
+
+        Returns
+        -------
+        Tensor
+            Density, (B, 1, hd, wd), float32, mean 1.
+        Tensor
+            Sample positions (x, y) in [-1, 1], (B, h, w, 2), float32.
+        """
+        density = self.density(self._normalise(view))
+        spec = self.spec
+        grid = sampling_grid(density, lattice, sampler=spec.sampler, kernel_width=spec.kernel_width)
+        return density, grid
+
+    def classify(self, warped: Tensor) -> Tensor:
+        """Return the scores of the classes, (B, C, h, w), of warped regions (B, 3, h, w)."""
+        logits: Tensor = self.network(self._normalise(warped))
+        return logits
+
+    def forward(self, view: Tensor, levels: Sequence[Tensor], lattice: Size) -> Segmentation:
+        """Return scores, density and grid of regions.
+
+        Parameters
+        ----------
+        view
+            The regions at the coarse view's level, (B, 3, H, W), RGB in 0..255.
+        levels
+            The regions' pyramid, finest level first, (B, 3, H / 2^k, W / 2^k), RGB in 0..255.
+        lattice
+            Number of samples across and down.
+        """
+        density, grid = self.sample(view, lattice)
+        return Segmentation(self.classify(warp(levels, grid)), density, grid)
+
+    def _normalise(self, image: Tensor) -> Tensor:
+        return (image.float() / 255 - self.mean) / self.std
+
+
+def levels_around(size: Size, lattice: Size) -> range:
+    """Return the pyramid levels that the samples of a region are read from.
+
+    They reach from a quarter of the uniform grid's pitch to twice that pitch; the floor of the
+    density keeps nearly every sample within.
+
+    Parameters
+    ----------
+    size
+        Size of the region in working pixels.
+    lattice
+        Number of samples across and down.
+    """
+    pitch = math.sqrt(size.width * size.height / (lattice.width * lattice.height))
+    nearest = max(0, math.floor(math.log2(pitch) + 1e-9))
+    return range(max(0, nearest - 2), nearest + 2)
+
+
+def check_sizes(regions: Sequence[Region], spec: NetworkSpec) -> None:
+    """Check that the network can halve every region and lattice as often as it must.
+
+    Raises
+    ------
+    UsageError
+        If a side is not a multiple of what the network needs.
+    """
+    for kind, key, multiple in (
+        ("size", "region_size", spec.region_multiple),
+        ("lattice", "lattice", spec.lattice_multiple),
+    ):
+        for region in regions:
+            found: Size = getattr(region, kind)
+            if found.width % multiple or found.height % multiple:
+                raise UsageError(
+                    f"region {region.index} has the {kind} {found.width} x {found.height}, but the"
+                    f" model needs multiples of {multiple}; change `{key}` in config.yaml"
+                )
+
+
+def build_network(spec: NetworkSpec) -> nn.Module:
+    """Return the MONAI network of a spec, with fresh weights.
+
+    Raises
+    ------
+    UsageError
+        If the channels are not what the architecture takes.
+    """
+    common: dict[str, Any] = {
+        "spatial_dims": 2, "in_channels": 3, "out_channels": spec.class_count
+    }  # fmt: skip
+    channels = spec.channels
+    expected = 5 if spec.architecture == "FlexibleUNet" else max(len(channels), 2)
+    if len(channels) != expected:
+        raise UsageError(
+            f"{spec.architecture} takes {expected} channels, found {len(channels)}; change them"
+        )
+    network: nn.Module
+    match spec.architecture:
+        case "UNet":
+            units = {"num_res_units": spec.residual_units, "norm": "BATCH", "act": "RELU"}
+            strides = (2,) * (len(channels) - 1)
+            network = UNet(**common, channels=channels, strides=strides, **units)
+        case "SegResNet":
+            blocks = {"blocks_down": (1,) * len(channels), "blocks_up": (1,) * (len(channels) - 1)}
+            network = SegResNet(**common, init_filters=channels[0], norm="BATCH", **blocks)
+        case _:
+            network = FlexibleUNet(
+                in_channels=3,
+                out_channels=spec.class_count,
+                backbone=spec.backbone,
+                decoder_channels=channels,
+                pretrained=False,
+            )
+    return network

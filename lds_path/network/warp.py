@@ -1,0 +1,175 @@
+"""Reading a region at the positions of a grid, antialiased by its pyramid levels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the usual name
+
+from lds_path.network.grid import sample_area
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from lds_path.geometry import Size
+
+
+def warp(levels: Sequence[Tensor], grid: Tensor) -> Tensor:
+    """Return the region read at the grid's sample positions, without aliasing.
+
+    Each sample reads the pyramid level whose pixel covers the area that the sample stands for,
+    by interpolation within the two nearest levels and between them. Finer than the finest level
+    or coarser than the coarsest, it reads that one.
+
+    Convention: positions are (x, y) in [-1, 1], the outer pixel edges at -1 and 1; the grid maps
+    output to input.
+
+    Parameters
+    ----------
+    levels
+        The region at its own and at halved resolutions, finest first, (B, C, H / 2^k, W / 2^k)
+        of any number type.
+    grid
+        Sample positions, (B, h, w, 2), float32 or float64.
+
+    Returns
+    -------
+    Tensor
+        Warped region, (B, C, h, w), in the units of the levels and the type of the grid; samples
+        near the edge repeat it. Mixed precision is switched off inside.
+
+    Raises
+    ------
+    ValueError
+        If a level is not half as large as the one before, or the batch sizes differ.
+    """
+    _check_levels(levels, grid)
+    height, width = levels[0].shape[2:]
+    with torch.autocast(device_type=grid.device.type, enabled=False):
+        wanted = wanted_level(grid, width, height, len(levels))  # (B, 1, h, w)
+        warped = torch.zeros((), dtype=grid.dtype, device=grid.device)
+        for index in _range_of(wanted):
+            share = (1 - (wanted - index).abs()).clamp_min(0)
+            warped = warped + share * _sample(levels[index], grid)
+    return warped
+
+
+def wanted_level(grid: Tensor, width: int, height: int, count: int) -> Tensor:
+    """Return the level that each sample reads, a fraction between two levels.
+
+    It is log2 of the side of the square that has the sample's area, in pixels of the finest
+    level. An average over that area, no more, keeps detail where the grid is stretched along
+    one axis only; the samplers stretch gently. The choice carries no gradient.
+
+    Parameters
+    ----------
+    grid
+        Sample positions, (B, h, w, 2).
+    width, height
+        Size of the finest level.
+    count
+        Number of levels.
+
+    Returns
+    -------
+    Tensor
+        Levels, (B, 1, h, w), in [0, count - 1].
+    """
+    rows, columns = grid.shape[1:3]
+    uniform_pixels = (width / columns) * (height / rows)
+    return (0.5 * torch.log2(sample_area(grid.detach()) * uniform_pixels)).clamp(0, count - 1)
+
+
+def levels_needed(grid: Tensor, size: Size, count: int) -> list[range]:
+    """Return for each grid the indices of the levels that some sample reads.
+
+    Parameters
+    ----------
+    grid
+        Sample positions, (B, h, w, 2).
+    size
+        Size of the finest level.
+    count
+        Number of levels.
+    """
+    wanted = wanted_level(grid, size.width, size.height, count)
+    return [_range_of(one) for one in wanted]
+
+
+def halve(image: Tensor, count: int) -> list[Tensor]:
+    """Return an image and its next halved resolutions, `count` levels, area-averaged."""
+    levels = [image]
+    for _ in range(count - 1):
+        levels.append(F.avg_pool2d(levels[-1], 2))
+    return levels
+
+
+def label_fractions(labels: Tensor, classes: int) -> Tensor:
+    """Return the share of each class in each pixel; label 0 and 255 belong to no class.
+
+    Parameters
+    ----------
+    labels
+        Class values 1..classes, 0 for background and 255 to ignore, (B, H, W), uint8.
+    classes
+        Number of classes.
+
+    Returns
+    -------
+    Tensor
+        Shares, (B, classes, H, W), float32.
+    """
+    values = torch.arange(1, classes + 1, dtype=labels.dtype, device=labels.device)
+    return (labels[:, None] == values[:, None, None]).float()
+
+
+def warp_labels(levels: Sequence[Tensor], grid: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the class shares at the grid's sample positions.
+
+    Ids are never interpolated: what is averaged is area.
+
+    Parameters
+    ----------
+    levels
+        Area fraction of each class, finest level first, (B, C, H / 2^k, W / 2^k); where the
+        classes do not add up to one, the rest is not labelled.
+    grid
+        Sample positions, (B, h, w, 2).
+
+    Returns
+    -------
+    Tensor
+        Shares of the classes in the labelled part of each sample, (B, C, h, w); they add up to
+        one, or to zero where nothing is labelled.
+    Tensor
+        Labelled share of each sample, (B, 1, h, w), in [0, 1].
+    """
+    shares = warp(levels, grid)
+    labelled = shares.sum(dim=1, keepdim=True)
+    return shares / labelled.clamp_min(1e-6), labelled.clamp(0, 1)
+
+
+def _check_levels(levels: Sequence[Tensor], grid: Tensor) -> None:
+    height, width = levels[0].shape[2:]
+    for index, level in enumerate(levels):
+        if level.shape[0] != grid.shape[0]:
+            raise ValueError(f"{level.shape[0]} regions and {grid.shape[0]} grids do not match")
+        if (level.shape[2] << index, level.shape[3] << index) != (height, width):
+            raise ValueError(
+                f"level {index} is {tuple(level.shape[2:])}, expected"
+                f" {(height, width)} / {2**index}"
+            )
+
+
+def _range_of(wanted: Tensor) -> range:
+    lowest, highest = torch.aminmax(wanted)
+    return range(int(lowest), int(torch.ceil(highest)) + 1)
+
+
+def _sample(level: Tensor, grid: Tensor) -> Tensor:
+    return F.grid_sample(
+        level.to(grid.dtype), grid, mode="bilinear", padding_mode="border", align_corners=False
+    )

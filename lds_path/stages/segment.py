@@ -1,0 +1,159 @@
+"""Segment the regions of one shard: probabilities on the lattice, grid and density of each."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from lds_path.errors import ModelError, UsageError
+from lds_path.formats.manifest import Manifest, read_manifest, run_stage
+from lds_path.formats.predictions import PREDICTIONS_NAME, PredictionWriter
+from lds_path.formats.pyramid import open_pyramid
+from lds_path.formats.regions import REGIONS_NAME, read_regions
+from lds_path.inference import Runner, in_order
+from lds_path.network.checkpoint import WEIGHTS_NAME, check_classes, find_model, load_model
+from lds_path.network.device import choose_device, device_name
+from lds_path.network.segmenter import check_sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lds_path.formats.pyramid import Pyramid
+    from lds_path.geometry import Region
+    from lds_path.network.checkpoint import ModelCard
+
+log = logging.getLogger(__name__)
+
+MPP_TOLERANCE = 0.1
+
+
+def segment(
+    tile: Path,
+    detect: Path,
+    output: Path,
+    *,
+    model: str,
+    shard: str = "1-of-1",
+    batch_size: int = 4,
+    device: str = "auto",
+    threads: int = 1,
+    classes: tuple[str, ...] | None = None,
+    strict: bool = False,
+) -> Manifest:
+    """Run a model on the regions of a slide and write `predictions.npz`.
+
+    On a CPU each thread takes one region at a time, so that neither the number of threads nor
+    the shards change a byte. On a GPU every batch is filled up to one size for the same reason.
+
+    Parameters
+    ----------
+    tile
+        Folder of the tile stage.
+    detect
+        Folder of the detect stage.
+    output
+        Folder to write.
+    model
+        Id of a shipped model, or the path of a model folder.
+    shard
+        `k-of-n`: take the regions whose index leaves k - 1 when divided by n.
+    batch_size
+        Regions at a time on a GPU.
+    device
+        `cpu`, `cuda`, or `auto` for a GPU where there is one.
+    threads
+        Regions at a time on a CPU; reading threads on a GPU.
+    classes
+        Class names that the model must have; not checked when None.
+    strict
+        Raise instead of putting a slide in quarantine.
+
+    Raises
+    ------
+    ModelError
+        If the model is missing or damaged, or was made for other classes or another mpp.
+    UsageError
+        If the shard, the device, or the size of the regions cannot be used.
+    """
+    number, count = parse_shard(shard)
+    place = choose_device(device)
+    folder = find_model(model)
+
+    def work(destination: Path) -> dict[str, Any]:
+        segmenter, card = load_model(folder)
+        if classes is not None:
+            check_classes(card, classes, model)
+        pyramid = open_pyramid(tile)
+        check_mpp(card, model, _asked_mpp(tile, pyramid), pyramid.frame.mpp)
+        regions = [
+            one for one in read_regions(detect / REGIONS_NAME) if one.index % count == number
+        ]
+        check_sizes(regions, segmenter.spec)
+        runner = Runner(segmenter.to(place), pyramid, place, batch_size, threads)
+        with PredictionWriter(destination / PREDICTIONS_NAME) as writer:
+            for prediction in in_order(runner.run(regions), regions):
+                writer.write(prediction)
+        return _results(regions, card, model)
+
+    return run_stage(
+        "segment",
+        output,
+        work,
+        inputs={"tile": tile, "detect": detect, "model": folder / WEIGHTS_NAME},
+        parameters={"model": model, "shard": shard, "batch_size": batch_size, "device": device},
+        strict=strict,
+        device=device_name(place),
+    )
+
+
+def parse_shard(shard: str) -> tuple[int, int]:
+    """Return the number of a shard, from 0, and how many there are.
+
+    Raises
+    ------
+    UsageError
+        If the text is not `k-of-n` with 1 <= k <= n.
+    """
+    match = re.fullmatch(r"(\d+)-of-(\d+)", shard)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise UsageError(f"the shard '{shard}' is not k-of-n with k from 1 to n, such as 1-of-4")
+    return int(match[1]) - 1, int(match[2])
+
+
+def check_mpp(card: ModelCard, model: str, asked_mpp: float, true_mpp: float) -> None:
+    """Check that a slide was tiled at the mpp of a model.
+
+    A slide that is itself coarser than what was asked for is segmented, with a warning.
+
+    Raises
+    ------
+    ModelError
+        If the mpp that was asked for is another one.
+    """
+    if abs(asked_mpp / card.mpp - 1) > MPP_TOLERANCE:
+        raise ModelError(
+            f"the model '{model}' was trained at {card.mpp} microns per pixel, but the slide was"
+            f" tiled at {asked_mpp}; set `mpp` in config.yaml to {card.mpp}, or choose another model"
+        )
+    if abs(true_mpp / card.mpp - 1) > MPP_TOLERANCE:
+        log.warning(
+            "the slide has %.3f microns per pixel, the model expects %.3f", true_mpp, card.mpp
+        )
+
+
+def _asked_mpp(tile: Path, pyramid: Pyramid) -> float:
+    return float(read_manifest(tile).parameters.get("mpp", pyramid.frame.mpp))
+
+
+def _results(regions: Sequence[Region], card: ModelCard, model: str) -> dict[str, Any]:
+    return {
+        "regions": len(regions),
+        "samples": sum(region.lattice.width * region.lattice.height for region in regions),
+        "model": model,
+        "model_mpp": card.mpp,
+        "sampler": card.network.sampler,
+        "classes": [asdict(one) for one in card.classes],
+    }
