@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,17 +17,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lds_path import __version__
-from lds_path.errors import LdsPathError
+from lds_path.errors import LdsPathError, UsageError
 
 if TYPE_CHECKING:
     from lds_path.formats.manifest import Manifest
 
 PATH = click.Path(path_type=Path)
+HEX_COLOR = re.compile("#[0-9A-Fa-f]{6}")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 strict = click.option("--strict", is_flag=True, help="Fail instead of quarantining the slide.")
 threads = click.option("--threads", default=1, show_default=True, help="Threads to use.")
-roi = click.option("--roi", type=PATH, help="GeoJSON polygons to stay within, as QuPath saves them.")
+roi = click.option(
+    "--roi", type=PATH, help="GeoJSON polygons to stay within, as QuPath saves them."
+)
 device = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
@@ -124,6 +128,172 @@ def detect(**options: Any) -> None:
     from lds_path.stages.detect import detect as run
 
     _finish(run(**options))
+
+
+@cli.command()
+@click.argument("sheet", type=PATH)
+@click.argument("output", type=PATH)
+@click.option("--tile", type=PATH, required=True, help="Folder with each slide's tile folder.")
+@click.option("--detect", type=PATH, required=True, help="Folder with each slide's detect folder.")
+@click.option("--base", type=PATH, help="Start of relative paths; default: the sheet's folder.")
+@classes
+@click.option(
+    "--architecture",
+    type=click.Choice(["UNet", "SegResNet", "FlexibleUNet"]),
+    default="UNet",
+    show_default=True,
+    help="Segmentation network of MONAI.",
+)
+@click.option(
+    "--channels",
+    type=int,
+    multiple=True,
+    default=(16, 32, 64, 96, 128),
+    show_default=True,
+    help="Channels of a level of the network, finest first; repeat it.",
+)
+@click.option(
+    "--sampler",
+    type=click.Choice(["kernel", "uniform"]),
+    default="kernel",
+    show_default=True,
+    help="How the density becomes a sampling grid.",
+)
+@click.option("--kernel-width", default=0.1, show_default=True, help="Share of a region's side.")
+@click.option("--density-floor", default=0.1, show_default=True, help="Lowest; the mean is 1.")
+@click.option("--steps", default=1500, show_default=True, help="Length of the training.")
+@click.option("--batch-size", default=4, show_default=True, help="Regions in a step.")
+@click.option("--learning-rate", default=2e-3, show_default=True)
+@click.option("--density-learning-rate", default=5e-4, show_default=True)
+@click.option("--edge-weight", default=0.3, show_default=True, help="Of the edge loss; decays.")
+@click.option("--tune-every", default=100, show_default=True, help="Steps between two scores.")
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same model.")
+@click.option("--cache-mib", default=2048, show_default=True, help="Memory for regions.")
+@click.option("--licence", default="", help="Licence of the model, for its card.")
+@click.option("--author", "authors", multiple=True, help="For the model's card; repeat it.")
+@device
+@threads
+def train(**options: Any) -> None:
+    """Train a model on the slides with labels in SHEET; OUTPUT becomes a model folder."""
+    from lds_path.stages.train import train as run
+
+    named = _split_classes(options.pop("classes"))
+    _finish(run(**options, classes=tuple(named), colors=tuple(named.values())))
+
+
+@cli.command()
+@click.argument("tile", type=PATH)
+@click.argument("detect", type=PATH)
+@click.argument("output", type=PATH)
+@click.option("--model", required=True, help="Id of a shipped model, or a model folder.")
+@classes
+@click.option("--shard", default="1-of-1", show_default=True, help="Take every n-th region.")
+@click.option("--batch-size", default=4, show_default=True, help="Regions at a time on a GPU.")
+@device
+@threads
+@strict
+def segment(**options: Any) -> None:
+    """Run a model on the regions of a slide and write OUTPUT/predictions.npz."""
+    from lds_path.stages.segment import segment as run
+
+    named = _split_classes(options.pop("classes"))
+    _finish(run(**options, classes=tuple(named) or None))
+
+
+@cli.command()
+@click.argument("tile", type=PATH)
+@click.argument("detect", type=PATH)
+@click.argument("segment", type=PATH, nargs=-1, required=True)
+@click.argument("output", type=PATH)
+@click.option("--mpp", type=float, help="Of the label image; default: the working resolution.")
+@threads
+@strict
+def stitch(**options: Any) -> None:
+    """Join the predictions in all SEGMENT folders into the label image of the slide."""
+    from lds_path.stages.stitch import stitch as run
+
+    options["segment"] = list(options["segment"])
+    _finish(run(**options))
+
+
+@cli.command()
+@click.argument("stitch", type=PATH)
+@click.argument("output", type=PATH)
+@click.option("--tolerance-um", default=1.0, show_default=True, help="Outlines may deviate by it.")
+@click.option("--min-object-um2", default=200.0, show_default=True, help="Smaller is dropped.")
+@click.option("--max-hole-um2", default=200.0, show_default=True, help="Smaller is filled.")
+@click.option(
+    "--annotation-um2",
+    default=50000.0,
+    show_default=True,
+    help="Larger objects become annotations, smaller ones detections.",
+)
+@click.option(
+    "--frame",
+    type=click.Choice(["bounds", "level0"]),
+    default="bounds",
+    show_default=True,
+    help="bounds is QuPath's frame for slides that it opens with OpenSlide.",
+)
+@strict
+def export(**options: Any) -> None:
+    """Turn the label image in STITCH into objects for QuPath."""
+    from lds_path.stages.export import export as run
+
+    _finish(run(**options))
+
+
+@cli.command()
+@click.argument("tile", type=PATH)
+@click.argument("detect", type=PATH)
+@click.argument("segment", type=PATH, nargs=-1, required=True)
+@click.argument("stitch", type=PATH)
+@click.argument("output", type=PATH)
+@click.option("--min-confidence", default=0.5, show_default=True, help="Below it is doubtful.")
+@strict
+def assess(**options: Any) -> None:
+    """Judge the analysis of a slide and draw what was found."""
+    from lds_path.stages.assess import assess as run
+
+    options["segment"] = list(options["segment"])
+    _finish(run(**options))
+
+
+@cli.command()
+@click.argument("tile", type=PATH)
+@click.argument("stitch", type=PATH)
+@click.argument("labels", type=PATH)
+@click.argument("output", type=PATH)
+@roi
+@strict
+def evaluate(**options: Any) -> None:
+    """Score the label image in STITCH against the reference LABELS: GeoJSON or label image."""
+    from lds_path.stages.evaluate import evaluate as run
+
+    _finish(run(**options))
+
+
+@cli.command()
+@click.argument("results", type=PATH)
+@click.argument("output", type=PATH)
+@click.argument("slides", nargs=-1, required=True)
+def report(**options: Any) -> None:
+    """Write the pages and the table of a cohort; RESULTS holds the folders of its stages."""
+    from lds_path.stages.report import report as run
+
+    _finish(run(**options))
+    click.echo((options["output"] / "summary.txt").read_text(encoding="utf-8"))
+
+
+def _split_classes(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Return class name -> colour from NAME=COLOR."""
+    split = dict(pair.rpartition("=")[::2] for pair in pairs)
+    for name, color in split.items():
+        if not name or not HEX_COLOR.fullmatch(color):
+            raise UsageError(
+                f"the class '{name}={color}' is not NAME=#RRGGBB, such as Tumor=#D55E00"
+            )
+    return split
 
 
 if __name__ == "__main__":

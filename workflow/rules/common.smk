@@ -1,27 +1,25 @@
+import sys
 from pathlib import Path
 from shlex import quote
-import sys
 
 import yaml
 
-sys.path.insert(0, str(Path(workflow.basedir)))
+BASE = Path(workflow.basedir)
+sys.path.insert(0, str(BASE))
 
 from lds_path.errors import LdsPathError
 from lds_path.formats.config import check_config
 from lds_path.formats.sheet import read_sheet
 
 PAINTED = {
-    name: Path(workflow.basedir, f"workflow/sheets/{name}.tsv")
-    for name in ("demo", "demo-training")
+    name: BASE / f"workflow/sheets/{name}.tsv" for name in ("demo", "demo-training")
 }
-SHIPPED_MODELS = Path(workflow.basedir, "lds_path/models")
+SHIPPED_MODELS = BASE / "lds_path/models"
 
 
 def load_slides():
     """Return the sheet of the run; a mistake in it or in the configuration ends the run."""
-    schema = yaml.safe_load(
-        Path(workflow.basedir, "workflow/schemas/config.schema.yaml").read_text()
-    )
+    schema = yaml.safe_load((BASE / "workflow/schemas/config.schema.yaml").read_text())
     try:
         check_config(config, schema)
         return read_sheet(get_sheet(), base=get_base())
@@ -44,23 +42,24 @@ def get_base():
 
 
 def get_file(column):
-    """Return an input function for a file that the sheet names.
+    """Return an input function for a file that the sheet names."""
+    return lambda wildcards: find_file(wildcards.slide, column)
 
-    A file that does not exist is left out, so that its slide is quarantined by name instead of
-    stopping the cohort.
+
+def find_file(slide, column):
+    """Return a file that the sheet names.
+
+    A file that does not exist is left out of a rule's input, so that its slide is quarantined by
+    name instead of stopping the cohort.
     """
-
-    def find(wildcards):
-        path = Path(slides.loc[wildcards.slide, column] or "/nowhere")
-        if is_painted() and column in ("path", "labels"):
-            return str(path.relative_to(Path.cwd()))
-        return str(path) if path.is_file() else []
-
-    return find
+    cell = slides.loc[slide, column]
+    if cell and is_painted():
+        return f"results/demo/{slide}/{Path(cell).name}"
+    return cell if cell and Path(cell).is_file() else []
 
 
-def get_option(option, column):
-    """Return a params function for a command-line option that the sheet fills."""
+def get_cell(column, option=""):
+    """Return a params function for a command-line option that the sheet fills, where it does."""
 
     def fill(wildcards):
         cell = slides.loc[wildcards.slide, column]
@@ -69,50 +68,61 @@ def get_option(option, column):
     return fill
 
 
-def get_model():
-    """Return the folder of the model."""
+def get_options(section):
+    """Return the keys of a section of the configuration as command-line options."""
+    return " ".join(
+        f"--{key.replace('_', '-')} {quote(str(item))}"
+        for key, value in config[section].items()
+        for item in (value if isinstance(value, list) else [value])
+        if item is not None
+    )
+
+
+def get_strict():
+    return "--strict" if config["strict"] else ""
+
+
+def get_class_options():
+    """Return the classes as command-line options, in the order of their label values."""
+    classes = config["classes"] or []
+    return " ".join(
+        f"--class {quote(one['name'] + '=' + one['color'])}" for one in classes
+    )
+
+
+def get_model(wildcards):
+    """Return the files of the model."""
     if config["model"] == "train":
         return "results/train"
     shipped = SHIPPED_MODELS / config["model"]
     folder = shipped if shipped.is_dir() else Path(config["model"])
     if not (folder / "model.json").is_file():
-        known = ", ".join(sorted(path.parent.name for path in SHIPPED_MODELS.glob("*/model.json")))
+        known = ", ".join(
+            sorted(path.parent.name for path in SHIPPED_MODELS.glob("*/model.json"))
+        )
         raise SystemExit(
-            f"Error: config.yaml: model '{config['model']}' is neither shipped ({known}) nor a"
+            f"Error: config.yaml: the model '{config['model']}' is neither shipped ({known}) nor a"
             " folder with a model.json; name one of these or `train`"
         )
     return str(folder)
 
 
-def get_model_files(wildcards):
-    return collect(
-        "{model}/{file}", model=get_model(), file=["model.json", "weights.safetensors"]
-    )
-
-
-def get_class_options():
-    """Return the classes as command-line options, in the order of their label values."""
-    return " ".join(
-        f"--class {quote(f'{name}={color}')}" for name, color in (config["classes"] or {}).items()
-    )
-
-
-def get_flag(option, key):
-    """Return a command-line flag when its key is true."""
-    return option if config[key] else ""
-
-
-def get_optional(option, key):
-    """Return a command-line option, or nothing where its key is null."""
-    section, name = key.split("/")
-    value = config[section][name]
-    return "" if value is None else f"{option} {value}"
-
-
 def get_labelled(*splits):
     """Return the ids of the slides with reference labels: of some splits, or all."""
     labelled = slides[slides["labels"] != ""]
-    return list(labelled.index[labelled["split"].isin(splits)] if splits else labelled.index)
+    return list(
+        labelled.index[labelled["split"].isin(splits)] if splits else labelled.index
+    )
+
+
+def get_training_labels(wildcards):
+    """Return the files with the reference labels that a model learns from."""
+    if not get_labelled("train"):
+        raise SystemExit(
+            f"Error: {get_sheet()} has no slide to train on; fill the column 'labels' and write"
+            " train (and for some slides tune) into the column 'split'"
+        )
+    return [find_file(slide, "labels") for slide in get_labelled("train", "tune")]
 
 
 def print_summary():
@@ -123,6 +133,9 @@ def print_summary():
 
 
 slides = load_slides()
+
+# Conda environments hold what the package needs, not the package: it is taken from here.
+shell.prefix(f"export PYTHONPATH={quote(str(BASE))}; ")
 
 
 wildcard_constraints:

@@ -2,7 +2,7 @@ rule segment:
     input:
         tile="<results>/tile/{slide}",
         detect="<results>/detect/{slide}",
-        model=get_model_files,
+        model=get_model,
     output:
         directory("<results>/segment/{slide}/{scatteritem}"),
     log:
@@ -16,14 +16,13 @@ rule segment:
         mem_mb=4000,
         runtime=120,
     params:
-        model=subpath(input.model[0], parent=True),
         classes=get_class_options(),
-        batch_size=lookup("segment/batch_size", within=config),
-        strict=get_flag("--strict", "strict"),
+        options=get_options("segment"),
+        strict=get_strict(),
     shell:
-        "lds-path segment {input.tile} {input.detect} {output} --model {params.model:q}"
-        " {params.classes} --shard {wildcards.scatteritem} --batch-size {params.batch_size}"
-        " --threads {threads} {params.strict} 2> {log}"
+        "lds-path segment {input.tile} {input.detect} {output} --model {input.model:q} {params.classes}"
+        " --shard {wildcards.scatteritem} {params.options} --threads {threads} {params.strict}"
+        " 2> {log}"
 
 
 rule stitch:
@@ -44,10 +43,10 @@ rule stitch:
         mem_mb=2000,
         runtime=60,
     params:
-        mpp=get_optional("--mpp", "stitch/mpp"),
-        strict=get_flag("--strict", "strict"),
+        options=get_options("stitch"),
+        strict=get_strict(),
     shell:
-        "lds-path stitch {input.tile} {input.detect} {input.segment} {output} {params.mpp}"
+        "lds-path stitch {input.tile} {input.detect} {input.segment} {output} {params.options}"
         " --threads {threads} {params.strict} 2> {log}"
 
 
@@ -67,13 +66,7 @@ rule export:
         mem_mb=2000,
         runtime=60,
     params:
-        tolerance_um=lookup("export/tolerance_um", within=config),
-        min_object_um2=lookup("export/min_object_um2", within=config),
-        max_hole_um2=lookup("export/max_hole_um2", within=config),
-        annotation_um2=lookup("export/annotation_um2", within=config),
-        frame=lookup("export/frame", within=config),
-        strict=get_flag("--strict", "strict"),
+        options=get_options("export"),
+        strict=get_strict(),
     shell:
-        "lds-path export {input.stitch} {output} --tolerance-um {params.tolerance_um}"
-        " --min-object-um2 {params.min_object_um2} --max-hole-um2 {params.max_hole_um2}"
-        " --annotation-um2 {params.annotation_um2} --frame {params.frame} {params.strict} 2> {log}"
+        "lds-path export {input.stitch} {output} {params.options} {params.strict} 2> {log}"

@@ -1,10 +1,11 @@
 rule train:
     input:
+        sheet=get_sheet(),
+        labels=get_training_labels,
         tile=collect("<results>/tile/{slide}", slide=get_labelled("train", "tune")),
         detect=collect("<results>/detect/{slide}", slide=get_labelled("train", "tune")),
-        labels=[get_file("labels")],
     output:
-        multiext("<results>/train/", "manifest.json", "model.json", "weights.safetensors"),
+        directory("<results>/train"),
     log:
         "<logs>/train.log",
     benchmark:
@@ -16,6 +17,11 @@ rule train:
         mem_mb=8000,
         runtime=1440,
     params:
-        x=1,
+        base=get_base(),
+        classes=get_class_options(),
+        options=get_options("train"),
+        results=subpath(output[0], parent=True),
     shell:
-        ""
+        "lds-path train {input.sheet:q} {output} --base {params.base:q}"
+        " --tile {params.results}/tile --detect {params.results}/detect"
+        " {params.classes} {params.options} --threads {threads} 2> {log}"

@@ -15,13 +15,13 @@ rule assess:
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=20,
+        runtime=30,
     params:
-        min_confidence=lookup("assess/min_confidence", within=config),
-        strict=get_flag("--strict", "strict"),
+        options=get_options("assess"),
+        strict=get_strict(),
     shell:
         "lds-path assess {input.tile} {input.detect} {input.segment} {input.stitch} {output}"
-        " --min-confidence {params.min_confidence} {params.strict} 2> {log}"
+        " {params.options} {params.strict} 2> {log}"
 
 
 rule evaluate:
@@ -43,9 +43,9 @@ rule evaluate:
         mem_mb=2000,
         runtime=30,
     params:
-        labels=get_option("", "labels"),
-        roi=get_option("--roi", "roi"),
-        strict=get_flag("--strict", "strict"),
+        labels=get_cell("labels"),
+        roi=get_cell("roi", "--roi"),
+        strict=get_strict(),
     shell:
         "lds-path evaluate {input.tile} {input.stitch} {params.labels} {output} {params.roi}"
         " {params.strict} 2> {log}"

@@ -14,8 +14,8 @@ rule demo:
         mem_mb=2000,
         runtime=10,
     params:
-        seed=lambda wildcards: wildcards.slide.rsplit("-", 1)[-1],
         folder=subpath(output.slide, parent=True),
+        seed=lambda wildcards: wildcards.slide.rsplit("-", 1)[-1],
     shell:
         "lds-path demo {params.folder} --seed {params.seed} 2> {log}"
 
@@ -36,12 +36,12 @@ rule tile:
         mem_mb=2000,
         runtime=60,
     params:
-        slide=get_option("", "path"),
-        slide_mpp=get_option("--slide-mpp", "mpp"),
-        mpp=lookup("tile/mpp", within=config),
-        strict=get_flag("--strict", "strict"),
+        slide=get_cell("path"),
+        slide_mpp=get_cell("mpp", "--slide-mpp"),
+        options=get_options("tile"),
+        strict=get_strict(),
     shell:
-        "lds-path tile {params.slide} {output} {params.slide_mpp} --mpp {params.mpp}"
+        "lds-path tile {params.slide} {output} {params.slide_mpp} {params.options}"
         " --threads {threads} {params.strict} 2> {log}"
 
 
@@ -60,18 +60,10 @@ rule detect:
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=20,
+        runtime=30,
     params:
-        roi=get_option("--roi", "roi"),
-        tissue_mpp=lookup("detect/tissue_mpp", within=config),
-        min_tissue_um2=lookup("detect/min_tissue_um2", within=config),
-        max_hole_um2=lookup("detect/max_hole_um2", within=config),
-        region_size=lookup("detect/region_size", within=config),
-        overlap=lookup("detect/overlap", within=config),
-        lattice=lookup("detect/lattice", within=config),
-        strict=get_flag("--strict", "strict"),
+        roi=get_cell("roi", "--roi"),
+        options=get_options("detect"),
+        strict=get_strict(),
     shell:
-        "lds-path detect {input.tile} {output} {params.roi} --tissue-mpp {params.tissue_mpp}"
-        " --min-tissue-um2 {params.min_tissue_um2} --max-hole-um2 {params.max_hole_um2}"
-        " --region-size {params.region_size} --overlap {params.overlap}"
-        " --lattice {params.lattice} {params.strict} 2> {log}"
+        "lds-path detect {input.tile} {output} {params.roi} {params.options} {params.strict} 2> {log}"

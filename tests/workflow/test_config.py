@@ -1,0 +1,86 @@
+"""The configuration, its schema, the rules, the command line and the environments agree."""
+
+import inspect
+import re
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from lds_path.cli import cli
+from lds_path.errors import UsageError
+from lds_path.formats.config import check_config
+
+REPOSITORY = Path(__file__).parent.parent.parent
+CONFIG = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
+SECTIONS = [name for name, value in CONFIG.items() if isinstance(value, dict)]
+RULES = "\n".join(path.read_text() for path in (REPOSITORY / "workflow/rules").glob("*.smk"))
+
+
+def options_of(command: str) -> dict[str, click.Parameter]:
+    return {option.name: option for option in cli.commands[command].params}
+
+
+def test_the_shipped_configuration_follows_its_schema():
+    check_config(CONFIG, SCHEMA)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_each_key_is_an_option_of_the_command_with_the_same_default(section):
+    options = options_of(section)
+    for key, value in CONFIG[section].items():
+        default = options[key].get_default(click.Context(cli.commands[section]))
+        expected = tuple(value) if isinstance(value, list) else value
+        assert default == expected, key
+
+
+@pytest.mark.parametrize("command", cli.commands)
+def test_each_option_is_an_argument_of_the_stage(command):
+    stage = getattr(import_module(f"lds_path.stages.{command}"), command)
+    arguments = inspect.signature(stage).parameters
+    assert set(options_of(command)) <= set(arguments)
+
+
+@pytest.mark.parametrize("command", cli.commands)
+def test_each_command_is_a_rule_with_the_same_name(command):
+    assert f"rule {command}:" in RULES
+    assert f'"lds-path {command} ' in RULES
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"modle": "demo"}, "the key 'modle' is unknown; did you mean 'model'?"),
+        ({"export": {**CONFIG["export"], "tolerence_um": 1}}, "did you mean 'tolerance_um'?"),
+        ({"tile": {}}, "'tile': 'mpp' is a required property"),
+        ({"tile": {"mpp": "half"}}, "'tile.mpp': 'half' is not of type 'number'; it is: working"),
+        ({"tile": {"mpp": 0}}, "'tile.mpp': 0 is less than the minimum"),
+        ({"classes": [{"name": "Tumor", "color": "red"}]}, "'classes.0.color': 'red' does not"),
+        ({"classes": {"Tumor": "#FF0000"}}, "'classes': {'Tumor': '#FF0000'} is not of type"),
+        ({"slides": None}, "'slides': None is not of type 'string'; it is: the path"),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_named_in_one_line(change, message):
+    with pytest.raises(UsageError) as caught:
+        check_config(CONFIG | change, SCHEMA)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_environments_hold_the_tested_versions():
+    tested = set((REPOSITORY / "requirements.txt").read_text().split())
+    for path in (REPOSITORY / "envs").glob("*.yaml"):
+        packages = yaml.safe_load(path.read_text())["dependencies"][-1]["pip"]
+        assert set(packages) <= tested, path.name
+
+
+def test_the_network_environment_holds_all_that_the_package_needs():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    declared = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}
+    packages = yaml.safe_load((REPOSITORY / "envs/network.yaml").read_text())["dependencies"][-1]
+    installed = {package.split("==")[0] for package in packages["pip"]}
+    assert declared - {"snakemake"} == installed
