@@ -1,0 +1,220 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+import shapely
+import tifffile
+from PIL import Image
+
+from lds_path.errors import LabelsError
+from lds_path.formats.labels import LabelClass, label_blocks, write_labels
+from lds_path.formats.manifest import run_stage
+from lds_path.geometry import Size
+from lds_path.stages.evaluate import evaluate
+
+MPP = 0.5
+CLASSES = [
+    LabelClass(1, "Stroma", (200, 120, 160)),
+    LabelClass(2, "Gland", (0, 128, 255)),
+    LabelClass(3, "Tumor", (255, 0, 0)),
+]
+
+
+def paint(size, *boxes):
+    """Return stroma with boxes (value, left, top, right, bottom) in it."""
+    labels = np.ones((size.height, size.width), np.uint8)
+    for value, left, top, right, bottom in boxes:
+        labels[top:bottom, left:right] = value
+    return labels
+
+
+def save_stages(folder, predicted, *, size=None, scale=1, downsample=1.0):
+    """Write what tile and stitch would have, and return the folders."""
+    size = size or Size(predicted.shape[1], predicted.shape[0])
+    tile = {
+        "width": size.width,
+        "height": size.height,
+        "mpp": MPP,
+        "downsample": downsample,
+        "left_l0": 10,
+        "top_l0": 20,
+        "width_l0": round(size.width * downsample),
+        "height_l0": round(size.height * downsample),
+    }
+
+    def stitch(path):
+        extent = Size(predicted.shape[1], predicted.shape[0])
+        blocks = [
+            predicted[place.top :, place.left :][: place.size.height, : place.size.width]
+            for place in label_blocks(extent)
+        ]
+        path /= "S1.labels.ome.tif"
+        write_labels(path, blocks, extent, mpp=MPP * scale, classes=CLASSES)
+        return {}
+
+    run_stage("tile", folder / "tile", lambda _: tile, inputs={}, parameters={}, slide="S1")
+    above = {"tile": folder / "tile"}
+    run_stage("stitch", folder / "stitch", stitch, inputs=above, parameters={})
+    return folder / "tile", folder / "stitch"
+
+
+def save_polygons(path, *objects):
+    features = [
+        {
+            "type": "Feature",
+            "geometry": shapely.geometry.mapping(area),
+            "properties": {"objectType": "annotation"}
+            | ({"classification": {"name": name, "color": [1, 2, 3]}} if name else {}),
+        }
+        for name, area in objects
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+def read_table(path):
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream, delimiter="\t"))
+
+
+def test_the_scores_are_those_of_the_whole_image(tmp_path):
+    size = Size(2300, 2100)
+    predicted = paint(size, (0, 0, 0, 200, 2100), (3, 1000, 1000, 2200, 2090))
+    reference = paint(size, (0, 0, 0, 150, 2100), (3, 1100, 1050, 2300, 2100))
+    Image.fromarray(reference).save(tmp_path / "reference.png")
+    folders = save_stages(tmp_path, predicted)
+    results = evaluate(*folders, tmp_path / "reference.png", tmp_path / "out").results
+    for value, name in ((1, "Stroma"), (3, "Tumor")):
+        ours, theirs = predicted == value, reference == value
+        both = np.count_nonzero(ours & theirs)
+        assert results["dice"][name] == 2 * both / (ours.sum() + theirs.sum())
+        assert results["iou"][name] == both / np.count_nonzero(ours | theirs)
+        assert results["predicted_mm2"][name] == pytest.approx(ours.sum() * 0.25e-6)
+        assert results["reference_mm2"][name] == pytest.approx(theirs.sum() * 0.25e-6)
+    assert results["dice"]["Gland"] is None
+    assert results["scored_mm2"] == pytest.approx(2300 * 2100 * 0.25e-6)
+
+
+def test_the_tables_hold_the_scores_and_the_confusion(tmp_path):
+    predicted, reference = paint(Size(20, 10), (2, 0, 0, 10, 10)), paint(Size(20, 10))
+    reference[:, :5] = 0
+    Image.fromarray(reference).save(tmp_path / "reference.png")
+    folders = save_stages(tmp_path, predicted)
+    evaluate(*folders, tmp_path / "reference.png", tmp_path / "out")
+    scores = read_table(tmp_path / "out" / "scores.tsv")
+    assert [row["class"] for row in scores] == ["Stroma", "Gland", "Tumor"]
+    assert [row["slide"] for row in scores] == ["S1"] * 3
+    assert [row["dice"] for row in scores] == ["0.800000", "0.000000", ""]
+    assert [row["iou"] for row in scores] == ["0.666667", "0.000000", ""]
+    confusion = read_table(tmp_path / "out" / "confusion.tsv")
+    assert [row.pop("reference") for row in confusion] == [
+        "background", "Stroma", "Gland", "Tumor",
+    ]  # fmt: skip
+    counts = [[int(count) for count in row.values()] for row in confusion]
+    assert counts == [[0, 0, 50, 0], [0, 100, 50, 0], [0] * 4, [0] * 4]
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4])
+def test_a_reference_at_level_0_or_a_whole_fraction_of_it_fits(tmp_path, factor):
+    labels = paint(Size(64, 48), (3, 8, 16, 40, 32))
+    reference = labels.repeat(2, 0).repeat(2, 1)[::factor, ::factor]
+    tifffile.imwrite(tmp_path / "reference.tif", reference)
+    folders = save_stages(tmp_path, labels, downsample=2.0)
+    results = evaluate(*folders, tmp_path / "reference.tif", tmp_path / "out").results
+    assert results["dice"] == {"Stroma": 1, "Gland": None, "Tumor": 1}
+
+
+@pytest.mark.parametrize("scale", [2, 8])
+def test_labels_stitched_at_a_coarser_mpp_are_scored_on_the_working_pixels(tmp_path, scale):
+    coarse = paint(Size(64, 48), (3, 8, 16, 40, 32))
+    size = Size(64 * scale - 1, 48 * scale - 1)
+    fine = coarse.repeat(scale, 0).repeat(scale, 1)[: size.height, : size.width]
+    Image.fromarray(fine).save(tmp_path / "reference.png")
+    folders = save_stages(tmp_path, coarse, size=size, scale=scale)
+    results = evaluate(*folders, tmp_path / "reference.png", tmp_path / "out").results
+    assert results["dice"] == {"Stroma": 1, "Gland": None, "Tumor": 1}
+
+
+def test_polygons_of_qupath_are_level_0_pixels_from_the_bounds_corner(tmp_path):
+    labels = paint(Size(100, 80), (3, 20, 30, 60, 50))
+    reference = save_polygons(
+        tmp_path / "reference.geojson",
+        ("Stroma", shapely.box(0, 0, 200, 160)),
+        ("Tumor", shapely.box(40, 60, 120, 100)),
+    )
+    folders = save_stages(tmp_path, labels, downsample=2.0)
+    results = evaluate(*folders, reference, tmp_path / "out").results
+    assert results["dice"] == {"Stroma": 1, "Gland": None, "Tumor": 1}
+
+
+def test_nothing_outside_the_region_of_interest_is_scored(tmp_path):
+    size = Size(100, 80)
+    predicted = paint(size, (3, 20, 30, 60, 50), (2, 70, 0, 100, 80))
+    Image.fromarray(paint(size, (3, 20, 30, 60, 50))).save(tmp_path / "reference.png")
+    roi = save_polygons(tmp_path / "roi.geojson", ("", shapely.box(0, 0, 70, 80)))
+    folders = save_stages(tmp_path, predicted)
+    results = evaluate(*folders, tmp_path / "reference.png", tmp_path / "out", roi=roi).results
+    assert results["dice"] == {"Stroma": 1, "Gland": None, "Tumor": 1}
+    assert results["scored_mm2"] == pytest.approx(70 * 80 * 0.25e-6)
+
+
+def test_reference_pixels_of_255_are_not_scored(tmp_path):
+    size = Size(100, 80)
+    Image.fromarray(paint(size, (255, 70, 0, 100, 80))).save(tmp_path / "reference.png")
+    folders = save_stages(tmp_path, paint(size, (2, 70, 0, 100, 80)))
+    results = evaluate(*folders, tmp_path / "reference.png", tmp_path / "out").results
+    assert results["dice"] == {"Stroma": 1, "Gland": None, "Tumor": None}
+
+
+def test_tissue_that_was_not_analysed_counts_as_missed(tmp_path):
+    size = Size(100, 80)
+    Image.fromarray(paint(size)).save(tmp_path / "reference.png")
+    folders = save_stages(tmp_path, paint(size, (0, 50, 0, 100, 80)))
+    results = evaluate(*folders, tmp_path / "reference.png", tmp_path / "out").results
+    assert results["iou"]["Stroma"] == 0.5
+
+
+def quarantine_reason(folders, labels, tmp_path, **options):
+    manifest = evaluate(*folders, labels, tmp_path / "out", **options)
+    assert manifest.status == "quarantined"
+    assert manifest.quarantined_by == "evaluate"
+    return manifest.reason
+
+
+def test_labels_of_another_size_name_both_sizes(tmp_path):
+    folders = save_stages(tmp_path, paint(Size(100, 80)))
+    Image.fromarray(paint(Size(90, 80))).save(tmp_path / "reference.png")
+    reason = quarantine_reason(folders, tmp_path / "reference.png", tmp_path)
+    assert "90 x 80" in reason
+    assert "100 x 80" in reason
+    assert "reference.png" in reason
+    with pytest.raises(LabelsError, match="90 x 80"):
+        evaluate(*folders, tmp_path / "reference.png", tmp_path / "out", strict=True)
+
+
+def test_a_value_without_a_class_is_named(tmp_path):
+    folders = save_stages(tmp_path, paint(Size(100, 80)))
+    Image.fromarray(paint(Size(100, 80), (9, 0, 0, 5, 5))).save(tmp_path / "reference.png")
+    reason = quarantine_reason(folders, tmp_path / "reference.png", tmp_path)
+    assert "value 9" in reason
+    assert "1, 2, 3" in reason
+
+
+def test_a_polygon_of_an_unknown_class_is_named(tmp_path):
+    folders = save_stages(tmp_path, paint(Size(100, 80)))
+    labels = save_polygons(tmp_path / "a.geojson", ("Necrosis", shapely.box(0, 0, 9, 9)))
+    assert "Necrosis" in quarantine_reason(folders, labels, tmp_path)
+
+
+def test_missing_labels_are_named(tmp_path):
+    folders = save_stages(tmp_path, paint(Size(100, 80)))
+    assert "missing.png" in quarantine_reason(folders, tmp_path / "missing.png", tmp_path)
+
+
+def test_a_region_of_interest_beside_the_slide_is_named(tmp_path):
+    folders = save_stages(tmp_path, paint(Size(100, 80)))
+    Image.fromarray(paint(Size(100, 80))).save(tmp_path / "reference.png")
+    roi = save_polygons(tmp_path / "roi.geojson", ("", shapely.box(500, 500, 600, 600)))
+    reason = quarantine_reason(folders, tmp_path / "reference.png", tmp_path, roi=roi)
+    assert "no pixel to score" in reason
