@@ -37,7 +37,12 @@ _RIM_UM = 60.0
 
 
 def find_tissue(
-    view: NDArray[np.uint8], mpp: float, *, min_tissue_um2: float, max_hole_um2: float
+    view: NDArray[np.uint8],
+    mpp: float,
+    *,
+    min_tissue_um2: float,
+    max_hole_um2: float,
+    background: int | None = None,
 ) -> NDArray[np.bool_]:
     """Return where the view shows tissue.
 
@@ -53,13 +58,18 @@ def find_tissue(
         Smaller pieces of tissue are left out.
     max_hole_um2
         Smaller holes in the tissue are filled.
+    background
+        Grey value that stands for glass which was not stored; it may differ from the glass.
 
     Returns
     -------
     NDArray
         Tissue mask, (H, W).
     """
-    density = optical_density(view, glass_colour(view))
+    empty = (view == background).all(axis=2) if background is not None else None
+    density = optical_density(view, glass_color(view, empty))
+    if empty is not None:
+        density[empty] = 0
     staining = ndimage.gaussian_filter(_staining(density), 6.0 / mpp)
     tissue = staining > _threshold(staining)
     tissue &= ~find_ink(density, tissue, mpp)
@@ -81,11 +91,20 @@ def is_dark_field(view: NDArray[np.uint8]) -> bool:
     return bool((brightness < 60).mean() > 0.5 and (brightness > 120).mean() < 0.1)
 
 
-def glass_colour(view: NDArray[np.uint8]) -> NDArray[np.float32]:
+def glass_color(
+    view: NDArray[np.uint8], empty: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
     """Return the colour of the empty glass, or `WHITE` where none is to be seen.
 
     Glass is bright and smooth, neutral or of any tint but the pink of a faint stain. Pure white
     counts only where nothing else does: scanners fill with it what they did not scan.
+
+    Parameters
+    ----------
+    view
+        RGB view, (H, W, 3).
+    empty
+        Where the view shows a substitute for glass, (H, W); it too counts only if need be.
 
     Returns
     -------
@@ -95,7 +114,7 @@ def glass_colour(view: NDArray[np.uint8]) -> NDArray[np.float32]:
     lowest, highest = view.min(axis=2), view.max(axis=2)
     pink = np.minimum(view[..., 0], view[..., 2]) > view[..., 1] + np.int16(6)
     glass = (lowest >= 180) & (highest - lowest <= 40) & ~pink & (_local_range(highest) <= 6)
-    scanned = glass & (lowest < 255)
+    scanned = glass & (lowest < 255) & (True if empty is None else ~empty)
     if scanned.sum() > 0.002 * glass.size:
         glass = scanned
     if glass.sum() < 0.0005 * glass.size or not glass.any():

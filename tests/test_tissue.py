@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from lds_path.tissue import find_tissue, glass_colour, is_dark_field
+from lds_path.tissue import find_tissue, glass_color, is_dark_field
 
 MPP = 8.0
 GLASS = (243, 242, 243)
@@ -65,6 +65,13 @@ def test_the_tint_of_the_glass_is_not_tissue(colour):
 def test_a_view_without_tissue_has_none():
     assert not find(glass()).any()
     assert not find(np.full((*SHAPE, 3), 255, np.uint8)).any()
+
+
+def test_the_substitute_for_glass_that_was_not_stored_is_not_tissue():
+    view = stain(glass((245, 236, 214)), disc(*DISC))
+    view[:, 100:] = 232
+    found = find_tissue(view, MPP, min_tissue_um2=1e4, max_hole_um2=1e4, background=232)
+    assert overlap(found, disc(*DISC)) > 0.9
 
 
 @pytest.mark.parametrize("strength", [1.0, 0.25])
@@ -141,9 +148,9 @@ def test_a_slide_in_a_wide_black_surround_is_no_dark_field():
     assert overlap(find(view), true) > 0.9
 
 
-def test_the_glass_colour_is_read_from_the_glass():
+def test_the_glass_color_is_read_from_the_glass():
     view = stain(glass((230, 226, 233)), disc(*DISC))
-    np.testing.assert_allclose(glass_colour(view), (230, 226, 233), atol=2)
+    np.testing.assert_allclose(glass_color(view), (230, 226, 233), atol=2)
 
 
 def test_the_same_view_gives_the_same_mask():

@@ -1,0 +1,256 @@
+"""detect: where a slide has tissue, and the regions that cover it."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise, product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+from PIL import Image
+from scipy import ndimage
+
+from lds_path.errors import LabelsError, UnsuitableSlideError, UsageError
+from lds_path.formats.annotations import read_polygons
+from lds_path.formats.manifest import read_manifest, run_stage
+from lds_path.formats.mask import MASK_NAME
+from lds_path.formats.pyramid import halve, open_pyramid
+from lds_path.formats.regions import REGIONS_NAME, write_regions
+from lds_path.geometry import Region, Size, tile_starts
+from lds_path.polygons import rasterise
+from lds_path.tissue import find_tissue, is_dark_field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lds_path.formats.manifest import Manifest
+    from lds_path.formats.pyramid import Pyramid
+
+MAX_COARSENESS = 2.0
+"""A slide this many times coarser than the asked resolution shows too little."""
+
+
+def detect(
+    tile: Path,
+    output: Path,
+    *,
+    roi: Path | None = None,
+    tissue_mpp: float = 8.0,
+    min_tissue_um2: float = 20_000.0,
+    max_hole_um2: float = 20_000.0,
+    region_size: int = 2048,
+    overlap: int = 256,
+    lattice: int = 256,
+    strict: bool = False,
+) -> Manifest:
+    """Write the tissue mask and the region table of a slide.
+
+    Parameters
+    ----------
+    tile
+        Folder of the tile stage.
+    output
+        Folder to write.
+    roi
+        GeoJSON of the areas to analyse, in QuPath's frame; everywhere when not given.
+    tissue_mpp
+        Tissue is looked for at about this many microns per pixel: the nearest halving of the
+        working pixels, also where the pyramid of a small slide ends before it.
+    min_tissue_um2, max_hole_um2
+        Smaller pieces of tissue are left out, smaller holes are filled.
+    region_size, overlap
+        Side of a region and what neighbours share, in working pixels.
+    lattice
+        Samples per side of a region.
+    strict
+        Fail instead of putting the slide in quarantine.
+
+    Returns
+    -------
+    Manifest
+        With the area of the tissue, the number of regions and the scale of the mask.
+
+    Raises
+    ------
+    UsageError
+        If the regions cannot be laid out with these numbers.
+    """
+    _check(tissue_mpp, region_size, overlap, lattice)
+
+    def work(folder: Path) -> Mapping[str, Any]:
+        manifest = read_manifest(tile)
+        file = str(manifest.results["file"])
+        _refuse_coarse(file, manifest.results["mpp"], manifest.parameters["mpp"])
+        pyramid = open_pyramid(tile)
+        view, downsample = _read_view(pyramid, tissue_mpp)
+        mpp = pyramid.frame.mpp * downsample
+        _refuse_dark(file, view)
+        tissue = find_tissue(
+            view,
+            mpp,
+            min_tissue_um2=min_tissue_um2,
+            max_hole_um2=max_hole_um2,
+            background=pyramid.background,
+        )
+        if roi is not None:
+            tissue &= _read_roi(roi, pyramid, downsample)
+        if not tissue.any():
+            where = f" inside {roi}" if roi is not None else ""
+            raise UnsuitableSlideError(
+                f"{file} shows no tissue of {min_tissue_um2:g} um2 or more{where} at {mpp:.3g} um"
+                " per pixel; if there is some, lower min_tissue_um2, otherwise leave the slide out"
+            )
+        regions = lay_regions(
+            tissue, pyramid.size, downsample, size=region_size, overlap=overlap, lattice=lattice
+        )
+        shares = [tissue_share(tissue, region, downsample) for region in regions]
+        write_regions(folder / REGIONS_NAME, regions, shares, pyramid.frame)
+        Image.fromarray(np.where(tissue, 255, 0).astype(np.uint8)).save(folder / MASK_NAME)
+        return {
+            "tissue_mm2": round(float(tissue.sum()) * (mpp / 1000) ** 2, 6),
+            "pieces": int(ndimage.label(tissue)[1]),
+            "regions": len(regions),
+            "mask_level": pyramid.level_near(tissue_mpp),
+            "mask_downsample": float(downsample),
+            "mask_mpp": mpp,
+        }
+
+    return run_stage(
+        "detect",
+        output,
+        work,
+        inputs={"tile": tile} | ({"roi": roi} if roi is not None else {}),
+        parameters={
+            "tissue_mpp": tissue_mpp,
+            "min_tissue_um2": min_tissue_um2,
+            "max_hole_um2": max_hole_um2,
+            "region_size": region_size,
+            "overlap": overlap,
+            "lattice": lattice,
+        },
+        strict=strict,
+    )
+
+
+def lay_regions(
+    tissue: NDArray[np.bool_],
+    extent: Size,
+    downsample: int,
+    *,
+    size: int,
+    overlap: int,
+    lattice: int,
+) -> list[Region]:
+    """Return the regions that together cover all tissue, row by row.
+
+    Regions lie on a fixed mesh. Each answers for the tissue up to the middle of its overlaps and
+    is left out where there is none, so that tissue at a region's edge has a neighbour beyond.
+
+    Parameters
+    ----------
+    tissue
+        Mask, (H, W).
+    extent
+        Of the slide, in working pixels.
+    downsample
+        Working pixels per mask pixel.
+    size, overlap
+        Side of a region and what neighbours share, in working pixels.
+    lattice
+        Samples per side of a region.
+    """
+    lefts, tops = (tile_starts(side, size, overlap) for side in (extent.width, extent.height))
+    columns = _cells(lefts, overlap, extent.width, downsample)
+    rows = _cells(tops, overlap, extent.height, downsample)
+    corners = [
+        (lefts[column], tops[row])
+        for row, column in product(range(len(tops)), range(len(lefts)))
+        if tissue[rows[row], columns[column]].any()
+    ]
+    square, samples = Size(size, size), Size(lattice, lattice)
+    return [Region(index, left, top, square, samples) for index, (left, top) in enumerate(corners)]
+
+
+def tissue_share(tissue: NDArray[np.bool_], region: Region, downsample: int) -> float:
+    """Return the share of a region's area that is tissue, in [0, 1]."""
+    rows = _span(region.top, region.top + region.size.height, downsample)
+    columns = _span(region.left, region.left + region.size.width, downsample)
+    area = tissue[rows, columns].sum() * downsample**2
+    return min(float(area) / (region.size.width * region.size.height), 1.0)
+
+
+def _cells(starts: list[int], overlap: int, length: int, downsample: int) -> list[slice]:
+    """Return the mask pixels, along one axis, that each region answers for."""
+    edges = [0, *(start + overlap // 2 for start in starts[1:]), length]
+    return [_span(*edge, downsample) for edge in pairwise(edges)]
+
+
+def _span(start: int, end: int, downsample: int) -> slice:
+    """Return the mask pixels that lie in an interval of working pixels, in part or whole."""
+    return slice(start // downsample, -(-end // downsample))
+
+
+def _check(tissue_mpp: float, region_size: int, overlap: int, lattice: int) -> None:
+    if not tissue_mpp > 0:
+        raise UsageError(f"tissue_mpp is {tissue_mpp:g}; expected more than 0 um per pixel")
+    if not 0 <= overlap < region_size:
+        raise UsageError(
+            f"overlap is {overlap}; expected 0 or more and less than region_size, {region_size}"
+        )
+    if not 1 <= lattice <= region_size:
+        raise UsageError(
+            f"lattice is {lattice}; expected 1 to region_size, {region_size}, samples per side"
+        )
+
+
+def _refuse_coarse(file: str, mpp: float, asked_mpp: float) -> None:
+    if mpp > MAX_COARSENESS * asked_mpp:
+        raise UnsuitableSlideError(
+            f"{file} has {mpp:.4g} um per pixel at its finest, expected at most"
+            f" {MAX_COARSENESS * asked_mpp:.4g}, twice the working mpp; scan it at a higher"
+            " magnification, or raise tile/mpp and use a model trained at that mpp"
+        )
+
+
+def _read_view(pyramid: Pyramid, mpp: float) -> tuple[NDArray[np.uint8], int]:
+    """Return the whole slide at about a resolution, (H, W, 3), and its downsample."""
+    level = pyramid.level_near(mpp)
+    halvings = max(round(math.log2(mpp / pyramid.frame.mpp)), level)
+    planes = pyramid.read(level, 0, 0, pyramid.level_size(level)).transpose(2, 0, 1)
+    for _ in range(halvings - level):
+        planes = halve(planes)
+    return np.ascontiguousarray(planes.transpose(1, 2, 0)), 2**halvings
+
+
+def _refuse_dark(file: str, view: NDArray[np.uint8]) -> None:
+    if is_dark_field(view):
+        raise UnsuitableSlideError(
+            f"{file} is light on dark (mean grey value {view.mean():.0f} of 255), as fluorescence"
+            " is; expected stained tissue on bright glass; leave it out of the sheet"
+        )
+
+
+def _read_roi(path: Path, pyramid: Pyramid, downsample: int) -> NDArray[np.bool_]:
+    """Return which mask pixels lie in a region of interest, (H, W)."""
+    area = shapely.union_all([polygon for _, polygon in read_polygons(path)])
+    width, height = pyramid.size.width, pyramid.size.height
+    scale = pyramid.frame.downsample
+    slide = shapely.box(0, 0, width * scale, height * scale)
+    if not area.intersects(slide):
+        found, extent = (tuple(round(bound) for bound in one.bounds) for one in (area, slide))
+        raise LabelsError(
+            f"{path} lies outside the slide: its areas span {found} (left, top, right, bottom in"
+            f" level-0 pixels from the bounds corner), the slide {extent}; draw it on this slide"
+        )
+    size = Size(-(-width // downsample), -(-height // downsample))
+    inside = rasterise([(1, area)], 0, 0, size, downsample=scale * downsample) > 0
+    if not inside.any():
+        raise LabelsError(
+            f"{path} covers no pixel of the tissue mask, which has"
+            f" {pyramid.frame.mpp * downsample:.3g} um per pixel; draw a larger area"
+        )
+    return inside
