@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A first call may compile; a busy machine is no failure.
+settings.register_profile("lds_path", deadline=None)
+settings.load_profile("lds_path")
 
 REPOSITORY = Path(__file__).parent.parent
 
