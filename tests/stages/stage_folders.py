@@ -1,0 +1,178 @@
+"""Folders as the stages before assess leave them, written by the real writers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from lds_path.formats.labels import LabelClass
+from lds_path.formats.manifest import run_stage
+from lds_path.formats.predictions import (
+    PREDICTIONS_NAME,
+    Prediction,
+    PredictionWriter,
+    encode_grid,
+    encode_probability,
+)
+from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid, write_pyramid
+from lds_path.formats.regions import REGIONS_NAME, write_regions
+from lds_path.geometry import Frame, Region, Size, tile_starts
+from lds_path.stages.stitch import stitch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+CLASSES = (LabelClass(1, "Stroma", (86, 180, 233)), LabelClass(2, "Tumor", (213, 94, 0)))
+MPP = 0.5
+MASK_DOWNSAMPLE = 16
+REGION, OVERLAP, LATTICE = 512, 64, 32
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The arguments of assess."""
+
+    tile: Path
+    detect: Path
+    segment: list[Path]
+    stitch: Path
+
+
+def make_folders(
+    root: Path,
+    slide: str,
+    rgb: NDArray[np.uint8],
+    tissue: NDArray[np.bool_],
+    labels: NDArray[np.uint8],
+    *,
+    confidence: float = 0.9,
+    zoom: float = 1.0,
+    tile: dict[str, Any] | None = None,
+) -> Folders:
+    """Write the folders of a slide below `root/<stage>/<slide>`.
+
+    `tissue` has one pixel for 16 x 16 of the slide. `tile` replaces results of that stage.
+    """
+    size = Size(rgb.shape[1], rgb.shape[0])
+    regions = _regions(size)
+    folders = Folders(
+        tile=root / "tile" / slide,
+        detect=root / "detect" / slide,
+        segment=[root / "segment" / slide / f"{shard}-of-2" for shard in (1, 2)],
+        stitch=root / "stitch" / slide,
+    )
+    _write_tile(folders.tile, rgb, tile or {})
+    _write_detect(folders, tissue, regions)
+    for number, folder in enumerate(folders.segment):
+        _write_segment(folders, folder, regions[number::2], labels, confidence, zoom)
+    stitch(folders.tile, folders.detect, folders.segment, folders.stitch)
+    return folders
+
+
+def _regions(size: Size) -> list[Region]:
+    starts = [
+        (left, top)
+        for top in tile_starts(size.height, REGION, OVERLAP)
+        for left in tile_starts(size.width, REGION, OVERLAP)
+    ]
+    return [
+        Region(index, left, top, Size(REGION, REGION), Size(LATTICE, LATTICE))
+        for index, (left, top) in enumerate(starts)
+    ]
+
+
+def _write_tile(output: Path, rgb: NDArray[np.uint8], changes: dict[str, Any]) -> None:
+    size = Size(rgb.shape[1], rgb.shape[0])
+
+    def work(folder: Path) -> dict[str, Any]:
+        def read_block(left: int, top: int, block: Size) -> NDArray[np.uint8]:
+            part = rgb[top : top + block.height, left : left + block.width]
+            return np.ascontiguousarray(part.transpose(2, 0, 1))
+
+        write_pyramid(folder / PYRAMID_NAME, read_block, size, Frame(MPP, 1.0), background=243)
+        return {
+            "width": size.width,
+            "height": size.height,
+            "mpp": MPP,
+            "downsample": 1.0,
+            "left_l0": 0,
+            "top_l0": 0,
+            "width_l0": size.width,
+            "height_l0": size.height,
+            "slide_mpp": MPP,
+            "mpp_source": "sheet",
+            "vendor": "generic-tiff",
+            "file": "slide & co.tif",
+            "format": "TIFF",
+            "levels": 2,
+            "unreadable_tiles": 0,
+            "background": 243,
+            "icc": False,
+            "objective_power": None,
+            **changes,
+        }
+
+    run_stage("tile", output, work, inputs={}, parameters={"mpp": MPP}, slide=output.name)
+
+
+def _write_detect(folders: Folders, tissue: NDArray[np.bool_], regions: Sequence[Region]) -> None:
+    def work(folder: Path) -> dict[str, Any]:
+        Image.fromarray(tissue.astype(np.uint8) * 255).save(folder / "tissue.png")
+        frame = open_pyramid(folders.tile).frame
+        write_regions(folder / REGIONS_NAME, regions, [1.0] * len(regions), frame)
+        return {
+            "tissue_mm2": float(tissue.sum()) * (MASK_DOWNSAMPLE * MPP / 1000) ** 2,
+            "pieces": 1,
+            "regions": len(regions),
+            "mask_level": 4,
+            "mask_downsample": float(MASK_DOWNSAMPLE),
+        }
+
+    parameters = {"overlap": OVERLAP}
+    run_stage("detect", folders.detect, work, inputs={"tile": folders.tile}, parameters=parameters)
+
+
+def _write_segment(
+    folders: Folders,
+    output: Path,
+    regions: Sequence[Region],
+    labels: NDArray[np.uint8],
+    confidence: float,
+    zoom: float,
+) -> None:
+    def work(folder: Path) -> dict[str, Any]:
+        with PredictionWriter(folder / PREDICTIONS_NAME) as writer:
+            for region in regions:
+                writer.write(_predict(region, labels, confidence, zoom))
+        classes = [
+            {"value": each.value, "name": each.name, "color": list(each.color)} for each in CLASSES
+        ]
+        return {"regions": len(regions), "model": "demo", "classes": classes}
+
+    inputs = {"tile": folders.tile, "detect": folders.detect}
+    run_stage("segment", output, work, inputs=inputs, parameters={"batch_size": 4})
+
+
+def _predict(
+    region: Region, labels: NDArray[np.uint8], confidence: float, zoom: float
+) -> Prediction:
+    centres = (np.arange(LATTICE) + 0.5) / LATTICE * 2 - 1
+    axis = np.sign(centres) * np.abs(centres) ** zoom  # above 1: denser in the middle
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1)
+    x = region.left + ((axis + 1) / 2 * region.size.width).astype(int)
+    y = region.top + ((axis + 1) / 2 * region.size.height).astype(int)
+    x, y = np.minimum(x, labels.shape[1] - 1), np.minimum(y, labels.shape[0] - 1)
+    other = (1 - confidence) / (len(CLASSES) - 1)
+    found = np.stack([labels[y[:, None], x] == each.value for each in CLASSES])
+    return Prediction(
+        region=region,
+        probability=encode_probability(np.where(found, confidence, other)),
+        grid=encode_grid(grid),
+        density=np.ones((8, 8), np.float16),
+    )

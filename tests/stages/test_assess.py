@@ -1,0 +1,183 @@
+"""assess measures what is on the slide, and its verdict names what is wrong."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+from stage_folders import MPP, make_folders
+
+from lds_path.errors import MissingMppError
+from lds_path.formats.labels import open_labels
+from lds_path.formats.manifest import run_stage
+from lds_path.stages.assess import assess
+
+PICTURES = {"thumbnail", "tissue", "overlay", "confidence", "density", "sampling"}
+WIDTH, HEIGHT = 960, 720
+LEFT, TOP, RIGHT, BOTTOM, MIDDLE = 96, 80, 864, 640, 480  # tissue and the border of its halves
+
+
+def paint():
+    """Return a slide of two halves of noisy tissue on glass, its tissue mask and labels."""
+    rgb = np.full((HEIGHT, WIDTH, 3), 243, np.uint8)
+    noise = np.random.default_rng(0).integers(0, 120, (BOTTOM - TOP, RIGHT - LEFT, 1))
+    rgb[TOP:BOTTOM, LEFT:RIGHT] = noise + np.array([100, 40, 90])
+    tissue = np.zeros((HEIGHT // 16, WIDTH // 16), bool)
+    tissue[TOP // 16 : BOTTOM // 16, LEFT // 16 : RIGHT // 16] = True
+    labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    labels[:, :MIDDLE], labels[:, MIDDLE:] = 1, 2
+    return rgb, tissue, labels
+
+
+def run(root, *, blur=0.0, parameters=None, **options):
+    rgb, tissue, labels = paint()
+    if blur:
+        rgb = ndimage.gaussian_filter(rgb, (blur, blur, 0))
+    folders = make_folders(root, "one", rgb, tissue, labels, **options)
+    output = root / "assess" / "one"
+    manifest = assess(
+        folders.tile, folders.detect, folders.segment, folders.stitch, output, **(parameters or {})
+    )
+    return manifest, output
+
+
+def read_metrics(output):
+    return json.loads((output / "metrics.json").read_text(encoding="utf-8"))
+
+
+def open_picture(output, name):
+    with Image.open(output / f"{name}.png") as image:
+        return np.asarray(image)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("good"))
+
+
+def test_a_good_slide_passes(good):
+    manifest, _ = good
+    assert manifest.status == "done"
+    assert manifest.slide == "one"
+    assert manifest.results["verdict"] == "pass"
+    assert manifest.results["reasons"] == []
+    assert set(manifest.inputs) == {"tile", "detect", "segment_1", "segment_2", "stitch"}
+
+
+def test_each_metric_has_value_unit_definition_and_source(good):
+    _, output = good
+    metrics = read_metrics(output)["metrics"]
+    assert len(metrics) > 15
+    for name, metric in metrics.items():
+        assert set(metric) == {"value", "unit", "definition", "source"}, name
+        assert metric["definition"].endswith("."), name
+        assert metric["source"], name
+
+
+def test_areas_and_shares_are_those_of_the_painted_tissue(good):
+    _, output = good
+    values = {name: each["value"] for name, each in read_metrics(output)["metrics"].items()}
+    half_mm2 = (MIDDLE - LEFT) * (BOTTOM - TOP) * (MPP / 1000) ** 2
+    assert values["area_mm2.Stroma"] == pytest.approx(half_mm2, rel=0.02)
+    assert values["area_mm2.Tumor"] == pytest.approx(half_mm2, rel=0.02)
+    assert values["tissue_percent.Stroma"] == pytest.approx(50, abs=1)
+    assert values["tissue_percent.Stroma"] + values["tissue_percent.Tumor"] == pytest.approx(100)
+    assert values["analysed_percent"] == pytest.approx(100)
+    assert values["tissue_mm2"] == pytest.approx(2 * half_mm2, rel=0.02)
+
+
+def test_areas_are_the_label_pixels_times_their_area(good):
+    _, output = good
+    path = output.parents[1] / "stitch" / "one" / "one.labels.ome.tif"
+    with open_labels(path) as labels:
+        pixels = labels.read(0, 0, 0, labels.size)
+    metrics = read_metrics(output)["metrics"]
+    for each in labels.classes:
+        area = np.count_nonzero(pixels == each.value) * (labels.mpp / 1000) ** 2
+        assert metrics[f"area_mm2.{each.name}"]["value"] == pytest.approx(area)
+
+
+def test_the_metrics_repeat_what_the_stages_found(good):
+    _, output = good
+    metrics = read_metrics(output)["metrics"]
+    assert metrics["mpp"]["value"] == MPP
+    assert metrics["mpp_source"]["value"] == "sheet"
+    assert metrics["glass_colour"]["value"] == 243
+    assert metrics["regions"]["value"] == 4
+    assert metrics["samples"]["value"] == 4 * 32 * 32
+    assert metrics["confidence"]["value"] == pytest.approx(0.9, abs=0.02)
+
+
+def test_a_uniform_grid_has_one_pitch(good):
+    _, output = good
+    metrics = read_metrics(output)["metrics"]
+    assert metrics["pitch_min_um"]["value"] == pytest.approx(512 / 32 * MPP, rel=0.01)
+    assert metrics["pitch_max_um"]["value"] == pytest.approx(512 / 32 * MPP, rel=0.01)
+
+
+def test_a_sampler_that_looks_closely_has_a_range_of_pitches(tmp_path):
+    _, output = run(tmp_path, zoom=1.8)
+    metrics = read_metrics(output)["metrics"]
+    assert metrics["pitch_min_um"]["value"] < 4
+    assert metrics["pitch_max_um"]["value"] > 10
+
+
+def test_all_pictures_are_there_and_of_one_width(good):
+    _, output = good
+    assert {path.stem for path in output.glob("*.png")} == PICTURES
+    sizes = {name: open_picture(output, name).shape for name in PICTURES - {"sampling"}}
+    assert {width for _, width, _ in sizes.values()} == {WIDTH}
+    assert all(height > HEIGHT for height, _, _ in sizes.values())
+    assert read_metrics(output)["view"] == {"width": WIDTH, "height": HEIGHT, "mpp": MPP}
+
+
+def test_the_overlay_colours_each_half_and_leaves_the_glass(good):
+    _, output = good
+    overlay = open_picture(output, "overlay").astype(int)
+    plain = open_picture(output, "thumbnail").astype(int)
+    stroma = (overlay[:HEIGHT] - plain[:HEIGHT])[TOP + 9 : BOTTOM - 9, LEFT + 9 : MIDDLE - 20]
+    tumor = overlay[TOP + 9 : BOTTOM - 9, MIDDLE + 20 : RIGHT - 9]
+    assert stroma[..., 2].mean() > 20  # Stroma is blue
+    assert tumor[..., 0].mean() > tumor[..., 2].mean() + 40  # Tumor is red
+    np.testing.assert_array_equal(overlay[: TOP - 20, : LEFT - 20], plain[: TOP - 20, : LEFT - 20])
+
+
+@pytest.mark.parametrize(
+    ("options", "word", "words"),
+    [
+        ({"blur": 4.0}, "fail", "out of focus"),
+        ({"confidence": 0.6, "parameters": {"min_confidence": 0.7}}, "fail", "unsure"),
+        ({"tile": {"unreadable_tiles": 3}}, "warn", "3 tiles of the file are unreadable"),
+        ({"parameters": {"warn_tissue_mm2": 5.0}}, "warn", "mm² of tissue was found (limit 5 mm²)"),
+    ],
+)
+def test_the_verdict_names_the_cause(tmp_path, options, word, words):
+    manifest, output = run(tmp_path, **options)
+    assert manifest.results["verdict"] == word
+    assert len(manifest.results["reasons"]) == 1
+    assert words in manifest.results["reasons"][0]
+    assert read_metrics(output)["verdict"] == word
+
+
+def test_the_same_folders_give_the_same_bytes(good, tmp_path):
+    _, first = good
+    _, second = run(tmp_path)
+    for path in (*first.glob("*.png"), first / "metrics.json"):
+        assert path.read_bytes() == (second / path.name).read_bytes(), path.name
+
+
+def test_a_quarantined_slide_is_passed_on(tmp_path):
+    def refuse(folder):
+        raise MissingMppError(f"slide.tif has no microns per pixel {folder.name}")
+
+    tile = tmp_path / "tile" / "one"
+    run_stage("tile", tile, refuse, inputs={}, parameters={})
+    passed = tmp_path / "detect" / "one"
+    run_stage("detect", passed, dict, inputs={"tile": tile}, parameters={})
+    output = tmp_path / "assess" / "one"
+    manifest = assess(tile, passed, [passed], passed, output)
+    assert manifest.quarantined
+    assert manifest.quarantined_by == "tile"
+    assert "no microns per pixel" in manifest.reason
+    assert [path.name for path in output.iterdir() if path.suffix] == ["manifest.json"]

@@ -1,0 +1,225 @@
+"""The report shows every slide, however far it came, and needs nothing outside its folder."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+import numpy as np
+import pandas as pd
+import pytest
+from stage_folders import make_folders
+
+from lds_path.errors import LabelsError, MissingMppError, UnsuitableSlideError
+from lds_path.formats.manifest import run_stage
+from lds_path.stages.assess import assess
+from lds_path.stages.report import report
+
+HOSTILE = "<script>alert(1)</script> & 'quotes' \"both\""
+SLIDES = ["good", "no-mpp", "dark", "half-way", "never", "bad-labels"]
+
+
+class Page(HTMLParser):
+    """Collects what a page says and what it refers to."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.tags, self.links, self.text = [], [], ""
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.links += [value for name, value in attrs if name in ("href", "src")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def quarantine(root, stage, slide, error, **inputs):
+    def refuse(folder):
+        raise error
+
+    run_stage(stage, root / stage / slide, refuse, inputs=inputs, parameters={}, slide=slide)
+
+
+def finish(root, slide):
+    rgb = np.random.default_rng(0).integers(60, 200, (640, 800, 3)).astype(np.uint8)
+    labels = np.where(np.arange(800) < 400, 1, 2) * np.ones((640, 1))
+    folders = make_folders(root, slide, rgb, np.ones((40, 50), bool), labels.astype(np.uint8))
+    assess(folders.tile, folders.detect, folders.segment, folders.stitch, root / "assess" / slide)
+
+    def export(folder):
+        (folder / f"{slide}.geojson.gz").write_bytes(b"")
+        return {"objects": 2}
+
+    run_stage(
+        "export", root / "export" / slide, export, inputs={"stitch": folders.stitch}, parameters={}
+    )
+    return folders
+
+
+def make_cohort(root):
+    stitch = finish(root, "good").stitch
+    scores = {"dice": {"Stroma": 0.9, "Tumor": 0.8}, "iou": {"Stroma": 0.82, "Tumor": 0.67}}
+    run_stage(
+        "evaluate",
+        root / "evaluate" / "good",
+        lambda _: scores,
+        inputs={"stitch": stitch},
+        parameters={},
+    )
+    quarantine(root, "tile", "no-mpp", MissingMppError("fill the 'mpp' column of slides.tsv"))
+    for stage, before in (("detect", "tile"), ("assess", "detect")):
+        inputs = {before: root / before / "no-mpp"}
+        run_stage(stage, root / stage / "no-mpp", dict, inputs=inputs, parameters={})
+    for slide in ("dark", "half-way"):
+        shutil.copytree(root / "tile" / "good", root / "tile" / slide)
+    tile = root / "tile" / "dark"
+    quarantine(root, "detect", "dark", UnsuitableSlideError(f"fluorescence {HOSTILE}"), tile=tile)
+    stitch = finish(root, "bad-labels").stitch
+    quarantine(root, "evaluate", "bad-labels", LabelsError("labels.tif is empty"), stitch=stitch)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    root = tmp_path_factory.mktemp("cohort") / "results"
+    make_cohort(root)
+    manifest = report(root, root / "report", slides=SLIDES)
+    return manifest, root / "report"
+
+
+def test_the_report_is_done_whatever_became_of_the_slides(made):
+    manifest, _ = made
+    assert manifest.status == "done"
+    assert manifest.results["slides"] == {
+        "good": "pass",
+        "no-mpp": "quarantined",
+        "dark": "quarantined",
+        "half-way": "not finished",
+        "never": "not finished",
+        "bad-labels": "quarantined",
+    }
+
+
+@pytest.mark.parametrize("name", ["index.html", "summary.txt"])
+def test_every_slide_without_a_result_is_named_with_its_reason(made, name):
+    _, folder = made
+    text = Page(folder / name).text if name.endswith("html") else (folder / name).read_text()
+    for slide, reason in (
+        ("no-mpp", "fill the 'mpp' column of slides.tsv"),
+        ("dark", f"fluorescence {HOSTILE}"),
+        ("half-way", "detect did not finish"),
+        ("never", "tile did not finish"),
+        ("bad-labels", "labels.tif is empty"),
+    ):
+        assert slide in text
+        assert reason in text
+
+
+def test_the_summary_counts_and_names_the_files_to_open(made):
+    _, folder = made
+    text = (folder / "summary.txt").read_text()
+    assert text.startswith("6 slides: 1 done, 3 quarantined, 2 not finished.\n")
+    assert "dark (detect): fluorescence" in text
+    for name in ("index.html", "cohort.tsv", "good.labels.ome.tif", "good.geojson.gz"):
+        assert name in text
+
+
+def test_links_and_pictures_lie_in_the_folder_and_nothing_comes_from_a_network(made, tmp_path):
+    _, folder = made
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(folder, copy)
+    pages = [copy / "index.html", *sorted((copy / "slides").glob("*.html"))]
+    assert len(pages) == 1 + len(SLIDES)
+    for page in pages:
+        for link in Page(page).links:
+            if link == "data:,":
+                continue
+            assert not re.match(r"[a-z]+:|//|/", link), link
+            assert (page.parent / unquote(link)).is_file(), link
+        assert "url(" not in page.read_text(encoding="utf-8")
+
+
+def test_each_slide_has_a_page_and_the_index_links_it(made):
+    _, folder = made
+    links = Page(folder / "index.html").links
+    for slide in SLIDES:
+        assert f"slides/{slide}.html" in links
+        assert slide in Page(folder / "slides" / f"{slide}.html").text
+
+
+def test_a_good_page_shows_pictures_numbers_and_provenance(made):
+    _, folder = made
+    page = Page(folder / "slides" / "good.html")
+    pictures = [attrs for tag, attrs in page.tags if tag == "img"]
+    assert len(pictures) == 6
+    assert all(attrs["alt"] for attrs in pictures)
+    for words in ("Stroma", "0.9", "mm²", "sha256", "numpy", "slide & co.tif", "sample sheet"):
+        assert words in page.text
+    assert "good.geojson.gz" in page.text
+
+
+def test_a_quarantined_slide_that_could_be_read_is_shown(made):
+    _, folder = made
+    assert (folder / "slides" / "dark" / "thumbnail.jpg").is_file()
+    assert "slides/dark/small.jpg" in Page(folder / "index.html").links
+
+
+def test_table_headers_have_a_scope_and_pages_a_language(made):
+    _, folder = made
+    for path in (folder / "index.html", folder / "slides" / "good.html"):
+        tags = Page(path).tags
+        assert all("scope" in attrs for tag, attrs in tags if tag == "th")
+        assert ("html", {"lang": "en"}) in tags
+
+
+def test_the_table_has_one_row_a_slide_and_the_metrics(made):
+    _, folder = made
+    table = pd.read_csv(folder / "cohort.tsv", sep="\t", index_col="slide")
+    assert list(table.index) == SLIDES
+    assert table.loc["good", "verdict"] == "pass"
+    assert table.loc["good", "area_mm2.Stroma"] == pytest.approx(400 * 640 * 0.25e-6, rel=0.05)
+    assert table.loc["good", "dice"] == pytest.approx(0.85)
+    assert table.loc["good", "dice.Tumor"] == 0.8
+    assert table.loc["dark", "stopped_by"] == "detect"
+    assert table.loc["dark", "reason"] == f"fluorescence {HOSTILE}"
+    assert np.isnan(table.loc["never", "tissue_mm2"])
+
+
+def test_words_from_users_are_never_markup(made):
+    _, folder = made
+    for page in (folder / "index.html", folder / "slides" / "dark.html"):
+        text = page.read_text(encoding="utf-8")
+        assert "<script>alert" not in text
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+
+
+def test_a_hostile_slide_id_stays_text_and_in_the_folder(tmp_path):
+    slides = ["<script>alert(1)</script>", "../outside", "..", "a\"b' onload=x"]
+    output = tmp_path / "results" / "report"
+    report(tmp_path / "results", output, slides=slides)
+    assert sorted(path.name for path in tmp_path.rglob("*.html") if output in path.parents) == (
+        sorted(path.name for path in tmp_path.rglob("*.html"))
+    )
+    page = Page(output / "index.html")
+    assert len(list((output / "slides").glob("*.html"))) == len(slides)
+    assert [tag for tag, _ in page.tags if tag == "script"] == ["script"]
+    assert not any("onload" in attrs for _, attrs in page.tags)
+    assert all(slide in page.text for slide in slides)
+
+
+def test_an_unreadable_manifest_is_a_stage_that_did_not_finish(tmp_path):
+    folder = tmp_path / "results" / "tile" / "torn"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text('{"stage": "ti', encoding="utf-8")
+    manifest = report(tmp_path / "results", tmp_path / "results" / "report", slides=["torn"])
+    assert manifest.results["slides"] == {"torn": "not finished"}
+
+
+def test_the_same_cohort_gives_the_same_files(made, tmp_path):
+    _, folder = made
+    report(folder.parent, tmp_path / "report", slides=SLIDES)
+    for path in folder.rglob("*"):
+        if path.suffix in (".html", ".tsv", ".jpg"):
+            again = tmp_path / "report" / path.relative_to(folder)
+            assert path.read_bytes() == again.read_bytes(), path.name
