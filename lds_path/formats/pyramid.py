@@ -6,8 +6,6 @@ Chunks of plain glass are not written and read as the fill value.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +15,19 @@ from tqdm import tqdm
 from zarr.codecs import ZstdCodec
 
 from lds_path.errors import StageInputError
+from lds_path.formats.quadtree import leaf_order, merge_leaves, run_ahead
 from lds_path.geometry import Frame, Size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from concurrent.futures import Future
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from lds_path.formats.quadtree import Place
+
+    Half = NDArray[np.uint8] | None
+    """A block halved for its parent; None for nothing but background."""
 
 PYRAMID_NAME = "pyramid.ome.zarr"
 CHUNK = 512
@@ -150,22 +153,25 @@ def write_pyramid(
         Of the image, for viewers.
     """
     levels = _create(path, size, frame, background, name)
+    depth = len(levels) - 1
     grid = Size(-(-size.width // SHARD), -(-size.height // SHARD))
 
-    def write_leaf(column: int, row: int) -> NDArray[np.uint8] | None:
-        left, top = column * SHARD, row * SHARD
+    def write_leaf(place: Place) -> Half:
+        left, top = place[0] * SHARD, place[1] * SHARD
         extent = Size(min(SHARD, size.width - left), min(SHARD, size.height - top))
         planes = read_block(left, top, extent)
-        return None if planes is None else _write_block(levels[0], planes, column, row)
+        return None if planes is None else _write_block(levels[0], planes, place)
 
-    leaves = _leaves(grid, len(levels) - 1)
+    def write_parent(level: int, place: Place, below: list[tuple[Place, Half]]) -> Half:
+        planes = _join_halves(below, _block_shape(levels[level], place), background)
+        return None if planes is None else _write_block(levels[level], planes, place)
+
+    total = grid.width * grid.height
     with (
-        _read_ahead(write_leaf, leaves, threads) as halves,
-        tqdm(
-            halves, total=grid.width * grid.height, unit="block", desc="tile", disable=None
-        ) as bar,
+        run_ahead(write_leaf, leaf_order(grid, depth), threads) as leaves,
+        tqdm(leaves, total=total, unit="block", desc="tile", disable=None) as progress,
     ):
-        _write_parent(levels, len(levels) - 1, 0, 0, grid, iter(bar), background)
+        merge_leaves(iter(progress), write_parent, grid, depth)
     return len(levels)
 
 
@@ -251,88 +257,31 @@ def _image_metadata(frame: Frame, levels: int, name: str) -> dict[str, Any]:
     }
 
 
-def _leaves(grid: Size, depth: int) -> Iterator[tuple[int, int]]:
-    """Yield the (column, row) of the level-0 blocks in the order that `_write_parent` takes them."""
-
-    def visit(level: int, column: int, row: int) -> Iterator[tuple[int, int]]:
-        if (column << level) >= grid.width or (row << level) >= grid.height:
-            return
-        if level == 0:
-            yield column, row
-            return
-        for child_row, child_column in _children(column, row):
-            yield from visit(level - 1, child_column, child_row)
-
-    yield from visit(depth, 0, 0)
-
-
-def _children(column: int, row: int) -> list[tuple[int, int]]:
-    """Return the (row, column) of the four blocks below one."""
-    return [(2 * row + y, 2 * column + x) for y in (0, 1) for x in (0, 1)]
-
-
-def _write_parent(
-    levels: list[zarr.Array[Any]],
-    level: int,
-    column: int,
-    row: int,
-    grid: Size,
-    halves: Iterator[NDArray[np.uint8] | None],
-    background: int,
+def _join_halves(
+    below: list[tuple[Place, Half]], shape: tuple[int, int, int], background: int
 ) -> NDArray[np.uint8] | None:
-    """Write a block of a level from its four children and return it halved."""
-    if level == 0:
-        return next(halves)
-    planes: NDArray[np.uint8] | None = None
-    for child_row, child_column in _children(column, row):
-        scale = level - 1
-        if (child_column << scale) >= grid.width or (child_row << scale) >= grid.height:
-            continue
-        half = _write_parent(levels, scale, child_column, child_row, grid, halves, background)
-        if half is None:
-            continue
-        if planes is None:
-            planes = np.full(_block_shape(levels[level], column, row), background, np.uint8)
-        top, left = (child_row % 2) * SHARD // 2, (child_column % 2) * SHARD // 2
-        planes[:, top : top + half.shape[1], left : left + half.shape[2]] = half
-    return None if planes is None else _write_block(levels[level], planes, column, row)
+    """Return the block that four halved blocks make, None if all are background."""
+    if all(half is None for _, half in below):
+        return None
+    planes = np.full(shape, background, np.uint8)
+    for (column, row), half in below:
+        if half is not None:
+            top, left = (row % 2) * SHARD // 2, (column % 2) * SHARD // 2
+            planes[:, top : top + half.shape[1], left : left + half.shape[2]] = half
+    return planes
 
 
-def _block_shape(array: zarr.Array[Any], column: int, row: int) -> tuple[int, int, int]:
+def _block_shape(array: zarr.Array[Any], place: Place) -> tuple[int, int, int]:
     channels, height, width = array.shape
+    column, row = place
     return channels, min(SHARD, height - row * SHARD), min(SHARD, width - column * SHARD)
 
 
 def _write_block(
-    array: zarr.Array[Any], planes: NDArray[np.uint8], column: int, row: int
+    array: zarr.Array[Any], planes: NDArray[np.uint8], place: Place
 ) -> NDArray[np.uint8]:
     """Write one shard and return its pixels halved."""
     _, height, width = planes.shape
-    top, left = row * SHARD, column * SHARD
+    left, top = place[0] * SHARD, place[1] * SHARD
     array[:, top : top + height, left : left + width] = planes
     return halve(planes)
-
-
-@contextmanager
-def _read_ahead(
-    work: Callable[[int, int], NDArray[np.uint8] | None],
-    places: Iterator[tuple[int, int]],
-    threads: int,
-) -> Iterator[Iterator[NDArray[np.uint8] | None]]:
-    """Give the results of work in the order of the places, a few of them computed ahead."""
-    with ThreadPoolExecutor(threads, thread_name_prefix="tile") as pool:
-        waiting: list[Future[NDArray[np.uint8] | None]] = []
-
-        def results() -> Iterator[NDArray[np.uint8] | None]:
-            for column, row in places:
-                waiting.append(pool.submit(work, column, row))
-                if len(waiting) > threads:
-                    yield waiting.pop(0).result()
-            while waiting:
-                yield waiting.pop(0).result()
-
-        try:
-            yield results()
-        finally:
-            for future in waiting:
-                future.cancel()

@@ -1,40 +1,34 @@
 """Any slide or plain image: its size, levels, microns per pixel, and fast reads of rectangles.
 
-OpenSlide reads the vendors' formats, `formats.tiff` OME-TIFF and the TIFFs that OpenSlide does
+`formats.vendor` reads what OpenSlide knows, `formats.tiff` OME-TIFF and the TIFFs that OpenSlide does
 not know, `formats.plain` PNG and JPEG.
 """
 
 from __future__ import annotations
 
-import logging
+import math
 import threading
 from itertools import product
 from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
-import openslide
-import tifffile
-from PIL import Image
 
 from lds_path.errors import UnreadableSlideError
-from lds_path.formats.mpp import choose_mpp, mpp_from_resolution
+from lds_path.formats.mpp import choose_mpp
 from lds_path.formats.plain import WHITE, open_plain
-from lds_path.formats.tiff import open_tiff
+from lds_path.formats.tiff import is_ome_tiff, open_tiff
+from lds_path.formats.vendor import open_vendor
 from lds_path.geometry import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-log = logging.getLogger(__name__)
-
 PIECES = (1024, 256)
 """Edges of the pieces in which a rectangle that cannot be read whole is tried again."""
 MAX_UNREADABLE_SHARE = 0.2
-TAG_VENDORS = {"generic-tiff"}
-"""Vendors for which OpenSlide takes mpp from the resolution tags."""
 TIFF_MAGIC = {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
 
 
@@ -129,7 +123,7 @@ class Slide:
         self.icc_profile = reader.icc_profile
         self.objective_power = reader.objective_power
         self._reader = reader
-        self._unreadable: set[tuple[int, int, int]] = set()
+        self._unreadable: list[set[tuple[int, int]]] = [set() for _ in self.level_sizes]
         self._lock = threading.Lock()
 
     @property
@@ -140,7 +134,7 @@ class Slide:
     @property
     def unreadable_tiles(self) -> int:
         """Pieces of at most 256 x 256 pixels that could not be decoded and were read as white."""
-        return len(self._unreadable)
+        return sum(len(pieces) for pieces in self._unreadable)
 
     def read_region(self, level: int, left: int, top: int, size: Size) -> NDArray[np.uint8]:
         """Return a rectangle of a level; white outside the slide and where it is damaged.
@@ -157,7 +151,7 @@ class Slide:
         Returns
         -------
         NDArray
-            RGB, (H, W, 3), uint8.
+            RGB, (H, W, 3), uint8; perhaps a read-only view.
 
         Raises
         ------
@@ -204,75 +198,13 @@ class Slide:
         size = self.level_sizes[level]
         pieces = -(-size.width // PIECES[-1]) * -(-size.height // PIECES[-1])
         with self._lock:
-            self._unreadable.add((level, column, row))
-            share = sum(piece[0] == level for piece in self._unreadable) / pieces
+            self._unreadable[level].add((column, row))
+            share = len(self._unreadable[level]) / pieces
         if share > MAX_UNREADABLE_SHARE:
             raise UnreadableSlideError(
                 f"{self.path} is damaged: more than {MAX_UNREADABLE_SHARE:.0%} of its tiles cannot"
                 " be decoded; copy it again from its source"
             )
-
-
-class OpenSlideReader:
-    """A slide that OpenSlide reads; a damaged tile does not spoil later reads."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._handle = openslide.OpenSlide(path)
-        self._lock = threading.Lock()
-        properties = self._handle.properties
-        self.vendor = properties.get(openslide.PROPERTY_NAME_VENDOR, "")
-        self.format = f"OpenSlide {self.vendor}"
-        self.level_sizes = tuple(Size(*size) for size in self._handle.level_dimensions)
-        self.level_downsamples = tuple(self._handle.level_downsamples)
-        # OpenSlide takes positions in level-0 pixels and divides by its own factor: only whole
-        # factors reach a level's pixels without interpolation.
-        self.aligned = tuple(factor == round(factor) for factor in self.level_downsamples)
-        self.bounds = _bounds(properties, self.level_sizes[0])
-        self.tags_mpp = mpp_from_resolution(
-            _number(properties, "tiff.XResolution") or 0.0,
-            _number(properties, "tiff.YResolution") or 0.0,
-            properties.get("tiff.ResolutionUnit", ""),
-        )
-        x, y = (_number(properties, f"openslide.mpp-{axis}") for axis in "xy")
-        self.metadata_mpp = None
-        if self.vendor not in TAG_VENDORS and (x is not None or y is not None):
-            self.metadata_mpp = (x if x is not None else y or 0.0, y if y is not None else x or 0.0)
-        self.icc_profile = "openslide.icc-size" in properties
-        self.objective_power = _number(properties, openslide.PROPERTY_NAME_OBJECTIVE_POWER)
-
-    def read(self, level: int, left: float, top: float, size: Size) -> NDArray[np.uint8]:
-        """Return a rectangle, (H, W, 3), white outside; raise UnreadableSlideError."""
-        handle = self._handle
-        try:
-            return self._read(handle, level, left, top, size)
-        except openslide.OpenSlideError:
-            # The handle refuses every read after its first error, in all threads: replace it,
-            # and ask once more through a handle that no other thread can spoil.
-            with self._lock:
-                if self._handle is handle:
-                    self._handle = openslide.OpenSlide(self.path)
-        try:
-            with openslide.OpenSlide(self.path) as own:
-                return self._read(own, level, left, top, size)
-        except openslide.OpenSlideError as error:
-            raise UnreadableSlideError(
-                f"{self.path} has a damaged tile ({error}); copy it again from its source"
-            ) from None
-
-    def close(self) -> None:
-        """Close the file."""
-        self._handle.close()
-
-    def _read(
-        self, handle: openslide.OpenSlide, level: int, left: float, top: float, size: Size
-    ) -> NDArray[np.uint8]:
-        factor = self.level_downsamples[level]
-        location = (round(left * factor), round(top * factor))
-        image = handle.read_region(location, level, (size.width, size.height))
-        if image.getchannel("A").getextrema() == (255, 255):
-            return np.ascontiguousarray(np.asarray(image)[..., :3])
-        return over_white(image)
 
 
 def open_slide(path: Path, *, mpp: float | None = None) -> Slide:
@@ -310,33 +242,20 @@ def true_downsample(full: Size, level: Size, stated: float) -> float:
     Scanners halve and cut off the odd pixel, so a level of 2221 x 1783 pixels under one of
     4443 x 3567 is reduced by 2, although the sizes' quotient is 2.0005.
     """
-    whole = float(max(round(stated), 1))
-    explained = (
-        abs(full.width / whole - level.width) < 1 and abs(full.height / whole - level.height) < 1
-    )
-    return whole if explained else stated
-
-
-def over_white(image: Image.Image) -> NDArray[np.uint8]:
-    """Return an RGBA image composited onto white, (H, W, 3)."""
-    paper = Image.new("RGBA", image.size, (WHITE, WHITE, WHITE, 255))
-    return np.asarray(Image.alpha_composite(paper, image).convert("RGB"))
+    for whole in (2.0 ** round(math.log2(stated)), float(round(stated))):
+        misfit_x = abs(full.width / whole - level.width)
+        misfit_y = abs(full.height / whole - level.height)
+        if whole >= 1 and misfit_x < 1 and misfit_y < 1:
+            return whole
+    return stated
 
 
 def _open_reader(path: Path) -> LevelReader:
     """Return the reader that knows the file."""
     magic = _magic(path)
-    try:
-        if magic in TIFF_MAGIC and _is_ome_tiff(path):
-            return open_tiff(path)
-        if openslide.OpenSlide.detect_format(path) is not None:
-            return OpenSlideReader(path)
-    except openslide.OpenSlideError as error:
-        raise UnreadableSlideError(
-            f"{path} cannot be opened ({error}); the file is damaged or incomplete, copy it again"
-            " from its source"
-        ) from None
-    return open_tiff(path) if magic in TIFF_MAGIC else open_plain(path)
+    if magic in TIFF_MAGIC and is_ome_tiff(path):
+        return open_tiff(path)
+    return open_vendor(path) or (open_tiff(path) if magic in TIFF_MAGIC else open_plain(path))
 
 
 def _magic(path: Path) -> bytes:
@@ -352,34 +271,6 @@ def _magic(path: Path) -> bytes:
     if not magic:
         raise UnreadableSlideError(f"{path} is empty; copy it again from its source")
     return magic
-
-
-def _is_ome_tiff(path: Path) -> bool:
-    try:
-        with tifffile.TiffFile(path) as file:
-            return file.is_ome
-    except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError, RuntimeError):
-        return False
-
-
-def _bounds(properties: Mapping[str, str], full: Size) -> tuple[int, int, Size]:
-    """Return the scanned part that the properties state, cut to the image, else the image."""
-    names = (f"openslide.bounds-{name}" for name in ("x", "y", "width", "height"))
-    x, y, width, height = (_number(properties, name) for name in names)
-    if x is None or y is None or width is None or height is None:
-        return 0, 0, full
-    left, top = max(int(x), 0), max(int(y), 0)
-    right, bottom = min(int(x + width), full.width), min(int(y + height), full.height)
-    if right <= left or bottom <= top:
-        return 0, 0, full
-    return left, top, Size(right - left, bottom - top)
-
-
-def _number(properties: Mapping[str, str], name: str) -> float | None:
-    try:
-        return float(properties[name])
-    except (KeyError, ValueError):
-        return None
 
 
 def _level_size(reader: LevelReader, level: int, downsample: float) -> Size:

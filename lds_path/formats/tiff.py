@@ -124,6 +124,27 @@ class TiffImage:
         return None if pixels is None else _to_rgb(pixels[0, : shape[1], : shape[2]], keyframe)
 
 
+def is_ome_tiff(path: Path) -> bool:
+    """Whether a TIFF is an OME-TIFF; one that tifffile does not understand is not.
+
+    Raises
+    ------
+    UnreadableSlideError
+        If the file ends before its pixels do.
+    """
+    try:
+        with tifffile.TiffFile(path) as file:
+            last = max(file.pages.first.dataoffsets, default=0)
+            ome = file.is_ome
+    except (tifffile.TiffFileError, *DECODE_ERRORS):
+        return False
+    if last >= path.stat().st_size:
+        raise UnreadableSlideError(
+            f"{path} is cut short: it has tiles beyond its end; copy it again from its source"
+        )
+    return ome
+
+
 def open_tiff(path: Path) -> TiffImage | PlainImage:
     """Return a TIFF as tifffile reads it; an image in strips is decoded whole if it is small.
 
@@ -138,9 +159,9 @@ def open_tiff(path: Path) -> TiffImage | PlainImage:
         raise _damaged(path, error) from None
     try:
         page = file.pages.first.keyframe
-        if tifffile.PHOTOMETRIC(page.photometric).name not in PHOTOMETRIC and not file.is_ome:
+        if not file.is_ome and _is_unusual(page):
             file.close()
-            return open_plain(path)  # palette, CMYK, CIE Lab
+            return open_plain(path)
         levels = [_level(path, level) for level in file.series[0].levels]
         image = TiffImage(path, file, levels)
     except (tifffile.TiffFileError, *DECODE_ERRORS) as error:
@@ -168,13 +189,19 @@ def _in_memory(path: Path, image: TiffImage) -> TiffImage | PlainImage:
     return plain
 
 
+def _is_unusual(page: Any) -> bool:  # noqa: ANN401 - a tifffile page
+    """Whether the pixels are of a kind that Pillow converts: palette, CMYK, bits, grey + alpha."""
+    photometric = tifffile.PHOTOMETRIC(page.photometric).name
+    return photometric not in PHOTOMETRIC or page.bitspersample == 1 or page.samplesperpixel == 2
+
+
 def _level(path: Path, series: Any) -> Level:  # noqa: ANN401 - tifffile's series
     pages = [page for page in series.pages if page is not None]
     keyframe = pages[0].keyframe
     size = Size(keyframe.imagewidth, keyframe.imagelength)
     if keyframe.dtype != np.uint8:
         raise _unsuitable(path, f"pixels of type {keyframe.dtype}")
-    if keyframe.photometric.name not in PHOTOMETRIC:
+    if tifffile.PHOTOMETRIC(keyframe.photometric).name not in PHOTOMETRIC:
         raise _unsuitable(path, f"colours of kind {keyframe.photometric.name}")
     if keyframe.planarconfig == tifffile.PLANARCONFIG.SEPARATE and keyframe.samplesperpixel > 1:
         segments = len(pages[0].dataoffsets) // keyframe.samplesperpixel

@@ -11,11 +11,10 @@ import numpy as np
 from lds_path.errors import UsageError
 from lds_path.formats.manifest import run_stage
 from lds_path.formats.mpp import MAX_MPP, MIN_MPP, is_plausible
-from lds_path.formats.pyramid import CHUNK, PYRAMID_NAME, write_pyramid
+from lds_path.formats.pyramid import CHUNK, PYRAMID_NAME, halve, write_pyramid
 from lds_path.formats.slide import open_slide
 from lds_path.geometry import Frame, Size
 from lds_path.glass import glass_cells, glass_color, is_glass
-from lds_path.resample import area_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -200,8 +199,13 @@ class BlockReader:
         x1 = min(int(np.ceil(x + size.width * pitch)), extent.width)
         y1 = min(int(np.ceil(y + size.height * pitch)), extent.height)
         pixels = self.slide.read_region(level, x0, y0, Size(x1 - x0, y1 - y0))
+        planes = pixels.transpose(2, 0, 1)
         if pitch == 1:
-            return pixels.transpose(2, 0, 1)
+            return planes
+        if pitch == 2:
+            return halve(np.ascontiguousarray(planes))
+        from lds_path.resample import area_mean  # numba takes half a second to import
+
         return area_mean(pixels, size, pitch=pitch, left=x - x0, top=y - y0)
 
 
