@@ -156,7 +156,7 @@ def load_model(folder: Path) -> tuple[Segmenter, ModelCard]:
         raise ModelError(
             f"{path} is not a safetensors file ({error}); copy the model again"
         ) from None
-    segmenter = Segmenter(card.network)
+    segmenter = _build_segmenter(folder / CARD_NAME, card)
     _check_weights(path, weights, segmenter.state_dict())
     segmenter.load_state_dict(weights)
     return segmenter.eval(), card
@@ -190,6 +190,13 @@ def _name_pickles(folder: str | Path) -> str:
         f"; {pickles[0]} is a pickle, which could run code and is not opened: save its weights as"
         f" {WEIGHTS_NAME}"
     )
+
+
+def _build_segmenter(path: Path, card: ModelCard) -> Segmenter:
+    try:
+        return Segmenter(card.network)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{path} does not describe a network: {error}") from None
 
 
 def _build_card(path: Path, content: Any) -> ModelCard:  # noqa: ANN401 - any JSON

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+import torch
+
+from lds_path.errors import ModelError, UsageError
+from lds_path.geometry import Size
+from lds_path.network import checkpoint
+from lds_path.network.checkpoint import (
+    ModelCard,
+    ModelClass,
+    check_classes,
+    find_model,
+    load_model,
+    read_card,
+    save_model,
+)
+from lds_path.network.segmenter import NetworkSpec, Segmenter
+
+SPEC = NetworkSpec(2, channels=(4, 8), density_channels=(4, 8), view_level=2, mean=(0.5, 0.6, 0.7))
+CLASSES = (ModelClass(1, "Stroma", (1, 2, 3)), ModelClass(2, "Tumor", (4, 5, 6)))
+CARD = ModelCard(
+    network=SPEC,
+    classes=CLASSES,
+    mpp=0.5,
+    region_size=Size(64, 64),
+    lattice=Size(16, 16),
+    training={"steps": 3},
+    scores={"tune_dice": {"Stroma": 0.9}},
+    licence="Apache-2.0",
+    authors=("A. Author",),
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    torch.manual_seed(0)
+    save_model(tmp_path, Segmenter(SPEC), CARD)
+    return tmp_path
+
+
+def edit_card(folder, change):
+    path = folder / "model.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_a_model_comes_back_as_it_was(folder):
+    torch.manual_seed(0)
+    expected = Segmenter(SPEC).state_dict()
+    segmenter, card = load_model(folder)
+    assert card == CARD
+    assert not segmenter.training
+    assert segmenter.state_dict().keys() == expected.keys()
+    for name, tensor in segmenter.state_dict().items():
+        assert torch.equal(tensor, expected[name]), name
+    assert segmenter.mean.flatten().tolist() == pytest.approx([0.5, 0.6, 0.7])
+
+
+def test_saving_twice_gives_the_same_bytes(folder, tmp_path):
+    first = [(folder / name).read_bytes() for name in ("weights.safetensors", "model.json")]
+    save_model(tmp_path, *load_model(folder))
+    assert [(tmp_path / name).read_bytes() for name in ("weights.safetensors", "model.json")] == (
+        first
+    )
+
+
+def test_a_model_is_found_by_its_path_or_shipped_id(folder, monkeypatch):
+    monkeypatch.setattr(checkpoint, "SHIPPED", folder.parent)
+    assert find_model(str(folder)) == folder
+    assert find_model(folder.name) == folder
+
+
+def test_a_missing_model_is_named_with_the_shipped_ones(folder, monkeypatch):
+    monkeypatch.setattr(checkpoint, "SHIPPED", folder.parent)
+    with pytest.raises(ModelError, match=f"'nowhere' does not exist.*{folder.name}"):
+        find_model("nowhere")
+
+
+def test_a_folder_that_is_no_model_is_named(tmp_path):
+    with pytest.raises(ModelError, match=r"holds no model\.json"):
+        find_model(str(tmp_path))
+
+
+def test_a_pickle_is_not_opened(tmp_path):
+    (tmp_path / "weights.pth").write_bytes(pickle.dumps({"weights": 1}))
+    with pytest.raises(ModelError, match=r"weights\.pth is a pickle"):
+        find_model(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["model.json", "weights.safetensors"])
+def test_a_missing_file_is_named(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(ModelError, match=f"{name} is missing"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("name", ["model.json", "weights.safetensors"])
+def test_a_damaged_file_is_named(folder, name):
+    (folder / name).write_bytes((folder / name).read_bytes()[:40])
+    with pytest.raises(ModelError, match=f"{name} is not"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: content.update(colour=1), "unknown field 'colour'"),
+        (lambda content: content.pop("mpp"), "lacks the field 'mpp'"),
+        (lambda content: content["network"].update(depth=3), r"'depth' \(NetworkSpec\)"),
+        (lambda content: content["classes"][0].pop("name"), r"'name' \(ModelClass\)"),
+        (lambda content: content.update(network=[1]), "expected the fields of NetworkSpec"),
+        (lambda content: content["network"].update(sampler="spiral"), "sampler 'spiral'"),
+        (lambda content: content["classes"].pop(), "classes have the values"),
+        (lambda content: content.update(classes=5), "does not describe a model"),
+        (lambda content: content["network"].update(channels=[4]), "UNet takes 2 channels"),
+    ],
+)
+def test_a_card_that_does_not_fit_is_named(folder, change, message):
+    edit_card(folder, change)
+    with pytest.raises(ModelError, match=message):
+        load_model(folder)
+
+
+def test_weights_of_another_network_are_named(folder):
+    edit_card(folder, lambda content: content["network"].update(channels=[8, 8]))
+    with pytest.raises(ModelError, match=r"does not fit model\.json: .* expected"):
+        load_model(folder)
+
+
+def test_other_classes_are_named_with_the_remedy():
+    with pytest.raises(ModelError, match=r"\[Stroma, Tumor\].*\[Tumor, Stroma\]; set `classes`"):
+        check_classes(CARD, ("Tumor", "Stroma"), "demo")
+    check_classes(CARD, ("Stroma", "Tumor"), "demo")
+
+
+def test_class_values_have_no_gaps():
+    with pytest.raises(UsageError, match=r"values \[1, 3\], expected 1 to 2"):
+        ModelCard(SPEC, (CLASSES[0], ModelClass(3, "x", (0, 0, 0))), 0.5, Size(1, 1), Size(1, 1))
+
+
+def test_a_card_is_read_without_the_weights(folder):
+    (folder / "weights.safetensors").unlink()
+    assert read_card(folder) == CARD

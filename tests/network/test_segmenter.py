@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lds_path.errors import UsageError
+from lds_path.geometry import Region, Size
+from lds_path.network.losses import segmentation_loss
+from lds_path.network.segmenter import (
+    NetworkSpec,
+    Segmenter,
+    check_sizes,
+    levels_around,
+)
+from lds_path.network.warp import halve
+
+SMALL = {"channels": (4, 8), "density_channels": (4, 8), "view_level": 2, "class_count": 3}
+LATTICE = Size(16, 16)
+
+
+def make_segmenter(**changes):
+    torch.manual_seed(0)
+    segmenter = Segmenter(NetworkSpec(**SMALL | {"kernel_width": 0.2} | changes))
+    torch.nn.init.normal_(segmenter.density.head.weight)
+    return segmenter
+
+
+def make_levels(batch=2, side=64):
+    generator = torch.Generator().manual_seed(1)
+    region = torch.randint(0, 256, (batch, 3, side, side), generator=generator)
+    return halve(region.float(), 5)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "channels"),
+    [("UNet", (4, 8)), ("SegResNet", (8, 16)), ("FlexibleUNet", (16, 8, 8, 8, 8))],
+)
+def test_every_architecture_scores_each_sample_for_each_class(architecture, channels):
+    segmenter = make_segmenter(architecture=architecture, channels=channels)
+    levels = make_levels()
+    lattice = Size(64, 32)
+    found = segmenter(levels[2], levels, lattice)
+    assert found.logits.shape == (2, 3, 32, 64)
+    assert found.grid.shape == (2, 32, 64, 2)
+    assert found.density.shape == (2, 1, 8, 8)
+
+
+def test_gradients_of_the_labels_reach_the_density_network():
+    segmenter = make_segmenter()
+    levels = make_levels()
+    logits = segmenter(levels[2], levels, LATTICE).logits
+    target = torch.nn.functional.one_hot(torch.randint(0, 3, (2, 16, 16)), 3).movedim(-1, 1)
+    segmentation_loss(logits, target.float(), torch.ones(2, 1, 16, 16)).backward()
+    for name, parameter in segmenter.named_parameters():
+        assert parameter.grad is not None, name
+    assert segmenter.density.encoder[0][0][0].weight.grad.abs().max() > 0
+
+
+def test_the_uniform_sampler_ignores_the_density():
+    segmenter = make_segmenter(sampler="uniform")
+    _, grid = segmenter.sample(make_levels()[2], LATTICE)
+    assert torch.equal(grid[0], grid[1])
+    _, bent = make_segmenter().sample(make_levels()[2], LATTICE)
+    assert not torch.equal(bent[0], bent[1])
+
+
+def test_a_batch_equals_its_members_one_by_one():
+    segmenter = make_segmenter().eval()
+    levels = make_levels()
+    together = segmenter(levels[2], levels, LATTICE).logits
+    for item in range(2):
+        one = [level[item : item + 1] for level in levels]
+        alone = segmenter(one[2], one, LATTICE).logits
+        torch.testing.assert_close(together[item : item + 1], alone, atol=1e-4, rtol=1e-3)
+
+
+def test_the_grid_stays_float32_under_mixed_precision():
+    segmenter = make_segmenter()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        density, grid = segmenter.sample(make_levels()[2], LATTICE)
+    assert (density.dtype, grid.dtype) == (torch.float32, torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("region", "lattice", "expected"),
+    [(2048, 256, range(1, 5)), (2048, 1024, range(3)), (2048, 2048, range(2)), (64, 128, range(2))],
+)
+def test_levels_lie_around_the_pitch(region, lattice, expected):
+    assert levels_around(Size(region, region), Size(lattice, lattice)) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"architecture": "Transformer"}, "architecture 'Transformer' is unknown; there are UNet"),
+        ({"sampler": "spiral"}, "sampler 'spiral' is unknown; there are uniform, kernel"),
+        ({"density_floor": 0.0}, "density_floor is 0.0"),
+    ],
+)
+def test_a_spec_names_what_is_impossible(changes, message):
+    with pytest.raises(UsageError, match=message):
+        NetworkSpec(**SMALL | changes)
+
+
+def test_a_wrong_number_of_channels_is_named():
+    with pytest.raises(UsageError, match="FlexibleUNet takes 5 channels, found 2"):
+        Segmenter(NetworkSpec(**SMALL | {"architecture": "FlexibleUNet"}))
+
+
+@pytest.mark.parametrize(
+    ("size", "lattice", "key"),
+    [(Size(60, 64), LATTICE, "region_size"), (Size(64, 64), Size(16, 15), "lattice")],
+)
+def test_a_region_that_cannot_be_halved_is_named(size, lattice, key):
+    with pytest.raises(UsageError, match=f"region 7 .* `{key}`"):
+        check_sizes([Region(7, 0, 0, size, lattice)], NetworkSpec(**SMALL))
