@@ -57,12 +57,26 @@ class Reference(Protocol):
 
 
 @dataclass(frozen=True)
+class TiledPixels:
+    """The pixels of a tiled TIFF, opened anew for each window."""
+
+    path: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __getitem__(self, window: tuple[slice, slice]) -> NDArray[Any]:
+        """Return the pixels of a window, from the tiles that it touches."""
+        with tifffile.TiffFile(self.path) as file, file.pages.first.aszarr() as store:
+            return np.asarray(zarr.open_array(store, mode="r")[window])
+
+
+@dataclass(frozen=True)
 class LabelImage:
     """A label image that covers the slide's bounds, read to the nearest pixel."""
 
     path: Path
-    pixels: Any
-    """(H, W) array, in memory or read tile by tile."""
+    pixels: TiledPixels | NDArray[Any]
+    """(H, W), in memory or read tile by tile."""
     slide: Size
     """Extent of the pyramid in working pixels."""
 
@@ -223,16 +237,16 @@ def _is_tiff(path: Path) -> bool:
     return path.suffix.lower() in (".tif", ".tiff")
 
 
-def _open_tiff(path: Path) -> Any:  # noqa: ANN401 - a numpy or a zarr array
+def _open_tiff(path: Path) -> TiledPixels | NDArray[Any]:
     try:
         file = tifffile.TiffFile(path)
     except (tifffile.TiffFileError, OSError) as error:
         raise LabelsError(f"{path} cannot be read as TIFF ({_line(error)}); check it") from None
-    page = file.pages.first
-    if page.is_tiled:
-        return zarr.open_array(page.aszarr(), mode="r")
-    _check_fits(path, Size(page.imagewidth, page.imagelength))
     with file:
+        page = file.pages.first
+        if page.is_tiled:
+            return TiledPixels(path, page.shape, np.dtype(page.dtype))
+        _check_fits(path, Size(page.imagewidth, page.imagelength))
         return page.asarray()
 
 
