@@ -1,0 +1,85 @@
+"""Small labelled slides as the stages before train and segment leave them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from lds_path.formats.manifest import run_stage
+from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid, write_pyramid
+from lds_path.formats.regions import REGIONS_NAME, write_regions
+from lds_path.geometry import Frame, Region, Size, tile_starts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+CLASSES = ("Pale", "Dark")
+REGION, OVERLAP, LATTICE = 512, 64, 32
+
+
+@dataclass(frozen=True)
+class SmallSlide:
+    """Folders of a slide with two classes."""
+
+    tile: Path
+    detect: Path
+    labels: Path
+
+
+def make_slide(root: Path, slide: str, *, seed: int = 0, mpp: float = 0.5) -> SmallSlide:
+    """Write `root/{tile,detect}/<slide>` and `root/labels/<slide>.png`."""
+    rgb, labels = paint(seed)
+    folders = SmallSlide(
+        root / "tile" / slide, root / "detect" / slide, root / "labels" / f"{slide}.png"
+    )
+    folders.labels.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(labels).save(folders.labels)
+    size = Size(labels.shape[1], labels.shape[0])
+
+    def tile(folder: Path) -> dict[str, Any]:
+        def read_block(left: int, top: int, block: Size) -> NDArray[np.uint8]:
+            part = rgb[top : top + block.height, left : left + block.width]
+            return np.ascontiguousarray(part.transpose(2, 0, 1))
+
+        write_pyramid(folder / PYRAMID_NAME, read_block, size, Frame(mpp, 1.0), background=243)
+        return {"width_l0": size.width, "height_l0": size.height, "mpp": mpp}
+
+    def detect(folder: Path) -> dict[str, Any]:
+        regions = make_regions(size)
+        frame = open_pyramid(folders.tile).frame
+        write_regions(folder / REGIONS_NAME, regions, [1.0] * len(regions), frame)
+        return {"regions": len(regions)}
+
+    run_stage("tile", folders.tile, tile, inputs={}, parameters={"mpp": mpp})
+    run_stage("detect", folders.detect, detect, inputs={"tile": folders.tile}, parameters={})
+    return folders
+
+
+def make_regions(size: Size) -> list[Region]:
+    """Return regions that cover a slide."""
+    corners = [
+        (left, top)
+        for top in tile_starts(size.height, REGION, OVERLAP)
+        for left in tile_starts(size.width, REGION, OVERLAP)
+    ]
+    return [
+        Region(index, left, top, Size(REGION, REGION), Size(LATTICE, LATTICE))
+        for index, (left, top) in enumerate(corners)
+    ]
+
+
+def paint(seed: int, width: int = 1000, height: int = 600) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return dark rectangles on a pale ground, and their labels."""
+    random = np.random.default_rng(seed)
+    labels = np.ones((height, width), np.uint8)
+    for _ in range(12):
+        left, top = random.integers(0, width), random.integers(0, height)
+        labels[top : top + random.integers(40, 160), left : left + random.integers(40, 160)] = 2
+    colors = np.array([[243, 243, 243], [230, 190, 210], [120, 70, 150]], np.int16)
+    rgb = colors[labels] + random.integers(-12, 13, (height, width, 1))
+    return np.clip(rgb, 0, 255).astype(np.uint8), labels
