@@ -168,7 +168,8 @@ def _trace_block(labels: NDArray[np.uint8], left: int, top: int) -> Iterator[tup
         return
     place = Affine.translation(left, top)
     for outline, value in features.shapes(labels, labels > 0, connectivity=4, transform=place):
-        yield int(value), Polygon(outline["coordinates"][0], outline["coordinates"][1:])
+        rings = [np.array(ring) for ring in outline["coordinates"]]
+        yield int(value), Polygon(rings[0], rings[1:])
 
 
 def _crosses(piece: Polygon, box: tuple[int, int, int, int], size: Size) -> bool:

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+import shapely
+from PIL import Image
+from shapely.geometry import shape
+
+from lds_path.errors import StageInputError, UnsuitableSlideError, UsageError
+from lds_path.formats.annotations import read_polygons
+from lds_path.formats.labels import LabelClass, label_blocks, write_labels
+from lds_path.formats.manifest import run_stage
+from lds_path.geometry import Size
+from lds_path.polygons import GRID, rasterise
+from lds_path.stages import export as export_module
+from lds_path.stages.export import export
+
+CLASSES = (
+    LabelClass(1, "Stroma", (150, 200, 150)),
+    LabelClass(2, "Tumor", (200, 0, 0)),
+    LabelClass(3, "It's \\ a", (1, 2, 3)),
+)
+MPP, DOWNSAMPLE = 0.5, 2.0
+LEFT_L0, TOP_L0 = 1000, 300
+EXACT = {"tolerance_um": 0.0, "min_object_um2": 0.0, "max_hole_um2": 0.0}
+
+
+def blobs(height=150, width=200):
+    """Return labels with ragged pieces, holes and specks, and a margin that is not analysed."""
+    rng = np.random.default_rng(3)
+    labels = np.where(rng.random((height, width)) < 0.02, 2, 1).astype(np.uint8)
+    rows, columns = np.indices(labels.shape)
+    far = np.hypot(rows - 70, columns - 90) + rng.normal(0, 2, labels.shape)
+    labels[far < 40] = 2
+    labels[far < 12] = 1
+    labels[:10] = labels[:, :5] = 0
+    return labels
+
+
+def write_stitch(folder, labels, *, confidence=None, step=16):
+    size = Size(labels.shape[1], labels.shape[0])
+
+    def work(output):
+        blocks = (
+            labels[b.top : b.top + b.size.height, b.left : b.left + b.size.width]
+            for b in label_blocks(size)
+        )
+        write_labels(output / "s1.labels.ome.tif", blocks, size, mpp=MPP, classes=CLASSES)
+        results = {
+            "mpp": MPP,
+            "downsample": DOWNSAMPLE,
+            "left_l0": LEFT_L0,
+            "top_l0": TOP_L0,
+            "confidence_downsample": step,
+        }
+        if confidence is not None:
+            Image.fromarray(confidence).save(output / "confidence.png")
+        return results
+
+    run_stage("stitch", folder, work, inputs={}, parameters={}, slide="s1")
+    return folder
+
+
+def read_features(folder):
+    return json.loads(gzip.decompress((folder / "s1.geojson.gz").read_bytes()))["features"]
+
+
+@pytest.fixture(scope="module")
+def stitch(tmp_path_factory):
+    return write_stitch(tmp_path_factory.mktemp("stitch") / "s1", blobs())
+
+
+def test_the_objects_are_the_labels_again(stitch, tmp_path):
+    export(stitch, tmp_path / "s1", **EXACT)
+    values = {each.name: each.value for each in CLASSES}
+    polygons = [(values[name], area) for name, area in read_polygons(tmp_path / "s1/s1.geojson.gz")]
+    labels = rasterise(polygons, 0, 0, Size(200, 150), downsample=DOWNSAMPLE)
+    np.testing.assert_array_equal(labels, blobs())
+
+
+def test_blocks_leave_no_trace_in_the_objects(stitch, tmp_path, monkeypatch):
+    export(stitch, tmp_path / "whole")
+    monkeypatch.setattr(export_module, "BLOCK", 37)
+    export(stitch, tmp_path / "blocks")
+    whole, blocks = (
+        sorted(f["properties"]["measurements"]["Area um2"] for f in read_features(tmp_path / name))
+        for name in ("whole", "blocks")
+    )
+    assert whole == blocks
+
+
+def test_every_polygon_is_valid_on_the_grid_of_qupath(stitch, tmp_path):
+    for number, tolerance in enumerate((0.0, 0.4, 1.0, 3.0)):
+        export(stitch, tmp_path / str(number), tolerance_um=tolerance, min_object_um2=0)
+        for feature in read_features(tmp_path / str(number)):
+            geometry = shape(feature["geometry"])
+            assert geometry.is_valid
+            assert shapely.set_precision(geometry, GRID, mode="pointwise").is_valid
+            points = shapely.get_coordinates(geometry)
+            np.testing.assert_array_equal(points, np.round(points, 2))
+
+
+def test_the_counts_of_the_manifest_are_those_of_the_file(stitch, tmp_path):
+    results = export(stitch, tmp_path / "s1", **EXACT).results
+    features = read_features(tmp_path / "s1")
+    for each in CLASSES:
+        mine = [f for f in features if f["properties"]["classification"]["name"] == each.name]
+        assert results["objects"][each.name] == len(mine)
+        vertices = sum(int(shapely.get_num_coordinates(shape(f["geometry"]))) for f in mine)
+        assert results["vertices"][each.name] == vertices
+        area = (blobs() == each.value).sum() * MPP**2 / 1e6
+        assert results["area_mm2"][each.name] == pytest.approx(area, abs=1e-6)
+    assert results["annotations"] + results["detections"] == len(features)
+
+
+def test_coordinates_start_at_the_bounds_corner_or_at_the_corner_of_the_file(stitch, tmp_path):
+    export(stitch, tmp_path / "bounds")
+    export(stitch, tmp_path / "level0", frame="level0")
+    first, second = (
+        shapely.union_all([shape(f["geometry"]) for f in read_features(tmp_path / name)])
+        for name in ("bounds", "level0")
+    )
+    assert first.bounds == (10, 20, 400, 300)
+    assert second.bounds == (10 + LEFT_L0, 20 + TOP_L0, 400 + LEFT_L0, 300 + TOP_L0)
+
+
+def test_small_objects_are_dropped_and_small_holes_filled(tmp_path):
+    labels = np.zeros((60, 60), np.uint8)
+    labels[5:45, 5:45] = 2
+    labels[10:12, 10:12] = 0  # 1 um2
+    labels[20:30, 20:30] = 0  # 25 um2
+    labels[50:54, 50:54] = 1  # 4 um2
+    stitch = write_stitch(tmp_path / "stitch", labels)
+    export(stitch, tmp_path / "s1", tolerance_um=0, min_object_um2=5, max_hole_um2=5)
+    (feature,) = read_features(tmp_path / "s1")
+    assert len(feature["geometry"]["coordinates"]) == 2
+    assert feature["properties"]["measurements"]["Area um2"] == (1600 - 100 - 4) * MPP**2
+
+
+def test_large_objects_are_annotations_and_small_ones_detections(tmp_path):
+    labels = np.zeros((60, 60), np.uint8)
+    labels[5:25, 5:25] = 1  # 100 um2
+    labels[30:40, 30:40] = 2  # 25 um2
+    stitch = write_stitch(tmp_path / "stitch", labels)
+    export(stitch, tmp_path / "s1", min_object_um2=1, annotation_um2=100)
+    kinds = {
+        f["properties"]["classification"]["name"]: f["properties"]["objectType"]
+        for f in read_features(tmp_path / "s1")
+    }
+    assert kinds == {"Stroma": "annotation", "Tumor": "detection"}
+
+
+def test_an_object_is_measured_in_microns(tmp_path):
+    labels = np.zeros((64, 64), np.uint8)
+    labels[16:48, 16:32] = 1
+    confidence = np.zeros((4, 4), np.uint8)
+    confidence[1:3, 1] = (255, 51)
+    stitch = write_stitch(tmp_path / "stitch", labels, confidence=confidence)
+    export(stitch, tmp_path / "s1", **EXACT)
+    (feature,) = read_features(tmp_path / "s1")
+    assert feature["properties"]["measurements"] == {
+        "Area um2": 32 * 16 * MPP**2,
+        "Perimeter um": 2 * (32 + 16) * MPP,
+        "Mean confidence": 0.6,
+    }
+
+
+def test_an_object_below_a_pixel_of_the_confidence_has_one_too(tmp_path):
+    labels = np.zeros((64, 64), np.uint8)
+    labels[62:, 62:] = 1
+    confidence = np.full((4, 4), 204, np.uint8)
+    stitch = write_stitch(tmp_path / "stitch", labels, confidence=confidence)
+    export(stitch, tmp_path / "s1", **EXACT)
+    (feature,) = read_features(tmp_path / "s1")
+    assert feature["properties"]["measurements"]["Mean confidence"] == 0.8
+
+
+def test_the_same_labels_give_the_same_bytes(stitch, tmp_path):
+    for name in ("a", "b"):
+        export(stitch, tmp_path / name)
+    for name in ("s1.geojson.gz", "classes.json", "show_overlay.groovy"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_slide_of_nothing_has_no_objects(tmp_path):
+    stitch = write_stitch(tmp_path / "stitch", np.zeros((40, 40), np.uint8))
+    results = export(stitch, tmp_path / "s1").results
+    assert read_features(tmp_path / "s1") == []
+    assert results["objects"] == {each.name: 0 for each in CLASSES}
+
+
+def test_the_classes_come_with_their_colours(stitch, tmp_path):
+    export(stitch, tmp_path / "s1")
+    listed = json.loads((tmp_path / "s1" / "classes.json").read_text())["pathClasses"]
+    assert [each["name"] for each in listed] == [each.name for each in CLASSES]
+    assert listed[1]["color"] == -3670016
+
+
+def test_the_script_holds_the_classes_and_the_scale(stitch, tmp_path):
+    export(stitch, tmp_path / "s1")
+    script = (tmp_path / "s1" / "show_overlay.groovy").read_text(encoding="utf-8")
+    assert "@OVERLAY@" not in script
+    text = script.split("'''")[1].replace("\\'", "'").replace("\\\\", "\\")
+    assert json.loads(text) == {
+        "slide": "s1",
+        "labels": "s1.labels.ome.tif",
+        "downsample": DOWNSAMPLE,
+        "width_l0": 400,
+        "height_l0": 300,
+        "classes": [
+            {"value": each.value, "name": each.name, "color": list(each.color)} for each in CLASSES
+        ],
+    }
+
+
+def test_a_quarantined_slide_stays_so(tmp_path):
+    def work(folder):
+        raise UnsuitableSlideError("no tissue")
+
+    run_stage("detect", tmp_path / "stitch", work, inputs={}, parameters={})
+    manifest = export(tmp_path / "stitch", tmp_path / "s1")
+    assert (manifest.reason, manifest.quarantined_by) == ("no tissue", "detect")
+    assert not (tmp_path / "s1" / "s1.geojson.gz").exists()
+
+
+def test_a_missing_label_image_is_named(tmp_path):
+    stitch = write_stitch(tmp_path / "stitch", np.ones((40, 40), np.uint8))
+    (stitch / "s1.labels.ome.tif").unlink()
+    with pytest.raises(StageInputError, match=r"s1.labels.ome.tif"):
+        export(stitch, tmp_path / "s1")
+
+
+def test_a_spoilt_confidence_image_is_named(tmp_path):
+    stitch = write_stitch(tmp_path / "stitch", np.ones((40, 40), np.uint8))
+    (stitch / "confidence.png").write_bytes(b"no image")
+    with pytest.raises(StageInputError, match=r"confidence.png cannot be read .*run stitch again"):
+        export(stitch, tmp_path / "s1")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tolerance_um": -1.0}, "tolerance_um is -1; expected 0 or more"),
+        ({"min_object_um2": float("nan")}, "min_object_um2 is nan"),
+        ({"frame": "slide"}, "frame is slide; expected bounds or level0"),
+    ],
+)
+def test_impossible_options_are_refused(stitch, tmp_path, options, message):
+    with pytest.raises(UsageError, match=message):
+        export(stitch, tmp_path / "s1", **options)
