@@ -188,7 +188,7 @@ def train(**options: Any) -> None:
 @click.option("--model", required=True, help="Id of a shipped model, or a model folder.")
 @classes
 @click.option("--shard", default="1-of-1", show_default=True, help="Take every n-th region.")
-@click.option("--batch-size", default=4, show_default=True, help="Regions at a time on a GPU.")
+@click.option("--batch-size", default=8, show_default=True, help="Regions at a time on a GPU.")
 @device
 @threads
 @strict
@@ -249,7 +249,17 @@ def export(**options: Any) -> None:
 @click.argument("segment", type=PATH, nargs=-1, required=True)
 @click.argument("stitch", type=PATH)
 @click.argument("output", type=PATH)
-@click.option("--min-confidence", default=0.5, show_default=True, help="Below it is doubtful.")
+@click.option("--min-confidence", default=0.5, show_default=True, help="Below it is uncertain.")
+@click.option("--warn-tissue-mm2", default=0.1, show_default=True, help="Least tissue.")
+@click.option("--fail-tissue-mm2", default=0.01, show_default=True, help="Least tissue.")
+@click.option("--warn-analysed-percent", default=95.0, show_default=True, help="Least, of tissue.")
+@click.option("--fail-analysed-percent", default=80.0, show_default=True, help="Least, of tissue.")
+@click.option("--warn-uncertain-percent", default=20.0, show_default=True, help="Most, of tissue.")
+@click.option("--fail-uncertain-percent", default=50.0, show_default=True, help="Most, of tissue.")
+@click.option("--warn-focus", default=60.0, show_default=True, help="Least sharpness.")
+@click.option("--fail-focus", default=10.0, show_default=True, help="Least sharpness.")
+@click.option("--warn-unreadable-tiles", default=0, show_default=True, help="Most tiles.")
+@click.option("--fail-unreadable-tiles", default=100, show_default=True, help="Most tiles.")
 @strict
 def assess(**options: Any) -> None:
     """Judge the analysis of a slide and draw what was found."""

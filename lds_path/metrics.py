@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.formats.labels import LabelClass
+    from lds_path.classes import LabelClass
 
 AREA, SHARE, CONFIDENCE = "area_mm2.", "tissue_percent.", "confidence."
 """Prefixes of the metrics that each class has; the class's name follows."""

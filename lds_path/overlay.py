@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.formats.labels import LabelClass
+    from lds_path.classes import LabelClass
 
 Color = tuple[int, int, int]
 Box = tuple[float, float, float, float]

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from lds_path import overlay
-from lds_path.formats.labels import LabelClass
+from lds_path.classes import LabelClass
 
 CLASSES = (LabelClass(1, "Stroma", (0, 0, 255)), LabelClass(3, "Tumor", (255, 0, 0)))
 

@@ -22,7 +22,7 @@ import tifffile
 
 from lds_path import __version__
 from lds_path.errors import StageInputError
-from lds_path.formats.ome_xml import LabelClass, parse_ome_xml, write_ome_xml
+from lds_path.formats.ome_xml import parse_ome_xml, write_ome_xml
 from lds_path.formats.tile_spool import TILE, TileSpool, decode_tile
 from lds_path.geometry import Size
 
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["BLOCK", "Block", "LabelClass", "Labels", "label_blocks", "open_labels", "write_labels"]
+    from lds_path.classes import LabelClass
+
+__all__ = ["BLOCK", "Block", "Labels", "label_blocks", "open_labels", "write_labels"]
 
 BLOCK = 1024
 """Side of the blocks that `write_labels` takes, unless told otherwise."""

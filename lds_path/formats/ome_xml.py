@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lds_path import __version__
+from lds_path.classes import LabelClass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,17 +16,6 @@ if TYPE_CHECKING:
 _SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 _NAMES = "lds-path/class-names"
 _COLORS = "lds-path/class-colors"
-
-
-@dataclass(frozen=True)
-class LabelClass:
-    """What one value of a label image means."""
-
-    value: int
-    """1 to 255; 0 is kept for what was not analysed."""
-    name: str
-    color: tuple[int, int, int]
-    """Red, green, blue, 0 to 255."""
 
 
 def write_ome_xml(name: str, size: Size, mpp: float, classes: Sequence[LabelClass]) -> bytes:

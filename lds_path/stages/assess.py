@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from lds_path.formats.labels import LabelClass
+    from lds_path.classes import LabelClass
     from lds_path.formats.manifest import Manifest
     from lds_path.geometry import Region
 

@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError
-from lds_path.formats.labels import Block, LabelClass, label_blocks, write_labels
+from lds_path.formats.labels import Block, label_blocks, write_labels
 from lds_path.formats.manifest import read_manifest, run_stage
 from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions

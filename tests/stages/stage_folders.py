@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from lds_path.formats.labels import LabelClass
+from lds_path.classes import LabelClass
 from lds_path.formats.manifest import run_stage
 from lds_path.formats.predictions import (
     PREDICTIONS_NAME,

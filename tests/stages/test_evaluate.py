@@ -7,8 +7,9 @@ import shapely
 import tifffile
 from PIL import Image
 
+from lds_path.classes import LabelClass
 from lds_path.errors import LabelsError
-from lds_path.formats.labels import LabelClass, label_blocks, write_labels
+from lds_path.formats.labels import label_blocks, write_labels
 from lds_path.formats.manifest import run_stage
 from lds_path.geometry import Size
 from lds_path.stages.evaluate import evaluate
