@@ -9,9 +9,10 @@ import shapely
 from PIL import Image
 from shapely.geometry import shape
 
+from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError, UnsuitableSlideError, UsageError
 from lds_path.formats.annotations import read_polygons
-from lds_path.formats.labels import LabelClass, label_blocks, write_labels
+from lds_path.formats.labels import label_blocks, write_labels
 from lds_path.formats.manifest import run_stage
 from lds_path.geometry import Size
 from lds_path.polygons import GRID, rasterise
