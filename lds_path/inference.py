@@ -86,6 +86,7 @@ class Runner:
             ):
                 yield self._sample(*batch)
 
+        self.segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
             for loaded in read_ahead(load, sampled(), threads=self.threads, ahead=2):
                 yield self._classify(*loaded)

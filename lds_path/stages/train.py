@@ -150,7 +150,7 @@ def train(
             authors=authors,
         )
         # A seed of its own, so that a caller's random numbers stay as they were.
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
             torch.manual_seed(seed)
             trainer = Trainer(Segmenter(spec).to(place), region.lattice, recipe, place)
             fit = Fit(folder, trainer, card, train_set, tune_set, batch_size, tune_every)

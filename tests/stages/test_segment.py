@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import itertools
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from small_slides import CLASSES, LATTICE, REGION, make_slide
+
+from lds_path.errors import ModelError, UsageError
+from lds_path.formats.manifest import read_manifest, run_stage
+from lds_path.formats.predictions import Predictions
+from lds_path.formats.pyramid import Pyramid, open_pyramid
+from lds_path.formats.regions import read_regions
+from lds_path.geometry import Size
+from lds_path.inference import Runner
+from lds_path.network.checkpoint import ModelCard, ModelClass, load_model, save_model
+from lds_path.network.segmenter import NetworkSpec, Segmenter
+from lds_path.stages.segment import segment
+
+SPEC = NetworkSpec(2, channels=(4, 8), density_channels=(4, 8, 8), kernel_width=0.15)
+CARD = ModelCard(
+    network=SPEC,
+    classes=(ModelClass(1, "Pale", (200, 200, 200)), ModelClass(2, "Dark", (90, 0, 90))),
+    mpp=0.5,
+    region_size=Size(REGION, REGION),
+    lattice=Size(LATTICE, LATTICE),
+)
+
+
+@pytest.fixture(scope="module")
+def slide(tmp_path_factory):
+    return make_slide(tmp_path_factory.mktemp("slides"), "a")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A model with random weights, whose densities are far from constant."""
+    folder = tmp_path_factory.mktemp("model")
+    torch.manual_seed(0)
+    segmenter = Segmenter(SPEC)
+    torch.nn.init.normal_(segmenter.density.head.weight, std=50)
+    save_model(folder, segmenter, CARD)
+    return folder
+
+
+def run(slide, model, output, **changes):
+    return segment(slide.tile, slide.detect, output, **{"model": str(model)} | changes)
+
+
+def test_every_region_has_probabilities_a_grid_and_a_density(slide, model, tmp_path):
+    manifest = run(slide, model, tmp_path / "a")
+    regions = read_regions(slide.detect / "regions.tsv")
+    assert manifest.slide == "a"
+    assert manifest.results["regions"] == len(regions)
+    assert manifest.results["samples"] == len(regions) * LATTICE**2
+    assert [one["name"] for one in manifest.results["classes"]] == list(CLASSES)
+    with Predictions([tmp_path / "a" / "predictions.npz"]) as predictions:
+        assert predictions.regions == regions
+        for region in regions:
+            found = predictions.read(region.index)
+            total = found.probability.astype(int).sum(axis=0)
+            assert np.abs(total - 255).max() <= 1
+            assert np.abs(found.density.astype(float).mean() - 1) < 0.01
+            assert np.ptp(found.density) > 0.5
+
+
+def test_a_prediction_is_what_the_network_says(slide, model, tmp_path):
+    """Reading only the needed levels, in threads, changes nothing."""
+    run(slide, model, tmp_path / "a")
+    segmenter, _ = load_model(model)
+    pyramid = open_pyramid(slide.tile)
+    region = read_regions(slide.detect / "regions.tsv")[1]
+    runner = Runner(segmenter, pyramid, torch.device("cpu"), 1, 1)
+    view = runner._read_views((region,))
+    sampled = runner._sample((region,), 1, view)
+    everything = replace(sampled, needed=(range(10),))
+    (expected,) = runner._classify(sampled, runner._read_levels(everything))
+    with Predictions([tmp_path / "a" / "predictions.npz"]) as predictions:
+        found = predictions.read(region.index)
+    assert np.abs(found.probability.astype(int) - expected.probability).max() <= 1
+    np.testing.assert_array_equal(found.grid, expected.grid)
+
+
+@pytest.mark.parametrize("changes", [{"threads": 3}, {"batch_size": 2}])
+def test_threads_and_batches_do_not_change_a_byte(slide, model, tmp_path, changes):
+    run(slide, model, tmp_path / "a")
+    run(slide, model, tmp_path / "b", **changes)
+    first, second = (tmp_path / name / "predictions.npz" for name in "ab")
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_shards_hold_together_what_one_holds_alone(slide, model, tmp_path):
+    run(slide, model, tmp_path / "whole")
+    shards = [tmp_path / f"{number}" for number in (1, 2, 3)]
+    for number, folder in enumerate(shards, start=1):
+        run(slide, model, folder, shard=f"{number}-of-3")
+    with (
+        Predictions([tmp_path / "whole" / "predictions.npz"]) as whole,
+        Predictions([folder / "predictions.npz" for folder in shards]) as parts,
+    ):
+        assert parts.regions == whole.regions
+        for region in whole.regions:
+            one, other = whole.read(region.index), parts.read(region.index)
+            for name in ("probability", "grid", "density"):
+                np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_a_shard_may_be_empty(slide, model, tmp_path):
+    manifest = run(slide, model, tmp_path / "a", shard="99-of-99")
+    assert manifest.results["regions"] == 0
+
+
+def test_levels_that_no_sample_needs_are_not_read(slide, tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    save_model(tmp_path, Segmenter(SPEC), CARD)  # constant density: pitch 16, level 4 alone
+    read = []
+
+    def spy(self, level, left, top, size, _read=Pyramid.read):
+        read.append((level, size.width))
+        return _read(self, level, left, top, size)
+
+    monkeypatch.setattr(Pyramid, "read", spy)
+    run(slide, tmp_path, tmp_path / "a")
+    coarsest = open_pyramid(slide.tile).level_count - 1
+    assert {level for level, _ in read} == {coarsest}
+
+
+def test_a_quarantined_slide_is_passed_on(slide, model, tmp_path):
+    def work(folder):
+        from lds_path.errors import UnsuitableSlideError
+
+        raise UnsuitableSlideError("no tissue")
+
+    run_stage("detect", tmp_path / "d", work, inputs={"tile": slide.tile}, parameters={})
+    manifest = segment(slide.tile, tmp_path / "d", tmp_path / "a", model=str(model))
+    assert manifest.quarantined
+    assert manifest.reason == "no tissue"
+
+
+@pytest.mark.parametrize("shard", ["0-of-2", "3-of-2", "1of2", "", "1-of-0", "-1-of-2"])
+def test_a_wrong_shard_is_named(slide, model, tmp_path, shard):
+    with pytest.raises(UsageError, match=f"the shard '{shard}' is not k-of-n"):
+        run(slide, model, tmp_path / "a", shard=shard)
+
+
+def test_an_unknown_device_is_named(slide, model, tmp_path):
+    with pytest.raises(UsageError, match="device 'tpu' is unknown; use auto, cpu or cuda"):
+        run(slide, model, tmp_path / "a", device="tpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_missing_gpu_is_named(slide, model, tmp_path):
+    with pytest.raises(UsageError, match="no CUDA device; set `device` to auto or cpu"):
+        run(slide, model, tmp_path / "a", device="cuda")
+
+
+def test_a_missing_model_is_named(slide, tmp_path):
+    with pytest.raises(ModelError, match="'nowhere' does not exist"):
+        run(slide, "nowhere", tmp_path / "a")
+
+
+def test_other_classes_than_the_models_are_named(slide, model, tmp_path):
+    with pytest.raises(ModelError, match=r"has the classes \[Pale, Dark\].*lists \[Pale, Red\]"):
+        run(slide, model, tmp_path / "a", classes=("Pale", "Red"))
+    run(slide, model, tmp_path / "b", classes=CLASSES)
+
+
+def test_another_mpp_than_the_models_is_named(model, tmp_path):
+    slide = make_slide(tmp_path, "fine", mpp=0.25)
+    with pytest.raises(ModelError, match=r"trained at 0\.5 .* tiled at 0\.25; set `mpp`"):
+        run(slide, model, tmp_path / "a")
+
+
+def test_a_slide_coarser_than_asked_for_gives_a_warning(model, tmp_path, caplog):
+    slide = make_slide(tmp_path, "coarse", mpp=0.8)
+    manifest = read_manifest(slide.tile)
+    run_stage(
+        "tile", tmp_path / "asked", lambda _: manifest.results, inputs={}, parameters={"mpp": 0.5}
+    )
+    (tmp_path / "asked" / "manifest.json").replace(slide.tile / "manifest.json")
+    with caplog.at_level(logging.WARNING):
+        run(slide, model, tmp_path / "a")
+    assert "has 0.800 microns per pixel, the model expects 0.500" in caplog.text
+
+
+def test_regions_that_the_network_cannot_halve_are_named(slide, model, tmp_path):
+    detect = tmp_path / "detect"
+    text = (slide.detect / "regions.tsv").read_text()
+    rows = [line.split("\t") for line in text.splitlines()]
+    changed = [rows[0], *([*row[:9], "31", *row[10:]] for row in rows[1:])]
+    run_stage(
+        "detect",
+        detect,
+        lambda folder: itertools.repeat(
+            (folder / "regions.tsv").write_text("\n".join(map("\t".join, changed)) + "\n"), 0
+        ),
+        inputs={"tile": slide.tile},
+        parameters={},
+    )
+    with pytest.raises(UsageError, match="the lattice 31 x 32, but the model needs multiples of 2"):
+        segment(slide.tile, detect, tmp_path / "a", model=str(model))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_a_gpu_agrees_with_the_cpu(slide, model, tmp_path, batch_size):
+    run(slide, model, tmp_path / "cpu", device="cpu")
+    run(slide, model, tmp_path / "gpu", device="cuda", batch_size=batch_size, threads=2)
+    paths = [tmp_path / name / "predictions.npz" for name in ("cpu", "gpu")]
+    with Predictions(paths[:1]) as cpu, Predictions(paths[1:]) as gpu:
+        for region in cpu.regions:
+            one, other = cpu.read(region.index), gpu.read(region.index)
+            assert np.abs(one.probability.astype(int) - other.probability).max() <= 12
+            assert np.abs(one.positions - other.positions).max() < 0.01

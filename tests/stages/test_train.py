@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from small_slides import CLASSES, LATTICE, REGION, make_slide
+
+from lds_path.errors import LabelsError, TrainingError, UnsuitableSlideError, UsageError
+from lds_path.formats.manifest import run_stage
+from lds_path.network.checkpoint import load_model
+from lds_path.stages.segment import segment
+from lds_path.stages.train import make_classes, train
+
+QUICK = {"steps": 4, "batch_size": 2, "tune_every": 2, "channels": (4, 8), "kernel_width": 0.15}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("cohort")
+    for seed, slide in enumerate("ab"):
+        make_slide(root, slide, seed=seed)
+    write_sheet(root, ("a", "labels/a.png", "train"), ("b", "labels/b.png", "tune"))
+    return root
+
+
+def write_sheet(root, *rows, name="slides.tsv"):
+    lines = ["slide\tpath\tlabels\tsplit"]
+    lines += [f"{slide}\t{slide}.tif\t{labels}\t{split}" for slide, labels, split in rows]
+    (root / name).write_text("\n".join(lines) + "\n")
+    return root / name
+
+
+def run(root, output, sheet=None, **changes):
+    return train(
+        sheet or root / "slides.tsv",
+        output,
+        tile=root / "tile",
+        detect=root / "detect",
+        **{"classes": CLASSES} | QUICK | changes,
+    )
+
+
+def test_a_training_leaves_a_model_that_segments(root, tmp_path):
+    manifest = run(root, tmp_path / "model", licence="Apache-2.0", authors=("A. Author",))
+    assert manifest.results["train_regions"] == 3 * 2
+    assert set(manifest.results["tune_dice"]) == set(CLASSES)
+    assert {"sheet", "tile/a", "detect/b", "labels/a"} <= set(manifest.inputs)
+    _, card = load_model(tmp_path / "model")
+    assert card.class_names == CLASSES
+    assert card.mpp == 0.5
+    assert (card.region_size.width, card.lattice.width) == (REGION, LATTICE)
+    assert card.training["slides"] == {"train": ["a"], "tune": ["b"]}
+    assert card.training["steps"] == 4
+    assert card.scores["tune_dice"] == manifest.results["tune_dice"]
+    assert (card.licence, card.authors) == ("Apache-2.0", ("A. Author",))
+    table = pd.read_csv(tmp_path / "model" / "training.tsv", sep="\t")
+    assert table["step"].tolist() == [1, 2, 3, 4]
+    assert table["tune_dice_Dark"].notna().tolist() == [False, True, False, True]
+    assert (tmp_path / "model" / "curve.png").is_file()
+    found = segment(
+        root / "tile" / "b",
+        root / "detect" / "b",
+        tmp_path / "predictions",
+        model=str(tmp_path / "model"),
+        classes=CLASSES,
+    )
+    assert found.results["regions"] == 6
+
+
+def test_training_learns_the_classes(root, tmp_path):
+    manifest = run(root, tmp_path / "model", steps=60, batch_size=2, learning_rate=0.01)
+    assert min(manifest.results["tune_dice"].values()) > 0.8
+
+
+def test_the_same_seed_gives_the_same_weights(root, tmp_path):
+    for name, seed in (("a", 7), ("b", 7), ("c", 8)):
+        run(root, tmp_path / name, seed=seed)
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in "abc"]
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_a_memory_too_small_for_a_region_changes_nothing(root, tmp_path):
+    for name, cache_mib in (("a", 0), ("b", 500)):
+        run(root, tmp_path / name, cache_mib=cache_mib)
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in "ab"]
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize("sampler", ["uniform", "kernel"])
+def test_without_tuning_slides_the_last_weights_count(root, tmp_path, sampler):
+    sheet = write_sheet(root, ("a", "labels/a.png", "train"), name=f"{sampler}.tsv")
+    manifest = run(root, tmp_path / "model", sheet, sampler=sampler)
+    assert manifest.results["best_step"] == 4
+    assert manifest.results["tune_dice"] == dict.fromkeys(CLASSES)
+    assert load_model(tmp_path / "model")[1].network.sampler == sampler
+
+
+def test_quarantined_slides_are_left_out(root, tmp_path, caplog):
+    def work(folder):
+        raise UnsuitableSlideError("no tissue")
+
+    run_stage("detect", root / "detect" / "bad", work, inputs={}, parameters={})
+    rows = [("a", "labels/a.png", "train"), ("bad", "labels/a.png", "train")]
+    manifest = run(root, tmp_path / "model", write_sheet(root, *rows, name="bad.tsv"))
+    assert manifest.status == "done"
+    assert "bad is left out of the training: no tissue" in caplog.text
+
+
+@pytest.mark.parametrize("row", [("a", "", "train"), ("a", "labels/a.png", "test")])
+def test_a_sheet_without_a_slide_to_learn_from_is_named(root, tmp_path, row):
+    sheet = write_sheet(root, row, name="none.tsv")
+    with pytest.raises(TrainingError, match=r"none\.tsv has no slide .* 'labels' and 'split'"):
+        run(root, tmp_path / "model", sheet)
+
+
+def write_labels(root, name, value):
+    Image.fromarray(np.full((600, 1000), value, np.uint8)).save(root / "labels" / name)
+    return write_sheet(root, ("a", f"labels/{name}", "train"), name="values.tsv")
+
+
+def test_a_label_beyond_the_classes_is_named(root, tmp_path):
+    sheet = write_labels(root, "three.png", 3)
+    with pytest.raises(TrainingError, match=r"three\.png has the label value 3, but `classes`"):
+        run(root, tmp_path / "model", sheet)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_labels_that_say_nothing_are_named(root, tmp_path, value):
+    sheet = write_labels(root, f"nothing{value}.png", value)
+    with pytest.raises(TrainingError, match="no region of a has a labelled pixel"):
+        run(root, tmp_path / "model", sheet)
+
+
+def test_labels_of_another_slide_fail_the_training(root, tmp_path):
+    Image.fromarray(np.ones((300, 300), np.uint8)).save(root / "labels" / "small.png")
+    sheet = write_sheet(root, ("a", "labels/small.png", "train"), name="small.tsv")
+    with pytest.raises(LabelsError, match=r"small\.png is 300 x 300"):
+        run(root, tmp_path / "model", sheet)
+
+
+def test_slides_of_two_mpp_are_named(root, tmp_path):
+    make_slide(root, "fine", mpp=0.25)
+    rows = [("a", "labels/a.png", "train"), ("fine", "labels/fine.png", "train")]
+    with pytest.raises(TrainingError, match=r"fine was tiled at 0\.25 .* and a at 0\.5"):
+        run(root, tmp_path / "model", write_sheet(root, *rows, name="mpp.tsv"))
+
+
+def test_regions_of_two_sizes_are_named(root, tmp_path):
+    other = make_slide(root, "other")
+    path = other.detect / "regions.tsv"
+    path.write_text(path.read_text().replace(f"\t{LATTICE}\t", "\t64\t"))
+    rows = [("a", "labels/a.png", "train"), ("other", "labels/other.png", "tune")]
+    with pytest.raises(TrainingError, match="other and a differ in size or lattice"):
+        run(root, tmp_path / "model", write_sheet(root, *rows, name="sizes.tsv"))
+
+
+def test_colours_are_those_asked_for_or_a_palettes():
+    given = make_classes(("A", "B"), ("#010203", "#ffFE00"))
+    assert [one.color for one in given] == [(1, 2, 3), (255, 254, 0)]
+    assert [one.value for one in given] == [1, 2]
+    assert len({one.color for one in make_classes("ABCDEFGH", ())}) == 8
+
+
+@pytest.mark.parametrize(
+    ("classes", "colors", "message"),
+    [
+        ((), (), "list each class once"),
+        (("A", "A"), (), "list each class once"),
+        (("A", "B"), ("#000000",), "2 classes and 1 colours"),
+        (("A",), ("red",), "colour 'red' is not #rrggbb"),
+    ],
+)
+def test_classes_that_cannot_be_used_are_named(classes, colors, message):
+    with pytest.raises(UsageError, match=message):
+        make_classes(classes, colors)
+
+
+def test_the_card_is_plain_json(root, tmp_path):
+    run(root, tmp_path / "model")
+    content = json.loads((tmp_path / "model" / "model.json").read_text())
+    assert content["classes"][1]["name"] == "Dark"
+    assert content["training"]["architecture"] == "UNet"
