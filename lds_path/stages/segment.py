@@ -96,7 +96,7 @@ def segment(
         with PredictionWriter(destination / PREDICTIONS_NAME) as writer:
             for prediction in in_order(runner.run(regions), regions):
                 writer.write(prediction)
-        return _results(regions, card, model)
+        return _results(regions, card, model, pyramid.frame.mpp)
 
     return run_stage(
         "segment",
@@ -148,9 +148,12 @@ def _asked_mpp(tile: Path, pyramid: Pyramid) -> float:
     return float(read_manifest(tile).parameters.get("mpp", pyramid.frame.mpp))
 
 
-def _results(regions: Sequence[Region], card: ModelCard, model: str) -> dict[str, Any]:
+def _results(
+    regions: Sequence[Region], card: ModelCard, model: str, region_mpp: float
+) -> dict[str, Any]:
     return {
         "regions": len(regions),
+        "region_mpp": region_mpp,
         "samples": sum(region.lattice.width * region.lattice.height for region in regions),
         "model": model,
         "model_mpp": card.mpp,

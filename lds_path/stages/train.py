@@ -120,23 +120,22 @@ def train(
     model_classes = make_classes(classes, colors)
     slides = find_slides(sheet, base=base, tile=tile, detect=detect)
     used = [slide for split in slides.values() for slide in split]
+    shape = NetworkSpec(
+        class_count=len(classes),
+        architecture=architecture,
+        channels=channels,
+        sampler=sampler,
+        kernel_width=kernel_width,
+        density_floor=density_floor,
+    )
     recipe = Recipe(steps, learning_rate, density_learning_rate, edge_weight, seed)
 
     def work(folder: Path) -> dict[str, Any]:
         train_set = open_training_set(slides["train"], classes)
         tune_set = open_training_set(slides["tune"], classes)
         check_alike(train_set.regions + tune_set.regions)
-        mean, std = measure_colour(train_set.regions, NetworkSpec.view_level)
-        spec = NetworkSpec(
-            class_count=len(classes),
-            architecture=architecture,
-            channels=channels,
-            sampler=sampler,
-            kernel_width=kernel_width,
-            density_floor=density_floor,
-            mean=mean,
-            std=std,
-        )
+        mean, std = measure_colour(train_set.regions, shape.view_level)
+        spec = replace(shape, mean=mean, std=std)
         region = train_set.regions[0].region
         check_sizes([region], spec)
         card = ModelCard(
