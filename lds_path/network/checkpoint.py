@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from lds_path.errors import ModelError, UsageError
 from lds_path.geometry import Size
@@ -80,7 +80,8 @@ def save_model(folder: Path, segmenter: Segmenter, card: ModelCard) -> None:
         Its description.
     """
     weights = {name: tensor.contiguous() for name, tensor in segmenter.state_dict().items()}
-    save_file(weights, folder / WEIGHTS_NAME)
+    # Not save_file: it lets nobody but the owner read what it writes.
+    (folder / WEIGHTS_NAME).write_bytes(save(weights))
     text = json.dumps(asdict(card), indent=1, allow_nan=False) + "\n"
     (folder / CARD_NAME).write_text(text, encoding="utf-8")
 

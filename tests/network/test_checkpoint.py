@@ -69,6 +69,11 @@ def test_saving_twice_gives_the_same_bytes(folder, tmp_path):
     )
 
 
+def test_both_files_have_the_same_permissions(folder):
+    modes = {(folder / name).stat().st_mode for name in ("weights.safetensors", "model.json")}
+    assert len(modes) == 1
+
+
 def test_a_model_is_found_by_its_path_or_shipped_id(folder, monkeypatch):
     monkeypatch.setattr(checkpoint, "SHIPPED", folder.parent)
     assert find_model(str(folder)) == folder
