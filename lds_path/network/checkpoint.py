@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from lds_path.classes import LabelClass
 from lds_path.errors import ModelError, UsageError
 from lds_path.geometry import Size
 from lds_path.network.segmenter import NetworkSpec, Segmenter
@@ -27,21 +28,12 @@ _PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".tar")
 
 
 @dataclass(frozen=True)
-class ModelClass:
-    """A class that a model tells apart."""
-
-    value: int
-    """Value in the label image, from 1 on without gaps."""
-    name: str
-    color: tuple[int, int, int]
-
-
-@dataclass(frozen=True)
 class ModelCard:
     """What a model is, how it was made and how good it is."""
 
     network: NetworkSpec
-    classes: tuple[ModelClass, ...]
+    classes: tuple[LabelClass, ...]
+    """With the values 1, 2, ... without gaps."""
     mpp: float
     """Microns per working pixel that it was trained at."""
     region_size: Size
@@ -205,8 +197,8 @@ def _build_card(path: Path, content: Any) -> ModelCard:  # noqa: ANN401 - any JS
     for name, kind in (("network", NetworkSpec), ("region_size", Size), ("lattice", Size)):
         _check_fields(path, content[name], kind)
     for one in content["classes"]:
-        _check_fields(path, one, ModelClass)
-    classes = tuple(ModelClass(**_with_tuples(one)) for one in content["classes"])
+        _check_fields(path, one, LabelClass)
+    classes = tuple(LabelClass(**_with_tuples(one)) for one in content["classes"])
     network = NetworkSpec(**_with_tuples(content["network"]))
     sizes = {name: Size(**content[name]) for name in ("region_size", "lattice")}
     rest = {**_with_tuples(content), "classes": classes, "network": network, **sizes}

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from lds_path.classes import LabelClass
 from lds_path.dataset import RegionCache, balanced_chances, training_batches
 from lds_path.errors import UsageError
 from lds_path.formats.manifest import Manifest, run_stage
 from lds_path.formats.training_log import TrainingLog
-from lds_path.network.checkpoint import ModelCard, ModelClass, save_model
+from lds_path.network.checkpoint import ModelCard, save_model
 from lds_path.network.device import choose_device, device_name
 from lds_path.network.segmenter import NetworkSpec, Segmenter, check_sizes
 from lds_path.training import Recipe, Trainer, tune_dice
@@ -172,7 +173,7 @@ def train(
         torch.set_num_threads(before)
 
 
-def make_classes(names: Sequence[str], colors: Sequence[str]) -> tuple[ModelClass, ...]:
+def make_classes(names: Sequence[str], colors: Sequence[str]) -> tuple[LabelClass, ...]:
     """Return the classes with the values 1, 2, ... and their colours.
 
     Raises
@@ -189,7 +190,7 @@ def make_classes(names: Sequence[str], colors: Sequence[str]) -> tuple[ModelClas
         if not re.fullmatch(r"#[0-9A-Fa-f]{6}", color):
             raise UsageError(f"the colour '{color}' is not #rrggbb, such as #009E73")
     return tuple(
-        ModelClass(value, name, (int(color[1:3], 16), int(color[3:5], 16), int(color[5:], 16)))
+        LabelClass(value, name, (int(color[1:3], 16), int(color[3:5], 16), int(color[5:], 16)))
         for value, (name, color) in enumerate(zip(names, colors, strict=True), start=1)
     )
 

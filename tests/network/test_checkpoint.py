@@ -6,12 +6,12 @@ import pickle
 import pytest
 import torch
 
+from lds_path.classes import LabelClass
 from lds_path.errors import ModelError, UsageError
 from lds_path.geometry import Size
 from lds_path.network import checkpoint
 from lds_path.network.checkpoint import (
     ModelCard,
-    ModelClass,
     check_classes,
     find_model,
     load_model,
@@ -21,7 +21,7 @@ from lds_path.network.checkpoint import (
 from lds_path.network.segmenter import NetworkSpec, Segmenter
 
 SPEC = NetworkSpec(2, channels=(4, 8), density_channels=(4, 8), view_level=2, mean=(0.5, 0.6, 0.7))
-CLASSES = (ModelClass(1, "Stroma", (1, 2, 3)), ModelClass(2, "Tumor", (4, 5, 6)))
+CLASSES = (LabelClass(1, "Stroma", (1, 2, 3)), LabelClass(2, "Tumor", (4, 5, 6)))
 CARD = ModelCard(
     network=SPEC,
     classes=CLASSES,
@@ -117,7 +117,7 @@ def test_a_damaged_file_is_named(folder, name):
         (lambda content: content.update(colour=1), "unknown field 'colour'"),
         (lambda content: content.pop("mpp"), "lacks the field 'mpp'"),
         (lambda content: content["network"].update(depth=3), r"'depth' \(NetworkSpec\)"),
-        (lambda content: content["classes"][0].pop("name"), r"'name' \(ModelClass\)"),
+        (lambda content: content["classes"][0].pop("name"), r"'name' \(LabelClass\)"),
         (lambda content: content.update(network=[1]), "expected the fields of NetworkSpec"),
         (lambda content: content["network"].update(sampler="spiral"), "sampler 'spiral'"),
         (lambda content: content["classes"].pop(), "classes have the values"),
@@ -145,7 +145,7 @@ def test_other_classes_are_named_with_the_remedy():
 
 def test_class_values_have_no_gaps():
     with pytest.raises(UsageError, match=r"values \[1, 3\], expected 1 to 2"):
-        ModelCard(SPEC, (CLASSES[0], ModelClass(3, "x", (0, 0, 0))), 0.5, Size(1, 1), Size(1, 1))
+        ModelCard(SPEC, (CLASSES[0], LabelClass(3, "x", (0, 0, 0))), 0.5, Size(1, 1), Size(1, 1))
 
 
 def test_a_card_is_read_without_the_weights(folder):
