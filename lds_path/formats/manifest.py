@@ -154,6 +154,14 @@ def run_stage(
     return manifest
 
 
+def is_quarantined(*folders: Path) -> bool:
+    """Return whether an earlier stage put the slide of these folders in quarantine.
+
+    For stages that would otherwise load a network before they learn it.
+    """
+    return any(read_manifest(folder).quarantined for folder in folders)
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON so that the file is either complete or absent."""
     partial = path.with_name(path.name + ".partial")

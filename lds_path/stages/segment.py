@@ -8,14 +8,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lds_path.errors import ModelError, UsageError
-from lds_path.formats.manifest import Manifest, read_manifest, run_stage
+from lds_path.formats.manifest import Manifest, is_quarantined, read_manifest, run_stage
 from lds_path.formats.predictions import PREDICTIONS_NAME, PredictionWriter
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, read_regions
-from lds_path.inference import Runner, in_order
-from lds_path.network.checkpoint import WEIGHTS_NAME, check_classes, find_model, load_model
-from lds_path.network.device import choose_device, device_name
-from lds_path.network.segmenter import check_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +33,7 @@ def segment(
     *,
     model: str,
     shard: str = "1-of-1",
-    batch_size: int = 4,
+    batch_size: int = 8,
     device: str = "auto",
     threads: int = 1,
     classes: tuple[str, ...] | None = None,
@@ -79,6 +75,16 @@ def segment(
         If the shard, the device, or the size of the regions cannot be used.
     """
     number, count = parse_shard(shard)
+    inputs = {"tile": tile, "detect": detect}
+    parameters = {"model": model, "shard": shard, "batch_size": batch_size, "device": device}
+    if is_quarantined(tile, detect):
+        return run_stage("segment", output, lambda _: {}, inputs=inputs, parameters=parameters)
+    # Importing torch and MONAI takes seconds: only for a slide that is analysed.
+    from lds_path.inference import Runner, in_order
+    from lds_path.network.checkpoint import WEIGHTS_NAME, check_classes, find_model, load_model
+    from lds_path.network.device import choose_device, device_name
+    from lds_path.network.segmenter import check_sizes
+
     place = choose_device(device)
     folder = find_model(model)
 
@@ -102,8 +108,8 @@ def segment(
         "segment",
         output,
         work,
-        inputs={"tile": tile, "detect": detect, "model": folder / WEIGHTS_NAME},
-        parameters={"model": model, "shard": shard, "batch_size": batch_size, "device": device},
+        inputs={**inputs, "model": folder / WEIGHTS_NAME},
+        parameters=parameters,
         strict=strict,
         device=device_name(place),
     )

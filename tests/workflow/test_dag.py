@@ -1,60 +1,27 @@
 """What Snakemake would do, without doing it."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-
-REPOSITORY = Path(__file__).parent.parent.parent
-
-
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
-    command += ["--directory", str(folder), "--cores", "2", *arguments]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        command,
-        cwd=REPOSITORY,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
-def jobs_of(run: subprocess.CompletedProcess[str]) -> dict[str, int]:
-    """Return rule -> number of jobs from the table of a dry run."""
-    assert run.returncode == 0, run.stderr + run.stdout
-    table = run.stdout.split("Job stats:")[1].split("\n\n")[0].splitlines()
-    rows = [line.split() for line in table if len(line.split()) == 2]
-    return {name: int(count) for name, count in rows if count.isdigit()}
-
+from snakemake_run import jobs_of, snakemake
 
 STAGES = ("tile", "detect", "segment", "stitch", "export", "assess")
 
 
 def test_the_demo_paints_segments_and_scores_two_slides(tmp_path):
-    jobs = jobs_of(snakemake(tmp_path, "-n", "--configfile", "config.yaml"))
+    jobs = jobs_of(snakemake(tmp_path, "-n"))
     assert {name: jobs[name] for name in STAGES} == dict.fromkeys(STAGES, 2)
     assert (jobs["demo"], jobs["evaluate"], jobs["report"], jobs["all"]) == (2, 2, 1, 1)
     assert "train" not in jobs
 
 
 def test_a_model_can_be_trained_in_the_same_run(tmp_path):
-    run = snakemake(
-        tmp_path,
-        *("-n", "--configfile", "config.yaml", "--config", "slides=demo-training", "model=train"),
-    )
+    run = snakemake(tmp_path, "-n", "--config", "slides=demo-training", "model=train")
     jobs = jobs_of(run)
     assert jobs["train"] == 1
     assert jobs["segment"] == jobs["evaluate"] == 14
 
 
 def test_shards_multiply_the_segment_jobs_alone(tmp_path):
-    run = snakemake(tmp_path, "-n", "--configfile", "config.yaml", "--set-scatter", "shards=3")
+    run = snakemake(tmp_path, "-n", "--set-scatter", "shards=3")
     jobs = jobs_of(run)
     assert (jobs["segment"], jobs["stitch"]) == (6, 2)
 
@@ -62,7 +29,7 @@ def test_shards_multiply_the_segment_jobs_alone(tmp_path):
 def test_a_missing_slide_does_not_stop_the_cohort(tmp_path):
     (tmp_path / "slides.tsv").write_text("slide\tpath\na\tnowhere.svs\n")
     sheet = f"slides={tmp_path / 'slides.tsv'}"
-    jobs = jobs_of(snakemake(tmp_path, "-n", "--configfile", "config.yaml", "--config", sheet))
+    jobs = jobs_of(snakemake(tmp_path, "-n", "--config", sheet))
     assert jobs["tile"] == 1
 
 
@@ -80,9 +47,7 @@ def test_a_missing_slide_does_not_stop_the_cohort(tmp_path):
 def test_a_mistake_ends_the_run_with_one_line(tmp_path, sheet, config, message):
     path = tmp_path / "slides.tsv"
     path.write_text(sheet)
-    run = snakemake(
-        tmp_path, "-n", "--configfile", "config.yaml", "--config", f"slides={path}", *config
-    )
+    run = snakemake(tmp_path, "-n", "--config", f"slides={path}", *config)
     assert run.returncode != 0
     lines = [line for line in run.stderr.splitlines() if "Error" in line]
     assert len(lines) == 1

@@ -75,6 +75,6 @@ rule report:
         runtime=30,
     params:
         results=subpath(output[0], parent=True),
-        slides=slides.index,
+        slides=list(slides.index),
     shell:
         "lds-path report {params.results} {output} {params.slides} 2> {log}"

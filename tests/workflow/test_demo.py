@@ -1,0 +1,88 @@
+"""The demo from end to end: painted slides in, labels, objects, scores and report out."""
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+import tifffile
+from skimage.registration import phase_cross_correlation
+from snakemake_run import jobs_of, snakemake
+
+from lds_path.synthetic import CLASSES
+
+pytestmark = pytest.mark.slow
+
+SLIDES = ("painted-101", "painted-102")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory) -> tuple[Path, str]:
+    """Folder and output of one run with the shipped configuration."""
+    folder = tmp_path_factory.mktemp("demo")
+    run = snakemake(folder)
+    assert run.returncode == 0, run.stderr + run.stdout
+    return folder, run.stdout
+
+
+def test_the_last_lines_name_the_files_to_open(demo):
+    folder, output = demo
+    summary = output[output.index("2 slides: 2 done") :]
+    for line in summary.splitlines():
+        if line.strip().startswith("results/"):
+            assert (folder / line.strip().split(": ")[0]).exists(), line
+    for name in ("overlay.png", ".labels.ome.tif", ".geojson.gz", "index.html"):
+        assert name in summary
+
+
+@pytest.mark.parametrize("slide", SLIDES)
+def test_every_class_is_found_on_slides_that_training_never_saw(demo, slide):
+    scores = pd.read_csv(demo[0] / f"results/evaluate/{slide}/scores.tsv", sep="\t")
+    assert set(scores["class"]) == set(CLASSES)
+    assert scores["dice"].min() >= 0.85
+
+
+@pytest.mark.parametrize("slide", SLIDES)
+def test_the_labels_lie_over_the_tissue_at_every_level(demo, slide):
+    """Structures are found where they were painted; the model's own errors are about 1 pixel."""
+    painted = tifffile.imread(demo[0] / f"results/demo/{slide}/labels.tif") > 1
+    with tifffile.TiffFile(demo[0] / f"results/stitch/{slide}/{slide}.labels.ome.tif") as tiff:
+        for level, page in enumerate(tiff.series[0].levels):
+            scale = 2**level
+            found = page.asarray()[: 5120 // scale, : 6144 // scale] > 1
+            expected = painted.reshape(5120 // scale, scale, 6144 // scale, scale).mean((1, 3))
+            middle = np.s_[1024 // scale : 5120 // scale, 1024 // scale : 5120 // scale]
+            shift, _, _ = phase_cross_correlation(
+                expected[middle], found[middle], upsample_factor=20, normalization=None
+            )
+            assert np.abs(shift * scale).max() <= 2.5
+
+
+@pytest.mark.parametrize("slide", SLIDES)
+def test_the_objects_are_valid_for_qupath(demo, slide):
+    with gzip.open(demo[0] / f"results/export/{slide}/{slide}.geojson.gz", "rt") as stream:
+        features = json.load(stream)["features"]
+    assert len({feature["id"] for feature in features}) == len(features) > 0
+    for feature in features:
+        polygon = shapely.from_geojson(json.dumps(feature["geometry"]))
+        assert polygon.is_valid
+        assert feature["properties"]["objectType"] in ("annotation", "detection")
+        assert feature["properties"]["classification"]["name"] in CLASSES
+
+
+def test_a_second_run_has_nothing_to_do(demo):
+    assert jobs_of(snakemake(demo[0], "-n")) == {}
+
+
+def test_a_changed_export_key_repeats_export_and_what_follows_alone(demo):
+    jobs = jobs_of(snakemake(demo[0], "-n", "--config", "export={tolerance_um: 2.0}"))
+    assert jobs == {"all": 1, "export": 2, "report": 1, "total": 4}
+
+
+def test_a_changed_stitch_key_leaves_the_network_alone(demo):
+    jobs = jobs_of(snakemake(demo[0], "-n", "--config", "stitch={mpp: 1.0}"))
+    assert not {"tile", "detect", "segment"} & set(jobs)
+    assert jobs["stitch"] == 2
