@@ -11,7 +11,7 @@ demo: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES)
 
 test: .venv/installed-test
-	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n auto
+	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n auto --dist loadfile
 
 check: .venv/installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check

@@ -84,10 +84,8 @@ def get_strict():
 
 def get_class_options():
     """Return the classes as command-line options, in the order of their label values."""
-    classes = config["classes"] or []
-    return " ".join(
-        f"--class {quote(one['name'] + '=' + one['color'])}" for one in classes
-    )
+    pairs = ["{name}={color}".format(**each) for each in config["classes"] or []]
+    return " ".join(f"--class {quote(pair)}" for pair in pairs)
 
 
 def get_model(wildcards):
