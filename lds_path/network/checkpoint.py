@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -209,7 +209,13 @@ def _check_fields(path: Path, content: Any, kind: type) -> None:  # noqa: ANN401
     if not isinstance(content, dict):
         raise ModelError(f"{path}: found {content!r}, expected the fields of {kind.__name__}")
     known = {one.name for one in fields(kind)}
-    for problem, names in (("lacks", known - set(content)), ("has", set(content) - known)):
+    # A field that came later has the default that older models behave by.
+    needed = {
+        one.name
+        for one in fields(kind)
+        if one.default is MISSING and one.default_factory is MISSING
+    }
+    for problem, names in (("lacks", needed - set(content)), ("has", set(content) - known)):
         if names:
             what = "the field" if problem == "lacks" else "the unknown field"
             raise ModelError(

@@ -151,3 +151,8 @@ def test_class_values_have_no_gaps():
 def test_a_card_is_read_without_the_weights(folder):
     (folder / "weights.safetensors").unlink()
     assert read_card(folder) == CARD
+
+
+def test_a_model_from_before_a_field_existed_has_its_default(folder):
+    edit_card(folder, lambda content: content["network"].pop("view_level"))
+    assert read_card(folder).network.view_level == NetworkSpec(2).view_level
