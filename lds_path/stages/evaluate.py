@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from lds_path.classes import LabelClass
 from lds_path.errors import LabelsError
 from lds_path.formats.annotations import read_polygons
 from lds_path.formats.labels import label_blocks, open_labels
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lds_path.classes import LabelClass
     from lds_path.formats.labels import Block, Labels
     from lds_path.formats.manifest import Manifest
     from lds_path.formats.reference import Reference

@@ -120,7 +120,7 @@ def test_the_tables_hold_the_scores_and_the_confusion(tmp_path):
 def test_a_reference_at_level_0_or_a_whole_fraction_of_it_fits(tmp_path, factor):
     labels = paint(Size(64, 48), (3, 8, 16, 40, 32))
     reference = labels.repeat(2, 0).repeat(2, 1)[::factor, ::factor]
-    tifffile.imwrite(tmp_path / "reference.tif", reference)
+    tifffile.imwrite(tmp_path / "reference.tif", reference, tile=(16, 16))
     folders = save_stages(tmp_path, labels, downsample=2.0)
     results = evaluate(*folders, tmp_path / "reference.tif", tmp_path / "out").results
     assert results["dice"] == {"Stroma": 1, "Gland": None, "Tumor": 1}
