@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lds_path.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PALETTE = ("#56B4E9", "#009E73", "#D55E00", "#F0E442", "#CC79A7", "#0072B2", "#E69F00", "#999999")
+"""Okabe and Ito's colours, which colour-blind people tell apart."""
 
 
 @dataclass(frozen=True)
@@ -14,3 +24,25 @@ class LabelClass:
     name: str
     color: tuple[int, int, int]
     """Red, green, blue, 0 to 255."""
+
+
+def make_classes(names: Sequence[str], colors: Sequence[str]) -> tuple[LabelClass, ...]:
+    """Return the classes with the values 1, 2, ... and their colours.
+
+    Raises
+    ------
+    UsageError
+        If there are no names, one is there twice, or the colours are not one `#rrggbb` for each.
+    """
+    if not names or len(set(names)) < len(names):
+        raise UsageError(f"`classes` is {list(names)}; list each class once, at least one")
+    colors = colors or [PALETTE[index % len(PALETTE)] for index in range(len(names))]
+    if len(colors) != len(names):
+        raise UsageError(f"there are {len(names)} classes and {len(colors)} colours; give one each")
+    for color in colors:
+        if not re.fullmatch(r"#[0-9A-Fa-f]{6}", color):
+            raise UsageError(f"the colour '{color}' is not #rrggbb, such as #009E73")
+    return tuple(
+        LabelClass(value, name, (int(color[1:3], 16), int(color[3:5], 16), int(color[5:], 16)))
+        for value, (name, color) in enumerate(zip(names, colors, strict=True), start=1)
+    )

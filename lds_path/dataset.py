@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from lds_path.balance import draw_regions
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
 from lds_path.network.losses import edge_density
@@ -222,70 +223,48 @@ class RegionCache:
 
 def training_batches(
     cache: RegionCache,
-    chance: NDArray[np.float64],
+    chances: NDArray[np.float64],
     *,
-    steps: int,
+    steps: range,
     batch_size: int,
     seed: int,
     threads: int,
+    augment: Callable[[Batch, np.random.Generator], Batch],
 ) -> Iterator[Batch]:
-    """Yield one random batch per step, read ahead by threads.
-
-    What a step gets depends on the seed and its number alone.
+    """Yield batches of regions; what is in a batch depends on the seed and its number alone.
 
     Parameters
     ----------
     cache
         The regions.
-    chance
+    chances
         Probability of each region.
-    steps, batch_size
-        Number of batches and of regions in each.
+    steps
+        Numbers of the batches.
+    batch_size
+        Regions in each.
     seed
         Of the draws.
     threads
         Number of reading threads.
+    augment
+        Returns a batch of one as it is to be seen.
     """
 
     def make_batch(step: int) -> Batch:
-        random = np.random.default_rng([seed, step])
-        chosen = random.choice(len(cache), size=batch_size, p=chance)
-        batches = []
-        for index in chosen:
-            one = cache.read(int(index))
-            square = one.view.shape[-1] == one.view.shape[-2]
-            batches.append(one.turned(int(random.choice(8 if square else [0, 2, 4, 6]))))
-        return Batch.join(batches)
+        chosen = draw_regions(chances, batch_size=batch_size, seed=seed, step=step).tolist()
+        random = np.random.default_rng([seed, step, 1])
+        return Batch.join([augment(cache.read(index), random) for index in chosen])
 
-    return read_ahead(make_batch, range(steps), threads=threads, ahead=2)
+    return read_ahead(make_batch, steps, threads=threads, ahead=2)
 
 
-def class_counts(labelled: LabelledRegion, *, step: int = 8) -> NDArray[np.int64]:
-    """Return how many pixels of a region have each label value, (256,), from every step-th."""
+def class_counts(labelled: LabelledRegion) -> NDArray[np.int64]:
+    """Return how many pixels of a region have each label value, (256,)."""
     region = labelled.region
-    labels = labelled.reference.read(region.left, region.top, region.size, step=step)
+    labels = labelled.reference.read(region.left, region.top, region.size)
     counts: NDArray[np.int64] = np.bincount(labels.ravel(), minlength=256)
     return counts
-
-
-def balanced_chances(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the probability of each region that shows every class equally often.
-
-    First a class is drawn, then a region by its share of that class's pixels.
-
-    Parameters
-    ----------
-    counts
-        Pixels of each class in each region, (regions, classes).
-
-    Returns
-    -------
-    NDArray
-        Probabilities, (regions,), that add up to one.
-    """
-    present = counts[:, counts.sum(axis=0) > 0].astype(np.float64)
-    chances: NDArray[np.float64] = (present / present.sum(axis=0)).mean(axis=1)
-    return chances
 
 
 def _sides(size: Size) -> tuple[int, int]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
-from lds_path.dataset import LabelledRegion, class_counts, read_region
+from lds_path.dataset import LabelledRegion, class_counts, read_ahead, read_region
 from lds_path.errors import TrainingError
 from lds_path.formats.manifest import read_manifest
 from lds_path.formats.pyramid import open_pyramid
-from lds_path.formats.reference import IGNORE, open_reference
+from lds_path.formats.reference import open_reference
 from lds_path.formats.regions import REGIONS_NAME, read_regions
 from lds_path.formats.sheet import read_sheet
 from lds_path.geometry import Size
@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lds_path.formats.legend import Legend
+
 log = logging.getLogger(__name__)
 
 SPLITS = ("train", "tune")
+MPP_TOLERANCE = 0.1
 _MOST_COLOUR_REGIONS = 64
 
 
@@ -39,8 +42,11 @@ class LabelledSlide:
     detect: Path
     labels: Path
     roi: Path | None
+    patient: str
     mpp: float
     """Microns per working pixel that were asked for."""
+    true_mpp: float
+    """Microns per working pixel that the slide has."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class TrainingSet:
 
     regions: list[LabelledRegion]
     counts: NDArray[np.int64]
-    """Labelled pixels of each class in each region, (regions, classes), of a sample of them."""
+    """Labelled pixels of each class in each region, (regions, classes)."""
 
 
 def find_slides(
@@ -69,21 +75,27 @@ def find_slides(
     Raises
     ------
     TrainingError
-        If no slide of the split `train` has labels.
+        If no slide of the split `train` has labels, or slides of the split `tune` are there but
+        none has labels.
     """
     found: dict[str, list[LabelledSlide]] = {split: [] for split in SPLITS}
-    for row in read_sheet(sheet, base=base).itertuples():
-        if row.split not in found or not row.labels:
-            continue
+    rows = read_sheet(sheet, base=base)
+    for row in rows[rows["split"].isin(SPLITS) & (rows["labels"] != "")].itertuples():
         slide = str(row.slide)
         if reason := read_manifest(detect / slide).reason:
             log.warning("%s is left out of the training: %s", slide, reason)
             continue
-        asked = read_manifest(tile / slide).parameters.get("mpp", 0.0)
-        roi = Path(str(row.roi)) if row.roi else None
+        tiled = read_manifest(tile / slide)
         found[str(row.split)].append(
             LabelledSlide(
-                slide, tile / slide, detect / slide, Path(str(row.labels)), roi, float(asked)
+                slide=slide,
+                tile=tile / slide,
+                detect=detect / slide,
+                labels=Path(str(row.labels)),
+                roi=Path(str(row.roi)) if row.roi else None,
+                patient=str(row.patient),
+                mpp=float(tiled.parameters.get("mpp", 0.0)),
+                true_mpp=float(tiled.results["mpp"]),
             )
         )
     if not found["train"]:
@@ -91,34 +103,53 @@ def find_slides(
             f"{sheet} has no slide to learn from: fill its columns 'labels' and 'split' ('train',"
             " and 'tune' for a few others) for some slides that are not quarantined"
         )
-    if not found["tune"]:
-        log.warning("%s has no labelled slide of the split 'tune': the last weights count", sheet)
+    _check_tune(sheet, rows.index[rows["split"] == "tune"].tolist(), found["tune"])
     return found
 
 
-def open_training_set(slides: Sequence[LabelledSlide], classes: Sequence[str]) -> TrainingSet:
+def open_training_set(
+    slides: Sequence[LabelledSlide], legend: Legend, *, threads: int = 1
+) -> TrainingSet:
     """Return the regions of slides in which something is labelled.
 
     Raises
     ------
+    LabelsError
+        If the labels of a slide cannot be read or do not fit it or the classes.
     TrainingError
-        If a label is none of the classes, or nothing is labelled at all.
+        If nothing is labelled at all.
     """
+    count = len(legend.classes)
+    everything = [region for slide in slides for region in _labelled_regions(slide, legend)]
+    counted = read_ahead(class_counts, everything, threads=threads, ahead=4 * threads)
     regions, rows = [], []
-    everything = [pair for slide in slides for pair in _labelled_regions(slide, classes)]
-    for path, labelled in tqdm(everything, unit="region", desc="labels", disable=None):
-        counts = class_counts(labelled)
-        _check_values(path, counts, classes)
-        if counts[1 : len(classes) + 1].any():
+    bar = tqdm(counted, total=len(everything), unit="region", desc="labels", disable=None)
+    for labelled, counts in zip(everything, bar, strict=True):
+        if counts[1 : count + 1].any():
             regions.append(labelled)
-            rows.append(counts[1 : len(classes) + 1])
+            rows.append(counts[1 : count + 1])
     if slides and not regions:
         names = ", ".join(slide.slide for slide in slides)
         raise TrainingError(
             f"no region of {names} has a labelled pixel; check that the labels belong to the slides"
         )
-    counts = np.array(rows, dtype=np.int64).reshape(len(rows), len(classes))
-    return TrainingSet(regions, counts)
+    return TrainingSet(regions, np.array(rows, dtype=np.int64).reshape(len(rows), count))
+
+
+def check_classes(train: TrainingSet, legend: Legend) -> None:
+    """Check that each class can be learned.
+
+    Raises
+    ------
+    TrainingError
+        If no slide to learn from has a pixel of a class.
+    """
+    for name, pixels in zip(legend.classes, train.counts.sum(axis=0).tolist(), strict=True):
+        if not pixels:
+            raise TrainingError(
+                f"no slide of the split 'train' has a pixel of the class '{name}'; annotate some,"
+                " map another class to it in `class_map`, or take it out of `classes`"
+            )
 
 
 def check_alike(regions: Sequence[LabelledRegion]) -> None:
@@ -144,7 +175,7 @@ def common_mpp(slides: Sequence[LabelledSlide]) -> float:
     Raises
     ------
     TrainingError
-        If two differ.
+        If two differ, or a slide is coarser than what was asked for.
     """
     first = slides[0]
     for one in slides:
@@ -153,7 +184,32 @@ def common_mpp(slides: Sequence[LabelledSlide]) -> float:
                 f"{one.slide} was tiled at {one.mpp} microns per pixel and {first.slide} at"
                 f" {first.mpp}; tile all slides of a training at one mpp"
             )
+        if abs(one.true_mpp / one.mpp - 1) > MPP_TOLERANCE:
+            raise TrainingError(
+                f"{one.slide} has {one.true_mpp:.4g} microns per pixel, but the training is at"
+                f" {one.mpp}; leave it out, or train at an `mpp` that every slide offers"
+            )
     return first.mpp
+
+
+def summarise(
+    slides: Sequence[LabelledSlide], found: TrainingSet, legend: Legend
+) -> dict[str, Any]:
+    """Return what a split holds: slides, patients, regions and labelled area.
+
+    The area of places where regions overlap counts as often as they do.
+    """
+    pixel_mm2 = (slides[0].true_mpp / 1000) ** 2 if slides else 0.0
+    pixels = found.counts.sum(axis=0).tolist()
+    return {
+        "slides": [one.slide for one in slides],
+        "patients": len({one.patient or one.slide for one in slides}),
+        "regions": len(found.regions),
+        "labelled_mm2": {
+            name: round(count * pixel_mm2, 4)
+            for name, count in zip(legend.classes, pixels, strict=True)
+        },
+    }
 
 
 def measure_colour(
@@ -174,28 +230,26 @@ def spread(regions: Sequence[LabelledRegion], most: int) -> list[LabelledRegion]
     return [regions[index * len(regions) // most] for index in range(most)]
 
 
-def _labelled_regions(
-    slide: LabelledSlide, classes: Sequence[str]
-) -> Iterator[tuple[Path, LabelledRegion]]:
+def _check_tune(sheet: Path, asked: Sequence[str], found: Sequence[LabelledSlide]) -> None:
+    if asked and not found:
+        raise TrainingError(
+            f"{sheet} has the split 'tune' for {', '.join(asked)}, but none of them has labels and"
+            " is not quarantined; annotate one, or clear their split"
+        )
+    if not found:
+        log.warning("%s has no labelled slide of the split 'tune': the last weights count", sheet)
+
+
+def _labelled_regions(slide: LabelledSlide, legend: Legend) -> Iterator[LabelledRegion]:
     pyramid = open_pyramid(slide.tile)
     results = read_manifest(slide.tile).results
     reference = open_reference(
         slide.labels,
-        classes=classes,
+        legend=legend,
         slide=pyramid.size,
         bounds_l0=Size(int(results["width_l0"]), int(results["height_l0"])),
         downsample=pyramid.frame.downsample,
         roi=slide.roi,
     )
     for region in read_regions(slide.detect / REGIONS_NAME):
-        yield slide.labels, LabelledRegion(slide.slide, pyramid, reference, region)
-
-
-def _check_values(path: Path, counts: NDArray[np.int64], classes: Sequence[str]) -> None:
-    unknown = [value for value in np.flatnonzero(counts).tolist() if len(classes) < value != IGNORE]
-    if unknown:
-        raise TrainingError(
-            f"{path} has the label value {unknown[0]}, but `classes` lists {len(classes)}"
-            f" ({', '.join(classes)}): values are 1 to {len(classes)}, 0 for background and"
-            f" {IGNORE} to ignore"
-        )
+        yield LabelledRegion(slide.slide, pyramid, reference, region)

@@ -7,6 +7,7 @@ from small_slides import CLASSES, make_slide
 
 from lds_path.dataset import RegionCache, read_labelled
 from lds_path.errors import TrainingError
+from lds_path.formats.legend import Legend
 from lds_path.network.segmenter import NetworkSpec, Segmenter
 from lds_path.training import Recipe, Trainer, learning_rate_share, tune_dice
 from lds_path.training_set import LabelledSlide, open_training_set
@@ -18,8 +19,8 @@ SPEC = NetworkSpec(2, channels=(8, 16), density_channels=(4, 8, 8), kernel_width
 @pytest.fixture(scope="module")
 def regions(tmp_path_factory):
     found = make_slide(tmp_path_factory.mktemp("slides"), "a")
-    slide = LabelledSlide("a", found.tile, found.detect, found.labels, None, 0.5)
-    return open_training_set([slide], CLASSES).regions
+    slide = LabelledSlide("a", found.tile, found.detect, found.labels, None, "", 0.5, 0.5)
+    return open_training_set([slide], Legend(CLASSES)).regions
 
 
 def make_trainer(regions, **changes):

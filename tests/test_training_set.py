@@ -1,21 +1,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from small_slides import CLASSES, make_slide
 
 from lds_path.errors import TrainingError
+from lds_path.formats.legend import Legend
 from lds_path.geometry import Size
 from lds_path.training_set import (
     LabelledSlide,
     check_alike,
+    check_classes,
     common_mpp,
     find_slides,
     measure_colour,
     open_training_set,
     spread,
+    summarise,
 )
 
 
@@ -27,61 +31,107 @@ def root(tmp_path_factory):
     return root
 
 
-def labelled(root, slide, mpp=0.5):
+LEGEND = Legend(CLASSES)
+
+
+def labelled(root, slide, mpp=0.5, true_mpp=0.5, patient=""):
     folders = [root / stage / slide for stage in ("tile", "detect")]
-    return LabelledSlide(slide, *folders, root / "labels" / f"{slide}.png", None, mpp)
+    labels = root / "labels" / f"{slide}.png"
+    return LabelledSlide(slide, *folders, labels, None, patient, mpp, true_mpp)
+
+
+def write_sheet(root, *rows):
+    lines = ["slide\tpath\tlabels\tsplit\tpatient\troi", *rows]
+    (root / "slides.tsv").write_text("\n".join(lines) + "\n")
+    return {"sheet": root / "slides.tsv", "base": None} | {
+        stage: root / stage for stage in ("tile", "detect")
+    }
 
 
 def test_slides_are_found_by_their_split_and_labels(root):
-    rows = ["a\ta.tif\tlabels/a.png\ttrain\t", "b\tb.tif\tlabels/b.png\ttune\troi.geojson"]
-    others = ["c\tc.tif\t\ttrain\t", "d\td.tif\tlabels/a.png\ttest\t", "e\te.tif\tx.png\t\t"]
-    sheet = root / "slides.tsv"
-    sheet.write_text("\n".join(["slide\tpath\tlabels\tsplit\troi", *rows, *others]) + "\n")
-    found = find_slides(sheet, base=None, tile=root / "tile", detect=root / "detect")
+    arguments = write_sheet(
+        root,
+        "a\ta.tif\tlabels/a.png\ttrain\tA",
+        "b\tb.tif\tlabels/b.png\ttune\t\troi.geojson",
+        "c\tc.tif\t\ttrain\t",
+        "d\td.tif\tlabels/a.png\ttest\t",
+        "e\te.tif\tx.png\t\t",
+    )
+    found = find_slides(**arguments)
     assert {split: [one.slide for one in slides] for split, slides in found.items()} == {
         "train": ["a"],
         "tune": ["b"],
     }
-    assert found["train"][0] == labelled(root, "a")
+    assert found["train"][0] == labelled(root, "a", patient="A")
     assert found["tune"][0].roi == root / "roi.geojson"
 
 
 def test_the_counts_are_the_classes_of_each_region(root):
-    found = open_training_set([labelled(root, "a"), labelled(root, "b")], CLASSES)
+    found = open_training_set([labelled(root, "a"), labelled(root, "b")], LEGEND)
     assert [one.slide for one in found.regions] == ["a"] * 6 + ["b"] * 6
     assert found.counts.shape == (12, 2)
     for one, counts in zip(found.regions, found.counts, strict=True):
         labels = one.reference.read(one.region.left, one.region.top, one.region.size)
         shares = [(labels == value).mean() for value in (1, 2)]
-        np.testing.assert_allclose(counts / 64**2, shares, atol=0.02)
+        np.testing.assert_allclose(counts / 512**2, shares)
 
 
 def test_without_slides_there_are_no_regions():
-    found = open_training_set([], CLASSES)
+    found = open_training_set([], LEGEND)
     assert found.regions == []
     assert found.counts.shape == (0, 2)
 
 
 def test_colours_are_measured_over_the_regions(root):
-    regions = open_training_set([labelled(root, "a")], CLASSES).regions
+    regions = open_training_set([labelled(root, "a")], LEGEND).regions
     mean, std = measure_colour(regions, 4)
     assert 0.6 < mean[1] < mean[2] < mean[0] < 0.95
     assert all(0.01 <= value < 0.3 for value in std)
 
 
 def test_fewer_regions_are_spread_evenly(root):
-    regions = open_training_set([labelled(root, "a")], CLASSES).regions
+    regions = open_training_set([labelled(root, "a")], LEGEND).regions
     assert spread(regions, 10) == regions
     assert [one.region.index for one in spread(regions, 3)] == [0, 2, 4]
 
 
 def test_one_mpp_is_that_of_all():
-    slides = [LabelledSlide(name, None, None, None, None, 0.5) for name in "ab"]
-    assert common_mpp(slides) == 0.5
+    assert common_mpp([labelled(Path(), name) for name in "ab"]) == 0.5
+
+
+def test_a_slide_coarser_than_the_training_is_named():
+    slides = [labelled(Path(), "a"), labelled(Path(), "b", true_mpp=0.7)]
+    with pytest.raises(TrainingError, match=r"b has 0\.7 microns per pixel, .* is at 0\.5"):
+        common_mpp(slides)
+
+
+def test_a_tune_split_without_labels_is_named(root):
+    rows = ["a\ta.tif\tlabels/a.png\ttrain", "b\tb.tif\t\ttune", "c\tc.tif\t\ttune"]
+    with pytest.raises(TrainingError, match=r"slides\.tsv has the split 'tune' for b, c, but none"):
+        find_slides(**write_sheet(root, *rows))
+
+
+def test_a_class_without_a_pixel_is_named(root):
+    legend = Legend((*CLASSES, "Grey"))
+    found = open_training_set([labelled(root, "a")], legend)
+    with pytest.raises(TrainingError, match=r"no slide .* has a pixel of the class 'Grey'"):
+        check_classes(found, legend)
+
+
+def test_the_summary_counts_slides_patients_and_area(root):
+    slides = [labelled(root, name, patient="A") for name in "ab"]
+    found = open_training_set(slides, LEGEND)
+    summary = summarise(slides, found, LEGEND)
+    assert summary["slides"] == ["a", "b"]
+    assert (summary["patients"], summary["regions"]) == (1, 12)
+    assert summary["labelled_mm2"]["Dark"] == pytest.approx(
+        found.counts[:, 1].sum() * 0.25e-6, 1e-3
+    )
+    assert summarise([], open_training_set([], LEGEND), LEGEND)["patients"] == 0
 
 
 def test_regions_of_one_size_are_alike(root):
-    regions = open_training_set([labelled(root, "a")], CLASSES).regions
+    regions = open_training_set([labelled(root, "a")], LEGEND).regions
     check_alike(regions)
     with pytest.raises(TrainingError, match="differ in size"):
         check_alike([regions[0], shrunk(regions[1])])

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import rasterio
 import rasterio.features
 import shapely
-import tifffile
-import zarr
-from PIL import Image, UnidentifiedImageError
 
 from lds_path.errors import LabelsError
 from lds_path.formats.annotations import read_polygons
-from lds_path.geometry import Size
+from lds_path.formats.label_image import open_label_image
+from lds_path.formats.legend import IGNORE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,12 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from shapely.geometry.base import BaseGeometry
 
-IGNORE = 255
-"""Label value of pixels that nothing is known of, like 0 but inside an annotated area."""
-MAX_WHOLE_PIXELS = 2**31
-"""A label image without tiles is held in memory, up to this size."""
+    from lds_path.formats.legend import Legend
+    from lds_path.geometry import Size
 
-_TILED = "save it as a tiled TIFF (vips tiffsave --tile)"
+_GEOJSON = (".geojson", ".json", ".geojson.gz", ".json.gz")
 
 
 class Reference(Protocol):
@@ -51,97 +46,77 @@ class Reference(Protocol):
         Returns
         -------
         NDArray
-            Class values, (height / step, width / step), uint8; 0 where nothing is labelled and
-            beyond the edges.
+            Values, (height / step, width / step), uint8: 1 and up are the classes, 0 is
+            background, and 255 is what nothing is known of, such as all beyond the edges.
         """
 
 
-@dataclass(frozen=True)
-class TiledPixels:
-    """The pixels of a tiled TIFF, opened anew for each window."""
-
-    path: Path
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-    def __getitem__(self, window: tuple[slice, slice]) -> NDArray[Any]:
-        """Return the pixels of a window, from the tiles that it touches."""
-        with tifffile.TiffFile(self.path) as file, file.pages.first.aszarr() as store:
-            return np.asarray(zarr.open_array(store, mode="r")[window])
-
-
-@dataclass(frozen=True)
-class LabelImage:
-    """A label image that covers the slide's bounds, read to the nearest pixel."""
-
-    path: Path
-    pixels: TiledPixels | NDArray[Any]
-    """(H, W), in memory or read tile by tile."""
-    slide: Size
-    """Extent of the pyramid in working pixels."""
-
-    def read(self, left: int, top: int, size: Size, *, step: int = 1) -> NDArray[np.uint8]:
-        """Return a window of labels, see `Reference`."""
-        height, width = self.pixels.shape
-        columns = _nearest(left, size.width, step, width / self.slide.width)
-        rows = _nearest(top, size.height, step, height / self.slide.height)
-        x, y = _within(columns, width), _within(rows, height)
-        window = np.zeros((len(rows), len(columns)), np.uint8)
-        if x.any() and y.any():
-            x0, y0 = columns[x][0], rows[y][0]
-            block = np.asarray(self.pixels[y0 : rows[y][-1] + 1, x0 : columns[x][-1] + 1])
-            window[np.ix_(y, x)] = block[np.ix_(rows[y] - y0, columns[x] - x0)]
-        return window
-
-
-@dataclass(frozen=True)
 class LabelPolygons:
-    """Areas with classes; where they overlap, the smaller one counts."""
+    """Areas with values; where they overlap, the smaller one counts.
 
-    areas: tuple[BaseGeometry, ...]
-    """In level-0 pixels from the bounds corner, the largest first."""
-    values: tuple[int, ...]
-    downsample: float
-    """Level-0 pixels per working pixel."""
+    Parameters
+    ----------
+    areas
+        In level-0 pixels from the bounds corner, with their values.
+    slide
+        Extent of the pyramid in working pixels.
+    downsample
+        Level-0 pixels per working pixel.
+    elsewhere
+        Value of pixels that no area covers.
+    """
+
+    def __init__(
+        self,
+        areas: Sequence[tuple[BaseGeometry, int]],
+        slide: Size,
+        downsample: float,
+        *,
+        elsewhere: int,
+    ) -> None:
+        self._areas = sorted(areas, key=lambda one: -one[0].area)
+        self._tree = shapely.STRtree([area for area, _ in self._areas])
+        self._slide, self._downsample, self._elsewhere = slide, downsample, elsewhere
 
     def read(self, left: int, top: int, size: Size, *, step: int = 1) -> NDArray[np.uint8]:
         """Return a window of labels, see `Reference`."""
         shape = (size.height // step, size.width // step)
-        x, y = left * self.downsample, top * self.downsample
-        window = shapely.box(
-            x, y, x + size.width * self.downsample, y + size.height * self.downsample
-        )
-        inside = [
-            (area, value)
-            for area, value in zip(self.areas, self.values, strict=True)
-            if area.intersects(window)
-        ]
-        if not inside:
-            return np.zeros(shape, np.uint8)
-        scale = step * self.downsample
-        labels: NDArray[np.uint8] = rasterio.features.rasterize(
-            inside, shape, transform=rasterio.Affine(scale, 0, x, 0, scale, y), dtype="uint8"
-        )
+        x, y = left * self._downsample, top * self._downsample
+        scale = step * self._downsample
+        window = shapely.box(x, y, x + shape[1] * scale, y + shape[0] * scale)
+        hits = np.sort(self._tree.query(window, predicate="intersects"))
+        labels = np.full(shape, self._elsewhere, np.uint8)
+        if hits.size:
+            rasterio.features.rasterize(
+                [self._areas[hit] for hit in hits.tolist()],
+                out=labels,
+                transform=rasterio.Affine(scale, 0, x, 0, scale, y),
+            )
+        middle = step / 2
+        labels[:, left + middle + step * np.arange(shape[1]) >= self._slide.width] = IGNORE
+        labels[top + middle + step * np.arange(shape[0]) >= self._slide.height] = IGNORE
         return labels
 
 
 @dataclass(frozen=True)
 class WithinRoi:
-    """Reference labels inside a region of interest, and nothing outside it."""
+    """Reference labels inside the annotated area; of what lies outside nothing is known."""
 
     reference: Reference
     roi: Reference
 
     def read(self, left: int, top: int, size: Size, *, step: int = 1) -> NDArray[np.uint8]:
         """Return a window of labels, see `Reference`."""
-        labels = self.reference.read(left, top, size, step=step)
-        return np.where(self.roi.read(left, top, size, step=step) > 0, labels, 0)
+        area = self.roi.read(left, top, size, step=step)
+        if (area == IGNORE).all():
+            return area
+        return np.where(area == IGNORE, area, self.reference.read(left, top, size, step=step))
 
 
 def open_reference(
     path: Path,
     *,
-    classes: Sequence[str],
+    legend: Legend,
     slide: Size,
     bounds_l0: Size,
     downsample: float,
@@ -153,8 +128,8 @@ def open_reference(
     ----------
     path
         GeoJSON, plain or gzipped, whose objects have a class; or a label image.
-    classes
-        Names of the classes, in the order of their values 1, 2, ...
+    legend
+        Meaning of its classes or values.
     slide
         Extent of the slide's pyramid in working pixels.
     bounds_l0
@@ -170,124 +145,45 @@ def open_reference(
         If a file cannot be read, does not fit the slide, or has an unknown class.
     """
     reference: Reference
-    if path.name.lower().endswith((".geojson", ".json", ".geojson.gz", ".json.gz")):
-        reference = open_label_polygons(path, classes, downsample)
+    if path.name.lower().endswith(_GEOJSON):
+        areas = _read_areas(path, legend, bounds_l0)
+        elsewhere = legend.unlabelled_value
+        reference = LabelPolygons(areas, slide, downsample, elsewhere=elsewhere)
     else:
-        reference = open_label_image(path, slide, bounds_l0)
+        reference = open_label_image(path, legend, slide, bounds_l0)
     if roi is None:
         return reference
-    areas = tuple(area for _, area in read_polygons(roi))
-    return WithinRoi(reference, LabelPolygons(areas, (1,) * len(areas), downsample))
+    drawn = [(area, 1) for _, area in read_polygons(roi)]
+    _check_inside(roi, drawn, bounds_l0)
+    return WithinRoi(reference, LabelPolygons(drawn, slide, downsample, elsewhere=IGNORE))
 
 
-def open_label_polygons(path: Path, classes: Sequence[str], downsample: float) -> LabelPolygons:
-    """Return the areas of a GeoJSON file, in level-0 pixels from the bounds corner.
-
-    Raises
-    ------
-    LabelsError
-        If the file cannot be read, or an object has no class or an unknown one.
-    """
-    polygons = sorted(read_polygons(path), key=lambda one: -one[1].area)
-    for name, _ in polygons:
-        if name not in classes:
+def _read_areas(path: Path, legend: Legend, bounds_l0: Size) -> list[tuple[BaseGeometry, int]]:
+    """Return the areas of a GeoJSON file, in level-0 pixels from the bounds corner."""
+    areas: list[tuple[BaseGeometry, int]] = []
+    for name, area in read_polygons(path):
+        try:
+            value = legend.value_of(name)
+        except KeyError:
+            known = ", ".join(known for known in legend.classes if known)
+            found = f"an object of the class '{name}'" if name else "an object without a class"
             raise LabelsError(
-                f"{path} has an object of the class '{name}', but the classes are"
-                f" {', '.join(classes)}; rename it in QuPath or add it to `classes`"
-            )
-    values = tuple(classes.index(name) + 1 for name, _ in polygons)
-    return LabelPolygons(tuple(area for _, area in polygons), values, downsample)
+                f"{path} has {found}, but the classes are {known}; change it in QuPath, or list it"
+                " in `class_map` or `ignore`"
+            ) from None
+        if value is not None:
+            areas.append((area, value))
+    _check_inside(path, areas, bounds_l0)
+    return areas
 
 
-def open_label_image(path: Path, slide: Size, bounds_l0: Size) -> LabelImage:
-    """Return the label image of a slide.
-
-    Parameters
-    ----------
-    path
-        TIFF, PNG or another image of one 8-bit channel; a tiled TIFF is read tile by tile.
-    slide
-        Extent of the slide's pyramid in working pixels.
-    bounds_l0
-        Extent of the same rectangle in level-0 pixels.
-
-    Raises
-    ------
-    LabelsError
-        If the file is no such image, or not as large as the slide, its working pixels, or a
-        whole fraction of the slide.
-    """
-    pixels = _open_tiff(path) if _is_tiff(path) else _open_image(path)
-    if len(pixels.shape) != 2 or pixels.dtype != np.uint8:
+def _check_inside(path: Path, areas: Sequence[tuple[BaseGeometry, int]], bounds_l0: Size) -> None:
+    slide = shapely.box(0, 0, bounds_l0.width, bounds_l0.height)
+    outside = [area for area, _ in areas if not area.intersects(slide)]
+    if outside:
+        x, y = outside[0].bounds[:2]
         raise LabelsError(
-            f"{path} holds {pixels.dtype} pixels of shape {tuple(pixels.shape)}; reference labels"
-            " are one 8-bit channel of class values, 0 for background"
+            f"{path} has {len(outside)} of {len(areas)} objects outside the slide, the first at"
+            f" ({x:.0f}, {y:.0f}) of {bounds_l0.width} x {bounds_l0.height} pixels; check that it"
+            " belongs to this slide, in pixels from its bounds corner as QuPath exports them"
         )
-    found = Size(pixels.shape[1], pixels.shape[0])
-    if found != slide and not _is_whole_fraction(found, bounds_l0):
-        raise LabelsError(
-            f"{path} is {found.width} x {found.height}, but the slide's level 0 is"
-            f" {bounds_l0.width} x {bounds_l0.height}; reference labels have that size or a whole"
-            " fraction of it"
-        )
-    return LabelImage(path, pixels, slide)
-
-
-def _is_tiff(path: Path) -> bool:
-    return path.suffix.lower() in (".tif", ".tiff")
-
-
-def _open_tiff(path: Path) -> TiledPixels | NDArray[Any]:
-    try:
-        file = tifffile.TiffFile(path)
-    except (tifffile.TiffFileError, OSError) as error:
-        raise LabelsError(f"{path} cannot be read as TIFF ({_line(error)}); check it") from None
-    with file:
-        page = file.pages.first
-        if page.is_tiled:
-            return TiledPixels(path, page.shape, np.dtype(page.dtype))
-        _check_fits(path, Size(page.imagewidth, page.imagelength))
-        return page.asarray()
-
-
-def _open_image(path: Path) -> NDArray[Any]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return np.asarray(image)
-    except Image.DecompressionBombError:
-        raise LabelsError(f"{path} is too large for the memory; {_TILED}") from None
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise LabelsError(f"{path} cannot be read as an image ({_line(error)})") from None
-
-
-def _check_fits(path: Path, size: Size) -> None:
-    if size.width * size.height > MAX_WHOLE_PIXELS:
-        raise LabelsError(
-            f"{path} has {size.width} x {size.height} pixels without tiles, too many for the"
-            f" memory; {_TILED}"
-        )
-
-
-def _is_whole_fraction(found: Size, whole: Size) -> bool:
-    factor = round(whole.width / found.width)
-    return factor >= 1 and all(
-        abs(length - expected / factor) < 1
-        for length, expected in ((found.width, whole.width), (found.height, whole.height))
-    )
-
-
-def _nearest(start: int, length: int, step: int, ratio: float) -> NDArray[np.int64]:
-    """Return the label pixels that hold the middles of working pixels or steps of them."""
-    middles = start + step * (np.arange(length // step) + 0.5)
-    index: NDArray[np.int64] = np.floor(middles * ratio).astype(np.int64)
-    return index
-
-
-def _within(index: NDArray[np.int64], length: int) -> NDArray[np.bool_]:
-    return (index >= 0) & (index < length)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

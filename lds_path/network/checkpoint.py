@@ -45,6 +45,10 @@ class ModelCard:
     """Dice of each class on the tuning regions."""
     licence: str = ""
     authors: tuple[str, ...] = ()
+    description: str = ""
+    """What the model is for, and what it is not for."""
+    data: str = ""
+    """Where the training data come from, and their licence."""
 
     def __post_init__(self) -> None:
         values = [one.value for one in self.classes]

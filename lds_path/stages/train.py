@@ -2,45 +2,44 @@
 
 from __future__ import annotations
 
-import re
+import hashlib
+import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from tqdm import tqdm
 
-from lds_path.classes import LabelClass
-from lds_path.dataset import RegionCache, balanced_chances, training_batches
-from lds_path.errors import UsageError
-from lds_path.formats.manifest import Manifest, run_stage
-from lds_path.formats.training_log import TrainingLog
-from lds_path.network.checkpoint import ModelCard, save_model
+from lds_path import __version__
+from lds_path.augmentation import Augmentation
+from lds_path.classes import make_classes
+from lds_path.fit import Fit, Schedule, clear_state
+from lds_path.formats.legend import IGNORED_CLASSES, Legend
+from lds_path.formats.manifest import FILE_NAME, Manifest, run_stage, sha256
+from lds_path.network.checkpoint import ModelCard
 from lds_path.network.device import choose_device, device_name
 from lds_path.network.segmenter import NetworkSpec, Segmenter, check_sizes
-from lds_path.training import Recipe, Trainer, tune_dice
+from lds_path.training import Recipe, Trainer
 from lds_path.training_set import (
-    TrainingSet,
     check_alike,
+    check_classes,
     common_mpp,
     find_slides,
     measure_colour,
     open_training_set,
-    spread,
+    summarise,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
+    from lds_path.classes import LabelClass
     from lds_path.training_set import LabelledSlide
 
-PALETTE = ("#56B4E9", "#009E73", "#D55E00", "#F0E442", "#CC79A7", "#0072B2", "#E69F00", "#999999")
-"""Okabe and Ito's colours, which colour-blind people tell apart."""
-_PLACES = ("sheet", "output", "tile", "detect", "base")
-_MOST_TUNE_REGIONS = 64
+_PLACES = ("sheet", "output", "tile", "detect", "base", "state")
+_HARMLESS = ("device", "threads", "cache_mib")
+"""Parameters that may change between the parts of an interrupted training."""
+_CARD_WORDS = ("description", "data", "licence", "authors")
 
 
 def train(
@@ -50,8 +49,12 @@ def train(
     tile: Path,
     detect: Path,
     base: Path | None = None,
+    state: Path | None = None,
     classes: tuple[str, ...],
     colors: tuple[str, ...] = (),
+    class_map: Mapping[str, str] | None = None,
+    ignore: tuple[str, ...] = IGNORED_CLASSES,
+    unlabelled: str = "background",
     architecture: str = "UNet",
     channels: tuple[int, ...] = (16, 32, 64, 96, 128),
     sampler: str = "kernel",
@@ -62,11 +65,17 @@ def train(
     learning_rate: float = 2e-3,
     density_learning_rate: float = 5e-4,
     edge_weight: float = 0.3,
+    balance: float = 1.0,
+    blur_chance: float = 0.1,
+    noise_chance: float = 0.1,
     tune_every: int = 100,
+    patience: int = 10,
     seed: int = 1,
     cache_mib: int = 2048,
     device: str = "auto",
     threads: int = 1,
+    description: str = "",
+    data: str = "",
     licence: str = "",
     authors: tuple[str, ...] = (),
 ) -> Manifest:
@@ -75,7 +84,7 @@ def train(
     It learns from the slides with `labels` and the split `train`, and keeps the weights with the
     best mean Dice on those of the split `tune`, or the last ones where there are none. Besides
     the model it writes `training.tsv` and `curve.png`. The same inputs, seed, device and threads
-    give the same weights.
+    give the same weights, whether the training was interrupted or not.
 
     Parameters
     ----------
@@ -87,40 +96,50 @@ def train(
         Folders that hold the tile and detect stages' folders, one per slide.
     base
         Folder that relative paths in the sheet start from; the sheet's own when None.
+    state
+        Folder of an interrupted training, from which an equal one goes on; emptied at the end.
+        Beside the output when None.
     classes
         Names of the classes, in the order of their label values 1, 2, ...
     colors
         Their colours as #rrggbb; chosen from a palette when empty.
+    class_map, ignore, unlabelled
+        See `Legend`.
     architecture, channels, sampler, kernel_width, density_floor
         See `NetworkSpec`.
     steps, learning_rate, density_learning_rate, edge_weight, seed
         See `Recipe`.
     batch_size
         Regions in a step.
+    balance
+        See `region_chances`.
+    blur_chance, noise_chance
+        See `Augmentation`.
     tune_every
         Steps between two measurements of the Dice.
+    patience
+        Measurements without a better Dice after which the training stops; 0 never stops early.
     cache_mib
         Memory for regions that are kept between steps.
     device
         `cpu`, `cuda`, or `auto` for a GPU where there is one.
     threads
         Threads of the network on a CPU, and reading threads.
-    licence, authors
-        Written into the model.
+    description, data, licence, authors
+        Written into the model: what it is for, where the training data come from.
 
     Raises
     ------
+    LabelsError
+        If the labels of a slide cannot be read or do not fit it or the classes.
     TrainingError
-        If there is nothing to learn from, the labels do not fit the classes, or the loss is not
-        a number.
+        If there is nothing to learn from, or the loss is not a number.
     UsageError
         If the sheet or a parameter cannot be used.
     """
     parameters = {name: value for name, value in locals().items() if name not in _PLACES}
     place = choose_device(device)
     model_classes = make_classes(classes, colors)
-    slides = find_slides(sheet, base=base, tile=tile, detect=detect)
-    used = [slide for split in slides.values() for slide in split]
     shape = NetworkSpec(
         class_count=len(classes),
         architecture=architecture,
@@ -129,41 +148,28 @@ def train(
         kernel_width=kernel_width,
         density_floor=density_floor,
     )
-    recipe = Recipe(steps, learning_rate, density_learning_rate, edge_weight, seed)
-
-    def work(folder: Path) -> dict[str, Any]:
-        train_set = open_training_set(slides["train"], classes)
-        tune_set = open_training_set(slides["tune"], classes)
-        check_alike(train_set.regions + tune_set.regions)
-        mean, std = measure_colour(train_set.regions, shape.view_level)
-        spec = replace(shape, mean=mean, std=std)
-        region = train_set.regions[0].region
-        check_sizes([region], spec)
-        card = ModelCard(
-            network=spec,
-            classes=model_classes,
-            mpp=common_mpp(used),
-            region_size=region.size,
-            lattice=region.lattice,
-            training={**parameters, "slides": _ids(slides), "regions": len(train_set.regions)},
-            licence=licence,
-            authors=authors,
-        )
-        # A seed of its own, so that a caller's random numbers stay as they were.
-        with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
-            torch.manual_seed(seed)
-            trainer = Trainer(Segmenter(spec).to(place), region.lattice, recipe, place)
-            fit = Fit(folder, trainer, card, train_set, tune_set, batch_size, tune_every)
-            return fit.run(cache_mib=cache_mib, threads=threads)
-
+    augmentation = Augmentation(blur_chance, noise_chance)
+    schedule = Schedule(batch_size, tune_every, patience, balance, augmentation)
+    training = Training(
+        slides=find_slides(sheet, base=base, tile=tile, detect=detect),
+        legend=Legend(classes, class_map or {}, ignore, unlabelled),
+        classes=model_classes,
+        shape=shape,
+        recipe=Recipe(steps, learning_rate, density_learning_rate, edge_weight, seed),
+        schedule=schedule,
+        parameters=parameters,
+        device=place,
+    )
+    inputs = {"sheet": sheet, **training.inputs()}
+    kept = state or output.with_name(f"{output.name}-state")
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        return run_stage(
+        manifest = run_stage(
             "train",
             output,
-            work,
-            inputs={"sheet": sheet, **_inputs(used)},
+            lambda folder: training.run(folder, kept, cache_mib=cache_mib, threads=threads),
+            inputs=inputs,
             parameters=parameters,
             slide=output.name,
             strict=True,
@@ -171,101 +177,85 @@ def train(
         )
     finally:
         torch.set_num_threads(before)
-
-
-def make_classes(names: Sequence[str], colors: Sequence[str]) -> tuple[LabelClass, ...]:
-    """Return the classes with the values 1, 2, ... and their colours.
-
-    Raises
-    ------
-    UsageError
-        If there are no names, one is there twice, or the colours are not one `#rrggbb` for each.
-    """
-    if not names or len(set(names)) < len(names):
-        raise UsageError(f"`classes` is {list(names)}; list each class once, at least one")
-    colors = colors or [PALETTE[index % len(PALETTE)] for index in range(len(names))]
-    if len(colors) != len(names):
-        raise UsageError(f"there are {len(names)} classes and {len(colors)} colours; give one each")
-    for color in colors:
-        if not re.fullmatch(r"#[0-9A-Fa-f]{6}", color):
-            raise UsageError(f"the colour '{color}' is not #rrggbb, such as #009E73")
-    return tuple(
-        LabelClass(value, name, (int(color[1:3], 16), int(color[3:5], 16), int(color[5:], 16)))
-        for value, (name, color) in enumerate(zip(names, colors, strict=True), start=1)
-    )
+    clear_state(kept)
+    return manifest
 
 
 @dataclass(frozen=True)
-class Fit:
-    """One run of a training, with what it writes."""
+class Training:
+    """What a training starts from."""
 
-    folder: Path
-    trainer: Trainer
-    card: ModelCard
-    train_set: TrainingSet
-    tune_set: TrainingSet
-    batch_size: int
-    tune_every: int
+    slides: Mapping[str, Sequence[LabelledSlide]]
+    legend: Legend
+    classes: tuple[LabelClass, ...]
+    shape: NetworkSpec
+    """Without the colours, which are measured."""
+    recipe: Recipe
+    schedule: Schedule
+    parameters: Mapping[str, Any]
+    device: torch.device
 
-    def run(self, *, cache_mib: int, threads: int) -> dict[str, Any]:
-        """Train, keep the best weights, and return what the manifest tells."""
-        trainer, recipe, spec = self.trainer, self.trainer.recipe, self.card.network
-        tune_regions = spread(self.tune_set.regions, _MOST_TUNE_REGIONS)
-        tune = RegionCache(tune_regions, spec, mib=cache_mib // 4)
-        batches = training_batches(
-            RegionCache(self.train_set.regions, spec, mib=cache_mib - cache_mib // 4),
-            balanced_chances(self.train_set.counts),
-            steps=recipe.steps,
-            batch_size=self.batch_size,
-            seed=recipe.seed,
-            threads=threads,
+    def inputs(self) -> dict[str, Path]:
+        """Return the files and folders that it reads, by name."""
+        inputs: dict[str, Path] = {}
+        for one in (*self.slides["train"], *self.slides["tune"]):
+            inputs |= {f"tile/{one.slide}": one.tile, f"detect/{one.slide}": one.detect}
+            inputs |= {f"labels/{one.slide}": one.labels}
+            inputs |= {f"roi/{one.slide}": one.roi} if one.roi else {}
+        return inputs
+
+    def run(self, folder: Path, state: Path, *, cache_mib: int, threads: int) -> dict[str, Any]:
+        """Train, write the model folder, and return what the manifest tells."""
+        train_set, tune_set = (
+            open_training_set(self.slides[split], self.legend, threads=threads)
+            for split in ("train", "tune")
         )
-        best_step, best_dice = 0, np.zeros(0)
-        bar = tqdm(batches, total=recipe.steps, unit="step", desc="train", disable=None)
-        with TrainingLog(self.folder, self.card.class_names) as record:
-            for step, batch in enumerate(bar, start=1):
-                losses = trainer.step(step - 1, batch)
-                dice = np.zeros(0)
-                if step == recipe.steps or (len(tune) and step % self.tune_every == 0):
-                    dice = tune_dice(trainer.segmenter, tune, self.card.lattice, trainer.device)
-                    if _mean(dice) >= _mean(best_dice):
-                        best_step, best_dice = step, dice
-                        self._save(step, dice)
-                record.add(step, *losses, dice.tolist())
-                bar.set_postfix(loss=f"{losses[0]:.3f}", tune_dice=f"{_mean(best_dice):.3f}")
-        return {
-            "steps": recipe.steps,
-            "best_step": best_step,
-            "train_regions": len(self.train_set.regions),
-            "tune_regions": len(tune),
-            "tune_dice": _by_class(self.card, best_dice),
-            "classes": [asdict(one) for one in self.card.classes],
+        check_classes(train_set, self.legend)
+        check_alike(train_set.regions + tune_set.regions)
+        mpp = common_mpp([*self.slides["train"], *self.slides["tune"]])
+        mean, std = measure_colour(train_set.regions, self.shape.view_level)
+        spec = replace(self.shape, mean=mean, std=std)
+        region = train_set.regions[0].region
+        check_sizes([region], spec)
+        card = ModelCard(
+            network=spec,
+            classes=self.classes,
+            mpp=mpp,
+            region_size=region.size,
+            lattice=region.lattice,
+            training={
+                **{k: v for k, v in self.parameters.items() if k not in _CARD_WORDS},
+                "train": summarise(self.slides["train"], train_set, self.legend),
+                "tune": summarise(self.slides["tune"], tune_set, self.legend),
+            },
+            **{name: self.parameters[name] for name in _CARD_WORDS},
+        )
+        # A seed of its own, so that a caller's random numbers stay as they were.
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(self.recipe.seed)
+            segmenter = Segmenter(spec).to(self.device)
+            trainer = Trainer(segmenter, region.lattice, self.recipe, self.device)
+            fit = Fit(
+                folder=folder,
+                state=state,
+                identity=self._identity(),
+                trainer=trainer,
+                card=card,
+                train_set=train_set,
+                tune_set=tune_set,
+                schedule=self.schedule,
+            )
+            return {
+                **fit.run(cache_mib=cache_mib, threads=threads),
+                "classes": [asdict(one) for one in self.classes],
+            }
+
+    def _identity(self) -> str:
+        """Return what two trainings have in common if one may go on where the other stopped."""
+        files = [path / FILE_NAME if path.is_dir() else path for path in self.inputs().values()]
+        parts = {
+            "parameters": {k: v for k, v in self.parameters.items() if k not in _HARMLESS},
+            "inputs": dict(zip(self.inputs(), map(sha256, files), strict=True)),
+            "versions": [__version__, torch.__version__],
         }
-
-    def _save(self, step: int, dice: NDArray[np.float64]) -> None:
-        scores = {"tune_dice": _by_class(self.card, dice), "step": step}
-        save_model(self.folder, self.trainer.segmenter, replace(self.card, scores=scores))
-
-
-def _ids(slides: Mapping[str, Sequence[LabelledSlide]]) -> dict[str, list[str]]:
-    return {split: [one.slide for one in found] for split, found in slides.items()}
-
-
-def _inputs(slides: Sequence[LabelledSlide]) -> dict[str, Path]:
-    inputs: dict[str, Path] = {}
-    for one in slides:
-        inputs |= {f"tile/{one.slide}": one.tile, f"detect/{one.slide}": one.detect}
-        inputs |= {f"labels/{one.slide}": one.labels}
-    return inputs
-
-
-def _mean(dice: NDArray[np.float64]) -> float:
-    return float(np.nanmean(dice)) if dice.size and not np.isnan(dice).all() else 0.0
-
-
-def _by_class(card: ModelCard, dice: NDArray[np.float64]) -> dict[str, float | None]:
-    """Return the Dice by class name; None for a class that no tuning region holds."""
-    return {
-        name: None if np.isnan(value) else round(value, 4)
-        for name, value in zip(card.class_names, dice.tolist(), strict=False)
-    }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

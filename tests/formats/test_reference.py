@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ import tifffile
 from PIL import Image
 
 from lds_path.errors import LabelsError
+from lds_path.formats.legend import IGNORE, Legend
 from lds_path.formats.reference import open_reference
 from lds_path.geometry import Size
 
@@ -19,9 +21,9 @@ def make_labels(width=96, height=64):
     return np.random.default_rng(0).integers(0, 3, (height, width)).astype(np.uint8)
 
 
-def open_labels(path, **changes):
-    known = {"classes": CLASSES, "slide": SLIDE, "bounds_l0": SLIDE, "downsample": 1.0}
-    return open_reference(path, **known | changes)
+def open_labels(path, *, legend=None, **changes):
+    known = {"slide": SLIDE, "bounds_l0": SLIDE, "downsample": 1.0}
+    return open_reference(path, legend=legend or Legend(CLASSES), **known | changes)
 
 
 def write_tiled(path, labels):
@@ -62,14 +64,19 @@ def test_a_window_of_a_label_image_is_its_pixels(tmp_path, name, write):
     np.testing.assert_array_equal(found, labels[20:50, 10:50])
 
 
-def test_beyond_the_edges_nothing_is_labelled(tmp_path):
-    write_tiled(tmp_path / "a.tif", np.ones((64, 96), np.uint8))
-    reference = open_labels(tmp_path / "a.tif")
-    found = reference.read(80, 50, Size(32, 32))
-    assert found[:14, :16].all()
-    assert not found[14:].any()
-    assert not found[:, 16:].any()
-    assert not reference.read(200, 0, Size(8, 8)).any()
+@pytest.mark.parametrize("name", ["a.tif", "a.geojson"])
+@pytest.mark.parametrize("step", [1, 4])
+def test_beyond_the_edges_nothing_is_known(tmp_path, name, step):
+    if name == "a.tif":
+        write_tiled(tmp_path / name, np.ones((64, 96), np.uint8))
+    else:
+        write_geojson(tmp_path / name, square(-8, -8, 120, "Stroma"))
+    reference = open_labels(tmp_path / name)
+    found = reference.read(80, 48, Size(32, 32), step=step)
+    assert (found[: 16 // step, : 16 // step] == 1).all()
+    assert (found[16 // step :] == IGNORE).all()
+    assert (found[:, 16 // step :] == IGNORE).all()
+    assert (reference.read(200, 0, Size(8, 8), step=step) == IGNORE).all()
 
 
 def test_a_smaller_label_image_is_enlarged_by_the_nearest_pixel(tmp_path):
@@ -112,18 +119,118 @@ def test_the_smaller_of_two_polygons_counts(tmp_path, turn):
     assert labels[30, 30] == 1
 
 
-def test_outside_the_region_of_interest_nothing_is_labelled(tmp_path):
+def test_outside_the_annotated_area_nothing_is_known(tmp_path):
     write_png(tmp_path / "a.png", np.ones((64, 96), np.uint8))
     roi = write_geojson(tmp_path / "roi.geojson", square(8, 8, 16, ""))
     labels = open_labels(tmp_path / "a.png", roi=roi).read(0, 0, SLIDE)
-    assert labels[8:24, 8:24].all()
-    assert labels.sum() == 16 * 16
+    assert (labels[8:24, 8:24] == 1).all()
+    assert (labels == IGNORE).sum() == 64 * 96 - 16 * 16
 
 
-def test_an_unknown_class_is_named(tmp_path):
-    path = write_geojson(tmp_path / "a.geojson", square(0, 0, 8, "Necrosis"))
-    with pytest.raises(LabelsError, match="class 'Necrosis', but the classes are Stroma, Tumor"):
+@pytest.mark.parametrize(
+    ("unlabelled", "value"), [("background", 0), ("ignore", IGNORE), ("Stroma", 1)]
+)
+@pytest.mark.parametrize("drawn", [True, False])
+def test_what_is_not_labelled_means_what_the_legend_says(tmp_path, unlabelled, value, drawn):
+    if drawn:
+        path = write_geojson(tmp_path / "a.geojson", square(16, 16, 8, "Tumor"))
+    else:
+        path = tmp_path / "a.png"
+        labels = np.zeros((64, 96), np.uint8)
+        labels[16:24, 16:24] = 2
+        write_png(path, labels)
+    roi = write_geojson(tmp_path / "roi.geojson", square(8, 8, 32, ""))
+    legend = Legend(CLASSES, unlabelled=unlabelled)
+    found = open_labels(path, legend=legend, roi=roi).read(0, 0, SLIDE)
+    expected = np.full((64, 96), IGNORE)
+    expected[8:40, 8:40] = value
+    expected[16:24, 16:24] = 2
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_annotation_classes_become_those_of_the_model(tmp_path):
+    features = [
+        square(0, 0, 8, "Krebs"),
+        square(8, 0, 8, "Tumor: invasive"),
+        square(16, 0, 8, "Artefact"),
+        square(24, 0, 8, "Region*"),
+        square(32, 0, 8, ""),
+        square(40, 0, 8, "Tumor"),
+    ]
+    class_map = {"Krebs": "Tumor", "Tumor: invasive": "Tumor", "Region*": "", "": "Stroma"}
+    legend = Legend(CLASSES, class_map, ignore=("Artefact",))
+    path = write_geojson(tmp_path / "a.geojson", *features)
+    found = open_labels(path, legend=legend).read(0, 0, Size(56, 8))
+    assert found[0, 4::8].tolist() == [2, 2, IGNORE, 0, 1, 2, 0]
+
+
+def test_label_values_become_those_of_the_model(tmp_path):
+    labels = np.zeros((64, 96), np.uint8)
+    labels[0, :5] = [9, 8, 7, 2, 255]
+    write_png(tmp_path / "a.png", labels)
+    legend = Legend(CLASSES, {"9": "Tumor", "7": ""}, ignore=("8",), unlabelled="Stroma")
+    found = open_labels(tmp_path / "a.png", legend=legend).read(0, 0, Size(6, 1))
+    assert found.tolist() == [[2, IGNORE, 1, 2, IGNORE, 1]]
+
+
+def test_holes_and_parts_of_objects_are_kept(tmp_path):
+    corners = ((8, 8, 32), (12, 12, 8), (60, 40, 8))
+    outer, hole, far = (square(*one, "")["geometry"]["coordinates"][0] for one in corners)
+    feature = square(0, 0, 1, "Tumor")
+    feature["geometry"] = {"type": "MultiPolygon", "coordinates": [[outer, hole], [far]]}
+    path = tmp_path / "a.geojson.gz"
+    path.write_bytes(gzip.compress(json.dumps([feature]).encode()))
+    expected = np.zeros((64, 96), np.uint8)
+    expected[8:40, 8:40] = 2
+    expected[12:20, 12:20] = 0
+    expected[40:48, 60:68] = 2
+    np.testing.assert_array_equal(open_labels(path).read(0, 0, SLIDE), expected)
+
+
+def test_an_outline_that_crosses_itself_is_repaired(tmp_path):
+    feature = square(0, 0, 1, "Tumor")
+    bow = [[8, 8], [24, 24], [24, 8], [8, 24], [8, 8]]
+    feature["geometry"]["coordinates"] = [bow]
+    found = open_labels(write_geojson(tmp_path / "a.json", feature)).read(0, 0, SLIDE)
+    assert found[16, 9] == found[16, 22] == 2
+    assert found[9, 16] == found[22, 16] == 0
+
+
+@pytest.mark.parametrize("ring", [[], [[1, 1], [2, 2]], [[1, 1], [5, 1], [5, "x"], [1, 1]]])
+def test_a_ring_that_is_none_is_named(tmp_path, ring):
+    good, bad = square(0, 0, 8, "Tumor"), square(0, 0, 8, "Tumor")
+    bad["geometry"]["coordinates"] = [ring]
+    path = write_geojson(tmp_path / "a.geojson", good, bad)
+    with pytest.raises(LabelsError, match=r"a\.geojson: object 2 is not a GeoJSON feature"):
         open_labels(path)
+
+
+@pytest.mark.parametrize("as_roi", [True, False])
+def test_objects_outside_the_slide_are_named(tmp_path, as_roi):
+    good = write_geojson(tmp_path / "good.geojson", square(0, 0, 8, "Tumor"))
+    features = [square(90, 60, 20, "Tumor"), square(97, 3, 8, "Tumor")]
+    bad = write_geojson(tmp_path / "bad.geojson", *features)
+    with pytest.raises(LabelsError, match=r"bad.* 1 of 2 objects outside .* \(97, 3\) of 96 x 64"):
+        open_labels(good, roi=bad) if as_roi else open_labels(bad)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Necrosis", "class 'Necrosis', but the classes are Stroma, Tumor; .* in `class_map`"),
+        ("", "an object without a class"),
+    ],
+)
+def test_an_unknown_class_is_named(tmp_path, name, message):
+    path = write_geojson(tmp_path / "a.geojson", square(0, 0, 8, name))
+    with pytest.raises(LabelsError, match=message):
+        open_labels(path)
+
+
+def test_a_value_without_a_class_is_named(tmp_path):
+    write_png(tmp_path / "a.png", np.full((64, 96), 3, np.uint8))
+    with pytest.raises(LabelsError, match=r"a\.png has the label value 3, .* 1 Stroma, 2 Tumor"):
+        open_labels(tmp_path / "a.png").read(0, 0, SLIDE)
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png"])

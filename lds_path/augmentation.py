@@ -1,0 +1,96 @@
+"""Variation of the regions that a training sees: turned, mirrored, blurred and with noise.
+
+The stain varies too, but where it costs least: `training` changes the colours of the samples.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the usual name
+from monai.transforms.intensity.array import GaussianSmooth, RandGaussianNoise
+
+from lds_path.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lds_path.dataset import Batch
+
+BLUR_PITCHES = (0.2, 0.8)
+"""Range of the blur's standard deviation, in distances between samples of the uniform grid."""
+NOISE = (1.0, 8.0)
+"""Range of the noise's standard deviation, in grey levels of 255."""
+_LEAST_SIGMA = 0.25  # pixels; less changes nothing
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How often a region is blurred and how often it gets noise."""
+
+    blur_chance: float = 0.1
+    noise_chance: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name, chance in (("blur", self.blur_chance), ("noise", self.noise_chance)):
+            if not 0 <= chance <= 1:
+                raise UsageError(f"{name}_chance is {chance}, expected 0 to 1")
+
+    def apply(self, batch: Batch, random: np.random.Generator) -> Batch:
+        """Return one region turned or mirrored, and perhaps blurred or with noise.
+
+        Parameters
+        ----------
+        batch
+            A batch of one.
+        random
+            Decides everything; the same draws give the same batch.
+        """
+        square = batch.view.shape[-1] == batch.view.shape[-2]
+        batch = batch.turned(int(random.choice(8 if square else [0, 2, 4, 6])))
+        blur, noise = random.random(2) < (self.blur_chance, self.noise_chance)
+        pitches, grey = random.uniform(*BLUR_PITCHES), random.uniform(*NOISE)
+        seed = int(random.integers(2**31))
+        if blur:
+            batch = _blurred(batch, float(pitches))
+        return _with_noise(batch, float(grey), seed) if noise else batch
+
+
+def _blurred(batch: Batch, pitches: float) -> Batch:
+    """Return the batch out of focus, alike at all levels."""
+    # The finest level's pixel is a quarter of the pitch or, near the working pixels, more.
+    widths = [level.shape[-1] for level in batch.levels]
+    finest = pitches * 2 ** (len(widths) - 2)
+    sigmas = [finest * width / widths[0] for width in widths]
+    view_sigma = finest * batch.view.shape[-1] / widths[0]
+    return replace(
+        batch,
+        view=_smooth(batch.view, view_sigma),
+        levels=[_smooth(level, s) for level, s in zip(batch.levels, sigmas, strict=True)],
+    )
+
+
+def _smooth(image: Tensor, sigma: float) -> Tensor:
+    if sigma < _LEAST_SIGMA:
+        return image
+    # MONAI's filter takes what lies beyond the edges as black.
+    reach = min(math.ceil(4 * sigma), *image.shape[-2:])
+    padded = F.pad(image.float(), (reach,) * 4, mode="replicate")[0]
+    smooth = GaussianSmooth(sigma=sigma)(padded)[:, reach:-reach, reach:-reach]
+    return _to_uint8(smooth)[None]
+
+
+def _with_noise(batch: Batch, grey: float, seed: int) -> Batch:
+    noise = RandGaussianNoise(prob=1.0, std=grey, sample_std=False)
+    noise.set_random_state(seed=seed)
+    levels = [_to_uint8(noise(level[0].float()))[None] for level in batch.levels]
+    return replace(batch, levels=levels)
+
+
+def _to_uint8(image: Tensor) -> Tensor:
+    # MONAI wraps tensors in a type of its own.
+    return torch.as_tensor(np.asarray(image)).round().clamp(0, 255).to(torch.uint8)

@@ -1,0 +1,242 @@
+"""One run of a training from its first, or an interrupted, step to the model that scored best."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from lds_path.balance import draw_regions, region_chances
+from lds_path.dataset import RegionCache, training_batches
+from lds_path.errors import TrainingError, UsageError
+from lds_path.formats.training_log import TrainingLog
+from lds_path.network.checkpoint import CARD_NAME, WEIGHTS_NAME, save_model
+from lds_path.network.training_state import Learner, read_record, restore_state, save_state
+from lds_path.training import tune_dice
+from lds_path.training_set import spread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lds_path.augmentation import Augmentation
+    from lds_path.dataset import Batch
+    from lds_path.network.checkpoint import ModelCard
+    from lds_path.training import Trainer
+    from lds_path.training_set import TrainingSet
+
+log = logging.getLogger(__name__)
+
+STATE_NAME = "state.safetensors"
+BEST_NAME = "best"
+_MOST_TUNE_REGIONS = 64
+_OWN = {STATE_NAME, f"{STATE_NAME}.partial", BEST_NAME}
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What is shown in which order, and when to look how good the model is."""
+
+    batch_size: int
+    tune_every: int
+    patience: int
+    """Scores without a better one after which the training ends early; 0 never does."""
+    balance: float
+    augmentation: Augmentation
+
+
+@dataclass
+class Best:
+    """The model to keep, and how far the training is."""
+
+    step: int = 0
+    """Steps done."""
+    best_step: int = 0
+    dice: tuple[float | None, ...] = ()
+    """Tune Dice of each class of the best model; None for a class that no tune region holds."""
+    waited: int = 0
+    """Scores since the best one."""
+
+    @property
+    def mean(self) -> float:
+        """Mean Dice over the classes that tune regions hold."""
+        return _mean(self.dice)
+
+
+@dataclass
+class Fit:
+    """Trains, and keeps in a folder of its own what an interrupted training goes on from."""
+
+    folder: Path
+    """Where the model goes."""
+    state: Path
+    """Folder that outlives an interruption."""
+    identity: str
+    """Equal for trainings of which one can go on where the other stopped."""
+    trainer: Trainer
+    card: ModelCard
+    train_set: TrainingSet
+    tune_set: TrainingSet
+    schedule: Schedule
+    best: Best = field(default_factory=Best)
+
+    def run(self, *, cache_mib: int, threads: int) -> dict[str, Any]:
+        """Train, write the best model, and return what the manifest tells."""
+        spec, steps = self.card.network, self.trainer.recipe.steps
+        tune_regions = spread(self.tune_set.regions, _MOST_TUNE_REGIONS)
+        tune = RegionCache(tune_regions, spec, mib=cache_mib // 4)
+        chances = region_chances(self.train_set.counts, balance=self.schedule.balance)
+        rows = self._resume()
+        batches = training_batches(
+            RegionCache(self.train_set.regions, spec, mib=cache_mib - cache_mib // 4),
+            chances,
+            steps=range(self.best.step, steps),
+            batch_size=self.schedule.batch_size,
+            seed=self.trainer.recipe.seed,
+            threads=threads,
+            augment=self.schedule.augmentation.apply,
+        )
+        with TrainingLog(self.folder, self.card.class_names, rows) as record:
+            self._train(batches, chances, tune, record)
+        for name in (CARD_NAME, WEIGHTS_NAME):
+            shutil.copyfile(self.state / BEST_NAME / name, self.folder / name)
+        return {
+            "steps": self.best.step,
+            "best_step": self.best.best_step,
+            "train_regions": len(self.train_set.regions),
+            "tune_regions": len(tune),
+            "tune_dice": self._dice_by_class(),
+        }
+
+    def _resume(self) -> list[Any]:
+        """Go on where an equal training stopped; return the rows of its log."""
+        path = self.state / STATE_NAME
+        record = read_record(path)
+        kept = (self.state / BEST_NAME / WEIGHTS_NAME).is_file()
+        if record is not None and record["identity"] == self.identity and kept:
+            restore_state(path, self._learner)
+            self.best = Best(**record["best"])
+            log.info("the training goes on after step %d, from %s", self.best.step, self.state)
+            return [tuple(row) for row in record["rows"]]
+        if record is not None:
+            log.warning("%s is of another training; this one starts from the beginning", self.state)
+        clear_state(self.state)
+        (self.state / BEST_NAME).mkdir(parents=True)
+        return []
+
+    def _train(
+        self,
+        batches: Iterator[Batch],
+        chances: NDArray[np.float64],
+        tune: RegionCache,
+        record: TrainingLog,
+    ) -> None:
+        best, steps, schedule = self.best, self.trainer.recipe.steps, self.schedule
+        bar = tqdm(batches, total=steps, initial=best.step, unit="step", desc="train", disable=None)
+        for batch in bar:
+            if self._is_patience_over():
+                log.info(
+                    "no better score for %d scores: stopped at step %d", best.waited, best.step
+                )
+                break
+            losses = self._step(batch, chances)
+            best.step += 1
+            dice: tuple[float | None, ...] = ()
+            if best.step == steps or best.step % schedule.tune_every == 0:
+                dice = self._score(tune)
+            known = tuple(float("nan") if value is None else value for value in dice)
+            record.add(best.step, *losses, known)
+            if dice:
+                self._save(record)
+            bar.set_postfix(loss=f"{losses[0]:.3f}", tune_dice=f"{best.mean:.3f}")
+
+    def _is_patience_over(self) -> bool:
+        return 0 < self.schedule.patience <= self.best.waited
+
+    def _step(self, batch: Batch, chances: NDArray[np.float64]) -> tuple[float, float]:
+        try:
+            return self.trainer.step(self.best.step, batch)
+        except TrainingError as error:
+            shown = draw_regions(
+                chances,
+                batch_size=self.schedule.batch_size,
+                seed=self.trainer.recipe.seed,
+                step=self.best.step,
+            )
+            names = (self.train_set.regions[index] for index in dict.fromkeys(shown.tolist()))
+            where = ", ".join(f"{one.slide} region {one.region.index}" for one in names)
+            raise TrainingError(f"{error}; it saw {where}; {self._kept()}") from None
+
+    def _kept(self) -> str:
+        if not self.best.best_step:
+            return "no model was kept yet"
+        return f"the model of step {self.best.best_step} is kept in {self.state / BEST_NAME}"
+
+    def _score(self, tune: RegionCache) -> tuple[float | None, ...]:
+        """Measure the Dice, and keep the model if none was better."""
+        trainer, best = self.trainer, self.best
+        self._check_weights()
+        measured = tune_dice(trainer.segmenter, tune, self.card.lattice, trainer.device).tolist()
+        dice = tuple(None if np.isnan(value) else value for value in measured)
+        best.waited += 1
+        if not best.best_step or _mean(dice) >= best.mean:
+            best.best_step, best.dice, best.waited = best.step, dice, 0
+            scores = {"tune_dice": self._dice_by_class(), "step": best.step}
+            save_model(self.state / BEST_NAME, trainer.segmenter, replace(self.card, scores=scores))
+        if not len(tune):
+            best.waited = 0
+        return dice
+
+    def _check_weights(self) -> None:
+        for name, weights in self.trainer.segmenter.named_parameters():
+            if not bool(torch.isfinite(weights).all()):
+                raise TrainingError(
+                    f"the weights '{name}' are no finite numbers after step {self.best.step}; lower"
+                    f" `learning_rate` (now {self.trainer.recipe.learning_rate}); {self._kept()}"
+                )
+
+    def _save(self, record: TrainingLog) -> None:
+        """Write what the next step depends on, and the curve so far."""
+        known = {"identity": self.identity, "best": vars(self.best), "rows": record.rows}
+        save_state(self.state / STATE_NAME, self._learner, known)
+        record.draw()
+
+    @property
+    def _learner(self) -> Learner:
+        return Learner(self.trainer.segmenter, self.trainer.optimizer, self.trainer.scaler)
+
+    def _dice_by_class(self) -> dict[str, float | None]:
+        return {
+            name: None if value is None else round(value, 4)
+            for name, value in zip(self.card.class_names, self.best.dice, strict=False)
+        }
+
+
+def clear_state(folder: Path) -> None:
+    """Remove the folder in which an interrupted training is kept, where there is one.
+
+    Raises
+    ------
+    UsageError
+        If it holds anything else.
+    """
+    if not folder.exists():
+        return
+    foreign = {entry.name for entry in folder.iterdir()} - _OWN
+    if foreign:
+        raise UsageError(
+            f"{folder} holds {min(foreign)}, which no training wrote; name a new folder as `state`"
+        )
+    shutil.rmtree(folder)
+
+
+def _mean(dice: tuple[float | None, ...]) -> float:
+    known = [value for value in dice if value is not None]
+    return sum(known) / len(known) if known else 0.0

@@ -1,0 +1,109 @@
+"""The state of a training that was interrupted: all that its next step depends on.
+
+One safetensors file holds weights, the optimiser's tensors and the random state, and in its
+header, as JSON, the numbers. It is never a pickle: who opens it runs no code.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+_KEY = "lds-path"
+_SPOILT = (SafetensorError, OSError, KeyError, ValueError)
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What a step changes."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+
+
+def save_state(path: Path, learner: Learner, record: Mapping[str, Any]) -> None:
+    """Write the state and what else is to be remembered; the file is complete or as before.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    learner
+        Network, optimiser and scaler.
+    record
+        Anything that JSON can hold.
+    """
+    optimizer = learner.optimizer.state_dict()
+    tensors = {f"network/{name}": value for name, value in learner.network.state_dict().items()}
+    for number, values in optimizer["state"].items():
+        tensors |= {f"optimizer/{number}/{name}": value for name, value in values.items()}
+    tensors["random/cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random/cuda"] = torch.cuda.get_rng_state()
+    numbers = {
+        "record": dict(record),
+        "groups": optimizer["param_groups"],
+        "scaler": learner.scaler.state_dict(),
+    }
+    partial = path.with_name(path.name + ".partial")
+    # Copies: safetensors refuses tensors that share memory.
+    copies = {name: value.detach().cpu().clone() for name, value in tensors.items()}
+    partial.write_bytes(save(copies, {_KEY: json.dumps(numbers)}))
+    partial.replace(path)
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """Return what was remembered with a state; None if there is no state that can be read."""
+    numbers = _read_numbers(path)
+    return None if numbers is None else dict(numbers["record"])
+
+
+def restore_state(path: Path, learner: Learner) -> None:
+    """Set network, optimiser, scaler and random state to those of a file that can be read."""
+    numbers = _read_numbers(path)
+    if numbers is None:
+        raise ValueError(f"{path} holds no state")
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    learner.network.load_state_dict(_below("network/", tensors))
+    states: dict[int, dict[str, Tensor]] = {}
+    for name, value in _below("optimizer/", tensors).items():
+        number, _, key = name.partition("/")
+        states.setdefault(int(number), {})[key] = value
+    groups = [
+        {key: tuple(value) if key == "betas" else value for key, value in group.items()}
+        for group in numbers["groups"]
+    ]
+    learner.optimizer.load_state_dict({"state": states, "param_groups": groups})
+    learner.scaler.load_state_dict(numbers["scaler"])
+    torch.set_rng_state(tensors["random/cpu"])
+    if torch.cuda.is_available() and "random/cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["random/cuda"])
+
+
+def _read_numbers(path: Path) -> dict[str, Any] | None:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(json.loads((file.metadata() or {})[_KEY]))
+    except _SPOILT:
+        return None
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from lds_path.augmentation import Augmentation
+from lds_path.dataset import Batch
+from lds_path.errors import UsageError
+from lds_path.network.warp import halve
+
+
+def make_batch(width=64, height=64):
+    """Return a batch whose left half is dark and labelled."""
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    dark = ((columns < width // 2) & (rows < height // 4 * 3))[None, None]
+    image = torch.where(dark, 60.0, 200.0).expand(1, 3, -1, -1)
+    levels = [level.round().to(torch.uint8) for level in halve(image, 4)]
+    fractions = [level.round().to(torch.uint8) for level in halve(dark.float() * 255, 4)]
+    return Batch(view=levels[3], levels=levels, fractions=fractions, edges=fractions[3].float())
+
+
+def draw(augmentation, count=40, **size):
+    batch = make_batch(**size)
+    return [augmentation.apply(batch, np.random.default_rng(seed)) for seed in range(count)]
+
+
+def contrast(batch):
+    """Return the difference between dark and pale, at the finest level."""
+    dark = batch.fractions[0][0, 0] == 255
+    image = batch.levels[0][0].float().mean(dim=0)
+    return float(image[~dark].mean() - image[dark].mean())
+
+
+@pytest.mark.parametrize("augmentation", [Augmentation(0, 0), Augmentation(1, 1)])
+@pytest.mark.parametrize("width", [64, 128])
+def test_labels_stay_on_their_tissue(augmentation, width):
+    for batch in draw(augmentation, 12, width=width):
+        assert batch.view.shape == (1, 3, 8, width // 8)
+        assert contrast(batch) > 110
+        assert batch.levels[0].dtype == batch.view.dtype == torch.uint8
+
+
+def test_without_chances_only_the_position_changes():
+    for batch in draw(Augmentation(0, 0)):
+        assert set(batch.levels[0].unique().tolist()) == {60, 200}
+    assert len({batch.levels[2].numpy().tobytes() for batch in draw(Augmentation(0, 0))}) == 8
+
+
+def test_a_blurred_region_is_blurred_alike_at_all_levels():
+    for batch in draw(Augmentation(1, 0), 8):
+        assert {60, 200} <= set(batch.levels[0].unique().tolist())
+        small = torch.nn.functional.avg_pool2d(batch.levels[0].float(), 4)
+        assert (small - batch.levels[2].float()).abs().max() < 30
+        assert len(batch.levels[0].unique()) > 2
+        assert type(batch.levels[0]) is torch.Tensor
+
+
+def test_noise_is_added_as_often_as_asked_for():
+    noisy = [len(batch.levels[0].unique()) > 2 for batch in draw(Augmentation(0, 0.3), 200)]
+    assert np.mean(noisy) == pytest.approx(0.3, abs=0.1)
+
+
+def test_a_chance_that_is_none_is_named():
+    with pytest.raises(UsageError, match="noise_chance is 2, expected 0 to 1"):
+        Augmentation(0, 2)
