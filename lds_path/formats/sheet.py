@@ -35,7 +35,8 @@ def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
     Raises
     ------
     UsageError
-        If the table cannot be read, or a column, an id or a value is not one that is known.
+        If the table cannot be read, a column, an id or a value is not one that is known, or a
+        patient has slides in two splits.
     """
     sheet = _read_table(path)
     _check_columns(path, list(sheet.columns))
@@ -43,6 +44,7 @@ def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
     for line, row in enumerate(sheet.itertuples(index=False), start=2):
         _check_row(f"{path}, line {line}", str(row.slide), str(row.path), str(row.split))
     _check_duplicates(path, sheet["slide"])
+    _check_patients(path, sheet)
     sheet["mpp"] = _read_mpp(path, sheet["mpp"])
     folder = (base or path.parent).resolve()
     for column in ("path", "labels", "roi"):
@@ -105,6 +107,21 @@ def _check_duplicates(path: Path, slides: pd.Series[str]) -> None:
     if folded.duplicated().any():
         twice = slides[folded.duplicated()].iloc[0]
         raise UsageError(f"{path} lists the slide id '{twice}' twice; give each slide its own id")
+
+
+def _check_patients(path: Path, sheet: pd.DataFrame) -> None:
+    """Slides of one patient look alike: a score on one of them says little about other patients."""
+    known = sheet[(sheet["patient"] != "") & (sheet["split"] != "")]
+    for patient, rows in known.groupby("patient", sort=False):
+        splits = {
+            split: ", ".join(group["slide"]) for split, group in rows.groupby("split", sort=False)
+        }
+        if len(splits) > 1:
+            found = " and ".join(f"{split} ({slides})" for split, slides in splits.items())
+            raise UsageError(
+                f"{path}: the patient '{patient}' is in the splits {found}; put all slides of a"
+                " patient into one split"
+            )
 
 
 def _read_mpp(path: Path, cells: pd.Series[str]) -> pd.Series[float]:

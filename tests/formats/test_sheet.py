@@ -52,6 +52,10 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
         ("slide\tpath\tmpp\na\tx\tsmall\n", "the mpp 'small' is not a number"),
         ("slide\tpath\tsplit\na\tx\tdev\n", "split 'dev' is unknown; use one of train, tune, test"),
         ("slide\tpath\tmmp\na\tx\t1\n", "has the unknown column 'mmp'"),
+        (
+            "slide\tpath\tsplit\tpatient\na\tx\ttrain\tP 1\nb\ty\ttrain\tP 1\nc\tz\ttest\tP 1\n",
+            "the patient 'P 1' is in the splits train (a, b) and test (c); put all slides",
+        ),
         ("slide,path\na,x\n", "has the unknown column 'slide,path'"),
         ("slide\tmpp\na\t1\n", "has no column 'path'"),
         ("slide\tpath\n", "lists no slide"),
@@ -64,6 +68,12 @@ def test_a_mistake_is_named_in_one_line(tmp_path, text, message):
         read_sheet(write(tmp_path, text))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_slides_without_a_patient_or_a_split_are_in_nobodys_way(tmp_path):
+    rows = ["a\tx\ttrain\tP", "b\tx\t\tP", "c\tx\ttrain\t", "d\tx\ttest\t", "e\tx\ttrain\tP"]
+    sheet = read_sheet(write(tmp_path, "\n".join(["slide\tpath\tsplit\tpatient", *rows])))
+    assert len(sheet) == 5
 
 
 def test_cells_missing_at_the_end_of_a_line_are_empty(tmp_path):
