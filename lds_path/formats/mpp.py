@@ -11,9 +11,13 @@ from lds_path.errors import ImplausibleMppError, MissingMppError, UnsuitableSlid
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lds_path.geometry import Size
+
 MIN_MPP = 0.05
 MAX_MPP = 50.0
 MAX_ANISOTROPY = 1.05
+MAX_AREA_MM2 = 10_000.0
+"""No glass slide is larger."""
 MICRONS_PER_UNIT = {"inch": 25_400.0, "centimeter": 10_000.0}
 
 MppSource = Literal["sheet", "metadata", "tags"]
@@ -73,6 +77,23 @@ def choose_mpp(
     raise MissingMppError(
         f"{path} has no microns per pixel; fill the 'mpp' column of slides.tsv for it"
     )
+
+
+def check_area(path: Path, size: Size, mpp: Mpp) -> None:
+    """Check that a slide is not larger than glass is.
+
+    Raises
+    ------
+    ImplausibleMppError
+        If it is: the microns per pixel are wrong, or the number of pixels.
+    """
+    width_mm, height_mm = size.width * mpp.value / 1000, size.height * mpp.value / 1000
+    if width_mm * height_mm > MAX_AREA_MM2:
+        raise ImplausibleMppError(
+            f"{path} would be {width_mm:.0f} x {height_mm:.0f} mm large: {size.width} x"
+            f" {size.height} pixels of {mpp.value:g} um by {SOURCE_WORDS[mpp.source]}; correct the"
+            " 'mpp' column of slides.tsv for it"
+        )
 
 
 def is_plausible(mpp: float) -> bool:

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WHITE = 255
-MAX_PIXELS = 2**28
-"""More pixels than this are not held in memory (three bytes each)."""
+MAX_PIXELS = 2**27
+"""More pixels than this are not held in memory: up to four bytes each for Pillow, three for us."""
+STRIP = 2**22
+"""Pixels that are converted at a time."""
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "JPEG2000", "PPM")
+"""What Pillow may read; some of its other formats run programs or fetch files."""
 REMEDY = "convert it to a tiled pyramidal TIFF (vips tiffsave --tile --pyramid)"
 CONVERTED_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "La", "CMYK", "YCbCr"}
 
@@ -78,7 +82,7 @@ def open_plain(path: Path) -> PlainImage:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 _check(path, image)
                 pixels = to_rgb(image)
                 dpi, file_format = image.info.get("dpi"), image.format or "image"
@@ -90,6 +94,13 @@ def open_plain(path: Path) -> PlainImage:
         ) from None
     except Image.DecompressionBombError:
         raise too_large(path) from None
+    except MemoryError:  # also where a damaged header asks for it
+        raise UnreadableSlideError(
+            f"{path} is damaged or needs more memory than there is; copy it again from its source,"
+            f" or {REMEDY}"
+        ) from None
+    except UnreadableSlideError:
+        raise
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise UnreadableSlideError(
             f"{path} cannot be decoded ({error}); copy it again from its source"
@@ -102,8 +113,16 @@ def open_plain(path: Path) -> PlainImage:
 
 def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     """Return an image as RGB over white, (H, W, 3)."""
-    if image.mode == "RGB":
-        return np.asarray(image)
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(STRIP // image.width, 1)
+    image.load()
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        pixels[top : top + rows] = _strip_to_rgb(strip)
+    return pixels
+
+
+def _strip_to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.new("RGBA", image.size, (WHITE, WHITE, WHITE, 255))

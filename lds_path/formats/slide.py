@@ -7,79 +7,36 @@ not know, `formats.plain` PNG and JPEG.
 from __future__ import annotations
 
 import math
+import stat
 import threading
 from itertools import product
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from lds_path.errors import UnreadableSlideError
-from lds_path.formats.mpp import choose_mpp
+from lds_path.formats.mpp import check_area, choose_mpp
 from lds_path.formats.plain import WHITE, open_plain
 from lds_path.formats.tiff import is_ome_tiff, open_tiff
 from lds_path.formats.vendor import open_vendor
 from lds_path.geometry import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from lds_path.formats.level_reader import LevelReader
+
 PIECES = (1024, 256)
 """Edges of the pieces in which a rectangle that cannot be read whole is tried again."""
 MAX_UNREADABLE_SHARE = 0.2
+MAX_PIXELS = 2**38
+"""A slide of 25 x 75 mm at 0.1 um per pixel has fewer."""
+MAX_MISFIT = 0.02
+"""Share of its width or height, beyond rounding, by which a level may differ from a reduction."""
 TIFF_MAGIC = {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
-
-
-class LevelReader(Protocol):
-    """What a format has to offer; positions are level pixels from the whole image's corner."""
-
-    @property
-    def vendor(self) -> str:
-        """Who made the scanner, as OpenSlide names it; else empty."""
-
-    @property
-    def format(self) -> str:
-        """Format of the file, for people."""
-
-    @property
-    def level_sizes(self) -> tuple[Size, ...]:
-        """Size of every level, the whole image."""
-
-    @property
-    def level_downsamples(self) -> tuple[float, ...]:
-        """Factor of every level as the format states it."""
-
-    @property
-    def aligned(self) -> tuple[bool, ...]:
-        """Whether a level's own pixels can be read without interpolation."""
-
-    @property
-    def bounds(self) -> tuple[int, int, Size]:
-        """Left, top and size of the scanned part, level-0 pixels."""
-
-    @property
-    def metadata_mpp(self) -> tuple[float, float] | None:
-        """Microns per pixel (x, y) as the scanner wrote them."""
-
-    @property
-    def tags_mpp(self) -> tuple[float, float] | None:
-        """Microns per pixel (x, y) by the resolution tags."""
-
-    @property
-    def icc_profile(self) -> bool:
-        """Whether the file holds a colour profile."""
-
-    @property
-    def objective_power(self) -> float | None:
-        """Magnification of the objective, if stated."""
-
-    def read(self, level: int, left: float, top: float, size: Size) -> NDArray[np.uint8]:
-        """Return a rectangle, (H, W, 3), white outside; raise UnreadableSlideError."""
-
-    def close(self) -> None:
-        """Close the file."""
 
 
 class Slide:
@@ -106,17 +63,24 @@ class Slide:
         self.path = path
         self.mpp, self.mpp_source = chosen.value, chosen.source
         self.left_l0, self.top_l0, self.size = reader.bounds
+        _check_pixels(path, self.size)
+        check_area(path, self.size, chosen)
+        self._levels = usable_levels(reader.level_sizes, reader.level_downsamples)
         self.level_downsamples = tuple(
-            true_downsample(reader.level_sizes[0], level_size, stated)
-            for level_size, stated in zip(reader.level_sizes, reader.level_downsamples, strict=True)
+            true_downsample(
+                reader.level_sizes[0], reader.level_sizes[level], reader.level_downsamples[level]
+            )
+            for level in self._levels
         )
         self.level_sizes = tuple(
             _level_size(reader, level, downsample)
-            for level, downsample in enumerate(self.level_downsamples)
+            for level, downsample in zip(self._levels, self.level_downsamples, strict=True)
         )
         self.level_aligned = tuple(
-            aligned and self.left_l0 % downsample == 0 and self.top_l0 % downsample == 0
-            for aligned, downsample in zip(reader.aligned, self.level_downsamples, strict=True)
+            reader.aligned[level]
+            and self.left_l0 % downsample == 0
+            and self.top_l0 % downsample == 0
+            for level, downsample in zip(self._levels, self.level_downsamples, strict=True)
         )
         self.vendor = reader.vendor
         self.format = reader.format
@@ -161,7 +125,7 @@ class Slide:
         downsample = self.level_downsamples[level]
         x, y = self.left_l0 / downsample + left, self.top_l0 / downsample + top
         try:
-            return self._reader.read(level, x, y, size)
+            return self._reader.read(self._levels[level], x, y, size)
         except UnreadableSlideError:
             return self._read_pieces(level, left, top, size, PIECES)
 
@@ -184,7 +148,9 @@ class Slide:
         x, y = self.left_l0 / downsample, self.top_l0 / downsample
         for piece_left, piece_top, piece in _pieces(left, top, size, edges[0]):
             try:
-                pixels = self._reader.read(level, x + piece_left, y + piece_top, piece)
+                pixels = self._reader.read(
+                    self._levels[level], x + piece_left, y + piece_top, piece
+                )
             except UnreadableSlideError:
                 if len(edges) == 1:
                     self._note_unreadable(level, piece_left // edges[0], piece_top // edges[0])
@@ -250,6 +216,28 @@ def true_downsample(full: Size, level: Size, stated: float) -> float:
     return stated
 
 
+def usable_levels(sizes: Sequence[Size], downsamples: Sequence[float]) -> tuple[int, ...]:
+    """Return the levels that are reductions of level 0, as their sizes tell."""
+    full = sizes[0]
+
+    def is_reduction(size: Size, downsample: float) -> bool:
+        if not downsample > 1 - MAX_MISFIT:
+            return False
+        lengths = ((full.width, size.width), (full.height, size.height))
+        return all(abs(a / downsample - b) <= max(1.5, MAX_MISFIT * b) for a, b in lengths)
+
+    pairs = enumerate(zip(sizes, downsamples, strict=True))
+    return tuple(level for level, pair in pairs if level == 0 or is_reduction(*pair))
+
+
+def _check_pixels(path: Path, size: Size) -> None:
+    if size.width * size.height > MAX_PIXELS:
+        raise UnreadableSlideError(
+            f"{path} claims {size.width} x {size.height} pixels, more than any scanner makes; the"
+            " file is damaged, copy it again from its source"
+        )
+
+
 def _open_reader(path: Path) -> LevelReader:
     """Return the reader that knows the file."""
     magic = _magic(path)
@@ -258,8 +246,26 @@ def _open_reader(path: Path) -> LevelReader:
     return open_vendor(path) or (open_tiff(path) if magic in TIFF_MAGIC else open_plain(path))
 
 
+def is_regular(path: Path) -> bool:
+    """Whether the path leads to a file: no folder, pipe or device, and something at all."""
+    return stat.S_ISREG(_mode(path))
+
+
+def _mode(path: Path) -> int:
+    """Return the kind of a file, 0 if it cannot be told."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):  # missing, or a name that no file can have
+        return 0
+
+
 def _magic(path: Path) -> bytes:
     """Return the first bytes of a file that is there and not empty."""
+    mode = _mode(path)
+    if mode and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise UnreadableSlideError(
+            f"{path} is a pipe or a device, not a file; copy the slide to a file"
+        )
     try:
         with path.open("rb") as stream:
             magic = stream.read(4)

@@ -16,6 +16,7 @@ import tifffile
 from lds_path.errors import UnreadableSlideError
 from lds_path.formats.mpp import mpp_from_resolution
 from lds_path.formats.plain import MAX_PIXELS, REMEDY, WHITE, PlainImage, open_plain, paste
+from lds_path.formats.tiff_check import check_page, check_tiff, unsuitable
 from lds_path.geometry import Size
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
 UNITS = {2: "inch", 3: "centimeter"}
 OME_MICRONS = {"nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 PHOTOMETRIC = {"MINISWHITE", "MINISBLACK", "RGB", "YCBCR"}
-DECODE_ERRORS = (OSError, RuntimeError, ValueError, TypeError, IndexError, zlib.error, struct.error)
+DECODE_ERRORS = (
+    OSError, RuntimeError, ValueError, TypeError, IndexError, ArithmeticError, zlib.error,
+    struct.error,
+)  # fmt: skip
+"""What tifffile and imagecodecs raise for bytes that are not what a header says."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ class TiffImage:
                 return None
             data = pread(self._descriptor.fileno(), count, offset)
             if len(data) < count:
-                raise EOFError
+                raise EOFError("it ends beyond the file's end")
             pixels, _, shape = keyframe.decode(data, index, jpegtables=keyframe.jpegtables)
         except (*DECODE_ERRORS, EOFError) as error:
             raise UnreadableSlideError(
@@ -130,19 +135,16 @@ def is_ome_tiff(path: Path) -> bool:
     Raises
     ------
     UnreadableSlideError
-        If the file ends before its pixels do.
+        If the file ends before its pixels do, or `check_tiff` finds another reason.
     """
     try:
         with tifffile.TiffFile(path) as file:
-            last = max(file.pages.first.dataoffsets, default=0)
-            ome = file.is_ome
+            check_tiff(path, file)
+            return file.is_ome
+    except UnreadableSlideError:
+        raise
     except (tifffile.TiffFileError, *DECODE_ERRORS):
         return False
-    if last >= path.stat().st_size:
-        raise UnreadableSlideError(
-            f"{path} is cut short: it has tiles beyond its end; copy it again from its source"
-        )
-    return ome
 
 
 def open_tiff(path: Path) -> TiffImage | PlainImage:
@@ -199,10 +201,16 @@ def _level(path: Path, series: Any) -> Level:  # noqa: ANN401 - tifffile's serie
     pages = [page for page in series.pages if page is not None]
     keyframe = pages[0].keyframe
     size = Size(keyframe.imagewidth, keyframe.imagelength)
+    if not (size.width and size.height and all(_segment_size(keyframe))):
+        raise _damaged(path, ValueError("an image or tile without width or height"))
+    for page in pages:
+        check_page(path, page, page.parent.filehandle.size)
+    if keyframe.compression not in tifffile.TIFF.DECOMPRESSORS:
+        raise unsuitable(path, f"pixels compressed by method {keyframe.compression:d}")
     if keyframe.dtype != np.uint8:
-        raise _unsuitable(path, f"pixels of type {keyframe.dtype}")
+        raise unsuitable(path, f"pixels of type {keyframe.dtype}")
     if tifffile.PHOTOMETRIC(keyframe.photometric).name not in PHOTOMETRIC:
-        raise _unsuitable(path, f"colours of kind {keyframe.photometric.name}")
+        raise unsuitable(path, f"colours of kind {keyframe.photometric.name}")
     if keyframe.planarconfig == tifffile.PLANARCONFIG.SEPARATE and keyframe.samplesperpixel > 1:
         segments = len(pages[0].dataoffsets) // keyframe.samplesperpixel
         planes = [Plane(pages[0], index * segments) for index in range(keyframe.samplesperpixel)]
@@ -211,7 +219,7 @@ def _level(path: Path, series: Any) -> Level:  # noqa: ANN401 - tifffile's serie
         planes = [Plane(page) for page in pages]
         channels = len(planes) * keyframe.samplesperpixel
     if channels not in {1, 3, 4} or (channels == 4 and len(planes) > 1):
-        raise _unsuitable(path, f"{channels} channels")
+        raise unsuitable(path, f"{channels} channels")
     return Level(size, tuple(planes))
 
 
@@ -262,10 +270,4 @@ def _tags_mpp(page: Any) -> tuple[float, float] | None:  # noqa: ANN401 - a tiff
 def _damaged(path: Path, error: BaseException) -> UnreadableSlideError:
     return UnreadableSlideError(
         f"{path} is a damaged TIFF ({error}); copy it again from its source"
-    )
-
-
-def _unsuitable(path: Path, finding: str) -> UnreadableSlideError:
-    return UnreadableSlideError(
-        f"{path} has {finding}; expected 8-bit RGB or grey; convert it to 8-bit RGB"
     )

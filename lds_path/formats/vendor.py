@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,7 @@ class OpenSlideReader:
 
 
 def open_vendor(path: Path) -> OpenSlideReader | None:
-    """Return a slide as OpenSlide reads it, None if OpenSlide does not know the format.
+    """Return a slide as OpenSlide reads it, None if it knows no such format or compression.
 
     Raises
     ------
@@ -100,6 +101,8 @@ def open_vendor(path: Path) -> OpenSlideReader | None:
             return None
         return OpenSlideReader(path)
     except openslide.OpenSlideError as error:
+        if str(error).startswith("Unsupported TIFF compression"):
+            return None
         raise UnreadableSlideError(
             f"{path} cannot be opened ({error}); the file is damaged or incomplete, copy it again"
             " from its source"
@@ -127,6 +130,7 @@ def over_white(image: Image.Image) -> NDArray[np.uint8]:
 
 def _number(properties: Mapping[str, str], name: str) -> float | None:
     try:
-        return float(properties[name])
+        number = float(properties[name])
     except (KeyError, ValueError):
         return None
+    return number if math.isfinite(number) else None

@@ -11,7 +11,7 @@ import shapely
 from PIL import Image
 from scipy import ndimage
 
-from lds_path.errors import LabelsError, UnsuitableSlideError, UsageError
+from lds_path.errors import LabelsError, StageInputError, UnsuitableSlideError, UsageError
 from lds_path.formats.annotations import read_polygons
 from lds_path.formats.manifest import read_manifest, run_stage
 from lds_path.formats.mask import MASK_NAME
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lds_path.formats.manifest import Manifest
     from lds_path.formats.pyramid import Pyramid
 
+MAX_TISSUE_MPP = 1000.0
 MAX_COARSENESS = 2.0
 """A slide this many times coarser than the asked resolution shows too little."""
 
@@ -80,9 +81,15 @@ def detect(
         If the regions cannot be laid out with these numbers.
     """
     _check(tissue_mpp, region_size, overlap, lattice)
+    _check_areas(min_tissue_um2=min_tissue_um2, max_hole_um2=max_hole_um2)
 
     def work(folder: Path) -> Mapping[str, Any]:
         manifest = read_manifest(tile)
+        if manifest.stage != "tile":
+            raise StageInputError(
+                f"{tile} was written by the stage {manifest.stage}; name the folder of the tile"
+                " stage of this slide"
+            )
         file = str(manifest.results["file"])
         _refuse_coarse(file, manifest.results["mpp"], manifest.parameters["mpp"])
         pyramid = open_pyramid(tile)
@@ -195,8 +202,11 @@ def _span(start: int, end: int, downsample: int) -> slice:
 
 
 def _check(tissue_mpp: float, region_size: int, overlap: int, lattice: int) -> None:
-    if not tissue_mpp > 0:
-        raise UsageError(f"tissue_mpp is {tissue_mpp:g}; expected more than 0 um per pixel")
+    if not 0 < tissue_mpp <= MAX_TISSUE_MPP:
+        raise UsageError(
+            f"tissue_mpp is {tissue_mpp:g}; expected more than 0 and at most {MAX_TISSUE_MPP:g} um"
+            " per pixel"
+        )
     if not 0 <= overlap < region_size:
         raise UsageError(
             f"overlap is {overlap}; expected 0 or more and less than region_size, {region_size}"
@@ -205,6 +215,12 @@ def _check(tissue_mpp: float, region_size: int, overlap: int, lattice: int) -> N
         raise UsageError(
             f"lattice is {lattice}; expected 1 to region_size, {region_size}, samples per side"
         )
+
+
+def _check_areas(**areas_um2: float) -> None:
+    for name, area in areas_um2.items():
+        if not (math.isfinite(area) and area >= 0):
+            raise UsageError(f"{name} is {area:g}; expected 0 um2 or more")
 
 
 def _refuse_coarse(file: str, mpp: float, asked_mpp: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from lds_path.errors import UsageError
 from lds_path.formats.manifest import run_stage
 from lds_path.formats.mpp import MAX_MPP, MIN_MPP, is_plausible
 from lds_path.formats.pyramid import CHUNK, PYRAMID_NAME, halve, write_pyramid
-from lds_path.formats.slide import open_slide
+from lds_path.formats.slide import is_regular, open_slide
 from lds_path.geometry import Frame, Size
 from lds_path.glass import glass_cells, glass_color, is_glass
 
@@ -101,8 +102,8 @@ def tile(
         "tile",
         output,
         work,
-        inputs={} if slide.is_dir() else {"slide": slide},
-        parameters={"mpp": mpp, "slide_mpp": slide_mpp},
+        inputs={"slide": slide} if is_regular(slide) else {},
+        parameters={"mpp": mpp, "slide_mpp": _to_json(slide_mpp)},
         strict=strict,
     )
 
@@ -207,6 +208,11 @@ class BlockReader:
         from lds_path.resample import area_mean  # numba takes half a second to import
 
         return area_mean(pixels, size, pitch=pitch, left=x - x0, top=y - y0)
+
+
+def _to_json(number: float | None) -> float | str | None:
+    """Return a number as JSON can hold it."""
+    return number if number is None or math.isfinite(number) else str(number)
 
 
 def _write(slide: Slide, folder: Path, mpp: float, threads: int) -> dict[str, Any]:

@@ -1,0 +1,121 @@
+"""What is wrong with a TIFF, found before a library that trusts its header reads the pixels."""
+
+from __future__ import annotations
+
+import math
+import struct
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lds_path.errors import UnreadableSlideError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import tifffile
+
+MAX_TILE_PIXELS = 2**24
+"""Libraries hold some tiles whole; one that needs more memory than there is ends the process."""
+MAX_TAGS = 4096
+
+
+def check_tiff(path: Path, file: tifffile.TiffFile) -> None:
+    """Refuse a TIFF that ends too early, or that no library can read within bounds.
+
+    Raises
+    ------
+    UnreadableSlideError
+        If directories or pixels lie beyond the file's end, the chain of directories has no end,
+        a tile is too large to hold, tiles are not of 8 bits, or OME-XML declares entities.
+    """
+    _check_chain(path, file)
+    for page in file.pages:
+        check_page(path, page, file.filehandle.size)
+    first = file.pages.first
+    if first.is_tiled and first.dtype is not None and first.dtype != np.uint8:
+        raise unsuitable(path, f"pixels of type {first.dtype}")
+    if file.is_ome and "<!" in first.description.replace("<!--", ""):
+        raise UnreadableSlideError(
+            f"{path} has OME-XML with a document type, which no scanner writes and which may"
+            " expand without end; convert it with a tool that you trust"
+        )
+
+
+def check_page(path: Path, page: Any, file_bytes: int) -> None:  # noqa: ANN401 - a tifffile page
+    """Refuse a page with tiles that are missing, beyond the file's end or too large to hold.
+
+    Raises
+    ------
+    UnreadableSlideError
+        If it has any.
+    """
+    keyframe = page.keyframe
+    if keyframe.is_tiled and keyframe.tilewidth * keyframe.tilelength > MAX_TILE_PIXELS:
+        raise UnreadableSlideError(
+            f"{path} has tiles of {keyframe.tilewidth} x {keyframe.tilelength} pixels; expected"
+            f" at most {MAX_TILE_PIXELS // 10**6} million pixels in a tile; convert it to smaller"
+            " tiles (vips tiffsave --tile --pyramid)"
+        )
+    if keyframe.is_tiled and not (keyframe.tilewidth and keyframe.tilelength):
+        raise UnreadableSlideError(
+            f"{path} is damaged: its tiles have no width or height; copy it again from its source"
+        )
+    if keyframe.is_tiled and len(page.dataoffsets) < math.prod(keyframe.chunked):
+        raise UnreadableSlideError(
+            f"{path} is damaged: it lists {len(page.dataoffsets)} tiles for an image of"
+            f" {keyframe.imagewidth} x {keyframe.imagelength}; copy it again from its source"
+        )
+    # The counts of an NDPI beyond 4 GiB are not what they seem.
+    counts = page.databytecounts if not page.parent.is_ndpi else [1] * len(page.dataoffsets)
+    pieces = zip(page.dataoffsets, counts, strict=False)
+    if max((start + count for start, count in pieces if count), default=0) > file_bytes:
+        raise _cut_short(path, "tiles")
+
+
+def unsuitable(path: Path, finding: str) -> UnreadableSlideError:
+    """Return the error for pixels of a kind that the pipeline does not use."""
+    return UnreadableSlideError(
+        f"{path} has {finding}; expected 8-bit RGB or grey; convert it to 8-bit RGB"
+    )
+
+
+def _check_chain(path: Path, file: tifffile.TiffFile) -> None:
+    """Follow the directories from first to last."""
+    stream, form = file.filehandle, file.tiff
+    place = 8 if form.is_bigtiff else 4  # of the offset of the next directory
+    seen: set[int] = set()
+    while True:
+        (offset,) = _unpack(path, stream, place, form.offsetformat)
+        if offset == 0:
+            break
+        if offset in seen:
+            raise UnreadableSlideError(
+                f"{path} is a damaged TIFF (its directories form a circle); copy it again from"
+                " its source"
+            )
+        seen.add(offset)
+        (tags,) = _unpack(path, stream, offset, form.tagnoformat)
+        if tags > MAX_TAGS:
+            raise UnreadableSlideError(
+                f"{path} is a damaged TIFF (a directory with {tags} tags); copy it again from its"
+                " source"
+            )
+        place = offset + form.tagnosize + tags * form.tagsize
+    if not seen:
+        raise UnreadableSlideError(f"{path} is a TIFF without an image; check where it comes from")
+
+
+def _unpack(path: Path, stream: Any, place: int, form: str) -> tuple[int, ...]:  # noqa: ANN401
+    stream.seek(place)
+    content = stream.read(struct.calcsize(form))
+    if len(content) < struct.calcsize(form):
+        raise _cut_short(path, "directories")
+    return struct.unpack(form, content)
+
+
+def _cut_short(path: Path, what: str) -> UnreadableSlideError:
+    return UnreadableSlideError(
+        f"{path} is cut short or damaged: it has {what} beyond its end; copy it again from its"
+        " source"
+    )
