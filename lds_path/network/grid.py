@@ -1,25 +1,38 @@
-"""From a density map to a sampling grid: the sampler families, and what a grid says of itself."""
+"""From a density map to a sampling grid, and what a grid says of itself."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import torch
 
 from lds_path.errors import UsageError
+from lds_path.network.samplers import (
+    kernel_grid,
+    knothe_rosenblatt_grid,
+    separable_grid,
+    uniform_grid,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from lds_path.geometry import Size
 
-SAMPLERS = ("uniform", "kernel")
+__all__ = ["SAMPLERS", "jacobian", "sample_area", "sampling_grid", "uniform_grid"]
 
-_REACH = 6.0  # sigmas; a Gaussian is below 2e-8 of its peak there
+SAMPLERS = ("uniform", "kernel", "separable", "knothe-rosenblatt")
 
 
-def sampling_grid(density: Tensor, lattice: Size, *, sampler: str, kernel_width: float) -> Tensor:
+def sampling_grid(
+    density: Tensor,
+    lattice: Size,
+    *,
+    sampler: str,
+    kernel_width: float = 0.1,
+    smoothing: float = 0.0,
+    max_zoom: float | None = None,
+) -> Tensor:
     """Return where in the region each lattice point reads.
 
     Convention: positions are (x, y) in [-1, 1], the outer pixel edges at -1 and 1; the grid maps
@@ -29,15 +42,25 @@ def sampling_grid(density: Tensor, lattice: Size, *, sampler: str, kernel_width:
     Parameters
     ----------
     density
-        Positive relative density, (B, 1, hd, wd).
+        Positive relative density, (B, 1, hd, wd). Its lowest value relative to its mean bounds
+        how sparse a place gets; `target_density` and `to_density` give it a floor.
     lattice
         Number of samples across and down.
     sampler
-        `uniform` ignores the density; `kernel` draws samples to its maxima.
+        `uniform` ignores the density. `kernel` draws samples to its maxima (Jin 2022). The others
+        spread samples in proportion to it: `knothe-rosenblatt` so that each stands for the same
+        mass, `separable` in its two marginals.
     kernel_width
-        Standard deviation of the kernel's Gaussian as a share of the region's side, along each
-        axis; at least one cell of the density map. The kernel answers to structures up to about
-        this size: a wider plateau of high density attracts nothing.
+        `kernel` alone: standard deviation of its Gaussian as a share of the region's side, along
+        each axis; at least one cell of the density map. The kernel answers to structures up to
+        about this size: a wider plateau of high density attracts nothing.
+    smoothing
+        `separable` and `knothe-rosenblatt`: standard deviation, as a share of the region's side,
+        of the Gaussian that blurs the density first; 0 is none. It keeps columns from bending
+        sharply.
+    max_zoom
+        The pitch between neighbours, along x in a row and along y in a column, is nowhere less
+        than the uniform pitch divided by this, 1 or more; None sets no bound.
 
     Returns
     -------
@@ -52,23 +75,22 @@ def sampling_grid(density: Tensor, lattice: Size, *, sampler: str, kernel_width:
     """
     with torch.autocast(device_type=density.device.type, enabled=False):
         density = density.double() if density.dtype == torch.float64 else density.float()
+        cells = density[:, 0]  # (B, hd, wd)
         match sampler:
             case "uniform":
-                return uniform_grid(lattice, density).expand(density.shape[0], -1, -1, -1)
+                return uniform_grid(lattice, cells).expand(len(cells), -1, -1, -1)
             case "kernel":
-                return _kernel_grid(density, lattice, kernel_width)
+                return kernel_grid(cells, lattice, kernel_width=kernel_width, max_zoom=max_zoom)
+            case "separable":
+                return separable_grid(cells, lattice, smoothing=smoothing, max_zoom=max_zoom)
+            case "knothe-rosenblatt":
+                return knothe_rosenblatt_grid(
+                    cells, lattice, smoothing=smoothing, max_zoom=max_zoom
+                )
             case _:
                 raise UsageError(
                     f"the sampler '{sampler}' is unknown; there are {', '.join(SAMPLERS)}"
                 )
-
-
-def uniform_grid(lattice: Size, like: Tensor) -> Tensor:
-    """Return the centres of equal areas, (1, h, w, 2), with the dtype and device of a tensor."""
-    x = _centres(lattice.width, like)
-    y = _centres(lattice.height, like)
-    rows, columns = torch.meshgrid(y, x, indexing="ij")
-    return torch.stack((columns, rows), dim=-1)[None]  # (1, h, w, 2)
 
 
 def jacobian(grid: Tensor) -> Tensor:
@@ -118,53 +140,6 @@ def sample_area(grid: Tensor) -> Tensor:
     derivative = jacobian(grid)
     (xx, xy), (yx, yy) = (row.unbind(dim=1) for row in derivative.unbind(dim=1))
     return (xx * yy - xy * yx)[:, None].clamp_min(1e-6)
-
-
-def _kernel_grid(density: Tensor, lattice: Size, kernel_width: float) -> Tensor:
-    """Return the mean position around each lattice point, weighted by density and kernel.
-
-    u(x) = sum d(x') k(x, x') x' / sum d(x') k(x, x')   (Recasens 2018; Jin 2022, eq. 3)
-
-    The Gaussian k is separable and never cut, so that the grid is the gradient of a convex
-    function and cannot fold. The density is mirrored at the edges without end,
-    folded into the two matrices, so that an edge of the region maps to itself.
-    """
-    cells = density[:, 0]  # (B, hd, wd)
-    narrowest = 1 / min(cells.shape[1:])
-    if not kernel_width >= narrowest:
-        raise UsageError(
-            f"kernel_width is {kernel_width}, below one cell of the density map"
-            f" ({narrowest:.4f} of the region's side); widen it"
-        )
-    weight_y, shift_y = _kernel_matrices(lattice.height, cells.shape[1], kernel_width, cells)
-    weight_x, shift_x = _kernel_matrices(lattice.width, cells.shape[2], kernel_width, cells)
-    total = weight_y @ cells @ weight_x.T  # (B, h, w)
-    move_x = weight_y @ cells @ shift_x.T / total
-    move_y = shift_y @ cells @ weight_x.T / total
-    return uniform_grid(lattice, cells) + torch.stack((move_x, move_y), dim=-1)
-
-
-def _kernel_matrices(
-    points: int, cells: int, kernel_width: float, like: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return the sums over a cell's mirror images of k and of k times the way there.
-
-    Both are (points, cells). Cell centre c has the images 4n + c and 4n + 2 - c; the way is
-    counted from the lattice point, so that nothing cancels where the density is constant.
-    """
-    sigma = 2 * kernel_width  # the region's side is 2 long
-    turns = math.ceil((_REACH * sigma + 2) / 4)
-    offsets = 4.0 * torch.arange(-turns, turns + 1, dtype=like.dtype, device=like.device)
-    centres = _centres(cells, like)
-    images = torch.cat((offsets[:, None] + centres, offsets[:, None] + 2 - centres))
-    way = images[:, None, :] - _centres(points, like)[:, None]  # (images, points, cells)
-    weight = torch.exp(-0.5 * (way / sigma) ** 2)
-    return weight.sum(dim=0), (weight * way).sum(dim=0)
-
-
-def _centres(count: int, like: Tensor) -> Tensor:
-    index = torch.arange(count, dtype=like.dtype, device=like.device)
-    return (2 * index + 1) / count - 1
 
 
 def _slope(values: Tensor, per_unit: float, dim: int, *, mirrored: bool) -> Tensor:
