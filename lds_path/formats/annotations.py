@@ -60,8 +60,12 @@ def read_polygons(path: Path) -> list[tuple[str, Polygon | MultiPolygon]]:
         If the file is missing, is not GeoJSON or holds no area.
     """
     content = _load(path)
+    try:
+        features = list(_features(content, path))
+    except RecursionError:
+        raise LabelsError(f"{path} is nested too deeply; {_EXPECTED}") from None
     polygons = []
-    for number, feature in enumerate(_features(content, path), start=1):
+    for number, feature in enumerate(features, start=1):
         try:
             area = _area(feature)
             name = _class_name(feature)
@@ -122,7 +126,7 @@ def _load(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
         return json.loads(content)
     except FileNotFoundError:
         raise LabelsError(f"{path} does not exist; correct its path in the sheet") from None
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
         raise LabelsError(f"{path} cannot be read as JSON ({error}); {_EXPECTED}") from None
 
 

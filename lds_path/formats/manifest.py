@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FILE_NAME = "manifest.json"
+STATUSES = ("done", "quarantined")
 PACKAGES = ("numpy", "openslide-python", "tifffile", "zarr", "numba", "torch", "monai")
 
 
@@ -71,15 +72,18 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / FILE_NAME
     try:
-        return Manifest(**json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
+        manifest = Manifest(**json.loads(path.read_text(encoding="utf-8")))
+        if manifest.status not in STATUSES or not isinstance(manifest.results, dict):
+            raise ValueError(f"its status is {str(manifest.status)[:20]!r}")
+    except (FileNotFoundError, NotADirectoryError):
         raise StageInputError(
             f"{folder} has no {FILE_NAME}: the stage that writes it did not finish; run it again"
         ) from None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError, IsADirectoryError) as error:
         raise StageInputError(
             f"{path} is not a manifest ({error}); remove {folder} and run its stage again"
         ) from None
+    return manifest
 
 
 def run_stage(

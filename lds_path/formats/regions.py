@@ -77,9 +77,9 @@ def read_regions(path: Path) -> list[Region]:
             reader = csv.DictReader(stream, delimiter="\t")
             rows = list(reader)
             missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise StageInputError(f"{path} is missing; {_REMEDY}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (UnicodeDecodeError, csv.Error, IsADirectoryError) as error:
         raise StageInputError(f"{path} is not a table of text ({error}); {_REMEDY}") from None
     if missing:
         raise StageInputError(f"{path} has no column {', '.join(missing)}; {_REMEDY}")

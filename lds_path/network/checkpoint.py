@@ -125,9 +125,9 @@ def read_card(folder: Path) -> ModelCard:
     path = folder / CARD_NAME
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ModelError(f"{path} is missing{_name_pickles(folder)}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError, IsADirectoryError) as error:
         raise ModelError(f"{path} is not JSON ({error}); copy the model again") from None
     try:
         return _build_card(path, content)
