@@ -5,7 +5,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test check benchmark clean
 
 demo: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES)
@@ -15,6 +15,11 @@ test: .venv/installed-test
 
 check: .venv/installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check
+
+# Needs the real slides (LDS_PATH_DATA) and pyvips, which nothing else needs.
+benchmark: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check pyvips==3.2.0 pyvips-binary==8.18.7
+	PATH="$(CURDIR)/$(BIN):$$PATH" python tests/benchmark/benchmark.py --folder build/benchmark
 
 clean:
 	rm -rf .venv .snakemake results logs benchmarks

@@ -1,0 +1,62 @@
+"""Derived slides of any size: real tissue, mirrored and repeated in tissue-shaped areas on glass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyvips
+from PIL import Image, ImageDraw
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOURCE = "CMU-1-Small-Region.svs"
+TISSUE = (920, 1050, 400, 850)
+"""Left, top, width and height of a part of the source that is tissue throughout."""
+GLASS = (243, 242, 244)
+MPP = 0.499
+TISSUE_SHARE = 0.45
+
+
+def write_derived_slide(path: Path, source: Path, side: int) -> None:
+    """Write a tiled JPEG pyramid of side x side pixels, 45 % of them tissue."""
+    slide = pyvips.Image.new_from_file(str(source)).extract_band(0, n=3)
+    tissue = slide.crop(*TISSUE)
+    wide = tissue.join(tissue.fliphor(), "horizontal")
+    quilt = wide.join(wide.flipver(), "vertical")
+    repeats = -(-side // quilt.width), -(-side // quilt.height)
+    texture = quilt.replicate(*repeats).crop(0, 0, side, side)
+    glass = (pyvips.Image.black(side, side, bands=3) + list(GLASS)).cast("uchar")
+    mask = pyvips.Image.new_from_array(_tissue_shapes(1024)).cast("uchar")
+    mask = mask.resize(side / 1024, kernel="linear") > 127
+    mask.ifthenelse(texture, glass).tiffsave(
+        str(path),
+        tile=True,
+        tile_width=256,
+        tile_height=256,
+        pyramid=True,
+        compression="jpeg",
+        Q=85,
+        bigtiff=True,
+        xres=1000 / MPP,
+        yres=1000 / MPP,
+        resunit="cm",
+    )
+
+
+def _tissue_shapes(side: int) -> np.ndarray:
+    """Return wavy pieces that cover the tissue's share of a square."""
+    random = np.random.default_rng(4)
+    angle = np.linspace(0, 2 * np.pi, 180, endpoint=False)
+    image = Image.new("L", (side, side))
+    while np.mean(np.asarray(image) > 0) < TISSUE_SHARE:
+        wave = sum(
+            random.normal(0, 0.12 / n) * np.cos(n * angle + random.uniform(0, 6))
+            for n in range(2, 8)
+        )
+        radius = side * random.uniform(0.08, 0.16) * (1 + wave)
+        x, y = random.uniform(0, side, 2)
+        outline = np.stack([x + radius * np.cos(angle), y + radius * np.sin(angle)], 1)
+        ImageDraw.Draw(image).polygon([tuple(point) for point in outline.tolist()], fill=255)
+    return np.asarray(image)
