@@ -6,12 +6,51 @@ Convention: confusion[i, j] counts the pixels of which the reference says i and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import ndimage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Pixels of each class; the last axis of each array counts the classes."""
+
+    hit: NDArray[np.int64]
+    """In both images."""
+    reference: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+
+    def dice(self) -> NDArray[np.float64]:
+        """Return 2 TP / (2 TP + FP + FN); NaN where neither image has the class."""
+        return _ratio(2 * self.hit, self.reference + self.predicted)
+
+    def iou(self) -> NDArray[np.float64]:
+        """Return TP / (TP + FP + FN); NaN where neither image has the class."""
+        return _ratio(self.hit, self.reference + self.predicted - self.hit)
+
+    def __add__(self, other: Overlap) -> Overlap:
+        return Overlap(
+            self.hit + other.hit,
+            self.reference + other.reference,
+            self.predicted + other.predicted,
+        )
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A score and the range in which 95 of 100 such cohorts would have it."""
+
+    score: float
+    low: float
+    """NaN, like `high`, if fewer than two patients leave nothing to vary."""
+    high: float
 
 
 def count_confusion(
@@ -31,26 +70,137 @@ def count_confusion(
     return np.bincount(pairs, minlength=side**2).reshape(side, side).astype(np.int64)
 
 
-def dice(confusion: NDArray[np.int64]) -> list[float | None]:
-    """Return Dice, 2 TP / (2 TP + FP + FN), of each class; None where neither image has it."""
-    hit, reference, predicted = _marginals(confusion)
-    return _ratios(2 * hit, reference + predicted)
+def overlap_of(confusion: NDArray[np.int64]) -> Overlap:
+    """Return the pixels of the classes, without background, in and between both images."""
+    return Overlap(
+        confusion.diagonal()[1:].copy(), confusion.sum(axis=1)[1:], confusion.sum(axis=0)[1:]
+    )
 
 
-def iou(confusion: NDArray[np.int64]) -> list[float | None]:
-    """Return IoU, TP / (TP + FP + FN), of each class; None where neither image has it."""
-    hit, reference, predicted = _marginals(confusion)
-    return _ratios(hit, reference + predicted - hit)
+def near_boundary(
+    values: NDArray[np.uint8], scored: NDArray[np.bool_], distance: int
+) -> NDArray[np.bool_]:
+    """Return the scored pixels that have another value no further away than a distance.
+
+    This is the band of Boundary IoU (Cheng 2021), of all classes at once: what eroding each
+    class with a square of side 2 distance + 1 takes away. Pixels that are not scored and the
+    edges of the array make no boundary.
+
+    Parameters
+    ----------
+    values
+        Values up to 253, (H, W).
+    scored
+        Where something is known, (H, W).
+    distance
+        Rows or columns, whichever are more.
+    """
+    side = 2 * distance + 1
+    shifted = values + np.uint8(1)
+    low = ndimage.minimum_filter(np.where(scored, shifted, 255), side, mode="nearest")
+    high = ndimage.maximum_filter(np.where(scored, shifted, 0), side, mode="nearest")
+    band: NDArray[np.bool_] = scored & (low != high)
+    return band
 
 
-def _marginals(
-    confusion: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    return confusion.diagonal()[1:], confusion.sum(axis=1)[1:], confusion.sum(axis=0)[1:]
+def count_boundary(
+    reference: NDArray[np.uint8],
+    predicted: NDArray[np.uint8],
+    bands: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    class_count: int,
+) -> Overlap:
+    """Return the pixels of the classes within the bands of the reference and the prediction."""
+    ours, theirs = bands
+    both = ours & theirs & (reference == predicted)
+    parts = (reference[both], reference[ours], predicted[theirs])
+    return Overlap(*(np.bincount(part, minlength=class_count + 1)[1:] for part in parts))
 
 
-def _ratios(part: NDArray[np.int64], whole: NDArray[np.int64]) -> list[float | None]:
-    return [
-        count / total if total else None
-        for count, total in zip(part.tolist(), whole.tolist(), strict=True)
-    ]
+def score_columns(
+    pixels: Overlap, band: Overlap, round_trip: Overlap, lattice: Overlap, mpp: float
+) -> dict[str, list[Any]]:
+    """Return name -> value of each class for all that is known of a slide.
+
+    Parameters
+    ----------
+    pixels, band
+        Of the label image, whole and within the bands along the outlines.
+    round_trip
+        Of the reference labels carried to the lattice and back.
+    lattice
+        Of the samples.
+    mpp
+        Microns per pixel.
+    """
+    pixel_mm2 = (mpp / 1000) ** 2
+    columns = {
+        "dice": pixels.dice(),
+        "iou": pixels.iou(),
+        "boundary_iou": band.iou(),
+        "round_trip_dice": round_trip.dice(),
+        "round_trip_iou": round_trip.iou(),
+        "lattice_dice": lattice.dice(),
+        "lattice_iou": lattice.iou(),
+        "reference_mm2": pixels.reference * pixel_mm2,
+        "predicted_mm2": pixels.predicted * pixel_mm2,
+    }
+    for prefix, overlap in (("", pixels), ("boundary_", band)):
+        for part in ("hit", "reference", "predicted"):
+            columns[f"{prefix}{part}_px"] = getattr(overlap, part)
+    return {name: values.tolist() for name, values in columns.items()}
+
+
+def bootstrap(
+    overlap: Overlap,
+    patients: Sequence[str],
+    measure: Callable[[Overlap], NDArray[np.float64]],
+    *,
+    samples: int = 2000,
+    seed: int = 1,
+) -> list[Interval]:
+    """Return the score of each class over a cohort, and of their mean last.
+
+    The pixels of all slides are summed before the score is taken. Whole patients are drawn
+    again, as slides of one patient say less than those of several.
+
+    Parameters
+    ----------
+    overlap
+        Of each slide, (slides, classes).
+    patients
+        Patient of each slide.
+    measure
+        `Overlap.dice` or `Overlap.iou`.
+    samples
+        Cohorts drawn with replacement.
+    seed
+        Of the draws.
+    """
+    names = sorted(set(patients))
+    member = np.array([[patient == name for patient in patients] for name in names], np.int64)
+    whole = _with_mean(measure(_weighted(overlap, np.ones((1, len(patients)), np.int64))))[0]
+    low = high = np.full(len(whole), np.nan)
+    if len(names) > 1:
+        random = np.random.default_rng(seed)
+        times = random.multinomial(len(names), [1 / len(names)] * len(names), size=samples)
+        drawn = _with_mean(measure(_weighted(overlap, times @ member)))  # (samples, classes + 1)
+        known = ~np.isnan(whole)
+        low, high = np.full((2, len(whole)), np.nan)
+        low[known], high[known] = np.nanpercentile(drawn[:, known], (2.5, 97.5), axis=0)
+    return [Interval(*row) for row in zip(whole.tolist(), low.tolist(), high.tolist(), strict=True)]
+
+
+def _weighted(overlap: Overlap, times: NDArray[np.int64]) -> Overlap:
+    """Return the sums over slides that occur several times, (samples, classes)."""
+    return Overlap(times @ overlap.hit, times @ overlap.reference, times @ overlap.predicted)
+
+
+def _with_mean(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return scores, (n, classes), and their mean over the known classes, (n, classes + 1)."""
+    known = ~np.isnan(scores)
+    total = np.where(known, scores, 0).sum(axis=1, keepdims=True)
+    return np.concatenate([scores, _ratio(total, known.sum(axis=1, keepdims=True))], axis=1)
+
+
+def _ratio(part: NDArray[np.number], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)

@@ -117,7 +117,7 @@ def _check_patients(path: Path, sheet: pd.DataFrame) -> None:
             split: ", ".join(group["slide"]) for split, group in rows.groupby("split", sort=False)
         }
         if len(splits) > 1:
-            found = " and ".join(f"{split} ({slides})" for split, slides in splits.items())
+            found = " and ".join(f"{split!s} ({slides})" for split, slides in splits.items())
             raise UsageError(
                 f"{path}: the patient '{patient}' is in the splits {found}; put all slides of a"
                 " patient into one split"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,89 +10,131 @@ import numpy as np
 from tqdm import tqdm
 
 from lds_path.errors import LabelsError
-from lds_path.formats.annotations import read_polygons
-from lds_path.formats.labels import label_blocks, open_labels
+from lds_path.formats.labels import Block, label_blocks, open_labels
+from lds_path.formats.legend import IGNORE, IGNORED_CLASSES, Legend
 from lds_path.formats.manifest import read_manifest, run_stage
-from lds_path.formats.reference import IGNORE, LabelPolygons, open_reference
+from lds_path.formats.mask import open_mask
+from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
+from lds_path.formats.reference import open_reference
+from lds_path.formats.score_table import (
+    CONFUSION_NAME,
+    PICTURE_NAME,
+    SCORES_NAME,
+    draw_confusion,
+    write_confusion,
+    write_scores,
+)
 from lds_path.geometry import Size
-from lds_path.scores import count_confusion, dice, iou
+from lds_path.mesh import build_mesh
+from lds_path.mosaic import Mosaic, canvas_of
+from lds_path.round_trip import lattice_labels, lattice_shares
+from lds_path.scores import (
+    count_boundary,
+    count_confusion,
+    near_boundary,
+    overlap_of,
+    score_columns,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from lds_path.classes import LabelClass
-    from lds_path.formats.labels import Block, Labels
+    from lds_path.formats.labels import Labels
     from lds_path.formats.manifest import Manifest
     from lds_path.formats.reference import Reference
+    from lds_path.geometry import Region
+    from lds_path.mesh import Mesh
+    from lds_path.scores import Overlap
 
-SCORES_NAME = "scores.tsv"
-CONFUSION_NAME = "confusion.tsv"
-BACKGROUND = "background"
 BLOCK = 2048
 
 
 def evaluate(
     tile: Path,
+    detect: Path,
+    segment: list[Path],
     stitch: Path,
     labels: Path,
     output: Path,
     *,
     roi: Path | None = None,
+    class_map: Mapping[str, str] | None = None,
+    ignore: tuple[str, ...] = IGNORED_CLASSES,
+    unlabelled: str = "background",
+    boundary_um: float = 5.0,
     strict: bool = False,
 ) -> Manifest:
     """Score a label image at the working resolution, block by block.
 
-    Where the reference is 0 it says background: a class predicted there is wrong. Reference
-    pixels of value 255 are not scored, nor is anything outside the region of interest.
+    Besides, two scores that do not compare with those of other methods: the round trip, that of
+    the reference labels themselves carried to the lattice and back, which is the most that a
+    network could reach with these sampling grids; and the lattice's, where each sample counts
+    once, at the place where the network saw it.
 
     Parameters
     ----------
-    tile, stitch
+    tile, detect, stitch
         Folders of these stages.
+    segment
+        Folders of all shards.
     labels
         Reference labels: GeoJSON of QuPath, or a label image of the slide's size.
     output
-        Folder to write: `scores.tsv` with Dice and IoU of each class, and `confusion.tsv`.
+        Folder to write: `scores.tsv`, `confusion.tsv` and `confusion.png`.
     roi
-        GeoJSON of the areas that were annotated; the whole slide when not given.
+        GeoJSON of the areas that were annotated; the whole slide when not given. Nothing outside
+        is scored.
+    class_map, ignore, unlabelled
+        See `Legend`. Where the reference says background, a class predicted there is wrong.
+    boundary_um
+        Width of the band inside the outlines in which Boundary IoU is measured.
     strict
         Raise instead of putting the slide in quarantine.
     """
 
     def work(folder: Path) -> Mapping[str, Any]:
         manifest = read_manifest(tile)
-        with open_labels(stitch / f"{manifest.slide}.labels.ome.tif") as predicted:
-            annotation = _open_annotation(labels, roi, manifest.results, predicted.classes)
-            counts = _count(annotation, predicted, manifest.results)
-            scores = _score(counts, predicted.classes, manifest.results["mpp"])
-        _write_scores(folder / SCORES_NAME, manifest.slide, scores)
-        _write_confusion(folder / CONFUSION_NAME, counts, [each.name for each in scores])
-        return _results(scores, counts, manifest.results["mpp"])
+        mpp = float(manifest.results["mpp"])
+        with (
+            open_labels(stitch / f"{manifest.slide}.labels.ome.tif") as predicted,
+            Predictions([shard / PREDICTIONS_NAME for shard in segment]) as predictions,
+        ):
+            names = {each.value: each.name for each in predicted.classes}
+            known = tuple(names.get(value, "") for value in range(1, max(names) + 1))
+            legend = Legend(known, class_map or {}, ignore, unlabelled)
+            reference = _open_reference(labels, roi, manifest.results, legend)
+            annotation = _Annotation(labels, reference, predicted.classes)
+            mosaic = _open_mosaic(annotation, predictions, detect, manifest.results)
+            band = max(1, round(boundary_um / mpp))
+            tally = _score_pixels(annotation, predicted, mosaic, manifest.results, band)
+            lattice = overlap_of(_score_samples(annotation, predictions))
+        classes = [each.name for each in predicted.classes]
+        pixels, trip = overlap_of(tally.confusion), overlap_of(tally.round_trip)
+        columns = score_columns(pixels, tally.boundary, trip, lattice, mpp)
+        write_scores(folder / SCORES_NAME, manifest.slide, classes, columns)
+        write_confusion(folder / CONFUSION_NAME, tally.confusion, classes)
+        draw_confusion(folder / PICTURE_NAME, tally.confusion, classes)
+        return _results(classes, columns, float(tally.confusion.sum()) * (mpp / 1000) ** 2)
 
+    shards = {f"segment_{index}": path for index, path in enumerate(segment, start=1)}
+    inputs = {"tile": tile, "detect": detect, **shards, "stitch": stitch, "labels": labels}
     return run_stage(
         "evaluate",
         output,
         work,
-        inputs={"tile": tile, "stitch": stitch, "labels": labels}
-        | ({"roi": roi} if roi is not None else {}),
-        parameters={},
+        inputs=inputs | ({"roi": roi} if roi is not None else {}),
+        parameters={
+            "class_map": dict(class_map or {}),
+            "ignore": ignore,
+            "unlabelled": unlabelled,
+            "boundary_um": boundary_um,
+        },
         strict=strict,
     )
-
-
-@dataclass(frozen=True)
-class _Score:
-    """How well one class was found."""
-
-    name: str
-    dice: float | None
-    """None where neither the reference nor the label image has the class."""
-    iou: float | None
-    reference_mm2: float
-    predicted_mm2: float
 
 
 @dataclass(frozen=True)
@@ -101,62 +143,127 @@ class _Annotation:
 
     path: Path
     reference: Reference
-    roi: Reference | None
-    values: Sequence[int]
+    classes: Sequence[LabelClass]
 
-    def read(self, place: Block) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """Return the number of each pixel's class, from 1, and which pixels are scored."""
-        values = self.reference.read(place.left, place.top, place.size)
-        scored = values != IGNORE
-        if self.roi is not None:
-            scored &= self.roi.read(place.left, place.top, place.size) > 0
-        numbers = _numbers(self.values)[values]
-        unknown = scored & (numbers == IGNORE)
-        if unknown.any():
-            known = ", ".join(str(value) for value in self.values)
-            raise LabelsError(
-                f"{self.path} has the value {values[unknown][0]}, but the classes of the model"
-                f" have {known}; use these, 0 for background and {IGNORE} for what is not known"
-            )
-        return numbers, scored
+    def read(self, left: int, top: int, size: Size) -> NDArray[np.uint8]:
+        """Return the number of each pixel's class, from 1; 0 is background, 255 not known."""
+        return self.numbers[self.reference.read(left, top, size)]
+
+    @property
+    def numbers(self) -> NDArray[np.uint8]:
+        """The table from label value to number of the class."""
+        numbers = np.full(256, IGNORE, np.uint8)
+        numbers[0] = 0
+        for number, each in enumerate(self.classes, start=1):
+            numbers[each.value] = number
+        return numbers
 
 
-def _open_annotation(
-    labels: Path, roi: Path | None, tile: Mapping[str, Any], classes: Sequence[LabelClass]
-) -> _Annotation:
-    names = {each.value: each.name for each in classes}
-    reference = open_reference(
+@dataclass
+class _Tally:
+    """What is counted over the pixels of a slide."""
+
+    confusion: NDArray[np.int64]
+    round_trip: NDArray[np.int64]
+    """The confusion that a perfect network would leave."""
+    boundary: Overlap
+
+
+def _open_reference(
+    labels: Path, roi: Path | None, tile: Mapping[str, Any], legend: Legend
+) -> Reference:
+    return open_reference(
         labels,
-        classes=[names.get(value, "") for value in range(1, max(names) + 1)],
+        legend=legend,
         slide=Size(tile["width"], tile["height"]),
         bounds_l0=Size(tile["width_l0"], tile["height_l0"]),
         downsample=tile["downsample"],
+        roi=roi,
     )
-    area = None
-    if roi is not None:
-        areas = tuple(area for _, area in read_polygons(roi))
-        area = LabelPolygons(areas, (1,) * len(areas), tile["downsample"])
-    return _Annotation(labels, reference, area, list(names))
 
 
-def _count(
-    annotation: _Annotation, predicted: Labels, tile: Mapping[str, Any]
-) -> NDArray[np.int64]:
-    """Return the confusion of the whole slide."""
-    numbers = _numbers(annotation.values)
-    counts = np.zeros((len(annotation.values) + 1,) * 2, np.int64)
-    places = label_blocks(Size(tile["width"], tile["height"]), BLOCK)
-    for place in tqdm(places, unit="block", desc="evaluate", disable=None):
-        reference, scored = annotation.read(place)
-        if scored.any():
-            found = numbers[_read_working(predicted, place, tile["mpp"])]
-            counts += count_confusion(reference[scored], found[scored], len(annotation.values))
-    if not counts.any():
+def _open_mosaic(
+    annotation: _Annotation, predictions: Predictions, detect: Path, tile: Mapping[str, Any]
+) -> Mosaic:
+    """Return the mosaic of the reference labels, carried to the lattices and back."""
+    count = len(annotation.classes) + 1
+
+    def read_mesh(index: int) -> Mesh:
+        prediction = predictions.read(index)
+        drawn = _read_region(annotation, prediction.region)
+        shares = lattice_shares(drawn, prediction.positions, count)
+        return build_mesh(shares, prediction.positions, prediction.region.size)
+
+    manifest = read_manifest(detect)
+    return Mosaic(
+        canvas_of(tile, None),
+        predictions.regions,
+        read_mesh,
+        open_mask(detect, manifest.results["mask_downsample"]),
+        values=range(count),
+        overlap=manifest.parameters["overlap"],
+    )
+
+
+def _read_region(annotation: _Annotation, region: Region) -> NDArray[np.uint8]:
+    return annotation.read(region.left, region.top, region.size)
+
+
+def _score_pixels(
+    annotation: _Annotation, predicted: Labels, mosaic: Mosaic, tile: Mapping[str, Any], band: int
+) -> _Tally:
+    """Return the counts of the whole slide."""
+    size, count = Size(tile["width"], tile["height"]), len(annotation.classes)
+    tally = _Tally(_no_confusion(count), _no_confusion(count), overlap_of(_no_confusion(count)))
+    for place in tqdm(label_blocks(size, BLOCK), unit="block", desc="evaluate", disable=None):
+        wide = _widen(place, band, size)
+        drawn = annotation.read(wide.left, wide.top, wide.size)
+        x, y = place.left - wide.left, place.top - wide.top
+        inner = np.s_[y : y + place.size.height, x : x + place.size.width]
+        scored = drawn != IGNORE
+        if not scored[inner].any():
+            continue
+        found = annotation.numbers[_read_working(predicted, wide, tile["mpp"])]
+        inside = scored[inner]
+        tally.confusion += count_confusion(drawn[inner][inside], found[inner][inside], count)
+        bands = tuple(near_boundary(each, scored, band)[inner] for each in (drawn, found))
+        tally.boundary += count_boundary(drawn[inner], found[inner], (bands[0], bands[1]), count)
+        trip = mosaic.paint(place.left, place.top, place.size).labels
+        tally.round_trip += count_confusion(drawn[inner][inside], trip[inside], count)
+    if not tally.confusion.any():
         raise LabelsError(
             f"{annotation.path} and the region of interest leave no pixel to score; check that"
             " they belong to this slide"
         )
-    return counts
+    return tally
+
+
+def _score_samples(annotation: _Annotation, predictions: Predictions) -> NDArray[np.int64]:
+    """Return the confusion of the lattices' samples that lie on a labelled class."""
+    count = len(annotation.classes)
+    confusion = _no_confusion(count)
+    for region in tqdm(predictions.regions, unit="region", desc="lattices", disable=None):
+        drawn = _read_region(annotation, region)
+        if ((drawn == 0) | (drawn == IGNORE)).all():
+            continue
+        prediction = predictions.read(region.index)
+        reference = lattice_labels(drawn, prediction.positions)
+        labelled = (reference != 0) & (reference != IGNORE)
+        found = prediction.probability.argmax(axis=0).astype(np.uint8) + np.uint8(1)
+        confusion += count_confusion(reference[labelled], found[labelled], count)
+    return confusion
+
+
+def _no_confusion(class_count: int) -> NDArray[np.int64]:
+    return np.zeros((class_count + 1, class_count + 1), np.int64)
+
+
+def _widen(place: Block, reach: int, size: Size) -> Block:
+    """Return the block and what surrounds it, within the slide."""
+    left, top = max(place.left - reach, 0), max(place.top - reach, 0)
+    right = min(place.left + place.size.width + reach, size.width)
+    bottom = min(place.top + place.size.height + reach, size.height)
+    return Block(left, top, Size(right - left, bottom - top))
 
 
 def _read_working(labels: Labels, place: Block, mpp: float) -> NDArray[np.uint8]:
@@ -171,57 +278,15 @@ def _read_working(labels: Labels, place: Block, mpp: float) -> NDArray[np.uint8]
     return window[np.ix_(rows - top, columns - left)]
 
 
-def _numbers(values: Sequence[int]) -> NDArray[np.uint8]:
-    """Return the table from label value to number of the class, from 1; 255 if unknown."""
-    numbers = np.full(256, IGNORE, np.uint8)
-    numbers[0] = 0
-    numbers[list(values)] = np.arange(1, len(values) + 1)
-    return numbers
-
-
-def _score(counts: NDArray[np.int64], classes: Iterable[LabelClass], mpp: float) -> list[_Score]:
-    pixel_mm2 = (mpp / 1000) ** 2
-    drawn, found = counts.sum(axis=1).tolist()[1:], counts.sum(axis=0).tolist()[1:]
-    columns = zip(classes, dice(counts), iou(counts), drawn, found, strict=True)
-    return [
-        _Score(each.name, overlap, ratio, reference * pixel_mm2, predicted * pixel_mm2)
-        for each, overlap, ratio, reference, predicted in columns
-    ]
-
-
-def _write_scores(path: Path, slide: str, scores: Sequence[_Score]) -> None:
-    rows = [
-        [
-            slide,
-            each.name,
-            *map(_cell, (each.dice, each.iou, each.reference_mm2, each.predicted_mm2)),
-        ]
-        for each in scores
-    ]
-    _write_table(path, ["slide", "class", "dice", "iou", "reference_mm2", "predicted_mm2"], rows)
-
-
-def _write_confusion(path: Path, counts: NDArray[np.int64], names: Sequence[str]) -> None:
-    """Write the counts of pixels: a row for each reference class, a column for each predicted."""
-    header = [BACKGROUND, *names]
-    rows = [[name, *map(str, row)] for name, row in zip(header, counts.tolist(), strict=True)]
-    _write_table(path, ["reference", *header], rows)
-
-
-def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
-
-
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.6f}"
-
-
-def _results(scores: Sequence[_Score], counts: NDArray[np.int64], mpp: float) -> dict[str, Any]:
+def _results(
+    classes: Sequence[str], columns: Mapping[str, Sequence[Any]], scored_mm2: float
+) -> dict[str, Any]:
+    """Return the columns by class for the manifest, where NaN is nothing."""
     results: dict[str, Any] = {
-        field: {each.name: getattr(each, field) for each in scores}
-        for field in ("dice", "iou", "reference_mm2", "predicted_mm2")
+        name: {
+            each: None if math.isnan(value) else value
+            for each, value in zip(classes, values, strict=True)
+        }
+        for name, values in columns.items()
     }
-    return results | {"scored_mm2": float(counts.sum()) * (mpp / 1000) ** 2}
+    return results | {"scored_mm2": scored_mm2}

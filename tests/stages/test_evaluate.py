@@ -11,10 +11,19 @@ from lds_path.classes import LabelClass
 from lds_path.errors import LabelsError
 from lds_path.formats.labels import label_blocks, write_labels
 from lds_path.formats.manifest import run_stage
-from lds_path.geometry import Size
+from lds_path.formats.predictions import (
+    PREDICTIONS_NAME,
+    Prediction,
+    PredictionWriter,
+    encode_grid,
+)
+from lds_path.formats.regions import REGIONS_NAME, write_regions
+from lds_path.geometry import Frame, Region, Size
+from lds_path.round_trip import lattice_labels
 from lds_path.stages.evaluate import evaluate
 
 MPP = 0.5
+LATTICE = Size(24, 20)
 CLASSES = [
     LabelClass(1, "Stroma", (200, 120, 160)),
     LabelClass(2, "Gland", (0, 128, 255)),
@@ -30,8 +39,8 @@ def paint(size, *boxes):
     return labels
 
 
-def save_stages(folder, predicted, *, size=None, scale=1, downsample=1.0):
-    """Write what tile and stitch would have, and return the folders."""
+def save_stages(folder, predicted, *, size=None, scale=1, downsample=1.0, lattice=LATTICE):
+    """Write what the stages before would have, and return the folders as evaluate takes them."""
     size = size or Size(predicted.shape[1], predicted.shape[0])
     tile = {
         "width": size.width,
@@ -43,6 +52,17 @@ def save_stages(folder, predicted, *, size=None, scale=1, downsample=1.0):
         "width_l0": round(size.width * downsample),
         "height_l0": round(size.height * downsample),
     }
+    region = Region(0, 0, 0, size, lattice)
+
+    def detect(path):
+        Image.fromarray(np.full((10, 10), 255, np.uint8)).save(path / "tissue.png")
+        write_regions(path / REGIONS_NAME, [region], [1.0], Frame(MPP, downsample))
+        return {"mask_downsample": max(size.width, size.height) / 10}
+
+    def segment(path):
+        with PredictionWriter(path / PREDICTIONS_NAME) as writer:
+            writer.write(predict(region, predicted))
+        return {"classes": [{"value": one.value, "name": one.name} for one in CLASSES]}
 
     def stitch(path):
         extent = Size(predicted.shape[1], predicted.shape[0])
@@ -56,8 +76,27 @@ def save_stages(folder, predicted, *, size=None, scale=1, downsample=1.0):
 
     run_stage("tile", folder / "tile", lambda _: tile, inputs={}, parameters={}, slide="S1")
     above = {"tile": folder / "tile"}
+    overlap = {"overlap": 0}
+    run_stage("detect", folder / "detect", detect, inputs=above, parameters=overlap)
+    run_stage("segment", folder / "segment", segment, inputs=above, parameters={})
     run_stage("stitch", folder / "stitch", stitch, inputs=above, parameters={})
-    return folder / "tile", folder / "stitch"
+    return folder / "tile", folder / "detect", [folder / "segment"], folder / "stitch"
+
+
+def predict(region, labels):
+    """Return the labels at the samples of a uniform grid, as a sure network would say."""
+    axes = [
+        (np.arange(count) + 0.5) / count * 2 - 1
+        for count in (region.lattice.width, region.lattice.height)
+    ]
+    positions = np.stack(np.meshgrid(*axes), axis=-1)
+    found = lattice_labels(labels, positions.astype(np.float32))
+    return Prediction(
+        region=region,
+        probability=np.stack([(found == one.value) * np.uint8(255) for one in CLASSES]),
+        grid=encode_grid(positions),
+        density=np.ones((2, 2), np.float16),
+    )
 
 
 def save_polygons(path, *objects):
@@ -198,8 +237,8 @@ def test_a_value_without_a_class_is_named(tmp_path):
     folders = save_stages(tmp_path, paint(Size(100, 80)))
     Image.fromarray(paint(Size(100, 80), (9, 0, 0, 5, 5))).save(tmp_path / "reference.png")
     reason = quarantine_reason(folders, tmp_path / "reference.png", tmp_path)
-    assert "value 9" in reason
-    assert "1, 2, 3" in reason
+    assert "the label value 9" in reason
+    assert "1 Stroma, 2 Gland, 3 Tumor" in reason
 
 
 def test_a_polygon_of_an_unknown_class_is_named(tmp_path):
@@ -218,4 +257,67 @@ def test_a_region_of_interest_beside_the_slide_is_named(tmp_path):
     Image.fromarray(paint(Size(100, 80))).save(tmp_path / "reference.png")
     roi = save_polygons(tmp_path / "roi.geojson", ("", shapely.box(500, 500, 600, 600)))
     reason = quarantine_reason(folders, tmp_path / "reference.png", tmp_path, roi=roi)
+    assert "roi.geojson has 1 of 1 objects outside the slide" in reason
+
+
+def test_labels_that_say_nothing_are_named(tmp_path):
+    folders = save_stages(tmp_path, paint(Size(100, 80)))
+    Image.fromarray(np.full((80, 100), 255, np.uint8)).save(tmp_path / "reference.png")
+    reason = quarantine_reason(folders, tmp_path / "reference.png", tmp_path)
     assert "no pixel to score" in reason
+
+
+@pytest.mark.parametrize(
+    ("unlabelled", "stroma", "tumor"),
+    [("background", 0, 0.5), ("ignore", None, 1), ("Stroma", 1, 1)],
+)
+def test_pixels_without_annotation_count_as_asked_for(tmp_path, unlabelled, stroma, tumor):
+    predicted = paint(Size(100, 80), (3, 20, 20, 40, 40))
+    reference = save_polygons(tmp_path / "a.geojson", ("Krebs", shapely.box(20, 20, 40, 40)))
+    if unlabelled == "background":
+        predicted[50:70, 50:70] = 3
+    folders = save_stages(tmp_path, predicted)
+    options = {"class_map": {"Krebs": "Tumor"}, "unlabelled": unlabelled}
+    results = evaluate(*folders, reference, tmp_path / "out", **options).results
+    assert results["iou"] == {"Stroma": stroma, "Gland": None, "Tumor": tumor}
+
+
+def test_boundary_iou_is_that_of_bands_along_the_outlines(tmp_path):
+    size = Size(2100, 300)
+    predicted, reference = (paint(size, (3, 2000, 100, right, 200)) for right in (2060, 2050))
+    Image.fromarray(reference).save(tmp_path / "reference.png")
+    folders = save_stages(tmp_path, predicted)
+    results = evaluate(*folders, tmp_path / "reference.png", tmp_path / "out", boundary_um=5)
+
+    def band(width):
+        inside = np.zeros((100, width), bool)
+        inside[10:-10, 10:-10] = True
+        return np.pad(~inside, ((0, 0), (0, 60 - width)))
+
+    ours, theirs = band(60), band(50)
+    expected = (ours & theirs).sum() / (ours | theirs).sum()
+    assert results.results["boundary_iou"]["Tumor"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("lattice", "ceiling"), [(Size(60, 40), 0.97), (Size(6, 4), 0.6)])
+def test_the_round_trip_is_the_ceiling_of_the_sampling(tmp_path, lattice, ceiling):
+    size = Size(480, 320)
+    reference = paint(size, *((3, left, 100, left + 40, 240) for left in range(60, 420, 80)))
+    Image.fromarray(reference).save(tmp_path / "reference.png")
+    folders = save_stages(tmp_path, paint(size), lattice=lattice)
+    results = evaluate(*folders, tmp_path / "reference.png", tmp_path / "out").results
+    found = results["round_trip_dice"]["Tumor"]
+    assert found >= ceiling if ceiling > 0.9 else found < ceiling
+    assert results["dice"]["Tumor"] == 0
+
+
+def test_the_lattices_score_counts_each_sample_once(tmp_path):
+    size = Size(240, 200)
+    predicted = paint(size, (3, 0, 0, 120, 200))
+    reference = paint(size, (3, 0, 0, 60, 200), (0, 200, 0, 240, 200))
+    Image.fromarray(reference).save(tmp_path / "reference.png")
+    folders = save_stages(tmp_path, predicted)
+    results = evaluate(*folders, tmp_path / "reference.png", tmp_path / "out").results
+    assert results["lattice_iou"]["Tumor"] == 6 / 12
+    assert results["lattice_iou"]["Stroma"] == 8 / 14
+    assert (tmp_path / "out" / "confusion.png").is_file()
