@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812 - the usual name
 
 from lds_path.errors import TrainingError
 from lds_path.network.device import mixed_precision
 from lds_path.network.grid import sample_area
-from lds_path.network.losses import edge_loss, segmentation_loss
+from lds_path.network.losses import edge_loss, point_loss, segmentation_loss, target_density
 from lds_path.network.warp import warp, warp_labels
+from lds_path.recipe import PRESETS, Recipe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,26 +25,9 @@ if TYPE_CHECKING:
     from lds_path.geometry import Size
     from lds_path.network.segmenter import Segmenter
 
-EDGE_DECAY = 0.9
-WEIGHT_DECAY = 1e-4
+__all__ = ["PRESETS", "Recipe", "Trainer", "learning_rate_share", "tune_dice"]
+
 WARM_UP_STEPS = 50
-LARGEST_GRADIENT = 5.0
-STAIN_JITTER = 0.15
-BRIGHTNESS_JITTER = 0.05
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How long and how fast to train."""
-
-    steps: int
-    learning_rate: float
-    """Highest learning rate of the segmentation network; it rises, then falls as a cosine."""
-    density_learning_rate: float
-    """The same for the density network."""
-    edge_weight: float
-    """Weight of the edge loss at the start; it falls to zero at the end."""
-    seed: int
 
 
 @dataclass
@@ -62,7 +47,8 @@ class Trainer:
             {"params": self.segmenter.network.parameters(), "lr": recipe.learning_rate},
             {"params": self.segmenter.density.parameters(), "lr": recipe.density_learning_rate},
         ]
-        self.optimizer = torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY)
+        make = torch.optim.Adam if recipe.optimizer == "Adam" else torch.optim.AdamW
+        self.optimizer = make(groups, weight_decay=recipe.weight_decay)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.device.type == "cuda")
         self._rates = [float(group["lr"]) for group in self.optimizer.param_groups]
 
@@ -79,7 +65,7 @@ class Trainer:
         Returns
         -------
         float
-            Segmentation loss.
+            Segmentation loss, with that of the points.
         float
             Edge loss, not weighted.
 
@@ -91,11 +77,14 @@ class Trainer:
         recipe = self.recipe
         progress = number / recipe.steps
         for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
-            group["lr"] = rate * learning_rate_share(number, recipe.steps)
+            group["lr"] = rate * learning_rate_share(number, recipe.steps, recipe.schedule)
         self.segmenter.train()
         random = np.random.default_rng([recipe.seed, 1, number])
-        segmentation, edge = self._losses(batch.to(self.device), random)
-        loss = segmentation + recipe.edge_weight * (1 - progress) ** EDGE_DECAY * edge
+        batch = batch.to(self.device)
+        if progress < recipe.view_blur:
+            batch = replace(batch, view=_blur_view(batch.view, random))
+        segmentation, edge = self._losses(batch, random)
+        loss = segmentation + recipe.edge_weight * (1 - progress) ** recipe.edge_decay * edge
         if not bool(torch.isfinite(loss)):
             raise TrainingError(
                 f"the loss is {loss.item()} at step {number + 1}; lower `learning_rate`"
@@ -105,26 +94,69 @@ class Trainer:
         return float(segmentation.detach()), float(edge.detach())
 
     def _losses(self, batch: Batch, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-        stain, gain = _draw_stain(random, batch.view)
+        recipe = self.recipe
+        stain, gain = self._draw_stain(random, batch.view)
+        wanted = _wanted_density(batch, recipe)
         with mixed_precision(self.device):
-            density, grid = self.segmenter.sample(_recolour(batch.view, stain, gain), self.lattice)
+            view = _recolour(batch.view, stain, gain)
+            oracle = wanted if recipe.oracle else None
+            density, grid = self.segmenter.sample(view, self.lattice, oracle)
             warped = _recolour(warp(batch.levels, grid), stain, gain)
             logits = self.segmenter.classify(warped)
+        loss = self._segmentation_loss(logits, grid, batch)
+        if recipe.point_weight > 0:
+            points = self._draw_points(random, len(grid))
+            weights = self._class_weights()
+            at_points = point_loss(logits, grid, batch.fractions[0], points, class_weights=weights)
+            loss = loss + recipe.point_weight * at_points
+        return loss, edge_loss(density, wanted, kind=recipe.edge_loss)
+
+    def _segmentation_loss(self, logits: Tensor, grid: Tensor, batch: Batch) -> Tensor:
+        recipe = self.recipe
         target, labelled = warp_labels(batch.fractions, grid)
-        weight = sample_area(grid) * labelled
-        return segmentation_loss(logits, target, weight), edge_loss(density, batch.edges)
+        return segmentation_loss(
+            logits,
+            target,
+            sample_area(grid) ** recipe.area_power * labelled,
+            dice=recipe.dice_weight,
+            cross_entropy=recipe.cross_entropy_weight,
+            class_weights=self._class_weights(),
+        )
+
+    def _class_weights(self) -> Tensor | None:
+        weights = self.recipe.class_weights
+        return torch.tensor(weights, device=self.device) if weights else None
+
+    def _draw_points(self, random: np.random.Generator, regions: int) -> Tensor:
+        """Return places between the outermost samples of the lattice, (B, n, 2)."""
+        most = [1 - 1 / self.lattice.width, 1 - 1 / self.lattice.height]
+        points = random.uniform(-1, 1, (regions, self.recipe.points, 2)) * most
+        return torch.tensor(points, dtype=torch.float32, device=self.device)
+
+    def _draw_stain(self, random: np.random.Generator, view: Tensor) -> tuple[Tensor, Tensor]:
+        """Return exponents (B, 3, 1, 1) and gains (B, 1, 1, 1) near one."""
+        recipe, regions = self.recipe, len(view)
+        stain = np.exp(random.normal(0, recipe.stain_jitter, (regions, 3, 1, 1)))
+        gain = np.exp(random.normal(0, recipe.brightness_jitter, (regions, 1, 1, 1)))
+        like = {"dtype": torch.float32, "device": view.device}
+        return torch.tensor(stain, **like), torch.tensor(gain, **like)  # type: ignore[arg-type]
 
     def _descend(self, loss: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimizer)
-        torch.nn.utils.clip_grad_norm_(self.segmenter.parameters(), LARGEST_GRADIENT)
+        if self.recipe.largest_gradient is not None:
+            torch.nn.utils.clip_grad_norm_(
+                self.segmenter.parameters(), self.recipe.largest_gradient
+            )
         self.scaler.step(self.optimizer)
         self.scaler.update()
 
 
-def learning_rate_share(number: int, steps: int) -> float:
-    """Return the learning rate at a step as a share of the highest: a short rise, then a cosine."""
+def learning_rate_share(number: int, steps: int, schedule: str = "cosine") -> float:
+    """Return the learning rate at a step as a share of the highest; see `Recipe.schedule`."""
+    if schedule == "steps":
+        return 0.1 ** sum(number >= share * steps for share in (0.4, 0.8))
     warm_up = min(WARM_UP_STEPS, steps / 10)
     if number < warm_up:
         return (number + 1) / (warm_up + 1)
@@ -133,20 +165,26 @@ def learning_rate_share(number: int, steps: int) -> float:
 
 @torch.inference_mode()
 def tune_dice(
-    segmenter: Segmenter, cache: RegionCache, lattice: Size, device: torch.device
+    segmenter: Segmenter,
+    cache: RegionCache,
+    lattice: Size,
+    device: torch.device,
+    *,
+    recipe: Recipe | None = None,
 ) -> NDArray[np.float64]:
     """Return the Dice of each class over regions, (C,); NaN for a class that nobody sees.
 
     The samples count by the area that they stand for, so that it estimates the Dice at full
-    resolution.
+    resolution. A recipe with `oracle` samples by the reference labels here too.
     """
     segmenter.eval()
     count = segmenter.spec.class_count
     sums = torch.zeros(3, count, dtype=torch.float64)
     for index in range(len(cache)):
         batch = cache.read(index).to(device)
+        oracle = _wanted_density(batch, recipe) if recipe and recipe.oracle else None
         with mixed_precision(device):
-            _, grid = segmenter.sample(batch.view, lattice)
+            _, grid = segmenter.sample(batch.view, lattice, oracle)
             logits = segmenter.classify(warp(batch.levels, grid))
         target, labelled = warp_labels(batch.fractions, grid)
         weight = sample_area(grid) * labelled
@@ -159,13 +197,27 @@ def tune_dice(
     return dice
 
 
-def _draw_stain(random: np.random.Generator, view: Tensor) -> tuple[Tensor, Tensor]:
-    """Return exponents (B, 3, 1, 1) and gains (B, 1, 1, 1) near one."""
-    regions = len(view)
-    stain = np.exp(random.normal(0, STAIN_JITTER, (regions, 3, 1, 1)))
-    gain = np.exp(random.normal(0, BRIGHTNESS_JITTER, (regions, 1, 1, 1)))
-    like = {"dtype": torch.float32, "device": view.device}
-    return torch.tensor(stain, **like), torch.tensor(gain, **like)  # type: ignore[arg-type]
+def _wanted_density(batch: Batch, recipe: Recipe) -> Tensor:
+    """Return the density that the labels of a batch ask for, (B, 1, hd, wd)."""
+    height, width = batch.edges.shape[2:]
+    shares = None
+    if recipe.rarity:
+        shares = F.adaptive_avg_pool2d(batch.fractions[-1].float(), (height, width))
+    return target_density(
+        batch.edges,
+        shares,
+        floor=recipe.edge_floor,
+        blur=recipe.edge_blur,
+        rarity=recipe.rarity,
+    )
+
+
+def _blur_view(view: Tensor, random: np.random.Generator) -> Tensor:
+    """Return the view as if it had been made from s x s pixels, s at least a third of its side."""
+    height, width = view.shape[2:]
+    side = max(1, round(min(height, width) * random.uniform(1 / 3, 1)))
+    small = F.adaptive_avg_pool2d(view.float(), side)
+    return F.interpolate(small, (height, width), mode="bilinear", align_corners=False)
 
 
 def _recolour(image: Tensor, stain: Tensor, gain: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ class DensityNetwork(nn.Module):
     Parameters
     ----------
     channels
-        Channels of the encoder's layers; the view's sides must be multiples of 2^len(channels).
+        Channels of the encoder's layers.
     floor
         Lowest density where the mean is 1, in (0, 1]; it bounds how far samples are drawn away.
     """
@@ -49,7 +49,7 @@ class DensityNetwork(nn.Module):
         Parameters
         ----------
         view
-            Normalised coarse view, (B, 3, H, W).
+            Normalised coarse view, (B, 3, H, W), with even sides.
 
         Returns
         -------
@@ -64,8 +64,41 @@ class DensityNetwork(nn.Module):
         deep = deep + self.context(deep.mean(dim=(2, 3)))[..., None, None]
         for layer in self.decoder:
             fine = features.pop()
-            deep = layer(torch.cat((F.interpolate(deep, scale_factor=2.0), fine), dim=1))
+            deep = layer(torch.cat((F.interpolate(deep, fine.shape[2:]), fine), dim=1))
         return to_density(self.head(deep), floor=self.floor)
+
+
+class LocalDensityNetwork(nn.Module):
+    """The density network of Jin et al. 2022: each cell sees 7 x 7 pixels of the view.
+
+    Parameters
+    ----------
+    floor
+        Lowest density where the mean is 1, in (0, 1].
+    """
+
+    def __init__(self, *, floor: float) -> None:
+        super().__init__()
+        self.floor = floor
+        self.layers = nn.Sequential(
+            *_normalised(3, 192),
+            nn.ReLU6(inplace=True),
+            *_normalised(192, 192),
+            nn.ReLU6(inplace=True),
+            *_normalised(192, 24),
+            nn.ReLU(inplace=True),
+        )
+        self.head = nn.Conv2d(24, 1, 1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight)
+            elif isinstance(module, nn.BatchNorm2d):
+                nn.init.constant_(module.bias, 1e-4)
+
+    def forward(self, view: Tensor) -> Tensor:
+        """Return the density map of a coarse view, as `DensityNetwork` does."""
+        # Interpolation to half the size is the mean of 2 x 2.
+        return to_density(F.avg_pool2d(self.head(self.layers(view)), 2), floor=self.floor)
 
 
 def to_density(logits: Tensor, *, floor: float) -> Tensor:
@@ -87,6 +120,10 @@ def to_density(logits: Tensor, *, floor: float) -> Tensor:
     share = torch.softmax(flat if flat.dtype == torch.float64 else flat.float(), dim=1)
     density = (1 - floor) * share * flat.shape[1] + floor
     return density.view_as(logits)
+
+
+def _normalised(inputs: int, outputs: int) -> tuple[nn.Module, nn.Module]:
+    return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs)
 
 
 def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

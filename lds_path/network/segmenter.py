@@ -13,7 +13,7 @@ from monai.networks.nets.unet import UNet
 from torch import nn
 
 from lds_path.errors import UsageError
-from lds_path.network.density import DensityNetwork
+from lds_path.network.density import DensityNetwork, LocalDensityNetwork
 from lds_path.network.grid import SAMPLERS, sampling_grid
 from lds_path.network.warp import warp
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lds_path.geometry import Region, Size
 
 ARCHITECTURES = ("UNet", "SegResNet", "FlexibleUNet")
+DENSITY_NETWORKS = ("context", "local")
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,17 @@ class NetworkSpec:
     """FlexibleUNet only: its encoder, from fresh weights."""
     sampler: str = "kernel"
     kernel_width: float = 0.1
-    """Standard deviation of the sampler's kernel, share of the region's side."""
+    """`kernel` alone: standard deviation of the sampler's kernel, share of the region's side."""
+    smoothing: float = 0.02
+    """`separable` and `knothe-rosenblatt`: standard deviation of the blur of the density, share of
+    the region's side."""
+    max_zoom: float | None = None
+    """The pitch is nowhere less than the uniform grid's divided by this; None sets no bound."""
+    density_network: str = "context"
+    """`context`: each cell sees the whole region; `local`: that of Jin et al. 2022, which sees 7 x 7
+    pixels of the view."""
     density_channels: tuple[int, ...] = (16, 32, 64, 64, 64)
+    """`context` alone: channels of its levels."""
     density_floor: float = 0.1
     """Lowest density where the mean is 1."""
     view_level: int = 4
@@ -55,7 +65,11 @@ class NetworkSpec:
     std: tuple[float, ...] = (0.15, 0.2, 0.15)
 
     def __post_init__(self) -> None:
-        for name, known in (("architecture", ARCHITECTURES), ("sampler", SAMPLERS)):
+        for name, known in (
+            ("architecture", ARCHITECTURES),
+            ("sampler", SAMPLERS),
+            ("density_network", DENSITY_NETWORKS),
+        ):
             if getattr(self, name) not in known:
                 raise UsageError(
                     f"the {name} '{getattr(self, name)}' is unknown; there are {', '.join(known)}"
@@ -64,6 +78,10 @@ class NetworkSpec:
             raise UsageError(
                 f"density_floor is {self.density_floor}, expected more than 0, up to 1"
             )
+        if not self.smoothing >= 0:
+            raise UsageError(f"smoothing is {self.smoothing}, expected 0 or more")
+        if self.max_zoom is not None and not self.max_zoom >= 1:
+            raise UsageError(f"max_zoom is {self.max_zoom}, expected 1 or more")
 
     @property
     def lattice_multiple(self) -> int:
@@ -73,7 +91,7 @@ class NetworkSpec:
     @property
     def region_multiple(self) -> int:
         """What the sides of a region must be multiples of, so that the view can be halved."""
-        return int(2 ** (self.view_level + len(self.density_channels)))
+        return int(2 ** (self.view_level + 1))
 
 
 @dataclass(frozen=True)
@@ -102,13 +120,15 @@ class Segmenter(nn.Module):
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.density = DensityNetwork(channels=spec.density_channels, floor=spec.density_floor)
+        self.density = build_density_network(spec)
         self.network = build_network(spec)
         for name, values in (("mean", spec.mean), ("std", spec.std)):
             colour = torch.tensor(values, dtype=torch.float32).view(1, 3, 1, 1)
             self.register_buffer(name, colour, persistent=False)
 
-    def sample(self, view: Tensor, lattice: Size) -> tuple[Tensor, Tensor]:
+    def sample(
+        self, view: Tensor, lattice: Size, density: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return the density map and the sampling grid of regions.
 
         Parameters
@@ -117,6 +137,9 @@ class Segmenter(nn.Module):
             The regions at the coarse view's level, (B, 3, H, W), RGB in 0..255.
         lattice
             Number of samples across and down.
+        density
+            A density to sample by instead of the network's, such as the `target_density` of the
+            reference labels (Marin 2019's edge-based sampling, the oracle of studies).
 
         Returns
         -------
@@ -125,9 +148,17 @@ class Segmenter(nn.Module):
         Tensor
             Sample positions (x, y) in [-1, 1], (B, h, w, 2), float32.
         """
-        density = self.density(self._normalise(view))
+        if density is None:
+            density = self.density(self._normalise(view))
         spec = self.spec
-        grid = sampling_grid(density, lattice, sampler=spec.sampler, kernel_width=spec.kernel_width)
+        grid = sampling_grid(
+            density,
+            lattice,
+            sampler=spec.sampler,
+            kernel_width=spec.kernel_width,
+            smoothing=spec.smoothing,
+            max_zoom=spec.max_zoom,
+        )
         return density, grid
 
     def classify(self, warped: Tensor) -> Tensor:
@@ -135,7 +166,13 @@ class Segmenter(nn.Module):
         logits: Tensor = self.network(self._normalise(warped))
         return logits
 
-    def forward(self, view: Tensor, levels: Sequence[Tensor], lattice: Size) -> Segmentation:
+    def forward(
+        self,
+        view: Tensor,
+        levels: Sequence[Tensor],
+        lattice: Size,
+        density: Tensor | None = None,
+    ) -> Segmentation:
         """Return scores, density and grid of regions.
 
         Parameters
@@ -146,8 +183,10 @@ class Segmenter(nn.Module):
             The regions' pyramid, finest level first, (B, 3, H / 2^k, W / 2^k), RGB in 0..255.
         lattice
             Number of samples across and down.
+        density
+            As for `sample`.
         """
-        density, grid = self.sample(view, lattice)
+        density, grid = self.sample(view, lattice, density)
         return Segmentation(self.classify(warp(levels, grid)), density, grid)
 
     def _normalise(self, image: Tensor) -> Tensor:
@@ -191,6 +230,13 @@ def check_sizes(regions: Sequence[Region], spec: NetworkSpec) -> None:
                     f"region {region.index} has the {kind} {found.width} x {found.height}, but the"
                     f" model needs multiples of {multiple}; change `{key}` in config.yaml"
                 )
+
+
+def build_density_network(spec: NetworkSpec) -> nn.Module:
+    """Return the density network of a spec, with fresh weights."""
+    if spec.density_network == "local":
+        return LocalDensityNetwork(floor=spec.density_floor)
+    return DensityNetwork(channels=spec.density_channels, floor=spec.density_floor)
 
 
 def build_network(spec: NetworkSpec) -> nn.Module:

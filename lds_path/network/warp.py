@@ -134,8 +134,8 @@ def warp_labels(levels: Sequence[Tensor], grid: Tensor) -> tuple[Tensor, Tensor]
     Parameters
     ----------
     levels
-        Area fraction of each class, finest level first, (B, C, H / 2^k, W / 2^k); where the
-        classes do not add up to one, the rest is not labelled.
+        Area fraction of each class, finest level first, (B, C, H / 2^k, W / 2^k), in [0, 1], or
+        in 0..255 as uint8; where the classes do not add up to one, the rest is not labelled.
     grid
         Sample positions, (B, h, w, 2).
 
@@ -148,6 +148,8 @@ def warp_labels(levels: Sequence[Tensor], grid: Tensor) -> tuple[Tensor, Tensor]
         Labelled share of each sample, (B, 1, h, w), in [0, 1].
     """
     shares = warp(levels, grid)
+    if levels[0].dtype == torch.uint8:
+        shares = shares / 255
     labelled = shares.sum(dim=1, keepdim=True)
     return shares / labelled.clamp_min(1e-6), labelled.clamp(0, 1)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lds_path.network.density import DensityNetwork, to_density
+from lds_path.network.density import DensityNetwork, LocalDensityNetwork, to_density
 
 
 def make_network(seed=0, floor=0.1):
@@ -48,7 +48,31 @@ def test_gradients_reach_the_network_from_constant_density():
     assert network.head.weight.grad.abs().max() > 0
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 32, 64), (1, 3, 8, 8)])
+@pytest.mark.parametrize("shape", [(1, 3, 32, 64), (1, 3, 8, 8), (1, 3, 22, 34)])
 def test_the_density_is_half_as_large_as_the_view(shape):
     density = make_network()(torch.zeros(shape))
     assert density.shape == (1, 1, shape[2] // 2, shape[3] // 2)
+
+
+def test_the_local_network_is_that_of_the_paper():
+    network = LocalDensityNetwork(floor=0.1)
+    # Jin 2022: 3 -> 192 -> 192 -> 24 -> 1, biases in the norms and the head.
+    weights = 9 * (3 * 192 + 192 * 192 + 192 * 24) + 24
+    assert sum(one.numel() for one in network.parameters()) == weights + 2 * (192 + 192 + 24) + 1
+    assert network(make_view(side=16)).shape == (2, 1, 8, 8)
+
+
+def test_the_local_network_sees_seven_pixels():
+    torch.manual_seed(0)
+    network = LocalDensityNetwork(floor=0.1).double().eval()
+    view = make_view(side=32).double()
+    other = view.clone()
+    other[:, :, 16, 16] += 3
+
+    def step(density):  # a ratio, in which the softmax cancels
+        cells = density - network.floor
+        return (cells / cells[..., :1, :1]).log()
+
+    changed = (step(network(view)) - step(network(other))).abs() > 1e-12
+    rows, columns = changed[0, 0].nonzero().unbind(1)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (6, 9, 6, 9)

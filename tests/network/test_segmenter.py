@@ -64,6 +64,39 @@ def test_the_uniform_sampler_ignores_the_density():
     assert not torch.equal(bent[0], bent[1])
 
 
+@pytest.mark.parametrize("sampler", ["kernel", "separable", "knothe-rosenblatt"])
+def test_the_spec_bounds_the_zoom(sampler):
+    segmenter = make_segmenter(sampler=sampler)
+    torch.nn.init.normal_(segmenter.density.head.weight, std=20)
+    _, free = segmenter.sample(make_levels()[2], LATTICE)
+    bound = make_segmenter(sampler=sampler, max_zoom=1.25)
+    bound.load_state_dict(segmenter.state_dict())
+    _, grid = bound.sample(make_levels()[2], LATTICE)
+    assert (free[..., 0].diff(dim=2) * 8).min() < 0.7
+    assert (grid[..., 0].diff(dim=2) * 8).min() > 0.799
+
+
+def test_a_density_from_the_labels_takes_the_place_of_the_networks():
+    segmenter = make_segmenter(sampler="knothe-rosenblatt", smoothing=0.0)
+    levels = make_levels()
+    density = torch.ones(2, 1, 8, 8)
+    density[..., :4] = 3.0
+    found = segmenter(levels[2], levels, LATTICE, density)
+    assert found.density is density
+    assert (found.grid[..., 0] < 0).float().mean() == 0.75
+    assert not torch.equal(segmenter(levels[2], levels, LATTICE).grid, found.grid)
+
+
+def test_the_papers_density_network_takes_the_same_place():
+    segmenter = make_segmenter(density_network="local", density_floor=1e-3)
+    levels = make_levels()
+    found = segmenter(levels[2], levels, LATTICE)
+    assert found.density.shape == (2, 1, 8, 8)
+    assert found.density.std() > 0.1
+    found.logits.sum().backward()
+    assert segmenter.density.layers[0].weight.grad.abs().max() > 0
+
+
 def test_a_batch_equals_its_members_one_by_one():
     segmenter = make_segmenter().eval()
     levels = make_levels()
@@ -94,7 +127,14 @@ def test_levels_lie_around_the_pitch(region, lattice, expected):
     [
         ({"architecture": "Transformer"}, "architecture 'Transformer' is unknown; there are UNet"),
         ({"sampler": "spiral"}, "sampler 'spiral' is unknown; there are uniform, kernel"),
+        (
+            {"density_network": "deep"},
+            "density_network 'deep' is unknown; there are context, local",
+        ),
         ({"density_floor": 0.0}, "density_floor is 0.0"),
+        ({"smoothing": -0.1}, "smoothing is -0.1, expected 0 or more"),
+        ({"max_zoom": 0.5}, "max_zoom is 0.5, expected 1 or more"),
+        ({"max_zoom": float("nan")}, "max_zoom is nan"),
     ],
 )
 def test_a_spec_names_what_is_impossible(changes, message):

@@ -1,0 +1,183 @@
+"""The parts of the training objective, on batches made on the spot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from lds_path.dataset import Batch
+from lds_path.errors import UsageError
+from lds_path.geometry import Size
+from lds_path.network.losses import edge_density
+from lds_path.network.segmenter import NetworkSpec, Segmenter
+from lds_path.network.warp import halve, label_fractions
+from lds_path.recipe import JIN2022, PRESETS, Recipe
+from lds_path.training import Trainer, learning_rate_share, tune_dice
+
+CPU = torch.device("cpu")
+LATTICE = Size(32, 32)
+SPEC = NetworkSpec(
+    2, channels=(8, 16), density_channels=(4, 8), view_level=2, sampler="knothe-rosenblatt"
+)
+RECIPE = Recipe(steps=20, learning_rate=0.01, density_learning_rate=0.003, edge_weight=0.5, seed=3)
+
+
+def make_batch(regions=2, side=128):
+    """Dark discs on pale ground, with noise."""
+    random = np.random.default_rng(5)
+    y, x = np.mgrid[:side, :side]
+    labels = np.ones((regions, side, side), np.uint8)
+    for one in labels:
+        for _ in range(4):
+            at, radius = random.uniform(0, side, 2), random.uniform(6, 14)
+            one[(y - at[0]) ** 2 + (x - at[1]) ** 2 < radius**2] = 2
+    image = 200 - 90.0 * (labels == 2) + random.normal(0, 10, labels.shape)
+    rgb = torch.tensor(np.repeat(image[:, None], 3, axis=1), dtype=torch.float32)
+    found = torch.from_numpy(labels)
+    return Batch(
+        view=halve(rgb, 3)[2].to(torch.uint8),
+        levels=[level.to(torch.uint8) for level in halve(rgb, 4)],
+        fractions=[(255 * level).to(torch.uint8) for level in halve(label_fractions(found, 2), 4)],
+        edges=edge_density(found, Size(16, 16)),
+    )
+
+
+def make_trainer(recipe=RECIPE, spec=SPEC):
+    torch.manual_seed(3)
+    return Trainer(Segmenter(spec), LATTICE, recipe, CPU)
+
+
+def train(recipe=RECIPE, spec=SPEC, steps=20):
+    trainer, batch = make_trainer(recipe, spec), make_batch()
+    return trainer, np.array([trainer.step(number, batch) for number in range(steps)])
+
+
+class Kept:
+    """A cache of one batch."""
+
+    def __len__(self):
+        return 1
+
+    def read(self, _):
+        return make_batch()
+
+
+@pytest.mark.parametrize("sampler", ["uniform", "kernel", "separable", "knothe-rosenblatt"])
+def test_every_sampler_learns(sampler):
+    _, losses = train(spec=replace(SPEC, sampler=sampler))
+    assert losses[-3:, 0].mean() < 0.7 * losses[:3, 0].mean()
+    assert losses[-3:, 1].mean() < losses[:3, 1].mean()
+
+
+def test_the_papers_preset_fits_spec_and_recipe_and_learns():
+    spec, recipe = replace(SPEC, **JIN2022.network), replace(RECIPE, **JIN2022.recipe)
+    assert (recipe.edge_weight, recipe.edge_loss, recipe.area_power) == (100, "mse", 0)
+    assert (spec.sampler, spec.density_network) == ("kernel", "local")
+    trainer, losses = train(recipe, spec, steps=6)
+    assert np.isfinite(losses).all()
+    assert losses[-1].sum() < losses[0].sum()
+    assert isinstance(trainer.optimizer, torch.optim.Adam)
+    assert not isinstance(trainer.optimizer, torch.optim.AdamW)
+
+
+@pytest.mark.parametrize("preset", PRESETS.values())
+def test_a_preset_sets_every_part_of_the_objective(preset):
+    """So that no other default changes what it means."""
+    free = {"steps", "seed", "points"}
+    assert set(preset.recipe) == set(vars(RECIPE)) - free
+
+
+def test_the_first_five_fields_are_those_of_every_recipe():
+    assert Recipe(20, 0.01, 0.003, 0.5, 3) == RECIPE
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schedule": "linear"}, "schedule is 'linear', which is unknown; there are cosine, steps"),
+        ({"optimizer": "SGD"}, "optimizer is 'SGD'"),
+        ({"edge_loss": "l1"}, "edge_loss is 'l1'"),
+        ({"edge_floor": 0.0}, "edge_floor is 0.0, expected 1e-06 to 1.0"),
+        ({"rarity": 1.5}, "rarity is 1.5, expected 0.0 to 1.0"),
+    ],
+)
+def test_a_recipe_names_what_is_impossible(change, message):
+    with pytest.raises(UsageError, match=message):
+        replace(RECIPE, **change)
+
+
+def first_loss(**change):
+    trainer = make_trainer(replace(RECIPE, **change))
+    torch.nn.init.normal_(trainer.segmenter.density.head.weight)
+    return trainer.step(0, make_batch())
+
+
+def test_every_part_of_the_segmentation_loss_can_be_switched():
+    both, dice, surprise = (
+        first_loss(dice_weight=dice, cross_entropy_weight=surprise)[0]
+        for dice, surprise in ((1.0, 1.0), (1.0, 0.0), (0.0, 1.0))
+    )
+    assert both == pytest.approx(dice + surprise, rel=1e-5)
+    changes = (
+        {"area_power": 0.0},
+        {"class_weights": (1.0, 5.0)},
+        {"point_weight": 1.0},
+        {"stain_jitter": 0.0},
+        {"view_blur": 1.0},
+    )
+    for change in changes:
+        assert first_loss(**change)[0] != pytest.approx(both, rel=1e-5), change
+
+
+def test_every_part_of_the_edge_loss_can_be_switched():
+    usual = first_loss()[1]
+    for change in ({"edge_blur": 2.0}, {"edge_floor": 0.5}, {"rarity": 0.5}, {"edge_loss": "mse"}):
+        assert first_loss(**change)[1] != pytest.approx(usual, rel=1e-5), change
+
+
+def test_points_teach_both_networks():
+    recipe = replace(RECIPE, edge_weight=0.0, dice_weight=0.0, cross_entropy_weight=0.0)
+    trainer = make_trainer(replace(recipe, point_weight=1.0))
+    trainer.step(0, make_batch())
+    assert trainer.segmenter.density.head.weight.abs().max() > 0
+
+
+def test_the_oracle_samples_by_the_labels_and_leaves_the_density_network_alone():
+    recipe = replace(RECIPE, oracle=True, weight_decay=0.0)
+    before = make_trainer().segmenter.density.state_dict()
+    trainer, losses = train(recipe, steps=5)
+    assert losses[:, 1] == pytest.approx(np.zeros(5), abs=1e-6)
+    for name, weights in trainer.segmenter.density.named_parameters():
+        assert torch.equal(weights, before[name]), name
+    by_network = tune_dice(trainer.segmenter, Kept(), LATTICE, CPU)
+    by_labels = tune_dice(trainer.segmenter, Kept(), LATTICE, CPU, recipe=recipe)
+    assert not np.array_equal(by_network, by_labels)
+
+
+def test_the_weight_of_the_edge_loss_decays_or_stays():
+    """Without a segmentation loss, the gradient is that of the edge loss times its weight."""
+
+    def gradient(number, edge_decay):
+        recipe = replace(
+            RECIPE,
+            dice_weight=0.0,
+            cross_entropy_weight=0.0,
+            edge_decay=edge_decay,
+            largest_gradient=None,
+            stain_jitter=0.0,
+            brightness_jitter=0.0,
+        )
+        trainer = make_trainer(recipe)
+        trainer.step(number, make_batch())
+        return trainer.segmenter.density.head.weight.grad.norm().item()
+
+    assert gradient(18, 0.0) == pytest.approx(gradient(0, 0.0), rel=1e-2)
+    assert gradient(18, 1.0) == pytest.approx(0.1 * gradient(0, 1.0), rel=1e-2)
+
+
+def test_steps_lower_the_learning_rate_twice():
+    shares = [learning_rate_share(number, 10, "steps") for number in range(10)]
+    assert shares == pytest.approx([1.0] * 4 + [0.1] * 4 + [0.01] * 2)
