@@ -6,6 +6,7 @@ and every later stage passes its reason on.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FILE_NAME = "manifest.json"
+MARKER = ".lds-path"
+NO_FOLDER = (errno.ENOTDIR, errno.ENAMETOOLONG, errno.ENOENT, errno.ELOOP, errno.EEXIST)
 STATUSES = ("done", "quarantined")
 PACKAGES = ("numpy", "openslide-python", "tifffile", "zarr", "numba", "torch", "monai")
 
@@ -124,8 +127,11 @@ def run_stage(
         If the slide cannot be analysed and `strict` is set.
     StageInputError
         If an input folder was not finished.
+    UsageError
+        If the folder cannot be made, is not one of a stage, or holds an input.
     """
     started = time.monotonic()
+    _check_apart(output, inputs)
     folders = [read_manifest(path) for path in inputs.values() if path.is_dir()]
     slide = slide or next((manifest.slide for manifest in folders), output.name)
     _empty(output)
@@ -183,11 +189,32 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def _check_apart(output: Path, inputs: Mapping[str, Path]) -> None:
+    """Refuse to write, and first to empty, a folder that holds or is an input."""
+    target = os.path.realpath(output)  # Path.resolve fails where links form a circle
+    for path in inputs.values():
+        if os.path.commonpath([target, os.path.realpath(path)]) == target:
+            raise UsageError(f"{output} holds the input {path}; name another folder to write")
+
+
 def _empty(folder: Path) -> None:
     """Make the folder, without what an earlier try left in it."""
-    marker = folder / ".lds-path"
+    try:
+        _remove(folder)
+        folder.mkdir(parents=True)
+        (folder / MARKER).touch()
+    except OSError as error:
+        if error.errno not in NO_FOLDER:
+            raise
+        raise UsageError(
+            f"{folder} cannot be made ({error.strerror}); name a folder that is new or empty"
+        ) from None
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that a stage wrote, if it is there."""
     if folder.exists():
-        ours = (folder / FILE_NAME).exists() or marker.exists()
+        ours = (folder / FILE_NAME).exists() or (folder / MARKER).exists()
         foreign = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
         if foreign and not ours:
             raise UsageError(
@@ -195,8 +222,6 @@ def _empty(folder: Path) -> None:
                 " name a folder that is new or empty"
             )
         shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    marker.touch()
 
 
 def _quarantine(reason: str, stage: str) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def detect(
         "detect",
         output,
         work,
-        inputs={"tile": tile} | ({"roi": roi} if roi is not None else {}),
+        inputs={"tile": tile} | ({"roi": roi} if roi is not None and roi.is_file() else {}),
         parameters={
             "tissue_mpp": tissue_mpp,
             "min_tissue_um2": min_tissue_um2,

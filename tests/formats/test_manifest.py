@@ -91,3 +91,20 @@ def test_json_appears_whole_or_not_at_all(tmp_path):
     assert not (tmp_path / "a.json").exists()
     write_json(tmp_path / "a.json", {"value": 1})
     assert json.loads((tmp_path / "a.json").read_text()) == {"value": 1}
+
+
+def test_a_stage_never_empties_its_own_input(tmp_path):
+    run_stage("tile", tmp_path / "a", lambda _: {}, inputs={}, parameters={})
+    for output in (tmp_path / "a", tmp_path):
+        with pytest.raises(UsageError, match="holds the input"):
+            run_stage("b", output, lambda _: {}, inputs={"a": tmp_path / "a"}, parameters={})
+    assert read_manifest(tmp_path / "a").status == "done"
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "a" * 300, "loop"])
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path, name):
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UsageError, match="cannot be made"):
+        run_stage("tile", tmp_path / name, lambda _: {}, inputs={}, parameters={})
+    assert (tmp_path / "file").is_file()

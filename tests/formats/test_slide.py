@@ -18,9 +18,9 @@ from lds_path.errors import (
     UnsuitableSlideError,
 )
 from lds_path.formats import plain, tiff
-from lds_path.formats.mpp import choose_mpp
+from lds_path.formats.mpp import Mpp, check_area, choose_mpp
 from lds_path.formats.plain import PlainImage
-from lds_path.formats.slide import Slide, open_slide, true_downsample
+from lds_path.formats.slide import Slide, open_slide, true_downsample, usable_levels
 from lds_path.formats.vendor import over_white, scanned_bounds
 from lds_path.geometry import Size
 
@@ -286,6 +286,18 @@ def test_a_transparent_png_lies_on_white(tmp_path):
     Image.fromarray(rgba).save(tmp_path / "image.png")
     with open_slide(tmp_path / "image.png", mpp=0.5) as slide:
         assert (slide.read_region(0, 0, 0, slide.size) == 255).all()
+
+
+def test_a_level_that_is_no_reduction_of_the_first_is_left_out():
+    full = Size(4443, 3567)
+    sizes = (full, Size(2221, 1783), Size(8886, 7134), Size(1110, 100), Size(1, 1), Size(0, 0))
+    assert usable_levels(sizes, (1.0, 2.0005, 0.5, 20.0, 4005.0, 2.0)) == (0, 1, 4)
+
+
+def test_a_slide_larger_than_glass_is_refused_and_a_whole_slide_is_not():
+    check_area(HERE, Size(300_000, 100_000), Mpp(0.25, "metadata"))  # 75 x 25 mm
+    with pytest.raises(ImplausibleMppError, match="500 x 300 mm"):
+        check_area(HERE, Size(100_000, 60_000), Mpp(5.0, "sheet"))
 
 
 # --- bad files -------------------------------------------------------------------------------
