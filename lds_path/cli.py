@@ -1,4 +1,4 @@
-"""The command line: one subcommand per stage.
+"""The command line: one subcommand per stage, and two to look at a model and to pass it on.
 
 A command parses its options, imports its stage and runs it. What a user can mend is printed as
 one line and ends with exit code 1; anything else keeps its traceback. A slide that was put in
@@ -9,42 +9,21 @@ from __future__ import annotations
 
 import errno
 import logging
-import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lds_path import __version__
-from lds_path.errors import LdsPathError, UsageError
+from lds_path import __version__, options
+from lds_path.errors import LdsPathError
+from lds_path.options import PATH, split_class_map, split_classes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lds_path.formats.manifest import Manifest
 
-PATH = click.Path(path_type=Path)
-HEX_COLOR = re.compile("#[0-9A-Fa-f]{6}")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
-
-strict = click.option("--strict", is_flag=True, help="Fail instead of quarantining the slide.")
-threads = click.option("--threads", default=1, show_default=True, help="Threads to use.")
-roi = click.option(
-    "--roi", type=PATH, help="GeoJSON polygons to stay within, as QuPath saves them."
-)
-device = click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="auto takes a CUDA GPU where there is one.",
-)
-classes = click.option(
-    "--class",
-    "classes",
-    multiple=True,
-    metavar="NAME=COLOR",
-    help='Name and colour of a class, such as "Tumor=#D55E00"; repeat it in label order.',
-)
 
 
 class Commands(click.Group):
@@ -63,8 +42,8 @@ class Commands(click.Group):
 def cli() -> None:
     """Whole-slide segmentation that spends its samples where the tissue needs them.
 
-    Each command is one stage: it reads the folders of earlier stages and writes its own, with a
-    manifest.json last. Snakemake runs them all; see README.md.
+    Each command but the last two is one stage: it reads the folders of earlier stages and writes
+    its own, with a manifest.json last. Snakemake runs them all; see README.md.
     """
 
 
@@ -103,8 +82,8 @@ def demo(**options: Any) -> None:
 @click.argument("output", type=PATH)
 @click.option("--mpp", default=0.5, show_default=True, help="Working resolution, um per pixel.")
 @click.option("--slide-mpp", type=float, help="The slide's own um per pixel, over the file's.")
-@threads
-@strict
+@options.threads
+@options.strict
 def tile(**options: Any) -> None:
     """Turn SLIDE into the OME-Zarr pyramid OUTPUT/pyramid.ome.zarr."""
     from lds_path.stages.tile import tile as run
@@ -115,14 +94,14 @@ def tile(**options: Any) -> None:
 @cli.command()
 @click.argument("tile", type=PATH)
 @click.argument("output", type=PATH)
-@roi
+@options.roi
 @click.option("--tissue-mpp", default=8.0, show_default=True, help="Look for tissue at this mpp.")
 @click.option("--min-tissue-um2", default=20000.0, show_default=True, help="Smaller is a speck.")
 @click.option("--max-hole-um2", default=20000.0, show_default=True, help="Smaller is filled.")
 @click.option("--region-size", default=2048, show_default=True, help="Side, working pixels.")
 @click.option("--overlap", default=256, show_default=True, help="Of regions, working pixels.")
 @click.option("--lattice", default=256, show_default=True, help="Samples per side of a region.")
-@strict
+@options.strict
 def detect(**options: Any) -> None:
     """Find the tissue of the pyramid in TILE and divide it into regions."""
     from lds_path.stages.detect import detect as run
@@ -136,48 +115,20 @@ def detect(**options: Any) -> None:
 @click.option("--tile", type=PATH, required=True, help="Folder with each slide's tile folder.")
 @click.option("--detect", type=PATH, required=True, help="Folder with each slide's detect folder.")
 @click.option("--base", type=PATH, help="Start of relative paths; default: the sheet's folder.")
-@classes
-@click.option(
-    "--architecture",
-    type=click.Choice(["UNet", "SegResNet", "FlexibleUNet"]),
-    default="UNet",
-    show_default=True,
-    help="Segmentation network of MONAI.",
-)
-@click.option(
-    "--channels",
-    type=int,
-    multiple=True,
-    default=(16, 32, 64, 96, 128),
-    show_default=True,
-    help="Channels of a level of the network, finest first; repeat it.",
-)
-@click.option(
-    "--sampler",
-    type=click.Choice(["kernel", "uniform"]),
-    default="kernel",
-    show_default=True,
-    help="How the density becomes a sampling grid.",
-)
-@click.option("--kernel-width", default=0.1, show_default=True, help="Share of a region's side.")
-@click.option("--density-floor", default=0.1, show_default=True, help="Lowest; the mean is 1.")
-@click.option("--steps", default=1500, show_default=True, help="Length of the training.")
-@click.option("--batch-size", default=4, show_default=True, help="Regions in a step.")
-@click.option("--learning-rate", default=2e-3, show_default=True)
-@click.option("--density-learning-rate", default=5e-4, show_default=True)
-@click.option("--edge-weight", default=0.3, show_default=True, help="Of the edge loss; decays.")
-@click.option("--tune-every", default=100, show_default=True, help="Steps between two scores.")
-@click.option("--seed", default=1, show_default=True, help="The same seed gives the same model.")
-@click.option("--cache-mib", default=2048, show_default=True, help="Memory for regions.")
-@click.option("--licence", default="", help="Licence of the model, for its card.")
-@click.option("--author", "authors", multiple=True, help="For the model's card; repeat it.")
-@device
-@threads
+@click.option("--state", type=PATH, help="Where an interrupted training goes on from.")
+@options.classes
+@options.labels
+@options.network
+@options.recipe
+@options.card
+@options.device
+@options.threads
 def train(**options: Any) -> None:
     """Train a model on the slides with labels in SHEET; OUTPUT becomes a model folder."""
     from lds_path.stages.train import train as run
 
-    named = _split_classes(options.pop("classes"))
+    named = split_classes(options.pop("classes"))
+    options["class_map"] = split_class_map(options["class_map"])
     _finish(run(**options, classes=tuple(named), colors=tuple(named.values())))
 
 
@@ -186,17 +137,17 @@ def train(**options: Any) -> None:
 @click.argument("detect", type=PATH)
 @click.argument("output", type=PATH)
 @click.option("--model", required=True, help="Id of a shipped model, or a model folder.")
-@classes
+@options.classes
 @click.option("--shard", default="1-of-1", show_default=True, help="Take every n-th region.")
 @click.option("--batch-size", default=8, show_default=True, help="Regions at a time on a GPU.")
-@device
-@threads
-@strict
+@options.device
+@options.threads
+@options.strict
 def segment(**options: Any) -> None:
     """Run a model on the regions of a slide and write OUTPUT/predictions.npz."""
     from lds_path.stages.segment import segment as run
 
-    named = _split_classes(options.pop("classes"))
+    named = split_classes(options.pop("classes"))
     _finish(run(**options, classes=tuple(named) or None))
 
 
@@ -206,8 +157,8 @@ def segment(**options: Any) -> None:
 @click.argument("segment", type=PATH, nargs=-1, required=True)
 @click.argument("output", type=PATH)
 @click.option("--mpp", type=float, help="Of the label image; default: the working resolution.")
-@threads
-@strict
+@options.threads
+@options.strict
 def stitch(**options: Any) -> None:
     """Join the predictions in all SEGMENT folders into the label image of the slide."""
     from lds_path.stages.stitch import stitch as run
@@ -235,7 +186,7 @@ def stitch(**options: Any) -> None:
     show_default=True,
     help="bounds is QuPath's frame for slides that it opens with OpenSlide.",
 )
-@strict
+@options.strict
 def export(**options: Any) -> None:
     """Turn the label image in STITCH into objects for QuPath."""
     from lds_path.stages.export import export as run
@@ -260,7 +211,7 @@ def export(**options: Any) -> None:
 @click.option("--fail-focus", default=10.0, show_default=True, help="Least sharpness.")
 @click.option("--warn-unreadable-tiles", default=0, show_default=True, help="Most tiles.")
 @click.option("--fail-unreadable-tiles", default=100, show_default=True, help="Most tiles.")
-@strict
+@options.strict
 def assess(**options: Any) -> None:
     """Judge the analysis of a slide and draw what was found."""
     from lds_path.stages.assess import assess as run
@@ -271,15 +222,21 @@ def assess(**options: Any) -> None:
 
 @cli.command()
 @click.argument("tile", type=PATH)
+@click.argument("detect", type=PATH)
+@click.argument("segment", type=PATH, nargs=-1, required=True)
 @click.argument("stitch", type=PATH)
 @click.argument("labels", type=PATH)
 @click.argument("output", type=PATH)
-@roi
-@strict
+@options.roi
+@options.labels
+@click.option("--boundary-um", default=5.0, show_default=True, help="Band of the boundary IoU.")
+@options.strict
 def evaluate(**options: Any) -> None:
     """Score the label image in STITCH against the reference LABELS: GeoJSON or label image."""
     from lds_path.stages.evaluate import evaluate as run
 
+    options["segment"] = list(options["segment"])
+    options["class_map"] = split_class_map(options["class_map"])
     _finish(run(**options))
 
 
@@ -295,15 +252,26 @@ def report(**options: Any) -> None:
     click.echo((options["output"] / "summary.txt").read_text(encoding="utf-8"))
 
 
-def _split_classes(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Return class name -> colour from NAME=COLOR."""
-    split = dict(pair.rpartition("=")[::2] for pair in pairs)
-    for name, color in split.items():
-        if not name or not HEX_COLOR.fullmatch(color):
-            raise UsageError(
-                f"the class '{name}={color}' is not NAME=#RRGGBB, such as Tumor=#D55E00"
-            )
-    return split
+@cli.command()
+@click.argument("model")
+def describe(model: str) -> None:
+    """Print what MODEL is: the id of a shipped model, or a model folder."""
+    from lds_path.network.checkpoint import find_model, read_card
+    from lds_path.network.description import describe as run
+
+    folder = find_model(model)
+    click.echo(run(read_card(folder), folder), nl=False)
+
+
+@cli.command()
+@click.argument("model")
+@click.argument("output", type=PATH)
+def bundle(model: str, output: Path) -> None:
+    """Write MODEL, an id or a folder, as a MONAI bundle into the folder OUTPUT."""
+    from lds_path.bundle import write_bundle
+    from lds_path.network.checkpoint import find_model
+
+    write_bundle(find_model(model), output)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
+import torch
 from PIL import Image
 from small_slides import CLASSES, LATTICE, REGION, make_slide
 
-from lds_path.errors import LabelsError, TrainingError, UnsuitableSlideError
+from lds_path.errors import LabelsError, TrainingError, UnsuitableSlideError, UsageError
 from lds_path.formats.manifest import run_stage
 from lds_path.network.checkpoint import load_model
 from lds_path.stages.segment import segment
 from lds_path.stages.train import train
+from lds_path.training import Trainer
 
 QUICK = {"steps": 4, "batch_size": 2, "tune_every": 2, "channels": (4, 8), "kernel_width": 0.15}
 
@@ -73,6 +77,7 @@ def test_a_training_leaves_a_model_that_segments(root, tmp_path):
 def test_training_learns_the_classes(root, tmp_path):
     manifest = run(root, tmp_path / "model", steps=60, batch_size=2, learning_rate=0.01)
     assert min(manifest.results["tune_dice"].values()) > 0.8
+    assert manifest.results["steps"] == 60
 
 
 def test_the_same_seed_gives_the_same_weights(root, tmp_path):
@@ -87,6 +92,144 @@ def test_a_memory_too_small_for_a_region_changes_nothing(root, tmp_path):
         run(root, tmp_path / name, cache_mib=cache_mib)
     weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in "ab"]
     assert weights[0] == weights[1]
+
+
+class Interrupted(BaseException):
+    """What a power cut would be."""
+
+
+def stop_after(monkeypatch, steps):
+    """Let the training end like a process that is killed, after some steps."""
+    original, left = Trainer.step, [steps]
+
+    def step(self, number, batch):
+        if not left[0]:
+            raise Interrupted
+        left[0] -= 1
+        return original(self, number, batch)
+
+    monkeypatch.setattr(Trainer, "step", step)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3, 5])
+def test_an_interrupted_training_gives_the_same_model(root, tmp_path, monkeypatch, steps):
+    run(root, tmp_path / "whole", steps=6)
+    with monkeypatch.context() as patch:
+        stop_after(patch, steps)
+        with pytest.raises(Interrupted):
+            run(root, tmp_path / "parts", steps=6, state=tmp_path / "state")
+    # Snakemake removes the output of a rule that failed.
+    shutil.rmtree(tmp_path / "parts")
+    run(root, tmp_path / "parts", steps=6, state=tmp_path / "state", cache_mib=1)
+    for name in ("weights.safetensors", "training.tsv", "curve.png"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not (tmp_path / "state").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["parts", "whole"]
+
+
+def test_another_training_starts_from_the_beginning(root, tmp_path, monkeypatch, caplog):
+    with monkeypatch.context() as patch:
+        stop_after(patch, 3)
+        with pytest.raises(Interrupted):
+            run(root, tmp_path / "model", seed=1)
+    run(root, tmp_path / "model", seed=2)
+    run(root, tmp_path / "other", seed=2)
+    assert "is of another training" in caplog.text
+    weights = [
+        (tmp_path / name / "weights.safetensors").read_bytes() for name in ("model", "other")
+    ]
+    assert weights[0] == weights[1]
+
+
+def test_a_state_folder_with_foreign_files_is_left_alone(root, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("all of it")
+    with pytest.raises(UsageError, match=r"mine holds thesis\.txt, which no training wrote"):
+        run(root, tmp_path / "model", state=tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_model(root, tmp_path, monkeypatch):
+    original = Trainer.step
+
+    def step(self, number, batch):
+        if number == 3:
+            with torch.no_grad():
+                next(self.segmenter.network.parameters()).fill_(torch.nan)
+        return original(self, number, batch)
+
+    monkeypatch.setattr(Trainer, "step", step)
+    with pytest.raises(TrainingError) as caught:
+        run(root, tmp_path / "model", state=tmp_path / "state")
+    message = str(caught.value)
+    assert "the loss is nan at step 4" in message
+    assert "it saw a region" in message
+    assert f"the model of step 2 is kept in {tmp_path / 'state' / 'best'}" in message
+    segmenter, card = load_model(tmp_path / "state" / "best")
+    assert card.scores["step"] == 2
+    assert all(bool(torch.isfinite(weights).all()) for weights in segmenter.parameters())
+
+
+def test_weights_that_are_no_numbers_are_not_kept(root, tmp_path, monkeypatch):
+    original = Trainer.step
+
+    def step(self, number, batch):
+        losses = original(self, number, batch)
+        with torch.no_grad():
+            next(self.segmenter.network.parameters()).fill_(torch.nan)
+        return losses
+
+    monkeypatch.setattr(Trainer, "step", step)
+    with pytest.raises(
+        TrainingError, match=r"no finite numbers after step 1; .*; no model was kept"
+    ):
+        run(root, tmp_path / "model", tune_every=1)
+
+
+def test_training_ends_early_when_nothing_gets_better(root, tmp_path, monkeypatch):
+    scores = iter([0.5, 0.6, 0.4, 0.59, 0.3, 0.9])
+    monkeypatch.setattr("lds_path.fit.tune_dice", lambda *_: np.array([next(scores), np.nan]))
+    manifest = run(root, tmp_path / "model", steps=6, tune_every=1, patience=3)
+    assert (manifest.results["steps"], manifest.results["best_step"]) == (5, 2)
+    assert load_model(tmp_path / "model")[1].scores["tune_dice"] == {"Pale": 0.6, "Dark": None}
+
+
+def write_geojson(path, *objects):
+    features = [
+        {
+            "type": "Feature",
+            "geometry": shapely.geometry.mapping(area),
+            "properties": {"classification": {"name": name, "color": [1, 2, 3]}},
+        }
+        for name, area in objects
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+
+
+def test_polygons_of_qupath_in_an_annotated_area_train_a_model(root, tmp_path):
+    dark = shapely.box(100, 100, 300, 300)
+    with_hole = dark.difference(shapely.box(150, 150, 200, 200))
+    write_geojson(
+        root / "drawn.geojson",
+        ("Dunkel", with_hole),
+        ("Ignore*", shapely.box(0, 0, 50, 50)),
+        ("Region*", shapely.box(0, 0, 400, 400)),
+    )
+    write_geojson(root / "area.geojson", ("Region*", shapely.box(0, 0, 400, 400)))
+    sheet = root / "drawn.tsv"
+    sheet.write_text(
+        "slide\tpath\tlabels\troi\tsplit\tpatient\n"
+        "a\ta.tif\tdrawn.geojson\tarea.geojson\ttrain\tP1\n"
+    )
+    options = {"class_map": {"Dunkel": "Dark", "Region*": ""}, "unlabelled": "Pale"}
+    run(root, tmp_path / "model", sheet, **options)
+    training = load_model(tmp_path / "model")[1].training
+    areas = training["train"]["labelled_mm2"]
+    pixels = {"Dark": with_hole.area, "Pale": 400 * 400 - 200 * 200 + 50 * 50 - 50 * 50}
+    for name, count in pixels.items():
+        assert areas[name] == pytest.approx(count * 0.25e-6, abs=1e-4)
+    assert training["train"]["patients"] == 1
+    assert training["unlabelled"] == "Pale"
 
 
 @pytest.mark.parametrize("sampler", ["uniform", "kernel"])

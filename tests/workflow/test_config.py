@@ -17,7 +17,15 @@ from lds_path.formats.config import check_config
 REPOSITORY = Path(__file__).parent.parent.parent
 CONFIG = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
 SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
-SECTIONS = [name for name, value in CONFIG.items() if isinstance(value, dict)]
+STAGES = [path.stem for path in (REPOSITORY / "lds_path/stages").glob("[a-z]*.py")]
+READERS = {"labels": ("train", "evaluate")}
+"""Sections that are not a stage's own, with the stages that read them."""
+SECTIONS = [
+    (name, stage)
+    for name, value in CONFIG.items()
+    if isinstance(value, dict)
+    for stage in READERS.get(name, (name,))
+]
 RULES = "\n".join(path.read_text() for path in (REPOSITORY / "workflow/rules").glob("*.smk"))
 
 
@@ -29,22 +37,38 @@ def test_the_shipped_configuration_follows_its_schema():
     check_config(CONFIG, SCHEMA)
 
 
-@pytest.mark.parametrize("section", SECTIONS)
-def test_each_key_is_an_option_of_the_command_with_the_same_default(section):
-    defaults = cli.commands[section].make_context(section, [], resilient_parsing=True).params
+@pytest.mark.parametrize(("section", "stage"), SECTIONS)
+def test_each_key_is_an_option_of_the_stage_with_the_same_default(section, stage):
+    defaults = cli.commands[stage].make_context(stage, [], resilient_parsing=True).params
     for key, value in CONFIG[section].items():
-        assert defaults[key] == (tuple(value) if isinstance(value, list) else value), key
+        assert defaults[key] == (tuple(value) if isinstance(value, list | dict) else value), key
 
 
-@pytest.mark.parametrize("command", cli.commands)
+def test_every_stage_is_a_command_and_the_others_are_known():
+    assert set(cli.commands) - set(STAGES) == {"describe", "bundle"}
+    assert set(STAGES) <= set(cli.commands)
+
+
+@pytest.mark.parametrize("command", STAGES)
 def test_each_option_is_an_argument_of_the_stage(command):
     stage = getattr(import_module(f"lds_path.stages.{command}"), command)
     arguments = inspect.signature(stage).parameters
     assert set(options_of(command)) <= set(arguments)
 
 
-@pytest.mark.parametrize("command", cli.commands)
-def test_each_command_is_a_rule_with_the_same_name(command):
+@pytest.mark.parametrize("command", STAGES)
+def test_each_option_has_the_default_of_the_argument(command):
+    stage = getattr(import_module(f"lds_path.stages.{command}"), command)
+    arguments = inspect.signature(stage).parameters
+    options = cli.commands[command].make_context(command, [], resilient_parsing=True).params
+    for name, option in options.items():
+        default = arguments[name].default
+        if default is not inspect.Parameter.empty and name not in ("class_map", "classes"):
+            assert option == default, name
+
+
+@pytest.mark.parametrize("command", STAGES)
+def test_each_stage_is_a_rule_with_the_same_name(command):
     assert f"rule {command}:" in RULES
     assert f'"lds-path {command} ' in RULES
 

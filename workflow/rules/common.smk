@@ -68,14 +68,24 @@ def get_cell(column, option=""):
     return fill
 
 
-def get_options(section):
-    """Return the keys of a section of the configuration as command-line options."""
+def get_options(*sections):
+    """Return the keys of sections of the configuration as command-line options."""
     return " ".join(
         f"--{key.replace('_', '-')} {quote(str(item))}"
+        for section in sections
         for key, value in config[section].items()
-        for item in (value if isinstance(value, list) else [value])
-        if item is not None
+        for item in list_items(value)
     )
+
+
+def list_items(value):
+    """Return what an option is repeated for."""
+    if isinstance(value, dict):
+        return [
+            f"{name}={'' if item is None else item}" for name, item in value.items()
+        ]
+    items = value if isinstance(value, list) else [value]
+    return [item for item in items if item is not None]
 
 
 def get_strict():
@@ -121,6 +131,12 @@ def get_training_labels(wildcards):
             " train (and for some slides tune) into the column 'split'"
         )
     return [find_file(slide, "labels") for slide in get_labelled("train", "tune")]
+
+
+def get_training_areas(wildcards):
+    """Return the files with the annotated areas of the slides that a model learns from."""
+    files = [find_file(slide, "roi") for slide in get_labelled("train", "tune")]
+    return [file for file in files if file]
 
 
 def print_summary():

@@ -2,6 +2,7 @@ rule train:
     input:
         sheet=get_sheet(),
         labels=get_training_labels,
+        roi=get_training_areas,
         tile=collect("<results>/tile/{slide}", slide=get_labelled("train", "tune")),
         detect=collect("<results>/detect/{slide}", slide=get_labelled("train", "tune")),
     output:
@@ -19,9 +20,10 @@ rule train:
     params:
         base=get_base(),
         classes=get_class_options(),
-        options=get_options("train"),
+        options=get_options("labels", "train"),
         results=subpath(output[0], parent=True),
     shell:
         "lds-path train {input.sheet:q} {output} --base {params.base:q}"
         " --tile {params.results}/tile --detect {params.results}/detect"
+        " --state {params.results}/train-state"
         " {params.classes} {params.options} --threads {threads} 2> {log}"

@@ -29,6 +29,8 @@ rule evaluate:
         labels=get_file("labels"),
         roi=get_file("roi"),
         tile="<results>/tile/{slide}",
+        detect="<results>/detect/{slide}",
+        segment=gather.shards("<results>/segment/{{slide}}/{scatteritem}"),
         stitch="<results>/stitch/{slide}",
     output:
         directory("<results>/evaluate/{slide}"),
@@ -45,10 +47,11 @@ rule evaluate:
     params:
         labels=get_cell("labels"),
         roi=get_cell("roi", "--roi"),
+        options=get_options("labels", "evaluate"),
         strict=get_strict(),
     shell:
-        "lds-path evaluate {input.tile} {input.stitch} {params.labels} {output} {params.roi}"
-        " {params.strict} 2> {log}"
+        "lds-path evaluate {input.tile} {input.detect} {input.segment} {input.stitch}"
+        " {params.labels} {output} {params.roi} {params.options} {params.strict} 2> {log}"
 
 
 rule report:
