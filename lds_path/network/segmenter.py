@@ -46,7 +46,7 @@ class NetworkSpec:
     sampler: str = "kernel"
     kernel_width: float = 0.1
     """`kernel` alone: standard deviation of the sampler's kernel, share of the region's side."""
-    smoothing: float = 0.02
+    smoothing: float = 0.03
     """`separable` and `knothe-rosenblatt`: standard deviation of the blur of the density, share of
     the region's side."""
     max_zoom: float | None = None
