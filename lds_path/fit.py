@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from lds_path.augmentation import Augmentation
 from lds_path.balance import draw_regions, region_chances
 from lds_path.dataset import RegionCache, training_batches
 from lds_path.errors import TrainingError, UsageError
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.augmentation import Augmentation
     from lds_path.dataset import Batch
     from lds_path.network.checkpoint import ModelCard
     from lds_path.training import Trainer
@@ -44,12 +44,15 @@ _OWN = {STATE_NAME, f"{STATE_NAME}.partial", BEST_NAME}
 class Schedule:
     """What is shown in which order, and when to look how good the model is."""
 
-    batch_size: int
-    tune_every: int
-    patience: int
+    batch_size: int = 4
+    """Regions in a step."""
+    tune_every: int = 100
+    """Steps between two measurements of the Dice."""
+    patience: int = 10
     """Scores without a better one after which the training ends early; 0 never does."""
-    balance: float
-    augmentation: Augmentation
+    balance: float = 1.0
+    """See `region_chances`."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
 
 @dataclass
@@ -183,7 +186,9 @@ class Fit:
         """Measure the Dice, and keep the model if none was better."""
         trainer, best = self.trainer, self.best
         self._check_weights()
-        measured = tune_dice(trainer.segmenter, tune, self.card.lattice, trainer.device).tolist()
+        measured = tune_dice(
+            trainer.segmenter, tune, self.card.lattice, trainer.device, recipe=trainer.recipe
+        ).tolist()
         dice = tuple(None if np.isnan(value) else value for value in measured)
         best.waited += 1
         if not best.best_step or _mean(dice) >= best.mean:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lds_path.errors import UsageError
+from lds_path.recipe import CHOICES, PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,20 +84,48 @@ labels = together(
 network = together(
     choice("--architecture", ("UNet", "SegResNet", "FlexibleUNet"), "Network of MONAI."),
     several("--channels", int, (16, 32, 64, 96, 128), "Of a level, finest first; repeat it."),
-    choice("--sampler", ("kernel", "uniform"), "How the density becomes a sampling grid."),
-    number("--kernel-width", 0.1, "Share of a region's side."),
+    choice(
+        "--sampler",
+        ("kernel", "uniform", "separable", "knothe-rosenblatt"),
+        "How the density becomes a sampling grid.",
+    ),
+    number("--kernel-width", 0.1, "Of the sampler kernel; share of a region's side."),
+    number("--smoothing", 0.03, "Of the other samplers; share of a region's side."),
+    number("--max-zoom", None, "Bound on how much closer samples lie than in the uniform grid."),
+    choice("--density-network", ("context", "local"), "What decides where to sample."),
     number("--density-floor", 0.1, "Lowest density where the mean is 1."),
+    number("--view-level", 4, "Pyramid level of the coarse view."),
 )
 
 recipe = together(
+    click.option("--preset", type=click.Choice(tuple(PRESETS)), help="Values that come first."),
     number("--steps", 1500, "Length of the training."),
-    number("--batch-size", 4, "Regions in a step."),
-    number("--learning-rate", 2e-3, "Of the segmentation network."),
-    number("--density-learning-rate", 5e-4, "Of the density network."),
-    number("--edge-weight", 0.3, "Of the edge loss; decays."),
-    number("--balance", 1.0, "1 shows each class equally often, 0 each region."),
+    number("--learning-rate", 2e-3, "Of the segmentation network, at most."),
+    number("--density-learning-rate", 5e-4, "Of the density network, at most."),
+    choice("--schedule", CHOICES["schedule"], "How the learning rates change."),
+    choice("--optimizer", CHOICES["optimizer"], "What takes the steps."),
+    number("--weight-decay", 1e-4, "Of the optimizer."),
+    number("--largest-gradient", 5.0, "Norm that the gradient is cut to."),
+    number("--dice-weight", 1.0, "Of the Dice loss."),
+    number("--cross-entropy-weight", 1.0, "Of the cross-entropy."),
+    several("--class-weights", float, (), "Of each class in both; repeat it."),
+    number("--area-power", 1.0, "A sample counts by its area to this power."),
+    number("--point-weight", 0.0, "Of the loss at random points between the samples."),
+    number("--points", 4096, "Such points in a region."),
+    number("--edge-weight", 0.3, "Of the edge loss, at the start."),
+    choice("--edge-loss", CHOICES["edge_loss"], "How the density is compared with its target."),
+    number("--edge-decay", 0.9, "Power by which the weight of the edge loss falls."),
+    number("--edge-blur", 1.0, "Of the target; cells of the density map."),
+    number("--edge-floor", 0.1, "Part of the target that is spread evenly."),
+    number("--rarity", 0.0, "Part of the target that is shared out among the classes."),
+    click.option("--oracle", type=bool, default=False, show_default=True, help="For studies."),
+    number("--stain-jitter", 0.15, "Spread of the factors on optical density."),
+    number("--brightness-jitter", 0.05, "Spread of the factors on brightness."),
+    number("--view-blur", 0.0, "Share of the steps with a blurred coarse view."),
     number("--blur-chance", 0.1, "Share of regions that are blurred."),
     number("--noise-chance", 0.1, "Share of regions that get noise."),
+    number("--batch-size", 4, "Regions in a step."),
+    number("--balance", 1.0, "1 shows each class equally often, 0 each region."),
     number("--tune-every", 100, "Steps between two scores."),
     number("--patience", 10, "Scores without a better one before it ends; 0 never ends early."),
     number("--seed", 1, "The same seed gives the same model."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,13 +12,15 @@ import torch
 from lds_path import __version__
 from lds_path.augmentation import Augmentation
 from lds_path.classes import make_classes
+from lds_path.errors import UsageError
 from lds_path.fit import Fit, Schedule, clear_state
 from lds_path.formats.legend import IGNORED_CLASSES, Legend
 from lds_path.formats.manifest import FILE_NAME, Manifest, run_stage, sha256
 from lds_path.network.checkpoint import ModelCard
 from lds_path.network.device import choose_device, device_name
 from lds_path.network.segmenter import NetworkSpec, Segmenter, check_sizes
-from lds_path.training import Recipe, Trainer
+from lds_path.recipe import PRESETS, Recipe
+from lds_path.training import Trainer
 from lds_path.training_set import (
     check_alike,
     check_classes,
@@ -36,10 +38,8 @@ if TYPE_CHECKING:
     from lds_path.classes import LabelClass
     from lds_path.training_set import LabelledSlide
 
-_PLACES = ("sheet", "output", "tile", "detect", "base", "state")
-_HARMLESS = ("device", "threads", "cache_mib")
-"""Parameters that may change between the parts of an interrupted training."""
-_CARD_WORDS = ("description", "data", "licence", "authors")
+RECIPE = Recipe(steps=1500, learning_rate=2e-3, density_learning_rate=5e-4, edge_weight=0.3, seed=1)
+"""What is not asked for otherwise."""
 
 
 def train(
@@ -55,22 +55,6 @@ def train(
     class_map: Mapping[str, str] | None = None,
     ignore: tuple[str, ...] = IGNORED_CLASSES,
     unlabelled: str = "background",
-    architecture: str = "UNet",
-    channels: tuple[int, ...] = (16, 32, 64, 96, 128),
-    sampler: str = "kernel",
-    kernel_width: float = 0.1,
-    density_floor: float = 0.1,
-    steps: int = 1500,
-    batch_size: int = 4,
-    learning_rate: float = 2e-3,
-    density_learning_rate: float = 5e-4,
-    edge_weight: float = 0.3,
-    balance: float = 1.0,
-    blur_chance: float = 0.1,
-    noise_chance: float = 0.1,
-    tune_every: int = 100,
-    patience: int = 10,
-    seed: int = 1,
     cache_mib: int = 2048,
     device: str = "auto",
     threads: int = 1,
@@ -78,6 +62,8 @@ def train(
     data: str = "",
     licence: str = "",
     authors: tuple[str, ...] = (),
+    preset: str | None = None,
+    **settings: Any,
 ) -> Manifest:
     """Train a model; the folder is then a model folder.
 
@@ -105,20 +91,6 @@ def train(
         Their colours as #rrggbb; chosen from a palette when empty.
     class_map, ignore, unlabelled
         See `Legend`.
-    architecture, channels, sampler, kernel_width, density_floor
-        See `NetworkSpec`.
-    steps, learning_rate, density_learning_rate, edge_weight, seed
-        See `Recipe`.
-    batch_size
-        Regions in a step.
-    balance
-        See `region_chances`.
-    blur_chance, noise_chance
-        See `Augmentation`.
-    tune_every
-        Steps between two measurements of the Dice.
-    patience
-        Measurements without a better Dice after which the training stops; 0 never stops early.
     cache_mib
         Memory for regions that are kept between steps.
     device
@@ -127,6 +99,11 @@ def train(
         Threads of the network on a CPU, and reading threads.
     description, data, licence, authors
         Written into the model: what it is for, where the training data come from.
+    preset
+        Name of a set of values, one of `PRESETS`, that come before all others.
+    settings
+        Fields of `NetworkSpec`, `Recipe`, `Schedule` and `Augmentation`; what is not given has
+        the default that it has there, or in `RECIPE`.
 
     Raises
     ------
@@ -137,27 +114,15 @@ def train(
     UsageError
         If the sheet or a parameter cannot be used.
     """
-    parameters = {name: value for name, value in locals().items() if name not in _PLACES}
     place = choose_device(device)
-    model_classes = make_classes(classes, colors)
-    shape = NetworkSpec(
-        class_count=len(classes),
-        architecture=architecture,
-        channels=channels,
-        sampler=sampler,
-        kernel_width=kernel_width,
-        density_floor=density_floor,
-    )
-    augmentation = Augmentation(blur_chance, noise_chance)
-    schedule = Schedule(batch_size, tune_every, patience, balance, augmentation)
+    chosen = choose_settings(len(classes), preset, settings)
+    legend = Legend(classes, class_map or {}, ignore, unlabelled)
     training = Training(
         slides=find_slides(sheet, base=base, tile=tile, detect=detect),
-        legend=Legend(classes, class_map or {}, ignore, unlabelled),
-        classes=model_classes,
-        shape=shape,
-        recipe=Recipe(steps, learning_rate, density_learning_rate, edge_weight, seed),
-        schedule=schedule,
-        parameters=parameters,
+        legend=legend,
+        classes=make_classes(classes, colors),
+        settings=chosen,
+        about={"description": description, "data": data, "licence": licence, "authors": authors},
         device=place,
     )
     inputs = {"sheet": sheet, **training.inputs()}
@@ -170,7 +135,12 @@ def train(
             output,
             lambda folder: training.run(folder, kept, cache_mib=cache_mib, threads=threads),
             inputs=inputs,
-            parameters=parameters,
+            parameters={
+                **training.parameters(),
+                "cache_mib": cache_mib,
+                "device": device,
+                "threads": threads,
+            },
             slide=output.name,
             strict=True,
             device=device_name(place),
@@ -182,18 +152,71 @@ def train(
 
 
 @dataclass(frozen=True)
+class Settings:
+    """What is trained, and how."""
+
+    network: NetworkSpec
+    """Without the colours, which are measured."""
+    recipe: Recipe
+    schedule: Schedule
+    preset: str | None
+
+
+def choose_settings(class_count: int, preset: str | None, given: Mapping[str, Any]) -> Settings:
+    """Return the settings: those of the preset, those given, and the defaults, in this order.
+
+    Raises
+    ------
+    UsageError
+        If a name or a value is unknown.
+    """
+    if preset is not None and preset not in PRESETS:
+        raise UsageError(f"preset is '{preset}', expected {', '.join(PRESETS)}")
+    kinds = (NetworkSpec, Recipe, Schedule, Augmentation)
+    known = {kind: {one.name for one in fields(kind)} for kind in kinds}
+    for name in given:
+        if not any(name in names for names in known.values()):
+            raise UsageError(f"train has no parameter '{name}'")
+    network, recipe, schedule, augmentation = (
+        {name: value for name, value in given.items() if name in known[kind]} for kind in kinds
+    )
+    if preset is not None:
+        network |= PRESETS[preset].network
+        recipe |= PRESETS[preset].recipe
+    return Settings(
+        network=NetworkSpec(class_count, **network),
+        recipe=replace(RECIPE, **recipe),
+        schedule=Schedule(**schedule, augmentation=Augmentation(**augmentation)),
+        preset=preset,
+    )
+
+
+@dataclass(frozen=True)
 class Training:
     """What a training starts from."""
 
     slides: Mapping[str, Sequence[LabelledSlide]]
     legend: Legend
     classes: tuple[LabelClass, ...]
-    shape: NetworkSpec
-    """Without the colours, which are measured."""
-    recipe: Recipe
-    schedule: Schedule
-    parameters: Mapping[str, Any]
+    settings: Settings
+    about: Mapping[str, Any]
+    """Words of the model card."""
     device: torch.device
+
+    def parameters(self) -> dict[str, Any]:
+        """Return all that shapes the model, besides the slides."""
+        network = asdict(self.settings.network)
+        measured = ("class_count", "mean", "std")
+        schedule = asdict(self.settings.schedule)
+        return {
+            **asdict(self.legend),
+            "colors": [one.color for one in self.classes],
+            "preset": self.settings.preset,
+            **{name: value for name, value in network.items() if name not in measured},
+            **asdict(self.settings.recipe),
+            **schedule.pop("augmentation"),
+            **schedule,
+        }
 
     def inputs(self) -> dict[str, Path]:
         """Return the files and folders that it reads, by name."""
@@ -213,8 +236,9 @@ class Training:
         check_classes(train_set, self.legend)
         check_alike(train_set.regions + tune_set.regions)
         mpp = common_mpp([*self.slides["train"], *self.slides["tune"]])
-        mean, std = measure_colour(train_set.regions, self.shape.view_level)
-        spec = replace(self.shape, mean=mean, std=std)
+        shape, recipe = self.settings.network, self.settings.recipe
+        mean, std = measure_colour(train_set.regions, shape.view_level)
+        spec = replace(shape, mean=mean, std=std)
         region = train_set.regions[0].region
         check_sizes([region], spec)
         card = ModelCard(
@@ -224,17 +248,17 @@ class Training:
             region_size=region.size,
             lattice=region.lattice,
             training={
-                **{k: v for k, v in self.parameters.items() if k not in _CARD_WORDS},
+                **self.parameters(),
                 "train": summarise(self.slides["train"], train_set, self.legend),
                 "tune": summarise(self.slides["tune"], tune_set, self.legend),
             },
-            **{name: self.parameters[name] for name in _CARD_WORDS},
+            **self.about,
         )
         # A seed of its own, so that a caller's random numbers stay as they were.
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(self.recipe.seed)
+            torch.manual_seed(recipe.seed)
             segmenter = Segmenter(spec).to(self.device)
-            trainer = Trainer(segmenter, region.lattice, self.recipe, self.device)
+            trainer = Trainer(segmenter, region.lattice, recipe, self.device)
             fit = Fit(
                 folder=folder,
                 state=state,
@@ -243,7 +267,7 @@ class Training:
                 card=card,
                 train_set=train_set,
                 tune_set=tune_set,
-                schedule=self.schedule,
+                schedule=self.settings.schedule,
             )
             return {
                 **fit.run(cache_mib=cache_mib, threads=threads),
@@ -254,7 +278,7 @@ class Training:
         """Return what two trainings have in common if one may go on where the other stopped."""
         files = [path / FILE_NAME if path.is_dir() else path for path in self.inputs().values()]
         parts = {
-            "parameters": {k: v for k, v in self.parameters.items() if k not in _HARMLESS},
+            "parameters": {**self.parameters(), **self.about},
             "inputs": dict(zip(self.inputs(), map(sha256, files), strict=True)),
             "versions": [__version__, torch.__version__],
         }

@@ -188,7 +188,7 @@ def test_weights_that_are_no_numbers_are_not_kept(root, tmp_path, monkeypatch):
 
 def test_training_ends_early_when_nothing_gets_better(root, tmp_path, monkeypatch):
     scores = iter([0.5, 0.6, 0.4, 0.59, 0.3, 0.9])
-    monkeypatch.setattr("lds_path.fit.tune_dice", lambda *_: np.array([next(scores), np.nan]))
+    monkeypatch.setattr("lds_path.fit.tune_dice", lambda *_, **__: np.array([next(scores), np.nan]))
     manifest = run(root, tmp_path / "model", steps=6, tune_every=1, patience=3)
     assert (manifest.results["steps"], manifest.results["best_step"]) == (5, 2)
     assert load_model(tmp_path / "model")[1].scores["tune_dice"] == {"Pale": 0.6, "Dark": None}
@@ -232,7 +232,25 @@ def test_polygons_of_qupath_in_an_annotated_area_train_a_model(root, tmp_path):
     assert training["unlabelled"] == "Pale"
 
 
-@pytest.mark.parametrize("sampler", ["uniform", "kernel"])
+def test_the_paper_s_recipe_is_a_preset(root, tmp_path):
+    run(root, tmp_path / "model", preset="jin2022", edge_weight=0.5, sampler="uniform")
+    _, card = load_model(tmp_path / "model")
+    assert (card.network.sampler, card.network.density_network) == ("kernel", "local")
+    assert (card.training["preset"], card.training["edge_weight"]) == ("jin2022", 100)
+    assert card.training["steps"] == 4
+
+
+def test_a_preset_that_is_unknown_is_named(root, tmp_path):
+    with pytest.raises(UsageError, match="preset is 'jin', expected jin2022"):
+        run(root, tmp_path / "model", preset="jin")
+
+
+def test_an_argument_that_is_unknown_is_named(root, tmp_path):
+    with pytest.raises(UsageError, match="train has no parameter 'stepz'"):
+        run(root, tmp_path / "model", stepz=3)
+
+
+@pytest.mark.parametrize("sampler", ["uniform", "kernel", "knothe-rosenblatt"])
 def test_without_tuning_slides_the_last_weights_count(root, tmp_path, sampler):
     sheet = write_sheet(root, ("a", "labels/a.png", "train"), name=f"{sampler}.tsv")
     manifest = run(root, tmp_path / "model", sheet, sampler=sampler)
