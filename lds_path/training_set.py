@@ -13,6 +13,7 @@ from tqdm import tqdm
 from lds_path.dataset import LabelledRegion, class_counts, read_ahead, read_region
 from lds_path.errors import TrainingError
 from lds_path.formats.manifest import read_manifest
+from lds_path.formats.mask import open_mask
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.reference import open_reference
 from lds_path.formats.regions import REGIONS_NAME, read_regions
@@ -243,6 +244,7 @@ def _check_tune(sheet: Path, asked: Sequence[str], found: Sequence[LabelledSlide
 def _labelled_regions(slide: LabelledSlide, legend: Legend) -> Iterator[LabelledRegion]:
     pyramid = open_pyramid(slide.tile)
     results = read_manifest(slide.tile).results
+    found = read_manifest(slide.detect).results
     reference = open_reference(
         slide.labels,
         legend=legend,
@@ -250,6 +252,7 @@ def _labelled_regions(slide: LabelledSlide, legend: Legend) -> Iterator[Labelled
         bounds_l0=Size(int(results["width_l0"]), int(results["height_l0"])),
         downsample=pyramid.frame.downsample,
         roi=slide.roi,
+        tissue=open_mask(slide.detect, found["mask_downsample"]),
     )
     for region in read_regions(slide.detect / REGIONS_NAME):
         yield LabelledRegion(slide.slide, pyramid, reference, region)

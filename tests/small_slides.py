@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from lds_path.formats.manifest import run_stage
+from lds_path.formats.mask import MASK_NAME
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid, write_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Frame, Region, Size, tile_starts
@@ -53,7 +54,8 @@ def make_slide(root: Path, slide: str, *, seed: int = 0, mpp: float = 0.5) -> Sm
         regions = make_regions(size)
         frame = open_pyramid(folders.tile).frame
         write_regions(folder / REGIONS_NAME, regions, [1.0] * len(regions), frame)
-        return {"regions": len(regions)}
+        Image.fromarray(np.full((4, 4), 255, np.uint8)).save(folder / MASK_NAME)
+        return {"regions": len(regions), "mask_downsample": size.width / 4}
 
     run_stage("tile", folders.tile, tile, inputs={}, parameters={"mpp": mpp})
     run_stage("detect", folders.detect, detect, inputs={"tile": folders.tile}, parameters={})

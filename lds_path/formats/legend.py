@@ -41,7 +41,7 @@ class Legend:
     ignore: tuple[str, ...] = IGNORED_CLASSES
     """Classes of the annotation, or values as text, that become `IGNORE`."""
     unlabelled: str = "background"
-    """`background`, `ignore` or a class: the pixels inside the annotated area without a label."""
+    """`background`, `ignore` or a class: the tissue inside the annotated area without a label."""
 
     def __post_init__(self) -> None:
         known = ", ".join(name for name in self.classes if name)

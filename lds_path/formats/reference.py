@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -13,7 +13,8 @@ import shapely
 from lds_path.errors import LabelsError
 from lds_path.formats.annotations import read_polygons
 from lds_path.formats.label_image import open_label_image
-from lds_path.formats.legend import IGNORE
+from lds_path.formats.legend import BACKGROUND, IGNORE
+from lds_path.geometry import Size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
     from lds_path.formats.legend import Legend
-    from lds_path.geometry import Size
+    from lds_path.formats.mask import Mask
 
 _GEOJSON = (".geojson", ".json", ".geojson.gz", ".json.gz")
 
@@ -99,6 +100,24 @@ class LabelPolygons:
 
 
 @dataclass(frozen=True)
+class OnTissue:
+    """Reference labels, with a value for what is not labelled on tissue."""
+
+    reference: Reference
+    tissue: Mask
+    value: int
+
+    def read(self, left: int, top: int, size: Size, *, step: int = 1) -> NDArray[np.uint8]:
+        """Return a window of labels, see `Reference`."""
+        labels = self.reference.read(left, top, size, step=step)
+        window = Size(labels.shape[1], labels.shape[0])
+        labels[(labels == BACKGROUND) & self.tissue.read(left, top, window, scale=step)] = (
+            self.value
+        )
+        return labels
+
+
+@dataclass(frozen=True)
 class WithinRoi:
     """Reference labels inside the annotated area; of what lies outside nothing is known."""
 
@@ -121,6 +140,7 @@ def open_reference(
     bounds_l0: Size,
     downsample: float,
     roi: Path | None = None,
+    tissue: Mask | None = None,
 ) -> Reference:
     """Return the reference labels of a slide.
 
@@ -138,6 +158,9 @@ def open_reference(
         Level-0 pixels per working pixel.
     roi
         GeoJSON of the areas that were annotated; everywhere when None.
+    tissue
+        Where what is not labelled can be of a class, if the legend names one; the rest is glass.
+        Everywhere when None.
 
     Raises
     ------
@@ -145,12 +168,17 @@ def open_reference(
         If a file cannot be read, does not fit the slide, or has an unknown class.
     """
     reference: Reference
+    filled = legend.unlabelled_value
+    if tissue is not None and filled != IGNORE:
+        legend = replace(legend, unlabelled="background")
     if path.name.lower().endswith(_GEOJSON):
         areas = _read_areas(path, legend, bounds_l0)
         elsewhere = legend.unlabelled_value
         reference = LabelPolygons(areas, slide, downsample, elsewhere=elsewhere)
     else:
         reference = open_label_image(path, legend, slide, bounds_l0)
+    if legend.unlabelled_value != filled and tissue is not None:
+        reference = OnTissue(reference, tissue, filled)
     if roi is None:
         return reference
     drawn = [(area, 1) for _, area in read_polygons(roi)]

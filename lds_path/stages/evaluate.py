@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from lds_path.classes import LabelClass
     from lds_path.formats.labels import Labels
     from lds_path.formats.manifest import Manifest
+    from lds_path.formats.mask import Mask
     from lds_path.formats.reference import Reference
     from lds_path.geometry import Region
     from lds_path.mesh import Mesh
@@ -106,9 +107,12 @@ def evaluate(
             names = {each.value: each.name for each in predicted.classes}
             known = tuple(names.get(value, "") for value in range(1, max(names) + 1))
             legend = Legend(known, class_map or {}, ignore, unlabelled)
-            reference = _open_reference(labels, roi, manifest.results, legend)
+            found = read_manifest(detect)
+            tissue = open_mask(detect, found.results["mask_downsample"])
+            reference = _open_reference(labels, roi, tissue, manifest.results, legend)
             annotation = _Annotation(labels, reference, predicted.classes)
-            mosaic = _open_mosaic(annotation, predictions, detect, manifest.results)
+            overlap = found.parameters["overlap"]
+            mosaic = _open_mosaic(annotation, predictions, tissue, manifest.results, overlap)
             band = max(1, round(boundary_um / mpp))
             tally = _score_pixels(annotation, predicted, mosaic, manifest.results, band)
             lattice = overlap_of(_score_samples(annotation, predictions))
@@ -170,7 +174,7 @@ class _Tally:
 
 
 def _open_reference(
-    labels: Path, roi: Path | None, tile: Mapping[str, Any], legend: Legend
+    labels: Path, roi: Path | None, tissue: Mask, tile: Mapping[str, Any], legend: Legend
 ) -> Reference:
     return open_reference(
         labels,
@@ -179,11 +183,16 @@ def _open_reference(
         bounds_l0=Size(tile["width_l0"], tile["height_l0"]),
         downsample=tile["downsample"],
         roi=roi,
+        tissue=tissue,
     )
 
 
 def _open_mosaic(
-    annotation: _Annotation, predictions: Predictions, detect: Path, tile: Mapping[str, Any]
+    annotation: _Annotation,
+    predictions: Predictions,
+    tissue: Mask,
+    tile: Mapping[str, Any],
+    overlap: int,
 ) -> Mosaic:
     """Return the mosaic of the reference labels, carried to the lattices and back."""
     count = len(annotation.classes) + 1
@@ -194,15 +203,9 @@ def _open_mosaic(
         shares = lattice_shares(drawn, prediction.positions, count)
         return build_mesh(shares, prediction.positions, prediction.region.size)
 
-    manifest = read_manifest(detect)
-    return Mosaic(
-        canvas_of(tile, None),
-        predictions.regions,
-        read_mesh,
-        open_mask(detect, manifest.results["mask_downsample"]),
-        values=range(count),
-        overlap=manifest.parameters["overlap"],
-    )
+    canvas, values = canvas_of(tile, None), range(count)
+    regions = predictions.regions
+    return Mosaic(canvas, regions, read_mesh, tissue, values=values, overlap=overlap)
 
 
 def _read_region(annotation: _Annotation, region: Region) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from lds_path.errors import LabelsError
 from lds_path.formats.legend import IGNORE, Legend
+from lds_path.formats.mask import Mask
 from lds_path.formats.reference import open_reference
 from lds_path.geometry import Size
 
@@ -146,6 +147,21 @@ def test_what_is_not_labelled_means_what_the_legend_says(tmp_path, unlabelled, v
     expected[8:40, 8:40] = value
     expected[16:24, 16:24] = 2
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("step", [1, 4])
+def test_glass_is_of_no_class(tmp_path, step):
+    path = write_geojson(tmp_path / "a.geojson", square(32, 16, 32, "Tumor"))
+    left_half = Mask(np.repeat([[True] * 6 + [False] * 6], 8, axis=0), 8.0)
+    roi = write_geojson(tmp_path / "roi.geojson", square(16, 0, 60, ""))
+    options = {"legend": Legend(CLASSES, unlabelled="Stroma"), "tissue": left_half}
+    found = open_labels(path, roi=roi, **options).read(0, 0, SLIDE, step=step)
+    expected = np.full((64, 96), IGNORE)
+    expected[:60, 16:76] = 0
+    expected[:60, 16:48] = 1
+    expected[16:48, 32:64] = 2
+    half = step // 2
+    np.testing.assert_array_equal(found, expected[half::step, half::step])
 
 
 def test_annotation_classes_become_those_of_the_model(tmp_path):
