@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError
 from lds_path.formats.labels import (
-    LabelClass,
     label_blocks,
     level_sizes,
     open_labels,
