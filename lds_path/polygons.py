@@ -1,71 +1,29 @@
-"""From labels to polygons and back, exactly.
+"""Polygons on pixels, and on the grid of QuPath.
 
 Convention: (x, y), pixel areas: pixel (row, column) is the square from (column, row) to
-(column + 1, row + 1), and it belongs to a polygon when its centre does. Pixels are joined over
-their edges, not over their corners, so that every polygon is valid.
+(column + 1, row + 1), and it belongs to a polygon when its centre does.
 """
 
 from __future__ import annotations
 
-from itertools import compress
-from operator import not_
 from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
-from rasterio import Affine, features
+from numba import njit
 from shapely.geometry import MultiPolygon, Polygon
 
 from lds_path.geometry import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from shapely.geometry.base import BaseGeometry
 
+
 GRID = 0.01
 """The grid, in pixels, that QuPath snaps coordinates to."""
-
-
-def trace_labels(
-    read_block: Callable[[int, int, Size], NDArray[np.uint8]], size: Size, *, block: int = 4096
-) -> Iterator[tuple[int, Polygon]]:
-    """Yield the value and outline of every connected piece of a label image.
-
-    The image is read block by block. A piece that reaches into another block waits until its
-    last part is read; the parts are then joined exactly, so that the blocks leave no trace.
-    Memory holds one block and the pieces that cross into the next row of blocks.
-
-    Parameters
-    ----------
-    read_block
-        Called with left, top and size; returns the labels there, (height, width). 0 is no class.
-    size
-        Extent of the image.
-    block
-        Side of the blocks in pixels.
-
-    Yields
-    ------
-    tuple
-        Value and polygon, with its holes, in label pixels.
-    """
-    waiting: dict[int, list[Polygon]] = {}
-    for top in range(0, size.height, block):
-        bottom = min(top + block, size.height)
-        for value, piece, crosses in _trace_row(read_block, size, top, block):
-            if crosses:
-                waiting.setdefault(value, []).append(piece)
-            else:
-                yield value, piece
-        for value in sorted(waiting):
-            joined = _join(waiting.pop(value))
-            ends_here = [piece.bounds[3] < bottom or bottom == size.height for piece in joined]
-            for piece in compress(joined, ends_here):
-                yield value, _drop_straight_points(piece)
-            if not all(ends_here):
-                waiting[value] = list(compress(joined, map(not_, ends_here)))
 
 
 def rasterise(
@@ -81,7 +39,8 @@ def rasterise(
     Parameters
     ----------
     polygons
-        Value and area; where areas overlap the last one counts.
+        Value and area, a polygon or several that do not overlap; where areas of the list overlap
+        the last one counts.
     left, top
         Corner of the window in label pixels.
     size
@@ -94,51 +53,57 @@ def rasterise(
     NDArray
         Labels, (height, width); 0 where no polygon covers a pixel's centre.
     """
-    window = shapely.box(
-        left * downsample,
-        top * downsample,
-        (left + size.width) * downsample,
-        (top + size.height) * downsample,
-    )
-    near = [(area, value) for value, area in polygons if area.intersects(window)]
-    if not near:
-        return np.zeros((size.height, size.width), np.uint8)
-    labels: NDArray[np.uint8] = features.rasterize(
-        near,
-        out_shape=(size.height, size.width),
-        transform=Affine(downsample, 0, left * downsample, 0, downsample, top * downsample),
-        dtype=np.uint8,
-    )
+    labels = np.zeros((size.height, size.width), np.uint8)
+    for value, area in polygons:
+        rings = shapely.get_rings(shapely.get_parts(area))
+        points, ring = shapely.get_coordinates(rings, return_index=True)
+        (x, y), covered = _cover(points / downsample - (left, top), ring, size)
+        labels[y : y + covered.shape[0], x : x + covered.shape[1]][covered] = value
     return labels
 
 
-def simplify(polygon: Polygon, *, tolerance: float, min_hole_area: float) -> Polygon:
-    """Return the polygon without small holes and with fewer points.
+def mean_inside(
+    rings: Sequence[NDArray[np.int64]], image: NDArray[np.uint8], *, downsample: float
+) -> float | None:
+    """Return the mean of a coarse image inside a polygon; None where it is 0, not known.
 
     Parameters
     ----------
-    polygon
-        A valid polygon.
-    tolerance
-        How far the new outline may lie from the old one; 0 drops no bend.
-    min_hole_area
-        Smaller holes are filled.
+    rings
+        (N, 2) each, closed, the outer one first.
+    image
+        (H, W). A polygon in which no pixel has its centre takes the pixel at its middle.
+    downsample
+        Units of the polygon per pixel.
     """
-    holes = [hole for hole in polygon.interiors if Polygon(hole).area >= min_hole_area]
-    kept = Polygon(polygon.exterior, holes)
-    if tolerance <= 0:
-        return kept
-    simplified = kept.simplify(tolerance, preserve_topology=True)
-    return simplified if isinstance(simplified, Polygon) else kept
+    height, width = image.shape
+    points = np.concatenate(rings) / downsample
+    ring = np.repeat(np.arange(len(rings)), [len(points) for points in rings])
+    (x, y), inside = _cover(points, ring, Size(width, height))
+    values = image[y : y + inside.shape[0], x : x + inside.shape[1]][inside]
+    if not values.size:
+        column, row = (rings[0][:-1].mean(axis=0) / downsample).astype(int)
+        values = image[row : row + 1, column : column + 1]
+    known = values[values > 0]
+    return float(known.mean()) if known.size else None
 
 
-def snap(
-    polygon: Polygon, *, scale: float, offset: tuple[float, float] = (0.0, 0.0)
+def place_on_grid(
+    rings: Sequence[NDArray[np.float64] | NDArray[np.int64]],
+    *,
+    scale: float,
+    offset: tuple[float, float] = (0.0, 0.0),
 ) -> Polygon | MultiPolygon | None:
-    """Return the polygon scaled, shifted and valid on the 0.01 grid; None if nothing is left."""
-    placed = shapely.transform(polygon, lambda points: points * scale + np.array(offset))
-    snapped = shapely.set_precision(placed, GRID)
-    return areas_of(snapped)
+    """Return rings, scaled and shifted, as a polygon valid on the 0.01 grid; None if none is left.
+
+    The first ring is the outer one.
+    """
+    placed = [ring * scale + offset for ring in rings]
+    shell, *holes = (np.round(ring, 2) for ring in placed)
+    polygon = Polygon(shell, holes)
+    if polygon.is_valid and polygon.area > 0:
+        return polygon
+    return areas_of(shapely.set_precision(Polygon(placed[0], placed[1:]), GRID))
 
 
 def areas_of(geometry: BaseGeometry) -> Polygon | MultiPolygon | None:
@@ -151,46 +116,36 @@ def areas_of(geometry: BaseGeometry) -> Polygon | MultiPolygon | None:
     return polygons[0] if len(polygons) == 1 else MultiPolygon(polygons)
 
 
-def _trace_row(
-    read_block: Callable[[int, int, Size], NDArray[np.uint8]], size: Size, top: int, block: int
-) -> Iterator[tuple[int, Polygon, bool]]:
-    """Yield value, outline and whether it may go on in another block, for a row of blocks."""
-    bottom = min(top + block, size.height)
-    for left in range(0, size.width, block):
-        right = min(left + block, size.width)
-        labels = read_block(left, top, Size(right - left, bottom - top))
-        for value, piece in _trace_block(labels, left, top):
-            yield value, piece, _crosses(piece, (left, top, right, bottom), size)
+def _cover(
+    points: NDArray[np.float64], ring: NDArray[np.int64], size: Size
+) -> tuple[tuple[int, int], NDArray[np.bool_]]:
+    """Return the corner, (x, y), and the pixels of a box: which have their centre in a polygon.
+
+    `points` are those of all rings, closed, in pixels; `ring` is the number of the ring of each.
+    """
+    if not len(points):
+        return (0, 0), np.zeros((0, 0), np.bool_)
+    limit = (size.width, size.height)
+    x, y = np.clip(np.floor(points.min(axis=0)), 0, limit).astype(int).tolist()
+    right, bottom = np.clip(np.ceil(points.max(axis=0)), 0, limit).astype(int).tolist()
+    return (x, y), _fill(points - (x, y), ring, bottom - y, right - x)
 
 
-def _trace_block(labels: NDArray[np.uint8], left: int, top: int) -> Iterator[tuple[int, Polygon]]:
-    if not labels.any():
-        return
-    place = Affine.translation(left, top)
-    for outline, value in features.shapes(labels, labels > 0, connectivity=4, transform=place):
-        rings = [np.array(ring) for ring in outline["coordinates"]]
-        yield int(value), Polygon(rings[0], rings[1:])
-
-
-def _crosses(piece: Polygon, box: tuple[int, int, int, int], size: Size) -> bool:
-    """Return whether the piece touches an edge of the block that is not one of the image."""
-    edges = zip(piece.bounds, box, (0, 0, size.width, size.height), strict=True)
-    return any(bound == edge != limit for bound, edge, limit in edges)
-
-
-def _join(pieces: list[Polygon]) -> list[Polygon]:
-    return list(shapely.get_parts(shapely.union_all(pieces)))
-
-
-def _drop_straight_points(polygon: Polygon) -> Polygon:
-    """Return the polygon without the points that a join leaves in the middle of an edge."""
-    rings = [_corners(ring) for ring in (polygon.exterior, *polygon.interiors)]
-    return Polygon(rings[0], rings[1:])
-
-
-def _corners(ring: shapely.LinearRing) -> NDArray[np.float64]:
-    points = shapely.get_coordinates(ring)[:-1]
-    same_before = points == np.roll(points, 1, axis=0)
-    same_after = points == np.roll(points, -1, axis=0)
-    corners: NDArray[np.float64] = points[~(same_before & same_after).any(axis=1)]
-    return corners
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _fill(
+    points: NDArray[np.float64], ring: NDArray[np.int64], height: int, width: int
+) -> NDArray[np.bool_]:
+    """Return the pixels whose centres an odd number of rings surrounds, (height, width)."""
+    covered = np.zeros((height, width + 1), np.bool_)
+    for k in range(len(points) - 1):
+        (x, y), (x_next, y_next) = points[k], points[k + 1]
+        if ring[k] != ring[k + 1] or y == y_next:
+            continue
+        first, end = np.ceil(min(y, y_next) - 0.5), np.ceil(max(y, y_next) - 0.5)
+        for row in range(max(first, 0), min(end, height)):
+            crossing = x + (row + 0.5 - y) * (x_next - x) / (y_next - y)
+            covered[row, int(min(max(np.ceil(crossing - 0.5), 0), width))] ^= True
+    for row in range(height):
+        for column in range(1, width):
+            covered[row, column] ^= covered[row, column - 1]
+    return covered[:, :width]

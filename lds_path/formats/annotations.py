@@ -17,7 +17,6 @@ import numpy as np
 import shapely
 from shapely.affinity import affine_transform
 from shapely.geometry import Point, Polygon
-from shapely.geometry import mapping as to_geojson
 
 from lds_path.errors import LabelsError
 from lds_path.polygons import areas_of
@@ -103,8 +102,9 @@ def write_geojson(path: Path, objects: Iterable[SlideObject], *, slide: str) -> 
         stream = gzip.GzipFile("", "wb", 6, file, mtime=0) if zipped else file
         stream.write(b'{"type":"FeatureCollection","features":[')
         for count, item in enumerate(objects, start=1):
-            text = json.dumps(_to_feature(item, slide), separators=(",", ":"), allow_nan=False)
-            stream.write((",\n" if count > 1 else "\n").encode() + text.encode())
+            stream.write(
+                (",\n" if count > 1 else "\n").encode() + _to_feature(item, slide).encode()
+            )
         stream.write(b"\n]}\n")
         if zipped:
             stream.close()
@@ -185,29 +185,26 @@ def _class_name(feature: Mapping[str, Any]) -> str:
     return str(classification.get("name") or ": ".join(classification.get("names", ())))
 
 
-def _to_feature(item: SlideObject, slide: str) -> dict[str, Any]:
-    geometry = to_geojson(item.geometry)
-    coordinates = _rounded(geometry["coordinates"])
-    identity = f"{slide}\n{item.class_name}\n{coordinates}"
-    return {
-        "type": "Feature",
-        "id": str(uuid.uuid5(_NAMESPACE, identity)),
-        "geometry": {"type": geometry["type"], "coordinates": coordinates},
-        "properties": {
-            "objectType": item.kind,
-            "classification": {"name": item.class_name, "color": list(item.color)},
-            "isLocked": True,
-            "measurements": dict(item.measurements),
-        },
+def _to_feature(item: SlideObject, slide: str) -> str:
+    """Return an object as text of GeoJSON."""
+    geometry = _text(item.geometry)
+    identity = uuid.uuid5(_NAMESPACE, f"{slide}\n{item.class_name}\n{geometry}")
+    properties = {
+        "objectType": item.kind,
+        "classification": {"name": item.class_name, "color": list(item.color)},
+        "isLocked": True,
+        "measurements": dict(item.measurements),
     }
+    return (
+        f'{{"type":"Feature","id":"{identity}","geometry":{geometry},'
+        f'"properties":{json.dumps(properties, separators=(",", ":"), allow_nan=False)}}}'
+    )
 
 
-def _rounded(coordinates: Any) -> Any:  # noqa: ANN401 - nested to any depth
+def _text(geometry: Polygon | MultiPolygon) -> str:
     """Return the coordinates with two decimals, and without any where they are whole."""
-    if isinstance(coordinates, float | int):
-        value = round(float(coordinates), _DECIMALS)
-        return int(value) if value.is_integer() else value
-    return [_rounded(part) for part in coordinates]
+    rounded = shapely.transform(geometry, lambda points: np.round(points, _DECIMALS) + 0.0)  # no -0
+    return shapely.to_geojson(rounded).replace(".0,", ",").replace(".0]", "]")
 
 
 def _packed(color: tuple[int, int, int]) -> int:

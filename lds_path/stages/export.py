@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from importlib import resources
@@ -17,8 +18,8 @@ from lds_path.errors import StageInputError, UsageError
 from lds_path.formats.annotations import SlideObject, write_classes, write_geojson
 from lds_path.formats.labels import open_labels
 from lds_path.formats.manifest import read_manifest, run_stage
-from lds_path.geometry import Size
-from lds_path.polygons import rasterise, simplify, snap, trace_labels
+from lds_path.pieces import STRIP, trace_labels
+from lds_path.polygons import mean_inside, place_on_grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,9 +30,13 @@ if TYPE_CHECKING:
 
     from lds_path.formats.labels import Labels
     from lds_path.formats.manifest import Manifest
+    from lds_path.geometry import Size
+    from lds_path.pieces import Piece
 
-BLOCK = 4096
-"""Label pixels per side that are traced at a time."""
+log = logging.getLogger(__name__)
+
+MAX_VERTICES = 5_000_000
+"""Most vertices of a slide's objects: QuPath 0.6 is known to draw one region of as many."""
 OVERLAY_NAME = "show_overlay.groovy"
 CLASSES_NAME = "classes.json"
 CONFIDENCE_NAME = "confidence.png"
@@ -45,6 +50,13 @@ class Style:
     min_object_um2: float
     max_hole_um2: float
     annotation_um2: float
+
+    def coarser(self, mpp: float) -> Style:
+        """Return the style that makes fewer vertices; from a pixel up, all but the kind doubles."""
+        tolerance_um = 2 * max(self.tolerance_um, mpp / 2)
+        min_object_um2 = 2 * max(self.min_object_um2, mpp**2)
+        max_hole_um2 = 2 * max(self.max_hole_um2, mpp**2)
+        return Style(tolerance_um, min_object_um2, max_hole_um2, self.annotation_um2)
 
 
 @dataclass(frozen=True)
@@ -70,20 +82,6 @@ class Confidence:
     """(H, W); 255 is 1, and 0 where nothing was analysed."""
     downsample: int
     """Label pixels per pixel."""
-
-    def mean(self, polygon: Polygon) -> float | None:
-        """Return the mean inside a polygon of label pixels; None where nothing was analysed."""
-        height, width = self.pixels.shape
-        left, top, right, bottom = (int(bound // self.downsample) for bound in polygon.bounds)
-        size = Size(min(right + 1, width) - left, min(bottom + 1, height) - top)
-        inside = rasterise([(1, polygon)], left, top, size, downsample=self.downsample) > 0
-        values = self.pixels[top : top + size.height, left : left + size.width]
-        if not inside.any():  # smaller than a pixel
-            point = polygon.representative_point()
-            row, column = int(point.y // self.downsample), int(point.x // self.downsample)
-            values, inside = self.pixels[row : row + 1, column : column + 1], np.array([[True]])
-        known = values[inside & (values > 0)]
-        return float(known.mean()) / 255 if known.size else None
 
 
 def export(
@@ -119,7 +117,8 @@ def export(
     Returns
     -------
     Manifest
-        With objects, vertices and area per class.
+        With objects, vertices and area per class, and the `style` that was used: tolerance, least
+        object and largest hole are doubled until the objects have at most `MAX_VERTICES`.
 
     Raises
     ------
@@ -138,13 +137,13 @@ def export(
         place = Placement(found["mpp"], found["downsample"], offset)
         confidence = _read_confidence(stitch, found)
         with open_labels(stitch / f"{slide}.labels.ome.tif") as labels:
-            tally = _Tally()
-            objects = tally.watch(_find_objects(labels, style, place, confidence))
-            write_geojson(folder / f"{slide}.geojson.gz", objects, slide=slide)
+            path = folder / f"{slide}.geojson.gz"
+            used, tally = _write_objects(path, labels, style, place, confidence)
             write_classes(folder / CLASSES_NAME, {each.name: each.color for each in labels.classes})
             script = overlay_script(slide, labels, place.downsample)
             (folder / OVERLAY_NAME).write_text(script, encoding="utf-8", newline="\n")
-            return tally.results([each.name for each in labels.classes])
+            counts = tally.results([each.name for each in labels.classes])
+            return counts | {"max_vertices": MAX_VERTICES, "style": vars(used)}
 
     return run_stage(
         "export", output, work, inputs={"stitch": stitch}, parameters=parameters, strict=strict
@@ -189,13 +188,20 @@ class _Tally:
         self._area_um2: defaultdict[str, float] = defaultdict(float)
         self._kinds: Counter[str] = Counter()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the objects have more vertices than a slide may have."""
+        return self._vertices.total() > MAX_VERTICES
+
     def watch(self, objects: Iterable[SlideObject]) -> Iterator[SlideObject]:
-        """Yield the objects."""
+        """Yield the objects, until there are too many vertices."""
         for item in objects:
             self._objects[item.class_name] += 1
             self._vertices[item.class_name] += int(shapely.get_num_coordinates(item.geometry))
             self._area_um2[item.class_name] += item.measurements["Area um2"]
             self._kinds[item.kind] += 1
+            if self.is_full:
+                return
             yield item
 
     def results(self, classes: Sequence[str]) -> dict[str, Any]:
@@ -209,56 +215,64 @@ class _Tally:
         }
 
 
+def _write_objects(
+    path: Path, labels: Labels, style: Style, place: Placement, confidence: Confidence | None
+) -> tuple[Style, _Tally]:
+    """Write the objects, coarser where there are too many vertices; return how, and the counts."""
+    while True:
+        tally = _Tally()
+        objects = tally.watch(_find_objects(labels, style, place, confidence))
+        write_geojson(path, objects, slide=path.name.removesuffix(".geojson.gz"))
+        if not tally.is_full:
+            return style, tally
+        style = style.coarser(place.mpp)
+        log.warning("%s: over %d vertices; again with %s", path.name, MAX_VERTICES, style)
+
+
 def _find_objects(
     labels: Labels, style: Style, place: Placement, confidence: Confidence | None
 ) -> Iterator[SlideObject]:
     classes = {each.value: each for each in labels.classes}
-    blocks = -(-labels.size.width // BLOCK) * -(-labels.size.height // BLOCK)
-    with tqdm(total=blocks, unit="block", desc="export", disable=None) as progress:
+    strips = -(-labels.size.height // STRIP)
+    with tqdm(total=strips, unit="strip", desc="export", disable=None) as progress:
 
-        def read_block(left: int, top: int, size: Size) -> NDArray[np.uint8]:
+        def read_strip(top: int, size: Size) -> NDArray[np.uint8]:
             progress.update()
-            return labels.read(0, left, top, size)
+            return labels.read(0, 0, top, size)
 
-        for value, polygon in trace_labels(read_block, labels.size, block=BLOCK):
-            geometry = _outline(polygon, style, place)
+        for piece in trace_labels(
+            read_strip,
+            labels.size,
+            tolerance=style.tolerance_um / place.mpp,
+            min_area=style.min_object_um2 / place.mpp**2,
+            min_hole_area=style.max_hole_um2 / place.mpp**2,
+        ):
+            geometry = place_on_grid(piece.rings, scale=place.downsample, offset=place.offset)
             if geometry is None:
                 continue
-            area_um2 = polygon.area * place.mpp**2
+            area_um2 = piece.area * place.mpp**2
             yield SlideObject(
                 geometry,
-                classes[value].name,
-                classes[value].color,
+                classes[piece.value].name,
+                classes[piece.value].color,
                 "annotation" if area_um2 >= style.annotation_um2 else "detection",
-                _measure(polygon, geometry, place, confidence),
+                _measure(piece, geometry, place, confidence),
             )
 
 
-def _outline(polygon: Polygon, style: Style, place: Placement) -> Polygon | MultiPolygon | None:
-    """Return what is written of a traced polygon; None if it is too small."""
-    if polygon.area * place.mpp**2 < style.min_object_um2:
-        return None
-    simple = simplify(
-        polygon,
-        tolerance=style.tolerance_um / place.mpp,
-        min_hole_area=style.max_hole_um2 / place.mpp**2,
-    )
-    return snap(simple, scale=place.downsample, offset=place.offset)
-
-
 def _measure(
-    polygon: Polygon,
-    geometry: Polygon | MultiPolygon,
-    place: Placement,
-    confidence: Confidence | None,
+    piece: Piece, geometry: Polygon | MultiPolygon, place: Placement, confidence: Confidence | None
 ) -> dict[str, float]:
-    """Return the area of the labels, the length of the written outline, and the confidence."""
+    """Return the area of the labels; length and solidity of what is written; the confidence."""
     measured = {
-        "Area um2": round(polygon.area * place.mpp**2, 3),
+        "Area um2": round(piece.area * place.mpp**2, 3),
         "Perimeter um": round(geometry.length * place.mpp / place.downsample, 3),
+        "Solidity": round(geometry.area / geometry.convex_hull.area, 4),
     }
-    mean = confidence.mean(polygon) if confidence is not None else None
-    return measured if mean is None else measured | {"Mean confidence": round(mean, 4)}
+    mean = None
+    if confidence is not None:
+        mean = mean_inside(piece.rings, confidence.pixels, downsample=confidence.downsample)
+    return measured if mean is None else measured | {"Mean confidence": round(mean / 255, 4)}
 
 
 def _read_confidence(stitch: Path, results: Mapping[str, Any]) -> Confidence | None:

@@ -88,6 +88,13 @@ def test_coordinates_have_two_decimals_at_most(tmp_path):
     assert "[[[0,0],[100000.01,0],[0.33,0.67],[0,0]]]" in (tmp_path / "o.geojson").read_text()
 
 
+def test_whole_coordinates_have_no_decimals_and_zero_no_sign(tmp_path):
+    items = [SlideObject(Polygon([(-0.001, 10), (20, 100.5), (3000, 0)]), "A", (1, 2, 3))]
+    write_geojson(tmp_path / "o.geojson", items, slide="s")
+    text = (tmp_path / "o.geojson").read_text()
+    assert '"coordinates":[[[0,10],[20,100.5],[3000,0],[0,10]]]' in text
+
+
 def test_no_objects_make_an_empty_collection(tmp_path):
     assert write_geojson(tmp_path / "o.geojson.gz", [], slide="s") == 0
     content = json.loads(gzip.decompress((tmp_path / "o.geojson.gz").read_bytes()))

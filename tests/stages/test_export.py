@@ -82,15 +82,28 @@ def test_the_objects_are_the_labels_again(stitch, tmp_path):
     np.testing.assert_array_equal(labels, blobs())
 
 
-def test_blocks_leave_no_trace_in_the_objects(stitch, tmp_path, monkeypatch):
-    export(stitch, tmp_path / "whole")
-    monkeypatch.setattr(export_module, "BLOCK", 37)
-    export(stitch, tmp_path / "blocks")
-    whole, blocks = (
-        sorted(f["properties"]["measurements"]["Area um2"] for f in read_features(tmp_path / name))
-        for name in ("whole", "blocks")
-    )
-    assert whole == blocks
+def test_objects_neither_overlap_nor_gape(stitch, tmp_path):
+    export(stitch, tmp_path / "s1", tolerance_um=3.0, min_object_um2=0, max_hole_um2=0)
+    areas = [shape(feature["geometry"]) for feature in read_features(tmp_path / "s1")]
+    assert shapely.coverage_is_valid(areas)
+    analysed = (blobs() > 0).sum() * DOWNSAMPLE**2
+    assert sum(area.area for area in areas) == pytest.approx(analysed, rel=0.01)
+
+
+def test_too_many_vertices_make_the_objects_coarser_and_the_manifest_says_so(
+    stitch, tmp_path, monkeypatch, caplog
+):
+    before = export(stitch, tmp_path / "before", **EXACT).results
+    limit = sum(before["vertices"].values()) // 4
+    monkeypatch.setattr(export_module, "MAX_VERTICES", limit)
+    results = export(stitch, tmp_path / "s1", **EXACT).results
+    features = read_features(tmp_path / "s1")
+    vertices = sum(int(shapely.get_num_coordinates(shape(f["geometry"]))) for f in features)
+    assert 0 < vertices == sum(results["vertices"].values()) <= limit == results["max_vertices"]
+    assert before["style"] == EXACT | {"annotation_um2": 50_000}
+    assert results["style"]["tolerance_um"] >= MPP
+    assert results["style"]["min_object_um2"] == results["style"]["max_hole_um2"] >= MPP**2
+    assert f"over {limit} vertices" in caplog.text
 
 
 def test_every_polygon_is_valid_on_the_grid_of_qupath(stitch, tmp_path):
@@ -165,8 +178,17 @@ def test_an_object_is_measured_in_microns(tmp_path):
     assert feature["properties"]["measurements"] == {
         "Area um2": 32 * 16 * MPP**2,
         "Perimeter um": 2 * (32 + 16) * MPP,
+        "Solidity": 1,
         "Mean confidence": 0.6,
     }
+
+
+def test_solidity_is_the_share_of_the_convex_hull(tmp_path):
+    labels = np.zeros((64, 64), np.uint8)
+    labels[10:50, 10:20] = labels[40:50, 10:50] = 1  # an L
+    export(write_stitch(tmp_path / "stitch", labels), tmp_path / "s1", **EXACT)
+    (feature,) = read_features(tmp_path / "s1")
+    assert feature["properties"]["measurements"]["Solidity"] == round(700 / (700 + 450), 4)
 
 
 def test_an_object_below_a_pixel_of_the_confidence_has_one_too(tmp_path):

@@ -1,0 +1,146 @@
+"""Borders of labels with fewer points, that still do not touch or cross each other.
+
+Convention: points are (x, y), corners of pixels; (x, y) is the upper right corner of the pixel in
+row y and column x of `labels`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import njit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CLEARANCE = 0.1
+"""Pixels between a simplified outline and any corner of the labels that is not on it.
+
+Coordinates may be rounded by half of that without one outline touching another."""
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def choose_points(
+    labels: NDArray[np.uint8], points: NDArray[np.int32], ends: NDArray[np.int64], tolerance: float
+) -> NDArray[np.bool_]:
+    """Return which points stay, by Douglas and Peucker 1973, where nothing is in the way.
+
+    A chord takes the place of a part of a chain when no other corner of a border lies between the
+    two. That is asked of the true borders, so that the order does not matter; yet no two such
+    chords cross: one would have to begin, or its true border to run, inside the area of the other.
+    A chain keeps a point besides its ends, a ring three, so that no two of them become the same.
+    """
+    kept = np.zeros(len(points), np.bool_)
+    spans = np.empty((labels.shape[0] + 1, 2), np.float64)
+    stack = np.empty((len(points) + 2, 3), np.int64)
+    begin = 0
+    for end in ends:
+        kept[begin] = kept[end - 1] = True
+        is_ring = (points[begin] == points[end - 1]).all()
+        stack[0] = (begin, end - 1, 1 + is_ring)
+        depth = 1
+        while depth:
+            depth -= 1
+            first, last, forced = stack[depth]
+            if last - first < 2:
+                continue
+            middle, most = _farthest(points, first, last)
+            close = most <= tolerance**2 and not forced
+            if close and _is_free(labels, points, first, last, spans):
+                continue
+            kept[middle] = True
+            stack[depth] = (first, middle, max(forced - 1, 0))
+            stack[depth + 1] = (middle, last, max(forced - 1, 0))
+            depth += 2
+        begin = end
+    return kept
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _farthest(points: NDArray[np.int32], first: int, last: int) -> tuple[int, float]:
+    """Return the point farthest from the chord, and the square of its distance."""
+    (x, y), (x_last, y_last) = points[first], points[last]
+    right, down = float(x_last - x), float(y_last - y)
+    middle, most = first, -1.0
+    for k in range(first + 1, last):
+        distance = _square_to_segment(float(points[k, 0] - x), float(points[k, 1] - y), right, down)
+        if distance > most:
+            middle, most = k, distance
+    return middle, most
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _square_to_segment(x: float, y: float, right: float, down: float) -> float:
+    """Return the squared distance from a point to the segment from (0, 0) to (right, down)."""
+    length_2 = right * right + down * down
+    share = min(max((x * right + y * down) / length_2, 0.0), 1.0) if length_2 else 0.0
+    return (x - share * right) ** 2 + (y - share * down) ** 2
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _is_free(
+    labels: NDArray[np.uint8],
+    points: NDArray[np.int32],
+    first: int,
+    last: int,
+    spans: NDArray[np.float64],
+) -> bool:
+    """Return whether no other border lies between a part of a chain and its chord."""
+    top, bottom = _span(points, first, last, spans)
+    for y in range(top, min(bottom + 1, labels.shape[0])):
+        low, high = spans[y]
+        for x in range(np.ceil(low), np.floor(high) + 1):
+            if _is_corner(labels, y, x) and _blocks(points, first, last, x, y):
+                return False
+    return True
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _span(
+    points: NDArray[np.int32], first: int, last: int, spans: NDArray[np.float64]
+) -> tuple[int, int]:
+    """Set, for every row, from where to where a part of a chain and its chord reach."""
+    (x, y), (x_last, y_last) = points[first], points[last]
+    top, bottom = points[first : last + 1, 1].min(), points[first : last + 1, 1].max()
+    for row in range(top, bottom + 1):
+        ends = (0.0, 1.0)
+        if y != y_last:
+            ends = ((row - CLEARANCE - y) / (y_last - y), (row + CLEARANCE - y) / (y_last - y))
+        x_one = x + min(max(ends[0], 0.0), 1.0) * (x_last - x)
+        x_two = x + min(max(ends[1], 0.0), 1.0) * (x_last - x)
+        spans[row] = (min(x_one, x_two) - CLEARANCE, max(x_one, x_two) + CLEARANCE)
+    for k in range(first, last):
+        low, high = min(points[k, 1], points[k + 1, 1]), max(points[k, 1], points[k + 1, 1])
+        for row in range(low, high + 1):
+            spans[row, 0] = min(spans[row, 0], points[k, 0], points[k + 1, 0])
+            spans[row, 1] = max(spans[row, 1], points[k, 0], points[k + 1, 0])
+    return top, bottom
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _blocks(points: NDArray[np.int32], first: int, last: int, x: int, y: int) -> bool:
+    """Return whether a corner lies between a part of a chain and its chord, or near the chord."""
+    between = False
+    for k in range(first, last):
+        (x_one, y_one), (x_two, y_two) = points[k], points[k + 1]
+        if min(x_one, x_two) <= x <= max(x_one, x_two) and (
+            min(y_one, y_two) <= y <= max(y_one, y_two)
+        ):
+            return False
+        between ^= (y_one > y) != (y_two > y) and x_one > x
+    (x_one, y_one), (x_two, y_two) = points[first], points[last]
+    right, down = float(x_two - x_one), float(y_two - y_one)
+    if (y_one > y) != (y_two > y):
+        between ^= x_one + (y - y_one) * right / down > x
+    near = _square_to_segment(float(x - x_one), float(y - y_one), right, down) < CLEARANCE**2
+    return between or near
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _is_corner(labels: NDArray[np.uint8], y: int, x: int) -> bool:
+    """Return whether a border runs through the corner above row y, right of column x."""
+    label = labels[y, x]
+    return bool(
+        labels[y - 1, x] != label or labels[y - 1, x + 1] != label or labels[y, x + 1] != label
+    )

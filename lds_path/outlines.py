@@ -1,0 +1,294 @@
+"""Borders between the labels of a strip, compiled: traced, simplified, free of crossings.
+
+A *chain* is the border between two pieces, from a point where three or four pieces meet, or the
+strip ends, to the next such point. Each chain is simplified once, for the pieces on both sides.
+
+Convention: points are (x, y), whole numbers, corners of pixels. A chain runs with its `left`
+piece on the left hand, y pointing down. Pixels are joined over their edges.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import njit
+
+from lds_path.chords import choose_points
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_UP, _RIGHT, _DOWN, _LEFT = 1, 2, 4, 8
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The pieces and chains of some rows of labels."""
+
+    values: NDArray[np.uint8]
+    """Label of each piece."""
+    areas: NDArray[np.int64]
+    """Pixels of each piece, without those of the row above the strip."""
+    first: NDArray[np.int32]
+    """Piece of each run of equal labels in the row above the strip; -1 is background."""
+    last: NDArray[np.int32]
+    """The same for the strip's last row."""
+    points: NDArray[np.int32]
+    """(N, 2), of all chains one after another."""
+    ends: NDArray[np.int64]
+    """Where the points of each chain end."""
+    sides: NDArray[np.int32]
+    """(chains, 2), the piece on the left and on the right; -1 is background."""
+    cuts: NDArray[np.bool_]
+    """(chains, 2), whether only the strip's upper edge makes the chain begin, and end, there."""
+    areas_2: NDArray[np.int64]
+    """Twice what each chain, before it is simplified, adds to the area of its left piece."""
+
+
+def trace_strip(
+    labels: NDArray[np.uint8], above: NDArray[np.int32], *, top: int, tolerance: float
+) -> Strip:
+    """Return the pieces and the simplified chains of a strip.
+
+    Chains end on the strip's lower edge, where those of the next strip begin. A border along the
+    lower edge belongs to the next strip, one along the upper edge to this one.
+
+    Parameters
+    ----------
+    labels
+        (1 + height, 2 + width): the row above the strip, the strip, and a column of 0 on either
+        side.
+    above
+        `last` of the strip above; pieces that were one stay one.
+    top
+        Row of the image where the strip begins.
+    tolerance
+        Pixels that a simplified chain may lie from the true one; 0 keeps every corner.
+    """
+    height, width = labels.shape
+    places = np.flatnonzero(labels[:, 1:] != labels[:, :-1])
+    lefts = (places % (width - 1) + 1).astype(np.int32)
+    rows = np.searchsorted(places, np.arange(height + 1) * (width - 1))
+    pieces, values, areas = _number(labels, lefts, rows, _connect(labels, lefts, rows, above))
+    marks = np.zeros((height + 1, width), np.uint8)
+    points, ends = _trace(labels, lefts, rows, marks)
+    sides, areas_2 = _describe(points, ends, top - 1, lefts, rows, pieces)
+    outer = np.stack([points[np.append(0, ends[:-1])[: ends.size]], points[ends - 1]], axis=1)
+    cuts = _find_cuts(labels, outer)
+    if tolerance > 0:
+        kept = choose_points(labels, points, ends, tolerance)
+        points, ends = points[kept], np.cumsum(kept)[ends - 1]
+    points[:, 1] += top - 1
+    first, last = pieces[: rows[1]], pieces[rows[-2] :].copy()
+    return Strip(values, areas, first, last, points, ends, sides, cuts, areas_2)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _connect(
+    labels: NDArray[np.uint8],
+    lefts: NDArray[np.int32],
+    rows: NDArray[np.int64],
+    above: NDArray[np.int32],
+) -> NDArray[np.int32]:
+    """Return, for every run of equal labels, an earlier or the same run of its piece."""
+    parent = np.arange(lefts.size).astype(np.int32)
+    _unite_above(parent, above)
+    for row in range(1, rows.size - 1):
+        # The last run of a row is background up to the edge; before the first is background, too.
+        upper = rows[row - 1]
+        for run in range(rows[row], rows[row + 1] - 1):
+            while upper < rows[row] - 1 and lefts[upper + 1] <= lefts[run]:
+                upper += 1
+            for other in range(upper, rows[row] - 1):
+                if lefts[other] >= lefts[run + 1]:
+                    break
+                if labels[row - 1, lefts[other]] == labels[row, lefts[run]]:
+                    _unite(parent, run, other)
+    return parent
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _unite_above(parent: NDArray[np.int32], above: NDArray[np.int32]) -> None:
+    """Put the runs of the row above the strip together that were one piece there."""
+    first = np.full(above.max() + 1 if above.size else 0, -1, np.int32)
+    for run, piece in enumerate(above):
+        if piece >= 0 and first[piece] < 0:
+            first[piece] = run
+        elif piece >= 0:
+            parent[run] = first[piece]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _number(
+    labels: NDArray[np.uint8],
+    lefts: NDArray[np.int32],
+    rows: NDArray[np.int64],
+    parent: NDArray[np.int32],
+) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the piece of every run, -1 for background; the label and pixels of every piece."""
+    pieces = np.full(lefts.size, -1, np.int32)
+    values = np.empty(lefts.size, np.uint8)
+    areas = np.zeros(lefts.size, np.int64)
+    count = 0
+    for row in range(rows.size - 1):
+        for run in range(rows[row], rows[row + 1]):
+            value = labels[row, lefts[run]]
+            if value == 0:
+                continue
+            root = _root(parent, run)
+            if pieces[root] < 0:
+                pieces[root] = count
+                values[count] = value
+                count += 1
+            pieces[run] = pieces[root]
+            if row:
+                areas[pieces[run]] += lefts[run + 1] - lefts[run]
+    return pieces, values[:count].copy(), areas[:count].copy()
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _root(parent: NDArray[np.int32], run: int) -> int:
+    while parent[run] != run:
+        parent[run] = parent[parent[run]]
+        run = parent[run]
+    return run
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _unite(parent: NDArray[np.int32], run: int, other: int) -> None:
+    run, other = _root(parent, run), _root(parent, other)
+    parent[max(run, other)] = min(run, other)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _trace(
+    labels: NDArray[np.uint8],
+    lefts: NDArray[np.int32],
+    rows: NDArray[np.int64],
+    marks: NDArray[np.uint8],
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Return the corners of all chains, and where each ends: first the open ones, then the rings.
+
+    `marks` holds, for each corner of a pixel, the directions that were followed.
+    """
+    points = np.empty((7 * lefts.size, 2), np.int32)
+    ends = np.empty(4 * lefts.size, np.int64)
+    count = chains = 0
+    for rings in (False, True):
+        for row in range(rows.size - 1):
+            for left in lefts[rows[row] : rows[row + 1]]:
+                for y in range(max(row, 1), row + 2):
+                    cracks = _cracks(labels, y, left - 1)
+                    stop = _stops(labels, y, cracks)
+                    if stop == rings or (rings and cracks != _RIGHT | _DOWN):
+                        continue
+                    for direction in (_RIGHT, _DOWN, _LEFT, _UP):
+                        done = marks[y, left - 1] | (_UP if y == 1 else 0)
+                        if cracks & direction and not done & direction:
+                            count = _follow(labels, marks, points, count, left - 1, y, direction)
+                            ends[chains] = count
+                            chains += 1
+    return points[:count].copy(), ends[:chains].copy()
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _cracks(labels: NDArray[np.uint8], y: int, x: int) -> int:
+    """Return the directions in which a border leaves the corner above row y, right of column x."""
+    above, above_right = labels[y - 1, x], labels[y - 1, x + 1]
+    cracks = _UP if above != above_right else 0
+    if y < labels.shape[0]:
+        below, below_right = labels[y, x], labels[y, x + 1]
+        cracks |= _RIGHT if above_right != below_right else 0
+        cracks |= _DOWN if below != below_right else 0
+        cracks |= _LEFT if above != below else 0
+    return cracks
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _stops(labels: NDArray[np.uint8], y: int, cracks: int) -> bool:
+    """Return whether a chain ends here: where three borders meet, or the strip ends."""
+    if y == labels.shape[0] or (y == 1 and cracks & _UP):
+        return True
+    return bool(cracks & (cracks - 1) & ((cracks & (cracks - 1)) - 1))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _follow(
+    labels: NDArray[np.uint8],
+    marks: NDArray[np.uint8],
+    points: NDArray[np.int32],
+    count: int,
+    x: int,
+    y: int,
+    direction: int,
+) -> int:
+    """Write the corners of the chain that leaves a point; return how many points there are now."""
+    first = (x, y)
+    points[count] = first
+    marks[y, x] |= direction
+    while True:
+        count += 1
+        while True:
+            x += (direction == _RIGHT) - (direction == _LEFT)
+            y += (direction == _DOWN) - (direction == _UP)
+            back = direction << 2 if direction < _DOWN else direction >> 2
+            cracks = _cracks(labels, y, x)
+            stop = _stops(labels, y, cracks)
+            if stop or not cracks & direction:
+                break
+        points[count] = (x, y)
+        marks[y, x] |= back if stop else cracks
+        if stop or (x, y) == first:
+            return count + 1
+        direction = cracks & ~back
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _describe(
+    points: NDArray[np.int32],
+    ends: NDArray[np.int64],
+    shift: int,
+    lefts: NDArray[np.int32],
+    rows: NDArray[np.int64],
+    pieces: NDArray[np.int32],
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Return the pieces on both sides of every chain, and twice the area that it adds."""
+    sides = np.empty((ends.size, 2), np.int32)
+    areas_2 = np.zeros(ends.size, np.int64)
+    begin = 0
+    for chain, end in enumerate(ends):
+        (x, y), (x_next, y_next) = points[begin], points[begin + 1]
+        right, down = x_next > x, y_next > y
+        level = y == y_next
+        row, column = (y - 1, x + right) if level else (y - 1 + down, x)
+        one = _piece_at(lefts, rows, pieces, row, column)
+        other = _piece_at(lefts, rows, pieces, row + level, column + (not level))
+        sides[chain] = (one, other) if right or y_next < y else (other, one)
+        for k in range(begin, end - 1):
+            (x, y), (x_next, y_next) = points[k], points[k + 1]
+            areas_2[chain] += np.int64(x_next) * (y + shift) - np.int64(x) * (y_next + shift)
+        begin = end
+    return sides, areas_2
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _piece_at(
+    lefts: NDArray[np.int32],
+    rows: NDArray[np.int64],
+    pieces: NDArray[np.int32],
+    row: int,
+    column: int,
+) -> int:
+    run = rows[row] + np.searchsorted(lefts[rows[row] : rows[row + 1]], column, "right") - 1
+    return pieces[run] if run >= rows[row] else -1
+
+
+def _find_cuts(labels: NDArray[np.uint8], outer: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return which of the chains' first and last points, (chains, 2, 2), are no bend or node."""
+    x, y = outer[..., 0], outer[..., 1]
+    borders = [labels[0, x] != labels[0, x + 1], labels[0, x + 1] != labels[1, x + 1]]
+    borders += [labels[1, x] != labels[1, x + 1], labels[0, x] != labels[1, x]]
+    cuts: NDArray[np.bool_] = (y == 1) & (np.sum(borders, axis=0) == 2)
+    return cuts

@@ -1,0 +1,208 @@
+"""The connected pieces of a label image, as polygons.
+
+Convention: (x, y), pixel areas: pixel (row, column) is the square from (column, row) to
+(column + 1, row + 1). Pixels are joined over their edges, not over their corners, so that every
+polygon is valid.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from lds_path.geometry import Size
+from lds_path.outlines import Strip, trace_strip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+STRIP = 512
+"""Rows that are traced at a time: a row of tiles of the label image."""
+
+
+class Piece(NamedTuple):
+    """Connected pixels of one label."""
+
+    value: int
+    area: int
+    """Pixels, before the outline is simplified and holes are filled."""
+    rings: list[NDArray[np.int64]]
+    """(N, 2) each, closed: the outer one, then the holes. They touch at corners at most."""
+
+
+def trace_labels(
+    read_strip: Callable[[int, Size], NDArray[np.uint8]],
+    size: Size,
+    *,
+    tolerance: float = 0.0,
+    min_area: float = 0.0,
+    min_hole_area: float = 0.0,
+    height: int = STRIP,
+) -> Iterator[Piece]:
+    """Yield every connected piece of a label image.
+
+    The outlines cover what the pieces cover: where two pieces meet they share the same points,
+    so that nothing overlaps and nothing gapes, however much is simplified. An outline keeps a
+    point where it crosses from one strip to the next, unless it is straight there.
+
+    Memory holds one strip, and the outlines of pieces that go on in the next one.
+
+    Parameters
+    ----------
+    read_strip
+        Called with top and size, from top to bottom; returns the labels there, (height, width).
+        0 is no piece.
+    size
+        Extent of the image.
+    tolerance
+        Pixels that an outline may lie from the edge of the labels; 0 keeps every corner.
+    min_area, min_hole_area
+        Pixels; smaller pieces are left out, smaller holes are filled.
+    height
+        Rows of a strip.
+    """
+    upper: dict[int, _Outline] = {}
+    last, row = np.zeros(0, np.int32), np.zeros(size.width, np.uint8)
+    for top in range(0, size.height, height):
+        below = min(top + height, size.height)
+        closed = below == size.height  # by a row of background below
+        labels = np.zeros((1 + below - top + closed, 1 + size.width + 1), np.uint8)
+        labels[0, 1:-1] = row
+        labels[1 : 1 + below - top, 1:-1] = read_strip(top, Size(size.width, below - top))
+        row = labels[-1, 1:-1]
+        strip = trace_strip(labels, last, top=top, tolerance=tolerance)
+        upper, done = _continue(upper, last, strip, min_area)
+        last = strip.last
+        for outline in done:
+            yield Piece(outline.value, outline.area, _join(outline.parts, min_hole_area))
+
+
+class _Part(NamedTuple):
+    """A chain, in the direction that has the piece on its left."""
+
+    points: NDArray[np.int32]
+    begin: int
+    """Its first point, as one number."""
+    end: int
+    begin_cut: bool
+    """Whether only the upper edge of its strip makes it begin where it does."""
+    end_cut: bool
+    area_2: int
+    """Twice what it adds to the area inside its ring."""
+
+    def turn(self) -> _Part:
+        """Return the part in the other direction."""
+        return _Part(
+            self.points[::-1], self.end, self.begin, self.end_cut, self.begin_cut, -self.area_2
+        )
+
+
+@dataclass
+class _Outline:
+    """What is known of a piece so far."""
+
+    value: int
+    area: int
+    parts: list[_Part] = field(default_factory=list)
+
+    def take(self, other: _Outline) -> None:
+        """Add the parts of the same piece above."""
+        if len(other.parts) > len(self.parts):
+            self.parts, other.parts = other.parts, self.parts
+        self.parts += other.parts
+
+
+def _continue(
+    upper: dict[int, _Outline], last: NDArray[np.int32], strip: Strip, min_area: float
+) -> tuple[dict[int, _Outline], list[_Outline]]:
+    """Return the outlines that go on below the strip, and those complete and large enough."""
+    joins = np.unique(np.stack([last, strip.first]), axis=1)
+    joins = joins[:, joins[0] >= 0]
+    areas = strip.areas.copy()
+    np.add.at(areas, joins[1], [upper[above].area for above in joins[0].tolist()])
+    goes_on = np.zeros(areas.size, np.bool_)
+    goes_on[strip.last[strip.last >= 0]] = True
+    needed = goes_on | (areas >= min_area)
+    outlines = {
+        piece: _Outline(int(strip.values[piece]), int(areas[piece]))
+        for piece in np.flatnonzero(needed).tolist()
+    }
+    for above, below in joins.T.tolist():
+        if needed[below]:
+            outlines[below].take(upper[above])
+    _distribute(outlines, needed, strip)
+    open_ = {piece: outline for piece, outline in outlines.items() if goes_on[piece]}
+    done = [outline for piece, outline in outlines.items() if not goes_on[piece]]
+    return open_, done
+
+
+def _distribute(outlines: dict[int, _Outline], needed: NDArray[np.bool_], strip: Strip) -> None:
+    """Give every chain to the pieces on both its sides."""
+    wanted = np.append(needed, False)[strip.sides]  # -1 is background
+    begins = np.append(0, strip.ends[:-1])[: strip.ends.size]
+    numbers = strip.points @ np.array([1, 2**32])
+    for chain in np.flatnonzero(wanted.any(axis=1)).tolist():
+        begin, end = int(begins[chain]), int(strip.ends[chain])
+        begin_cut, end_cut = strip.cuts[chain].tolist()
+        part = _Part(
+            strip.points[begin:end].copy(),
+            int(numbers[begin]),
+            int(numbers[end - 1]),
+            begin_cut,
+            end_cut,
+            int(strip.areas_2[chain]),
+        )
+        left, right = strip.sides[chain].tolist()
+        if wanted[chain, 0]:
+            outlines[left].parts.append(part)
+        if wanted[chain, 1]:
+            outlines[right].parts.append(part.turn())
+
+
+def _join(parts: list[_Part], min_hole_area: float) -> list[NDArray[np.int64]]:
+    """Return the outer ring of a piece and its holes."""
+    shell, holes = [], []
+    for ring in _rings(parts):
+        area_2 = sum(part.area_2 for part in ring)
+        if area_2 > 0:
+            shell.append(_corners(ring))
+        elif -area_2 >= 2 * min_hole_area:
+            holes.append(_corners(ring))
+    return shell + holes
+
+
+def _rings(parts: list[_Part]) -> Iterator[list[_Part]]:
+    """Yield the parts put together to rings, none of which passes a point twice."""
+    leaving = defaultdict(list)
+    for part in parts:
+        leaving[part.begin].append(part)
+    for start in list(leaving):
+        point = start
+        path: dict[int, _Part] = {}  # which part leaves each point, in their order
+        while path or leaving[point]:
+            if point not in path:
+                path[point] = leaving[point].pop()
+                point = path[point].end
+                continue
+            ring = [path.popitem()[1]]
+            while ring[-1].begin != point:
+                ring.append(path.popitem()[1])
+            yield ring[::-1]
+
+
+def _corners(ring: list[_Part]) -> NDArray[np.int64]:
+    """Return the points of a ring, without those where strips meet on a straight border."""
+    points = np.concatenate([part.points[:-1] for part in ring]).astype(np.int64)
+    cut = np.array([part.begin_cut or ring[k - 1].end_cut for k, part in enumerate(ring)])
+    if len(ring) > 1 and cut.any():
+        joints = np.cumsum([0] + [len(part.points) - 1 for part in ring[:-1]])[cut]
+        step = points[joints] - points[joints - 1]
+        next_step = points[(joints + 1) % len(points)] - points[joints]
+        straight = step[:, 0] * next_step[:, 1] == step[:, 1] * next_step[:, 0]
+        points = np.delete(points, joints[straight], axis=0)
+    return np.concatenate([points, points[:1]])
