@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lds_path.errors import UsageError
-from lds_path.recipe import CHOICES, PRESETS
+from lds_path.learning.recipe import CHOICES, PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,7 +7,6 @@ import pytest
 import torch
 from small_slides import LATTICE, REGION, make_regions, paint
 
-from lds_path.augmentation import Augmentation
 from lds_path.dataset import (
     Batch,
     LabelledRegion,
@@ -20,6 +19,7 @@ from lds_path.dataset import (
 )
 from lds_path.errors import UsageError
 from lds_path.geometry import Region, Size
+from lds_path.learning.augmentation import Augmentation
 from lds_path.network.segmenter import NetworkSpec
 
 SPEC = NetworkSpec(2)

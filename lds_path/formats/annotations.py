@@ -19,7 +19,7 @@ from shapely.affinity import affine_transform
 from shapely.geometry import Point, Polygon
 
 from lds_path.errors import LabelsError
-from lds_path.polygons import areas_of
+from lds_path.tracing.polygons import areas_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

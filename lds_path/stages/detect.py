@@ -18,8 +18,8 @@ from lds_path.formats.mask import MASK_NAME
 from lds_path.formats.pyramid import halve, open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Region, Size, tile_starts
-from lds_path.polygons import rasterise
 from lds_path.tissue import find_tissue, is_dark_field
+from lds_path.tracing.polygons import rasterise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,8 +18,8 @@ from lds_path.errors import StageInputError, UsageError
 from lds_path.formats.annotations import SlideObject, write_classes, write_geojson
 from lds_path.formats.labels import open_labels
 from lds_path.formats.manifest import read_manifest, run_stage
-from lds_path.pieces import STRIP, trace_labels
-from lds_path.polygons import mean_inside, place_on_grid
+from lds_path.tracing.pieces import STRIP, trace_labels
+from lds_path.tracing.polygons import mean_inside, place_on_grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lds_path.formats.labels import Labels
     from lds_path.formats.manifest import Manifest
     from lds_path.geometry import Size
-    from lds_path.pieces import Piece
+    from lds_path.tracing.pieces import Piece
 
 log = logging.getLogger(__name__)
 

@@ -10,18 +10,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lds_path import __version__
-from lds_path.augmentation import Augmentation
 from lds_path.classes import make_classes
 from lds_path.errors import UsageError
-from lds_path.fit import Fit, Schedule, clear_state
 from lds_path.formats.legend import IGNORED_CLASSES, Legend
 from lds_path.formats.manifest import FILE_NAME, Manifest, run_stage, sha256
-from lds_path.network.checkpoint import ModelCard
-from lds_path.network.device import choose_device, device_name
-from lds_path.network.segmenter import NetworkSpec, Segmenter, check_sizes
-from lds_path.recipe import PRESETS, Recipe
-from lds_path.training import Trainer
-from lds_path.training_set import (
+from lds_path.learning.augmentation import Augmentation
+from lds_path.learning.fit import Fit, Schedule, clear_state
+from lds_path.learning.recipe import PRESETS, Recipe
+from lds_path.learning.training import Trainer
+from lds_path.learning.training_set import (
     check_alike,
     check_classes,
     common_mpp,
@@ -30,13 +27,16 @@ from lds_path.training_set import (
     open_training_set,
     summarise,
 )
+from lds_path.network.checkpoint import ModelCard
+from lds_path.network.device import choose_device, device_name
+from lds_path.network.segmenter import NetworkSpec, Segmenter, check_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lds_path.classes import LabelClass
-    from lds_path.training_set import LabelledSlide
+    from lds_path.learning.training_set import LabelledSlide
 
 RECIPE = Recipe(steps=1500, learning_rate=2e-3, density_learning_rate=5e-4, edge_weight=0.3, seed=1)
 """What is not asked for otherwise."""

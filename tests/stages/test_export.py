@@ -15,9 +15,9 @@ from lds_path.formats.annotations import read_polygons
 from lds_path.formats.labels import label_blocks, write_labels
 from lds_path.formats.manifest import run_stage
 from lds_path.geometry import Size
-from lds_path.polygons import GRID, rasterise
 from lds_path.stages import export as export_module
 from lds_path.stages.export import export
+from lds_path.tracing.polygons import GRID, rasterise
 
 CLASSES = (
     LabelClass(1, "Stroma", (150, 200, 150)),

@@ -13,10 +13,10 @@ from small_slides import CLASSES, LATTICE, REGION, make_slide
 
 from lds_path.errors import LabelsError, TrainingError, UnsuitableSlideError, UsageError
 from lds_path.formats.manifest import run_stage
+from lds_path.learning.training import Trainer
 from lds_path.network.checkpoint import load_model
 from lds_path.stages.segment import segment
 from lds_path.stages.train import train
-from lds_path.training import Trainer
 
 QUICK = {"steps": 4, "batch_size": 2, "tune_every": 2, "channels": (4, 8), "kernel_width": 0.15}
 
@@ -188,7 +188,9 @@ def test_weights_that_are_no_numbers_are_not_kept(root, tmp_path, monkeypatch):
 
 def test_training_ends_early_when_nothing_gets_better(root, tmp_path, monkeypatch):
     scores = iter([0.5, 0.6, 0.4, 0.59, 0.3, 0.9])
-    monkeypatch.setattr("lds_path.fit.tune_dice", lambda *_, **__: np.array([next(scores), np.nan]))
+    monkeypatch.setattr(
+        "lds_path.learning.fit.tune_dice", lambda *_, **__: np.array([next(scores), np.nan])
+    )
     manifest = run(root, tmp_path / "model", steps=6, tune_every=1, patience=3)
     assert (manifest.results["steps"], manifest.results["best_step"]) == (5, 2)
     assert load_model(tmp_path / "model")[1].scores["tune_dice"] == {"Pale": 0.6, "Dark": None}

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lds_path.augmentation import Augmentation
 from lds_path.cli import cli
 from lds_path.errors import UsageError
-from lds_path.fit import Schedule
 from lds_path.formats.config import check_config
+from lds_path.learning.augmentation import Augmentation
+from lds_path.learning.fit import Schedule
 from lds_path.network.segmenter import NetworkSpec
 from lds_path.stages.train import RECIPE
 

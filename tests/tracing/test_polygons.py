@@ -6,7 +6,7 @@ import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
 from lds_path.geometry import Size
-from lds_path.polygons import GRID, areas_of, mean_inside, place_on_grid, rasterise
+from lds_path.tracing.polygons import GRID, areas_of, mean_inside, place_on_grid, rasterise
 
 SQUARE = np.array([[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]])
 

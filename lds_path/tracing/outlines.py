@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from lds_path.chords import choose_points
+from lds_path.tracing.chords import choose_points
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

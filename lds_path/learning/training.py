@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name
 
 from lds_path.errors import TrainingError
+from lds_path.learning.recipe import PRESETS, Recipe
 from lds_path.network.device import mixed_precision
 from lds_path.network.grid import sample_area
 from lds_path.network.losses import edge_loss, point_loss, segmentation_loss, target_density
 from lds_path.network.warp import warp, warp_labels
-from lds_path.recipe import PRESETS, Recipe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,8 +10,8 @@ from scipy import ndimage
 from shapely.geometry import Polygon
 
 from lds_path.geometry import Size
-from lds_path.pieces import trace_labels
-from lds_path.polygons import place_on_grid, rasterise
+from lds_path.tracing.pieces import trace_labels
+from lds_path.tracing.polygons import place_on_grid, rasterise
 
 speckled = st.tuples(st.integers(1, 14), st.integers(1, 14)).flatmap(
     lambda shape: arrays(np.uint8, shape, elements=st.integers(0, 2))

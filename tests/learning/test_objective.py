@@ -11,11 +11,11 @@ import torch
 from lds_path.dataset import Batch
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
+from lds_path.learning.recipe import JIN2022, PRESETS, Recipe
+from lds_path.learning.training import Trainer, learning_rate_share, tune_dice
 from lds_path.network.losses import edge_density
 from lds_path.network.segmenter import NetworkSpec, Segmenter
 from lds_path.network.warp import halve, label_fractions
-from lds_path.recipe import JIN2022, PRESETS, Recipe
-from lds_path.training import Trainer, learning_rate_share, tune_dice
 
 CPU = torch.device("cpu")
 LATTICE = Size(32, 32)

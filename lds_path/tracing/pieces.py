@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lds_path.geometry import Size
-from lds_path.outlines import Strip, trace_strip
+from lds_path.tracing.outlines import Strip, trace_strip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

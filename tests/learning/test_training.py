@@ -8,9 +8,9 @@ from small_slides import CLASSES, make_slide
 from lds_path.dataset import RegionCache, read_labelled
 from lds_path.errors import TrainingError
 from lds_path.formats.legend import Legend
+from lds_path.learning.training import Recipe, Trainer, learning_rate_share, tune_dice
+from lds_path.learning.training_set import LabelledSlide, open_training_set
 from lds_path.network.segmenter import NetworkSpec, Segmenter
-from lds_path.training import Recipe, Trainer, learning_rate_share, tune_dice
-from lds_path.training_set import LabelledSlide, open_training_set
 
 CPU = torch.device("cpu")
 SPEC = NetworkSpec(2, channels=(8, 16), density_channels=(4, 8, 8), kernel_width=0.15)

@@ -10,7 +10,7 @@ from small_slides import CLASSES, make_slide
 from lds_path.errors import TrainingError
 from lds_path.formats.legend import Legend
 from lds_path.geometry import Size
-from lds_path.training_set import (
+from lds_path.learning.training_set import (
     LabelledSlide,
     check_alike,
     check_classes,

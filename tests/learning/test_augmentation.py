@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lds_path.augmentation import Augmentation
 from lds_path.dataset import Batch
 from lds_path.errors import UsageError
+from lds_path.learning.augmentation import Augmentation
 from lds_path.network.warp import halve
 
 

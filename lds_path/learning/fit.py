@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from lds_path.augmentation import Augmentation
 from lds_path.balance import draw_regions, region_chances
 from lds_path.dataset import RegionCache, training_batches
 from lds_path.errors import TrainingError, UsageError
 from lds_path.formats.training_log import TrainingLog
+from lds_path.learning.augmentation import Augmentation
+from lds_path.learning.training import tune_dice
+from lds_path.learning.training_set import spread
 from lds_path.network.checkpoint import CARD_NAME, WEIGHTS_NAME, save_model
 from lds_path.network.training_state import Learner, read_record, restore_state, save_state
-from lds_path.training import tune_dice
-from lds_path.training_set import spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.dataset import Batch
+    from lds_path.learning.training import Trainer
+    from lds_path.learning.training_set import TrainingSet
     from lds_path.network.checkpoint import ModelCard
-    from lds_path.training import Trainer
-    from lds_path.training_set import TrainingSet
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""How a model learns: the recipe, the labelled regions, the steps, what is shown."""

@@ -1,0 +1,1 @@
+"""From label images to outlines: arithmetic on polygons, no files."""
