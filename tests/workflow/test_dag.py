@@ -42,6 +42,11 @@ def test_a_missing_slide_does_not_stop_the_cohort(tmp_path):
         ("slide\tpath\na\tx.svs\n", ["colour=red"], "the key 'colour' is unknown"),
         ("slide\tpath\na\tx.svs\n", ["model=nothing"], "the model 'nothing' is neither shipped"),
         ("slide\tpath\na\tx.svs\n", ["model=train"], "has no slide to train on"),
+        (
+            "slide\tpath\na\tx.svs\n",
+            ['classes=[{name: Fat, color: "#FF0000"}]'],
+            "`classes` are Fat, but the model 'demo' has Stroma, Gland, Tumor, Lymphocytes",
+        ),
     ],
 )
 def test_a_mistake_ends_the_run_with_one_line(tmp_path, sheet, config, message):

@@ -112,7 +112,20 @@ def get_model(wildcards):
             f"Error: config.yaml: the model '{config['model']}' is neither shipped ({known}) nor a"
             " folder with a model.json; name one of these or `train`"
         )
+    check_model_classes(folder)
     return str(folder)
+
+
+def check_model_classes(folder):
+    """End the run if the configuration names other classes than the model has."""
+    card = yaml.safe_load((folder / "model.json").read_text())
+    own = [each["name"] for each in card["classes"]]
+    named = [each["name"] for each in config["classes"] or own]
+    if named != own:
+        raise SystemExit(
+            f"Error: config.yaml: `classes` are {', '.join(named)}, but the model"
+            f" '{config['model']}' has {', '.join(own)}; set `classes` to these or to null"
+        )
 
 
 def get_labelled(*splits):
@@ -149,7 +162,10 @@ def print_summary():
 slides = load_slides()
 
 # Conda environments hold what the package needs, not the package: it is taken from here.
-shell.prefix(f"export PYTHONPATH={quote(str(BASE))}; ")
+shell.prefix(
+    f"export PYTHONPATH={quote(str(BASE))}; "
+    'command -v lds-path > /dev/null || lds-path() {{ python -m lds_path.cli "$@"; }}; '
+)
 
 
 wildcard_constraints:
