@@ -7,14 +7,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 REPOSITORY = Path(__file__).parent.parent.parent
 
 
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Snakemake with the shipped configuration; results go to the folder."""
+def snakemake(
+    folder: Path, *arguments: str, change: dict[str, object] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake with the shipped configuration and a change of it; results go to the folder."""
+    changed = folder / "change.yaml"
+    changed.write_text(yaml.safe_dump(change or {}))
     command = ["snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
     command += ["--directory", str(folder), "--cores", "2"]
-    command += ["--configfile", str(REPOSITORY / "config.yaml"), *arguments]
+    command += ["--configfile", str(REPOSITORY / "config.yaml"), str(changed), *arguments]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         command,

@@ -13,7 +13,7 @@ from lds_path.stages.demo import demo
 pytestmark = pytest.mark.slow
 
 BAD = {
-    "missing": ("nowhere.svs", "", "does not exist"),
+    "missing": ("nowhere.svs", "", "No such file"),
     "empty": ("empty.svs", "", "is empty"),
     "text": ("text.svs", "", "text.svs"),
     "zero": ("painted/slide.tif", "0", "mpp"),
@@ -70,7 +70,7 @@ def test_strict_fails_on_a_bad_slide(tmp_path):
     (tmp_path / "empty.svs").touch()
     (tmp_path / "slides.tsv").write_text("slide\tpath\na\tempty.svs\n")
     sheet = f"slides={tmp_path / 'slides.tsv'}"
-    run = snakemake(tmp_path, "--config", sheet, "strict=true", "--retries", "0")
+    run = snakemake(tmp_path, "--config", sheet, "--retries", "0", change={"strict": True})
     assert run.returncode != 0
     assert "is empty" in run.stderr + run.stdout
     assert not (tmp_path / "results/tile/a").exists()

@@ -78,11 +78,11 @@ def test_a_second_run_has_nothing_to_do(demo):
 
 
 def test_a_changed_export_key_repeats_export_and_what_follows_alone(demo):
-    jobs = jobs_of(snakemake(demo[0], "-n", "--config", "export={tolerance_um: 2.0}"))
+    jobs = jobs_of(snakemake(demo[0], "-n", change={"export": {"tolerance_um": 2.0}}))
     assert jobs == {"all": 1, "export": 2, "report": 1, "total": 4}
 
 
 def test_a_changed_stitch_key_leaves_the_network_alone(demo):
-    jobs = jobs_of(snakemake(demo[0], "-n", "--config", "stitch={mpp: 1.0}"))
+    jobs = jobs_of(snakemake(demo[0], "-n", change={"stitch": {"mpp": 1.0}}))
     assert not {"tile", "detect", "segment"} & set(jobs)
     assert jobs["stitch"] == 2
