@@ -1,4 +1,4 @@
-"""Time the whole workflow on derived slides and write docs/benchmarks.md; run by `make benchmark`.
+"""Time the whole workflow on derived slides; `make benchmark` writes it into docs/benchmarks.md.
 
 Each measured run is kept in a JSON file, so that an interrupted benchmark goes on where it was.
 """
@@ -16,12 +16,14 @@ from pathlib import Path
 
 import click
 from derived_slide import SOURCE, write_derived_slide
+from page import write_section
 from references import copy_with_libvips, segment_at_full_resolution, unwarp_with_scipy
 
 from lds_path.formats.manifest import read_manifest
 from lds_path.formats.regions import REGIONS_NAME, read_regions
 
 REPOSITORY = Path(__file__).parent.parent.parent
+PAGE = REPOSITORY / "docs/benchmarks.md"
 STAGES = ("tile", "detect", "segment", "stitch", "export", "assess", "report")
 SIDES = {"0.25": 16384, "1": 32768, "4": 65536}
 """Gigapixels -> side in pixels."""
@@ -33,7 +35,7 @@ SIDES = {"0.25": 16384, "1": 32768, "4": 65536}
 @click.option("--runs", default=3, show_default=True)
 @click.option("--cores", default=2, show_default=True)
 def main(folder: Path, gigapixels: tuple[str, ...], runs: int, cores: int) -> None:
-    """Measure and write docs/benchmarks.md."""
+    """Measure, and write the section of docs/benchmarks.md on speed."""
     folder.mkdir(parents=True, exist_ok=True)
     for size in gigapixels:
         slide = folder / f"derived-{size}.tif"
@@ -108,10 +110,8 @@ def _read_stage(folder: Path, stage: str) -> dict:
 
 
 def write_page(folder: Path, cores: int) -> None:
-    """Write the medians of all measured runs as Markdown."""
+    """Write the medians of all measured runs."""
     lines = [
-        "# Benchmarks",
-        "",
         "Written by `make benchmark`. The slides are derived: tissue of `CMU-1-Small-Region.svs`,",
         "mirrored and repeated in tissue-shaped areas on glass, 45 % tissue, tiled JPEG pyramid,",
         "0.499 um per pixel. `libvips` is the time it takes to write the same slide again as a tiled",
@@ -123,7 +123,7 @@ def write_page(folder: Path, cores: int) -> None:
         runs = [json.loads(path.read_text()) for path in sorted(folder.glob(f"run-{size}-*.json"))]
         if runs:
             lines += _size_section(size, side, runs)
-    (REPOSITORY / "docs/benchmarks.md").write_text("\n".join(lines))
+    write_section(PAGE, "speed", "\n".join(lines))
 
 
 def _size_section(size: str, side: int, runs: list[dict]) -> list[str]:
@@ -140,7 +140,7 @@ def _size_section(size: str, side: int, runs: list[dict]) -> list[str]:
     tissue_mpx = median("tissue_mm2") / 0.499**2
     full = tissue_mpx / median("full_resolution_mpx_per_second")
     lines = [
-        f"## {size} gigapixel ({side} x {side}), median of {len(runs)} run(s)",
+        f"### {size} gigapixel ({side} x {side}), median of {len(runs)} run(s)",
         "",
         "| | seconds | x libvips | megapixels/s | peak MiB | read MiB | written MiB |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
