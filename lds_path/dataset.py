@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,7 @@ from lds_path.balance import draw_regions
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
 from lds_path.network.losses import edge_density
+from lds_path.network.motion import stand_still
 from lds_path.network.segmenter import levels_around
 from lds_path.network.warp import halve, label_fractions
 
@@ -128,15 +129,18 @@ class Batch:
     """Area share of each class at the same levels, (B, C, H, W), uint8, 255 is all."""
     edges: Tensor
     """Class boundaries per cell of the density map, (B, 1, hd, wd), float32."""
+    motion: Tensor
+    """How view and edges are moved against the levels and fractions, see `network.motion`."""
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on another device."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+        moved = self._map(lambda tensor: tensor.to(device, non_blocking=True))
+        return replace(moved, motion=self.motion.to(device))
 
     def turned(self, turn: int) -> Batch:
-        """Return the batch mirrored and turned in one of 8 ways; 0 changes nothing.
+        """Return the batch mirrored and turned in one of 8 ways, before it is moved.
 
-        Turns 0, 2, 4 and 6 keep width and height.
+        Turn 0 changes nothing; turns 0, 2, 4 and 6 keep width and height.
         """
 
         def work(tensor: Tensor) -> Tensor:
@@ -161,13 +165,15 @@ class Batch:
             levels=[torch.cat(level) for level in levels],
             fractions=[torch.cat(level) for level in fractions],
             edges=torch.cat([batch.edges for batch in batches]),
+            motion=torch.cat([batch.motion for batch in batches]),
         )
 
     def _tensors(self) -> list[Tensor]:
         return [self.view, *self.levels, *self.fractions, self.edges]
 
     def _map(self, work: Callable[[Tensor], Tensor]) -> Batch:
-        return Batch(
+        return replace(
+            self,
             view=work(self.view),
             levels=[work(level) for level in self.levels],
             fractions=[work(level) for level in self.fractions],
@@ -188,6 +194,7 @@ def read_labelled(labelled: LabelledRegion, spec: NetworkSpec) -> Batch:
         levels=[read_region(labelled.pyramid, region, level)[None] for level in wanted],
         fractions=[_to_uint8(level) for level in halve(shares, len(wanted))],
         edges=edge_density(labels, cells),
+        motion=stand_still(1),
     )
 
 

@@ -144,7 +144,8 @@ def score_columns(
         "reference_mm2": pixels.reference * pixel_mm2,
         "predicted_mm2": pixels.predicted * pixel_mm2,
     }
-    for prefix, overlap in (("", pixels), ("boundary_", band)):
+    counted = {"": pixels, "boundary_": band, "round_trip_": round_trip}
+    for prefix, overlap in counted.items():
         for part in ("hit", "reference", "predicted"):
             columns[f"{prefix}{part}_px"] = getattr(overlap, part)
     return {name: values.tolist() for name, values in columns.items()}

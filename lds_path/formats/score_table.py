@@ -35,8 +35,11 @@ PIXELS = (
     "boundary_hit_px",
     "boundary_reference_px",
     "boundary_predicted_px",
+    "round_trip_hit_px",
+    "round_trip_reference_px",
+    "round_trip_predicted_px",
 )
-"""What the first three ratios are made of; sums of them over slides make those of a cohort."""
+"""What the first five ratios are made of; sums of them over slides make those of a cohort."""
 AREAS = ("reference_mm2", "predicted_mm2")
 
 

@@ -1,4 +1,4 @@
-"""Variation of the regions that a training sees: turned, mirrored, blurred and with noise.
+"""Variation of the regions that a training sees: turned, moved, blurred and with noise.
 
 The stain varies too, but where it costs least: `training` changes the colours of the samples.
 """
@@ -15,6 +15,7 @@ import torch.nn.functional as F  # noqa: N812 - the usual name
 from monai.transforms.intensity.array import GaussianSmooth, RandGaussianNoise
 
 from lds_path.errors import UsageError
+from lds_path.network.motion import move
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,23 +26,29 @@ BLUR_PITCHES = (0.2, 0.8)
 """Range of the blur's standard deviation, in distances between samples of the uniform grid."""
 NOISE = (1.0, 8.0)
 """Range of the noise's standard deviation, in grey levels of 255."""
+SCALES = (0.75, 1.33)
+"""Range of the factor on the size of what a moved region shows."""
+SHIFT = 0.1
+"""Largest shift of a moved region, as a share of its sides."""
 _LEAST_SIGMA = 0.25  # pixels; less changes nothing
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How often a region is blurred and how often it gets noise."""
+    """How often a region is moved, how often it is blurred and how often it gets noise."""
 
+    move_chance: float = 0.5
+    """Of a turn by any angle, a shift and another size, together."""
     blur_chance: float = 0.1
     noise_chance: float = 0.1
 
     def __post_init__(self) -> None:
-        for name, chance in (("blur", self.blur_chance), ("noise", self.noise_chance)):
+        for name, chance in vars(self).items():
             if not 0 <= chance <= 1:
-                raise UsageError(f"{name}_chance is {chance}, expected 0 to 1")
+                raise UsageError(f"{name} is {chance}, expected 0 to 1")
 
     def apply(self, batch: Batch, random: np.random.Generator) -> Batch:
-        """Return one region turned or mirrored, and perhaps blurred or with noise.
+        """Return one region turned or mirrored, and perhaps moved, blurred or with noise.
 
         Parameters
         ----------
@@ -52,12 +59,35 @@ class Augmentation:
         """
         square = batch.view.shape[-1] == batch.view.shape[-2]
         batch = batch.turned(int(random.choice(8 if square else [0, 2, 4, 6])))
-        blur, noise = random.random(2) < (self.blur_chance, self.noise_chance)
+        move, blur, noise = random.random(3) < (
+            self.move_chance, self.blur_chance, self.noise_chance
+        )  # fmt: skip
+        motion = _draw_motion(random, batch.view.shape[-1] / batch.view.shape[-2])
         pitches, grey = random.uniform(*BLUR_PITCHES), random.uniform(*NOISE)
         seed = int(random.integers(2**31))
+        if move:
+            batch = _moved(batch, motion)
         if blur:
             batch = _blurred(batch, float(pitches))
         return _with_noise(batch, float(grey), seed) if noise else batch
+
+
+def _draw_motion(random: np.random.Generator, aspect: float) -> Tensor:
+    """Return a turn, a change of size and a shift, (1, 2, 3), see `network.motion`."""
+    angle, (x, y) = random.uniform(-math.pi, math.pi), random.uniform(-2 * SHIFT, 2 * SHIFT, 2)
+    scale = math.exp(random.uniform(*np.log(SCALES)))
+    cosine, sine = math.cos(angle) / scale, math.sin(angle) / scale
+    rows = [[cosine, -sine / aspect, x], [sine * aspect, cosine, y]]
+    return torch.tensor([rows], dtype=torch.float32)
+
+
+def _moved(batch: Batch, motion: Tensor) -> Batch:
+    return replace(
+        batch,
+        view=_to_uint8(move(batch.view.float(), motion)),
+        edges=move(batch.edges, motion),
+        motion=motion,
+    )
 
 
 def _blurred(batch: Batch, pitches: float) -> Batch:

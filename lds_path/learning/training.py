@@ -15,6 +15,7 @@ from lds_path.learning.recipe import PRESETS, Recipe
 from lds_path.network.device import mixed_precision
 from lds_path.network.grid import sample_area
 from lds_path.network.losses import edge_loss, point_loss, segmentation_loss, target_density
+from lds_path.network.motion import area_factor, move, move_grid
 from lds_path.network.warp import warp, warp_labels
 
 if TYPE_CHECKING:
@@ -101,23 +102,32 @@ class Trainer:
             view = _recolour(batch.view, stain, gain)
             oracle = wanted if recipe.oracle else None
             density, grid = self.segmenter.sample(view, self.lattice, oracle)
-            warped = _recolour(warp(batch.levels, grid), stain, gain)
+            place, area = move_grid(grid, batch.motion), sample_area(grid)
+            covered = area * area_factor(batch.motion)
+            warped = _recolour(warp(batch.levels, place, covered), stain, gain)
             logits = self.segmenter.classify(warped)
-        loss = self._segmentation_loss(logits, grid, batch)
+        target, labelled = warp_labels(batch.fractions, place, covered)
+        loss = self._segmentation_loss(logits, target, area**recipe.area_power * labelled)
         if recipe.point_weight > 0:
             points = self._draw_points(random, len(grid))
             weights = self._class_weights()
-            at_points = point_loss(logits, grid, batch.fractions[0], points, class_weights=weights)
+            at_points = point_loss(
+                logits,
+                grid,
+                batch.fractions[0],
+                points,
+                motion=batch.motion,
+                class_weights=weights,
+            )
             loss = loss + recipe.point_weight * at_points
         return loss, edge_loss(density, wanted, kind=recipe.edge_loss)
 
-    def _segmentation_loss(self, logits: Tensor, grid: Tensor, batch: Batch) -> Tensor:
+    def _segmentation_loss(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         recipe = self.recipe
-        target, labelled = warp_labels(batch.fractions, grid)
         return segmentation_loss(
             logits,
             target,
-            sample_area(grid) ** recipe.area_power * labelled,
+            weight,
             dice=recipe.dice_weight,
             cross_entropy=recipe.cross_entropy_weight,
             class_weights=self._class_weights(),
@@ -203,6 +213,7 @@ def _wanted_density(batch: Batch, recipe: Recipe) -> Tensor:
     shares = None
     if recipe.rarity:
         shares = F.adaptive_avg_pool2d(batch.fractions[-1].float(), (height, width))
+        shares = move(shares, batch.motion)
     return target_density(
         batch.edges,
         shares,

@@ -10,6 +10,7 @@ import torch.nn.functional as F  # noqa: N812 - the usual name
 from monai.losses.dice import DiceLoss
 
 from lds_path.network.grid import sample_area
+from lds_path.network.motion import move_grid
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,6 +70,7 @@ def point_loss(
     finest: Tensor,
     points: Tensor,
     *,
+    motion: Tensor | None = None,
     class_weights: Tensor | None = None,
 ) -> Tensor:
     """Return the cross-entropy at points between the samples, against the labels right there.
@@ -87,6 +89,8 @@ def point_loss(
         Area fraction of each class, (B, C, H, W), in [0, 1], or in 0..255 as uint8.
     points
         Places on the lattice, (x, y) in [-1, 1], (B, n, 2).
+    motion
+        How what the grid lies on is moved against the fractions, (B, 2, 3); not when None.
     class_weights
         Relative weight of each class, (C,); all alike when None.
     """
@@ -94,6 +98,7 @@ def point_loss(
         class_weights = torch.ones_like(grid[0, 0, 0, 0]).expand(logits.shape[1])
     at = points[:, None].to(grid.dtype)  # (B, 1, n, 2)
     place = _read(grid.movedim(-1, 1), at).movedim(1, -1)  # (B, 1, n, 2)
+    place = place if motion is None else move_grid(place, motion)
     shares = _read(finest.to(grid.dtype), place) / (255 if finest.dtype == torch.uint8 else 1)
     labelled = shares.sum(dim=1, keepdim=True)
     target = shares / labelled.clamp_min(1e-6)

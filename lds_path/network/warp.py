@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lds_path.geometry import Size
 
 
-def warp(levels: Sequence[Tensor], grid: Tensor) -> Tensor:
+def warp(levels: Sequence[Tensor], grid: Tensor, area: Tensor | None = None) -> Tensor:
     """Return the region read at the grid's sample positions, without aliasing.
 
     Each sample reads the pyramid level whose pixel covers the area that the sample stands for,
@@ -34,6 +34,9 @@ def warp(levels: Sequence[Tensor], grid: Tensor) -> Tensor:
         of any number type.
     grid
         Sample positions, (B, h, w, 2), float32 or float64.
+    area
+        What each sample stands for, as `sample_area` gives it, which is also the default; of a
+        grid that does not reach from edge to edge only its maker knows it.
 
     Returns
     -------
@@ -49,7 +52,7 @@ def warp(levels: Sequence[Tensor], grid: Tensor) -> Tensor:
     _check_levels(levels, grid)
     height, width = levels[0].shape[2:]
     with torch.autocast(device_type=grid.device.type, enabled=False):
-        wanted = wanted_level(grid, width, height, len(levels))  # (B, 1, h, w)
+        wanted = wanted_level(grid, width, height, len(levels), area)  # (B, 1, h, w)
         warped = torch.zeros((), dtype=grid.dtype, device=grid.device)
         for index in _range_of(wanted):
             share = (1 - (wanted - index).abs()).clamp_min(0)
@@ -57,7 +60,9 @@ def warp(levels: Sequence[Tensor], grid: Tensor) -> Tensor:
     return warped
 
 
-def wanted_level(grid: Tensor, width: int, height: int, count: int) -> Tensor:
+def wanted_level(
+    grid: Tensor, width: int, height: int, count: int, area: Tensor | None = None
+) -> Tensor:
     """Return the level that each sample reads, a fraction between two levels.
 
     It is log2 of the side of the square that has the sample's area, in pixels of the finest
@@ -72,6 +77,8 @@ def wanted_level(grid: Tensor, width: int, height: int, count: int) -> Tensor:
         Size of the finest level.
     count
         Number of levels.
+    area
+        As for `warp`.
 
     Returns
     -------
@@ -80,7 +87,8 @@ def wanted_level(grid: Tensor, width: int, height: int, count: int) -> Tensor:
     """
     rows, columns = grid.shape[1:3]
     uniform_pixels = (width / columns) * (height / rows)
-    return (0.5 * torch.log2(sample_area(grid.detach()) * uniform_pixels)).clamp(0, count - 1)
+    area = sample_area(grid) if area is None else area
+    return (0.5 * torch.log2(area.detach() * uniform_pixels)).clamp(0, count - 1)
 
 
 def levels_needed(grid: Tensor, size: Size, count: int) -> list[range]:
@@ -126,7 +134,9 @@ def label_fractions(labels: Tensor, classes: int) -> Tensor:
     return (labels[:, None] == values[:, None, None]).float()
 
 
-def warp_labels(levels: Sequence[Tensor], grid: Tensor) -> tuple[Tensor, Tensor]:
+def warp_labels(
+    levels: Sequence[Tensor], grid: Tensor, area: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Return the class shares at the grid's sample positions.
 
     Ids are never interpolated: what is averaged is area.
@@ -138,6 +148,8 @@ def warp_labels(levels: Sequence[Tensor], grid: Tensor) -> tuple[Tensor, Tensor]
         in 0..255 as uint8; where the classes do not add up to one, the rest is not labelled.
     grid
         Sample positions, (B, h, w, 2).
+    area
+        As for `warp`.
 
     Returns
     -------
@@ -147,7 +159,7 @@ def warp_labels(levels: Sequence[Tensor], grid: Tensor) -> tuple[Tensor, Tensor]
     Tensor
         Labelled share of each sample, (B, 1, h, w), in [0, 1].
     """
-    shares = warp(levels, grid)
+    shares = warp(levels, grid, area)
     if levels[0].dtype == torch.uint8:
         shares = shares / 255
     labelled = shares.sum(dim=1, keepdim=True)

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from lds_path.dataset import Batch
 from lds_path.errors import UsageError
+from lds_path.geometry import Size
 from lds_path.learning.augmentation import Augmentation
-from lds_path.network.warp import halve
+from lds_path.network.grid import uniform_grid
+from lds_path.network.motion import area_factor, move_grid, stand_still
+from lds_path.network.warp import halve, warp, warp_labels
 
 
 def make_batch(width=64, height=64):
@@ -17,7 +23,13 @@ def make_batch(width=64, height=64):
     image = torch.where(dark, 60.0, 200.0).expand(1, 3, -1, -1)
     levels = [level.round().to(torch.uint8) for level in halve(image, 4)]
     fractions = [level.round().to(torch.uint8) for level in halve(dark.float() * 255, 4)]
-    return Batch(view=levels[3], levels=levels, fractions=fractions, edges=fractions[3].float())
+    return Batch(
+        view=levels[3],
+        levels=levels,
+        fractions=fractions,
+        edges=fractions[3].float(),
+        motion=stand_still(1),
+    )
 
 
 def draw(augmentation, count=40, **size):
@@ -32,7 +44,7 @@ def contrast(batch):
     return float(image[~dark].mean() - image[dark].mean())
 
 
-@pytest.mark.parametrize("augmentation", [Augmentation(0, 0), Augmentation(1, 1)])
+@pytest.mark.parametrize("augmentation", [Augmentation(0, 0, 0), Augmentation(0, 1, 1)])
 @pytest.mark.parametrize("width", [64, 128])
 def test_labels_stay_on_their_tissue(augmentation, width):
     for batch in draw(augmentation, 12, width=width):
@@ -42,13 +54,13 @@ def test_labels_stay_on_their_tissue(augmentation, width):
 
 
 def test_without_chances_only_the_position_changes():
-    for batch in draw(Augmentation(0, 0)):
+    for batch in draw(Augmentation(0, 0, 0)):
         assert set(batch.levels[0].unique().tolist()) == {60, 200}
-    assert len({batch.levels[2].numpy().tobytes() for batch in draw(Augmentation(0, 0))}) == 8
+    assert len({batch.levels[2].numpy().tobytes() for batch in draw(Augmentation(0, 0, 0))}) == 8
 
 
 def test_a_blurred_region_is_blurred_alike_at_all_levels():
-    for batch in draw(Augmentation(1, 0), 8):
+    for batch in draw(Augmentation(0, 1, 0), 8):
         assert {60, 200} <= set(batch.levels[0].unique().tolist())
         small = torch.nn.functional.avg_pool2d(batch.levels[0].float(), 4)
         assert (small - batch.levels[2].float()).abs().max() < 30
@@ -56,11 +68,55 @@ def test_a_blurred_region_is_blurred_alike_at_all_levels():
         assert type(batch.levels[0]) is torch.Tensor
 
 
+def shown(batch, lattice):
+    """Return image and share of dark tissue as a uniform grid sees them, (h, w) each."""
+    grid = uniform_grid(lattice, batch.edges)
+    place, area = (
+        move_grid(grid, batch.motion),
+        area_factor(batch.motion).expand(1, 1, lattice.height, lattice.width),
+    )
+    _, labelled = warp_labels(batch.fractions, place, area)
+    return warp(batch.levels, place, area)[0, 0], labelled[0, 0]
+
+
+@pytest.mark.parametrize("width", [64, 128])
+def test_a_moved_region_keeps_its_labels_on_the_same_tissue(width):
+    for batch in draw(Augmentation(1, 0, 0), 12, width=width):
+        image, dark = shown(batch, Size(width // 2, 32))
+        assert (image - (200 - 140 * dark)).abs().max() < 1
+        assert 0.1 < dark.mean() < 0.7
+
+
+@pytest.mark.parametrize("width", [64, 128])
+def test_the_view_and_the_edges_of_a_moved_region_show_what_the_samples_show(width):
+    for batch in draw(Augmentation(1, 0, 0), 12, width=width):
+        image, dark = shown(batch, Size(width // 8, 8))
+        assert (image - batch.view[0, 0].float()).abs().mean() < 8
+        assert (dark * 255 - batch.edges[0, 0]).abs().mean() < 15
+
+
+def test_a_disc_stays_a_disc_when_its_region_is_moved():
+    rows, columns = torch.meshgrid(torch.arange(128), torch.arange(256), indexing="ij")
+    disc = ((rows - 63.5) ** 2 + (columns - 127.5) ** 2 < 20**2).float()[None, None] * 255
+    batch = dataclasses.replace(make_batch(width=256, height=128), levels=[disc])
+    widths = []
+    for seed in range(20):
+        moved = Augmentation(1, 0, 0).apply(batch, np.random.default_rng(seed))
+        place = move_grid(uniform_grid(Size(256, 128), moved.edges), moved.motion)
+        found = np.pad(warp([disc], place)[0, 0].numpy() > 127, 1)
+        for rows, columns in ndimage.find_objects(ndimage.label(found)[0]):
+            if rows.start > 1 and rows.stop < 129 and columns.start > 1 and columns.stop < 257:
+                widths.append(columns.stop - columns.start)
+                assert abs(widths[-1] - (rows.stop - rows.start)) <= 2
+    assert min(widths) < 36
+    assert max(widths) > 44
+
+
 def test_noise_is_added_as_often_as_asked_for():
-    noisy = [len(batch.levels[0].unique()) > 2 for batch in draw(Augmentation(0, 0.3), 200)]
+    noisy = [len(batch.levels[0].unique()) > 2 for batch in draw(Augmentation(0, 0, 0.3), 200)]
     assert np.mean(noisy) == pytest.approx(0.3, abs=0.1)
 
 
 def test_a_chance_that_is_none_is_named():
     with pytest.raises(UsageError, match="noise_chance is 2, expected 0 to 1"):
-        Augmentation(0, 2)
+        Augmentation(0, 0, 2)

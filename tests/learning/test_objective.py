@@ -14,6 +14,7 @@ from lds_path.geometry import Size
 from lds_path.learning.recipe import JIN2022, PRESETS, Recipe
 from lds_path.learning.training import Trainer, learning_rate_share, tune_dice
 from lds_path.network.losses import edge_density
+from lds_path.network.motion import stand_still
 from lds_path.network.segmenter import NetworkSpec, Segmenter
 from lds_path.network.warp import halve, label_fractions
 
@@ -42,6 +43,7 @@ def make_batch(regions=2, side=128):
         levels=[level.to(torch.uint8) for level in halve(rgb, 4)],
         fractions=[(255 * level).to(torch.uint8) for level in halve(label_fractions(found, 2), 4)],
         edges=edge_density(found, Size(16, 16)),
+        motion=stand_still(regions),
     )
 
 

@@ -1,0 +1,172 @@
+"""The labelled sets of the study, as slides with pyramids, regions and reference labels."""
+
+from __future__ import annotations
+
+import csv
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from lds_path.formats.manifest import read_manifest, run_stage
+from lds_path.formats.mask import MASK_NAME
+from lds_path.formats.pyramid import open_pyramid
+from lds_path.formats.regions import REGIONS_NAME, write_regions
+from lds_path.geometry import Region, Size
+from lds_path.stages.demo import LABELS_NAME, SLIDE_NAME, demo
+from lds_path.stages.detect import detect
+from lds_path.stages.tile import tile
+from lds_path.synthetic import CLASSES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+DATA = Path(os.environ.get("LDS_PATH_DATA", Path(__file__).parents[3] / "shared" / "data"))
+MASK_DOWNSAMPLE = 16
+SHEET_NAME = "slides.tsv"
+
+
+@dataclass(frozen=True)
+class StudySet:
+    """Images with reference labels, each one region."""
+
+    classes: dict[str, tuple[int, int, int]]
+    """Class -> colour in the masks; every pixel has the class of the nearest colour."""
+    splits: dict[str, tuple[str, ...]]
+    """Split -> images."""
+    image_mpp: float
+    """Microns per image pixel; half of the working mpp reads the images at half their size."""
+    region: Size
+    """Part of an image, from its corner, that is one region, in working pixels."""
+    lattice: Size
+    folder: str
+    suffix: str
+
+
+SETS = {
+    "retina": StudySet(
+        classes={
+            "Retina": (0, 0, 0),
+            "Microaneurysm": (255, 255, 255),
+            "Haemorrhage": (255, 0, 0),
+            "Hard exudate": (0, 0, 255),
+            "Soft exudate": (0, 255, 0),
+            "Optic disc": (255, 255, 0),
+        },
+        splits={
+            "train": ("IDRiD_01", "IDRiD_03", "IDRiD_05", "IDRiD_07", "IDRiD_09"),
+            "test": ("IDRiD_02", "IDRiD_04", "IDRiD_06", "IDRiD_08", "IDRiD_10"),
+        },
+        image_mpp=0.25,
+        region=Size(2112, 1408),
+        lattice=Size(72, 48),
+        folder="retina",
+        suffix=".jpg",
+    ),
+    "glomeruli": StudySet(
+        classes={"Other": (0, 0, 0), "Glomerulus": (255, 0, 0)},
+        splits={
+            "train": ("10003", "10014", "10025", "10063", "10064", "10133"),
+            "test": ("10102", "10103", "10149", "10150"),
+        },
+        image_mpp=0.5,
+        region=Size(1024, 1024),
+        lattice=Size(32, 32),
+        folder="glomeruli",
+        suffix=".png",
+    ),
+}
+PAINTED = {"train": range(301, 313), "test": range(401, 407)}
+"""Split -> seeds of the painted slides, which no shipped model has seen."""
+PAINTED_SIDE = 4096
+"""Of a painted slide, which is one region."""
+PAINTED_LATTICE = 32
+
+
+def class_names(name: str) -> tuple[str, ...]:
+    """Return the classes of a set, in the order of their label values."""
+    return tuple(CLASSES) if name == "painted" else tuple(SETS[name].classes)
+
+
+def prepare(name: str, folder: Path) -> None:
+    """Write the sheet of a set, and the tile and detect folders of its slides."""
+    folder.mkdir(parents=True)
+    rows = list(_painted(folder) if name == "painted" else _images(SETS[name], folder))
+    with (folder / SHEET_NAME).open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, delimiter="\t")
+        writer.writerow(["slide", "path", "labels", "split"])
+        writer.writerows(rows)
+
+
+def _painted(folder: Path) -> Iterator[tuple[str, str, str, str]]:
+    for split, seeds in PAINTED.items():
+        for seed in seeds:
+            slide = f"painted-{seed}"
+            source = folder / "painted" / slide
+            source.parent.mkdir(exist_ok=True)
+            demo(source, seed=seed, width=PAINTED_SIDE, height=PAINTED_SIDE)
+            tile(source / SLIDE_NAME, folder / "tile" / slide)
+            detect(
+                folder / "tile" / slide,
+                folder / "detect" / slide,
+                region_size=PAINTED_SIDE,
+                lattice=PAINTED_LATTICE,
+            )
+            path = Path("painted") / slide
+            yield slide, str(path / SLIDE_NAME), str(path / LABELS_NAME), split
+
+
+def _images(one: StudySet, folder: Path) -> Iterator[tuple[str, str, str, str]]:
+    (folder / "labels").mkdir()
+    for split, images in one.splits.items():
+        for slide in images:
+            source = DATA / one.folder
+            image = source / "images" / f"{slide}{one.suffix}"
+            labels = Path("labels") / f"{slide}.png"
+            _write_labels(one, source / "masks" / f"{slide}.png", folder / labels)
+            tile(image, folder / "tile" / slide, slide_mpp=one.image_mpp)
+            _write_region(one, folder / "tile" / slide, folder / "detect" / slide)
+            yield slide, str(image.resolve()), str(labels), split
+
+
+def _write_labels(one: StudySet, mask: Path, output: Path) -> None:
+    colours = np.array(list(one.classes.values()), np.int32)
+    with Image.open(mask) as image:
+        pixels = np.asarray(image.convert("RGB"), np.int32)
+    distance = [np.square(pixels - colour).sum(axis=-1) for colour in colours]
+    Image.fromarray((np.argmin(distance, axis=0) + 1).astype(np.uint8)).save(output)
+
+
+def _write_region(one: StudySet, tiled: Path, output: Path) -> None:
+    """Write what the detect stage writes, with the whole image as tissue and one region."""
+
+    def work(folder: Path) -> dict[str, float]:
+        pyramid = open_pyramid(tiled)
+        region = Region(0, 0, 0, one.region, one.lattice)
+        write_regions(folder / REGIONS_NAME, [region], [1.0], pyramid.frame)
+        Image.fromarray(_whole_mask(pyramid.size)).save(folder / MASK_NAME)
+        return {"mask_downsample": float(MASK_DOWNSAMPLE), "regions": 1}
+
+    run_stage("detect", output, work, inputs={"tile": tiled}, parameters={"overlap": 0})
+
+
+def _whole_mask(size: Size) -> NDArray[np.uint8]:
+    width, height = (-(-side // MASK_DOWNSAMPLE) for side in (size.width, size.height))
+    return np.full((height, width), 255, np.uint8)
+
+
+def slides_of(folder: Path, split: str) -> dict[str, Path]:
+    """Return slide -> reference labels of a split of a prepared set."""
+    with (folder / SHEET_NAME).open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    return {row["slide"]: folder / row["labels"] for row in rows if row["split"] == split}
+
+
+def region_mpp(folder: Path, slide: str) -> float:
+    """Return the microns per working pixel of a slide of a prepared set."""
+    return float(read_manifest(folder / "tile" / slide).results["mpp"])
