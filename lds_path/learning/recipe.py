@@ -89,6 +89,8 @@ class Preset:
     """Fields of `NetworkSpec`."""
     recipe: Mapping[str, Any]
     """Fields of `Recipe`."""
+    augmentation: Mapping[str, Any]
+    """Fields of `Augmentation`."""
 
 
 JIN2022 = Preset(
@@ -122,6 +124,7 @@ JIN2022 = Preset(
         "view_blur": 0.4,
         "oracle": False,
     },
+    augmentation={"move_chance": 0.0, "blur_chance": 0.0, "noise_chance": 0.0},
 )
 """The released recipe of Jin et al. 2022, as far as it was meant.
 

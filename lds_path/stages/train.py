@@ -183,6 +183,7 @@ def choose_settings(class_count: int, preset: str | None, given: Mapping[str, An
     if preset is not None:
         network |= PRESETS[preset].network
         recipe |= PRESETS[preset].recipe
+        augmentation |= PRESETS[preset].augmentation
     return Settings(
         network=NetworkSpec(class_count, **network),
         recipe=replace(RECIPE, **recipe),
