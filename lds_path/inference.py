@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from lds_path.dataset import read_ahead, read_region
+from lds_path.ahead import read_ahead
+from lds_path.dataset import read_region
 from lds_path.formats.predictions import Prediction, encode_grid, encode_probability
 from lds_path.geometry import Size
 from lds_path.network.device import mixed_precision

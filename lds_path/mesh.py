@@ -114,4 +114,4 @@ def _shape(nodes: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.fl
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _doubled_area(a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64]) -> float:
-    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+    return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))

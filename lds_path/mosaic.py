@@ -12,7 +12,8 @@ import numpy as np
 from numba import njit
 
 from lds_path.geometry import Frame, Size
-from lds_path.unwarp import Blend, blend_ramp, choose
+from lds_path.likeliest import choose
+from lds_path.unwarp import Blend, blend_ramp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -127,16 +128,16 @@ class Mosaic:
         """Return a block of the canvas, in label pixels; 0 where no region or no tissue lies."""
         scale = self._canvas.scale
         inside = self._mask.read(left * scale, top * scale, size, scale=scale)
-        likeliest = np.zeros(inside.shape, np.uint8)
-        highest = np.full(inside.shape, -1, np.float32)
-        if inside.any():
-            for part, regions in self._parts(left * scale, top * scale, size):
-                if inside[part[0] : part[1], part[2] : part[3]].any():
-                    self._decide(left * scale, top * scale, part, regions, likeliest, highest)
         step = self._canvas.confidence_step
         pixels, sums = np.zeros(256, np.int64), np.zeros(256)
         boxes = np.zeros((2, -(-size.height // step), -(-size.width // step)))
-        _count(likeliest, highest, inside, self._values, step, boxes, pixels, sums)
+        likeliest = np.zeros(inside.shape, np.uint8)
+        if inside.any():
+            highest = np.full(inside.shape, -1, np.float32)
+            for part, regions in self._parts(left * scale, top * scale, size):
+                if inside[part[0] : part[1], part[2] : part[3]].any():
+                    self._decide(left * scale, top * scale, part, regions, likeliest, highest)
+            _count(likeliest, highest, inside, self._values, step, boxes, pixels, sums)
         confidence = np.rint(boxes[1] / np.maximum(boxes[0], 1)).astype(np.uint8)
         return Painted(likeliest, confidence, pixels, sums)
 
@@ -209,7 +210,7 @@ def _box(region: Region) -> tuple[int, int, int, int]:
 def _cuts(edges: NDArray[np.int64], start: float, scale: float, length: int) -> list[int]:
     """Return 0, the first pixel beyond each edge along an axis, and the length, in order."""
     cuts = np.ceil((edges.ravel() - start) / scale - 0.5).astype(int)
-    return np.unique(np.append(np.clip(cuts, 0, length), (0, length))).tolist()
+    return sorted({0, length, *np.clip(cuts, 0, length).tolist()})
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -252,14 +253,35 @@ def _count(
     """
     height, width = labels.shape
     for row in range(height):
-        for column in range(width):
-            score = highest[row, column]
-            if score < -0.5 or not inside[row, column]:
-                labels[row, column] = 0
-                continue
-            label = values[labels[row, column]]
-            labels[row, column] = label
-            pixels[label] += 1
-            sums[label] += score
-            boxes[0, row // step, column // step] += 1
-            boxes[1, row // step, column // step] += score
+        for box in range(boxes.shape[2]):
+            first, last = box * step, min((box + 1) * step, width)
+            # One label's run at a time is summed up: most boxes hold a single one.
+            label, count, total = 0, 0, 0.0
+            for column in range(first, last):
+                score = highest[row, column]
+                if score < -0.5 or not inside[row, column]:
+                    labels[row, column] = 0
+                    continue
+                value = values[labels[row, column]]
+                labels[row, column] = value
+                if value != label:
+                    _add(label, count, total, pixels, sums, boxes[:, row // step, box])
+                    label, count, total = value, 0, 0.0
+                count += 1
+                total += score
+            _add(label, count, total, pixels, sums, boxes[:, row // step, box])
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _add(
+    label: int,
+    count: int,
+    total: float,
+    pixels: NDArray[np.int64],
+    sums: NDArray[np.float64],
+    box: NDArray[np.float64],
+) -> None:
+    pixels[label] += count
+    sums[label] += total
+    box[0] += count
+    box[1] += total

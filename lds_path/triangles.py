@@ -32,7 +32,7 @@ def misses(nodes: NDArray[np.float64], j: int, i: int, axis: int, low: float, hi
     """Return whether a quadrilateral lies beside a range along an axis."""
     a, b = nodes[j, i, axis], nodes[j, i + 1, axis]
     c, d = nodes[j + 1, i + 1, axis], nodes[j + 1, i, axis]
-    return min(min(a, b), min(c, d)) >= high or max(max(a, b), max(c, d)) <= low
+    return bool(min(min(a, b), min(c, d)) >= high or max(max(a, b), max(c, d)) <= low)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -115,3 +115,16 @@ def span_of(edges: Edges, center: float, first: int, end: int) -> tuple[int, int
         max(math.ceil(min(one, two) - 0.5), first),
         min(math.ceil(max(one, two) - 0.5), end),
     )
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def cut_planes(
+    planes: NDArray[np.float64],
+    triangle: tuple[float, float, float, float, float, float],
+    first: int,
+    center: float,
+) -> None:
+    """Set the fourth number of each plane: its score at the centre of a row's first pixel."""
+    for c in range(len(planes)):
+        dx, dy = first + 0.5 - triangle[0], center - triangle[1]
+        planes[c, 3] = planes[c, 0] + planes[c, 1] * dx + planes[c, 2] * dy
