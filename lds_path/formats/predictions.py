@@ -117,10 +117,11 @@ class PredictionWriter:
     def _write_array(self, name: str, array: NDArray[Any]) -> None:
         stream = io.BytesIO()
         np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
+        shrinks = not name.endswith("/grid")  # by 5 %, for half the time of all
         self._archive.writestr(
             zipfile.ZipInfo(f"{name}.npy", _FIXED_DATE),
             stream.getvalue(),
-            compress_type=zipfile.ZIP_DEFLATED,
+            compress_type=zipfile.ZIP_DEFLATED if shrinks else zipfile.ZIP_STORED,
             compresslevel=_DEFLATE_LEVEL,
         )
 
@@ -188,9 +189,9 @@ class Predictions:
     def _read_array(self, index: int, name: str) -> NDArray[Any]:
         archive = self._archives[index]
         entry = archive.getinfo(f"{entry_name(index, name)}.npy")
-        content = imagecodecs.deflate_decode(
-            self._read_entry(archive, entry), raw=True, out=entry.file_size
-        )
+        content = self._read_entry(archive, entry)
+        if entry.compress_type == zipfile.ZIP_DEFLATED:
+            content = bytes(imagecodecs.deflate_decode(content, raw=True, out=entry.file_size))
         if zlib.crc32(content) != entry.CRC:
             raise StageInputError(
                 f"{archive.filename} is damaged at {entry.filename}; run segment again"
