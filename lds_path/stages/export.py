@@ -6,6 +6,7 @@ import json
 import logging
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +19,7 @@ from lds_path.errors import StageInputError, UsageError
 from lds_path.formats.annotations import SlideObject, write_classes, write_geojson
 from lds_path.formats.labels import open_labels
 from lds_path.formats.manifest import read_manifest, run_stage
+from lds_path.geometry import Size
 from lds_path.tracing.pieces import STRIP, trace_labels
 from lds_path.tracing.polygons import mean_inside, place_on_grid
 
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
     from lds_path.formats.labels import Labels
     from lds_path.formats.manifest import Manifest
-    from lds_path.geometry import Size
     from lds_path.tracing.pieces import Piece
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ def export(
     max_hole_um2: float = 200.0,
     annotation_um2: float = 50_000.0,
     frame: Literal["bounds", "level0"] = "bounds",
+    threads: int = 1,
     strict: bool = False,
 ) -> Manifest:
     """Write the objects of a slide, its classes, and the script that shows its label image.
@@ -111,6 +113,8 @@ def export(
         Objects this large are annotations, smaller ones detections, of which QuPath shows many.
     frame
         Origin of the coordinates: `bounds`, where QuPath has it, or `level0`, the file's corner.
+    threads
+        Strips of the label image traced at the same time; the objects do not depend on them.
     strict
         Fail instead of putting the slide in quarantine.
 
@@ -138,7 +142,7 @@ def export(
         confidence = _read_confidence(stitch, found)
         with open_labels(stitch / f"{slide}.labels.ome.tif") as labels:
             path = folder / f"{slide}.geojson.gz"
-            used, tally = _write_objects(path, labels, style, place, confidence)
+            used, tally = _write_objects(path, labels, style, place, confidence, threads)
             write_classes(folder / CLASSES_NAME, {each.name: each.color for each in labels.classes})
             script = overlay_script(slide, labels, place.downsample)
             (folder / OVERLAY_NAME).write_text(script, encoding="utf-8", newline="\n")
@@ -216,12 +220,17 @@ class _Tally:
 
 
 def _write_objects(
-    path: Path, labels: Labels, style: Style, place: Placement, confidence: Confidence | None
+    path: Path,
+    labels: Labels,
+    style: Style,
+    place: Placement,
+    confidence: Confidence | None,
+    threads: int,
 ) -> tuple[Style, _Tally]:
     """Write the objects, coarser where there are too many vertices; return how, and the counts."""
     while True:
         tally = _Tally()
-        objects = tally.watch(_find_objects(labels, style, place, confidence))
+        objects = tally.watch(_find_objects(labels, style, place, confidence, threads))
         write_geojson(path, objects, slide=path.name.removesuffix(".geojson.gz"))
         if not tally.is_full:
             return style, tally
@@ -230,19 +239,29 @@ def _write_objects(
 
 
 def _find_objects(
-    labels: Labels, style: Style, place: Placement, confidence: Confidence | None
+    labels: Labels,
+    style: Style,
+    place: Placement,
+    confidence: Confidence | None,
+    threads: int,
 ) -> Iterator[SlideObject]:
     classes = {each.value: each for each in labels.classes}
-    strips = -(-labels.size.height // STRIP)
-    with tqdm(total=strips, unit="strip", desc="export", disable=None) as progress:
+    with tqdm(total=labels.size.height, unit="row", desc="export", disable=None) as progress:
+
+        @lru_cache(maxsize=1)
+        def read_tiles(top: int) -> NDArray[np.uint8]:
+            height = min(STRIP, labels.size.height - top)
+            return labels.read(0, 0, top, Size(labels.size.width, height))
 
         def read_strip(top: int, size: Size) -> NDArray[np.uint8]:
-            progress.update()
-            return labels.read(0, 0, top, size)
+            progress.update(size.height)
+            above = top % STRIP
+            return read_tiles(top - above)[above : above + size.height]
 
         for piece in trace_labels(
             read_strip,
             labels.size,
+            threads=threads,
             tolerance=style.tolerance_um / place.mpp,
             min_area=style.min_object_um2 / place.mpp**2,
             min_hole_area=style.max_hole_um2 / place.mpp**2,
