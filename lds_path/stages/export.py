@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from lds_path.formats.labels import open_labels
 from lds_path.formats.manifest import read_manifest, run_stage
 from lds_path.geometry import Size
 from lds_path.tracing.pieces import STRIP, trace_labels
-from lds_path.tracing.polygons import mean_inside, place_on_grid
+from lds_path.tracing.polygons import mean_inside, place_all_on_grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 
 MAX_VERTICES = 5_000_000
 """Most vertices of a slide's objects: QuPath 0.6 is known to draw one region of as many."""
+_BATCH = 256
 OVERLAY_NAME = "show_overlay.groovy"
 CLASSES_NAME = "classes.json"
 CONFIDENCE_NAME = "confidence.png"
@@ -258,40 +260,52 @@ def _find_objects(
             above = top % STRIP
             return read_tiles(top - above)[above : above + size.height]
 
-        for piece in trace_labels(
+        pieces = trace_labels(
             read_strip,
             labels.size,
             threads=threads,
             tolerance=style.tolerance_um / place.mpp,
             min_area=style.min_object_um2 / place.mpp**2,
             min_hole_area=style.max_hole_um2 / place.mpp**2,
-        ):
-            geometry = place_on_grid(piece.rings, scale=place.downsample, offset=place.offset)
-            if geometry is None:
-                continue
-            area_um2 = piece.area * place.mpp**2
-            yield SlideObject(
-                geometry,
-                classes[piece.value].name,
-                classes[piece.value].color,
-                "annotation" if area_um2 >= style.annotation_um2 else "detection",
-                _measure(piece, geometry, place, confidence),
-            )
+        )
+        while batch := list(islice(pieces, _BATCH)):
+            for piece, geometry, measured in _measure(batch, place, confidence):
+                yield SlideObject(
+                    geometry,
+                    classes[piece.value].name,
+                    classes[piece.value].color,
+                    "annotation" if measured["Area um2"] >= style.annotation_um2 else "detection",
+                    measured,
+                )
 
 
 def _measure(
-    piece: Piece, geometry: Polygon | MultiPolygon, place: Placement, confidence: Confidence | None
-) -> dict[str, float]:
-    """Return the area of the labels; length and solidity of what is written; the confidence."""
-    measured = {
-        "Area um2": round(piece.area * place.mpp**2, 3),
-        "Perimeter um": round(geometry.length * place.mpp / place.downsample, 3),
-        "Solidity": round(geometry.area / geometry.convex_hull.area, 4),
-    }
-    mean = None
-    if confidence is not None:
-        mean = mean_inside(piece.rings, confidence.pixels, downsample=confidence.downsample)
-    return measured if mean is None else measured | {"Mean confidence": round(mean / 255, 4)}
+    pieces: Sequence[Piece], place: Placement, confidence: Confidence | None
+) -> Iterator[tuple[Piece, Polygon | MultiPolygon, dict[str, float]]]:
+    """Yield the pieces that have an area on the grid, that area, and what is measured.
+
+    That is the area of the labels; length and solidity of what is written; the confidence.
+    """
+    placed = place_all_on_grid(
+        [piece.rings for piece in pieces], scale=place.downsample, offset=place.offset
+    )
+    lengths = shapely.length(placed) * place.mpp / place.downsample
+    solidities = shapely.area(placed) / shapely.area(shapely.convex_hull(placed))
+    for piece, geometry, length, solidity in zip(
+        pieces, placed, lengths.tolist(), solidities.tolist(), strict=True
+    ):
+        if geometry is None:
+            continue
+        measured = {
+            "Area um2": round(piece.area * place.mpp**2, 3),
+            "Perimeter um": round(length, 3),
+            "Solidity": round(solidity, 4),
+        }
+        if confidence is not None:
+            mean = mean_inside(piece.rings, confidence.pixels, downsample=confidence.downsample)
+            if mean is not None:
+                measured["Mean confidence"] = round(mean / 255, 4)
+        yield piece, geometry, measured
 
 
 def _read_confidence(stitch: Path, results: Mapping[str, Any]) -> Confidence | None:
