@@ -186,6 +186,7 @@ def stitch(**options: Any) -> None:
     show_default=True,
     help="bounds is QuPath's frame for slides that it opens with OpenSlide.",
 )
+@options.threads
 @options.strict
 def export(**options: Any) -> None:
     """Turn the label image in STITCH into objects for QuPath."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, deque
-from concurrent.futures import ThreadPoolExecutor
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from lds_path.ahead import read_ahead
 from lds_path.balance import draw_regions
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
@@ -20,8 +20,7 @@ from lds_path.network.segmenter import levels_around
 from lds_path.network.warp import halve, label_fractions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Callable, Iterator, Sequence
     from typing import TypeVar
 
     from numpy.typing import NDArray
@@ -75,36 +74,6 @@ def read_region(pyramid: Pyramid, region: Region, level: int) -> Tensor:
     if stored < level:
         planes = _to_uint8(halve(planes[None].float(), level - stored + 1)[-1][0])
     return planes.contiguous()
-
-
-def read_ahead(
-    work: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int
-) -> Iterator[Result]:
-    """Yield the results of work in the order of the items, some computed ahead by threads.
-
-    Parameters
-    ----------
-    work
-        Called with an item in another thread.
-    items
-        What to work on; taken only as fast as the results are.
-    threads
-        Number of threads.
-    ahead
-        Number of results that may wait.
-    """
-    with ThreadPoolExecutor(threads, thread_name_prefix="read") as pool:
-        waiting: deque[Future[Result]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > ahead:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 @dataclass(frozen=True)

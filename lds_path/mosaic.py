@@ -5,21 +5,26 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numba import njit
 
 from lds_path.geometry import Frame, Size
+from lds_path.likeliest import choose
 from lds_path.unwarp import Blend, blend_ramp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
     from lds_path.geometry import Region
     from lds_path.mesh import Mesh
+
+    Part: TypeAlias = tuple[int, int, int, int]  # first row, end, first column, end
 
 CONFIDENCE_MPP = 8.0
 """The confidence image has about this resolution."""
@@ -27,6 +32,7 @@ MAX_STEP = 512
 SAME_MPP = 1.05
 """An asked resolution below this many working mpp keeps the working pixels."""
 _MESHES = 16
+_EDGE = 1e-3  # working pixels
 
 
 class Mask(Protocol):
@@ -122,21 +128,68 @@ class Mosaic:
         """Return a block of the canvas, in label pixels; 0 where no region or no tissue lies."""
         scale = self._canvas.scale
         inside = self._mask.read(left * scale, top * scale, size, scale=scale)
-        labels = np.zeros(inside.shape, np.uint8)
-        pixels, sums = np.zeros(256, np.int64), np.zeros(256)
         step = self._canvas.confidence_step
+        pixels, sums = np.zeros(256, np.int64), np.zeros(256)
         boxes = np.zeros((2, -(-size.height // step), -(-size.width // step)))
+        likeliest = np.zeros(inside.shape, np.uint8)
         if inside.any():
-            blend = self._blend(left * scale, top * scale, size)
-            _decide(
-                blend.mean, blend.total, inside, self._values, step, labels, boxes, pixels, sums
-            )
+            highest = np.full(inside.shape, -1, np.float32)
+            for part, regions in self._parts(left * scale, top * scale, size):
+                if inside[part[0] : part[1], part[2] : part[3]].any():
+                    self._decide(left * scale, top * scale, part, regions, likeliest, highest)
+            _count(likeliest, highest, inside, self._values, step, boxes, pixels, sums)
         confidence = np.rint(boxes[1] / np.maximum(boxes[0], 1)).astype(np.uint8)
-        return Painted(labels, confidence, pixels, sums)
+        return Painted(likeliest, confidence, pixels, sums)
 
-    def _blend(self, left: float, top: float, size: Size) -> Blend:
+    def _parts(self, left: float, top: float, size: Size) -> Iterator[tuple[Part, list[Region]]]:
+        """Yield the parts of a block between the regions' edges, and the regions that cover each.
+
+        In most of a slide that is one, and nothing has to be blended.
+        """
+        scale = self._canvas.scale
+        lefts, tops, rights, bottoms = self._boxes.T
+        hit = (lefts < left + size.width * scale) & (rights > left)
+        hit &= (tops < top + size.height * scale) & (bottoms > top)
+        near = self._boxes[hit]
+        columns = _cuts(near[:, [0, 2]], left, scale, size.width)
+        rows = _cuts(near[:, [1, 3]], top, scale, size.height)
+        for row, row_end in pairwise(rows):
+            for column, column_end in pairwise(columns):
+                part = (row, row_end, column, column_end)
+                # Centres on a region's very edge may lie in the one or the other: take both.
+                low = np.array([left, top]) + (np.array([column, row]) + 0.5) * scale - _EDGE
+                high = (
+                    np.array([left, top]) + (np.array([column_end, row_end]) - 0.5) * scale + _EDGE
+                )
+                covered = (
+                    hit & (self._boxes[:, :2] < high).all(1) & (self._boxes[:, 2:] > low).all(1)
+                )
+                yield part, [self._regions[place] for place in np.flatnonzero(covered).tolist()]
+
+    def _decide(
+        self,
+        left: float,
+        top: float,
+        part: Part,
+        regions: Sequence[Region],
+        likeliest: NDArray[np.uint8],
+        highest: NDArray[np.float32],
+    ) -> None:
+        """Set the place of the highest score, and that score, in a part of a block."""
+        scale = self._canvas.scale
+        if len(regions) == 1:
+            x, y = left - regions[0].left, top - regions[0].top
+            mesh = self._read_mesh(regions[0].index)
+            choose(mesh, likeliest, highest, part, left=x, top=y, scale=scale)
+        elif regions:
+            row, row_end, column, column_end = part
+            size = Size(column_end - column, row_end - row)
+            blend = self._blend(left + column * scale, top + row * scale, size, regions)
+            _choose_blended(blend.mean, blend.total, row, column, likeliest, highest)
+
+    def _blend(self, left: float, top: float, size: Size, regions: Sequence[Region]) -> Blend:
         blend, scale = Blend(size, len(self._values)), self._canvas.scale
-        for region in self._overlapping(left, top, size):
+        for region in regions:
             x, y = left - region.left, top - region.top
             blend.add(
                 self._read_mesh(region.index),
@@ -148,47 +201,87 @@ class Mosaic:
             )
         return blend
 
-    def _overlapping(self, left: float, top: float, size: Size) -> list[Region]:
-        right = left + size.width * self._canvas.scale
-        bottom = top + size.height * self._canvas.scale
-        lefts, tops, rights, bottoms = self._boxes.T
-        hit = (lefts < right) & (rights > left) & (tops < bottom) & (bottoms > top)
-        return [self._regions[place] for place in np.flatnonzero(hit).tolist()]
-
 
 def _box(region: Region) -> tuple[int, int, int, int]:
     size = region.size
     return region.left, region.top, region.left + size.width, region.top + size.height
 
 
+def _cuts(edges: NDArray[np.int64], start: float, scale: float, length: int) -> list[int]:
+    """Return 0, the first pixel beyond each edge along an axis, and the length, in order."""
+    cuts = np.ceil((edges.ravel() - start) / scale - 0.5).astype(int)
+    return sorted({0, length, *np.clip(cuts, 0, length).tolist()})
+
+
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _decide(
+def _choose_blended(
     mean: NDArray[np.float32],
     total: NDArray[np.float32],
+    top: int,
+    left: int,
+    likeliest: NDArray[np.uint8],
+    highest: NDArray[np.float32],
+) -> None:
+    """Set the highest score of each pixel that a region covers, and its place among the scores."""
+    height, width, classes = mean.shape
+    for row in range(height):
+        for column in range(width):
+            if total[row, column] == 0:
+                continue
+            most, winner = mean[row, column, 0], 0
+            for c in range(1, classes):
+                if mean[row, column, c] > most:
+                    most, winner = mean[row, column, c], c
+            likeliest[top + row, left + column] = winner
+            highest[top + row, left + column] = most
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _count(
+    labels: NDArray[np.uint8],
+    highest: NDArray[np.float32],
     inside: NDArray[np.bool_],
     values: NDArray[np.uint8],
     step: int,
-    labels: NDArray[np.uint8],
     boxes: NDArray[np.float64],
     pixels: NDArray[np.int64],
     sums: NDArray[np.float64],
 ) -> None:
-    """Set the label of each pixel inside: the class of the highest score, the first of equal ones.
+    """Turn places among the scores into labels, 0 outside; count pixels and winning scores.
 
-    Count pixels and winning scores of each label, and of each step x step box.
+    They are counted for each label, and for each step x step box.
     """
-    height, width, classes = mean.shape
+    height, width = labels.shape
     for row in range(height):
-        for column in range(width):
-            if total[row, column] == 0 or not inside[row, column]:
-                continue
-            highest, winner = mean[row, column, 0], 0
-            for c in range(1, classes):
-                if mean[row, column, c] > highest:
-                    highest, winner = mean[row, column, c], c
-            label = values[winner]
-            labels[row, column] = label
-            pixels[label] += 1
-            sums[label] += highest
-            boxes[0, row // step, column // step] += 1
-            boxes[1, row // step, column // step] += highest
+        for box in range(boxes.shape[2]):
+            first, last = box * step, min((box + 1) * step, width)
+            # One label's run at a time is summed up: most boxes hold a single one.
+            label, count, total = 0, 0, 0.0
+            for column in range(first, last):
+                score = highest[row, column]
+                if score < -0.5 or not inside[row, column]:
+                    labels[row, column] = 0
+                    continue
+                value = values[labels[row, column]]
+                labels[row, column] = value
+                if value != label:
+                    _add(label, count, total, pixels, sums, boxes[:, row // step, box])
+                    label, count, total = value, 0, 0.0
+                count += 1
+                total += score
+            _add(label, count, total, pixels, sums, boxes[:, row // step, box])
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _add(
+    label: int,
+    count: int,
+    total: float,
+    pixels: NDArray[np.int64],
+    sums: NDArray[np.float64],
+    box: NDArray[np.float64],
+) -> None:
+    pixels[label] += count
+    sums[label] += total
+    box[0] += count
+    box[1] += total

@@ -7,6 +7,7 @@ darkness: stains are coloured; dust, shadows and the seams of a scan are grey.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,8 @@ _MAX_PALE_SHARE = 0.6
 Alcian blue."""
 _RIM_UM = 60.0
 """How far the blurred edge of a stroke or of the scanned area reaches."""
+_MAX_SHIFTS = 8
+"""Pixels; farther away, a distance transform is faster than shifted copies."""
 
 
 def find_tissue(
@@ -158,7 +161,7 @@ def find_ink(
         ink = _drop_specks(_open(strong, 8.0 / mpp), _MIN_INK_UM2 / mpp**2)
         if not ink.any():
             continue
-        apart = ndimage.distance_transform_edt(~ink) > 16.0 / mpp
+        apart = ~within_reach(ink, 16.0 / mpp)
         if (foreground & (hue > 0.06) & apart).sum() <= _MAX_PALE_SHARE * ink.sum():
             found |= _grow(ink, hue > 0.02, _RIM_UM / mpp)
     return found
@@ -218,24 +221,47 @@ def _local_range(band: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _grow(seed: NDArray[np.bool_], within: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:
     """Return the seed and what of `within` touches it and lies at most so far from it."""
-    near: NDArray[np.bool_] = ndimage.distance_transform_edt(~seed) <= distance
+    near = within_reach(seed, distance)
     grown: NDArray[np.bool_] = ndimage.binary_propagation(seed, mask=seed | (within & near))
     fringe: NDArray[np.bool_] = ndimage.binary_dilation(grown) & near
     return fringe
 
 
 def _open(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
-    inner: NDArray[np.bool_] = ndimage.distance_transform_edt(_pad(mask))[1:-1, 1:-1] > radius
-    opened: NDArray[np.bool_] = ndimage.distance_transform_edt(~inner) <= radius
-    return opened & mask if inner.any() else inner
+    if not mask.any():
+        return mask
+    inner = ~within_reach(~_pad(mask), radius)[1:-1, 1:-1]
+    return within_reach(inner, radius) & mask
 
 
 def _close(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
     if not mask.any():
         return mask
-    wide: NDArray[np.bool_] = ndimage.distance_transform_edt(~mask) <= radius
-    closed: NDArray[np.bool_] = ndimage.distance_transform_edt(_pad(wide))[1:-1, 1:-1] > radius
+    closed = ~within_reach(~_pad(within_reach(mask, radius)), radius)[1:-1, 1:-1]
     return closed | mask
+
+
+def within_reach(mask: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:
+    """Return where the mask is at most so many pixels away, centre to centre.
+
+    For a few pixels, shifted copies give what a distance transform gives, ten times as fast.
+    """
+    if not mask.any():
+        return mask
+    reach = int(distance)
+    if reach > _MAX_SHIFTS:
+        return np.asarray(ndimage.distance_transform_edt(~mask) <= distance)
+    height, width = mask.shape
+    near = np.zeros((height + 2 * reach, width), np.bool_)
+    for half in range(int(distance) + 1):  # pixels to the left and right of the centre
+        rows = math.isqrt(int(distance**2 - half**2))
+        wide = mask.copy() if half == 0 else np.zeros_like(mask)
+        if half:
+            wide[:, half:] |= mask[:, :-half]
+            wide[:, :-half] |= mask[:, half:]
+        for row in range(reach - rows, reach + rows + 1):
+            near[row : row + height] |= wide
+    return near[reach : reach + height]
 
 
 def _pad(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -11,13 +11,22 @@ grid maps lattice to region. Pixel i covers [i, i + 1], its centre is i + 0.5.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
 
 from lds_path.mesh import Mesh, build_mesh
+from lds_path.triangles import (
+    cut_planes,
+    edges_of,
+    fit_plane,
+    misses,
+    place,
+    rows_of,
+    span_of,
+    split,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,9 +34,6 @@ if TYPE_CHECKING:
     from lds_path.geometry import Size
 
 __all__ = ["Blend", "Mesh", "blend_ramp", "build_mesh", "unwarp"]
-
-_FLAT = 1e-6
-"""Twice the area in pixels below which a triangle is taken as flat, with one score."""
 
 
 class Blend:
@@ -66,8 +72,8 @@ class Blend:
             Region pixels per window pixel.
         """
         _accumulate(
-            mesh.nodes, mesh.scores, mesh.main_diagonal, (float(left), float(top), float(scale)),
-            weights_x, weights_y, self.mean, self.total,
+            mesh.nodes, mesh.scores, mesh.main_diagonal, mesh.extents,
+            (float(left), float(top), float(scale)), weights_x, weights_y, self.mean, self.total,
         )  # fmt: skip
 
 
@@ -133,122 +139,60 @@ def _accumulate(
     nodes: NDArray[np.float64],
     scores: NDArray[np.float32],
     main_diagonal: NDArray[np.bool_],
+    extents: NDArray[np.float64],
     window: tuple[float, float, float],
     weights_x: NDArray[np.float32],
     weights_y: NDArray[np.float32],
     mean: NDArray[np.float32],
     total: NDArray[np.float32],
 ) -> None:
-    """Rasterise every quadrilateral that may touch the window."""
+    """Blend every triangle that may touch the window."""
     left, top, scale = window
     height, width, classes = mean.shape
-    value, slope = np.empty(classes), np.empty((2, classes))
-    x, y = np.empty(3), np.empty(3)
+    planes = np.empty((classes, 4))
     rows, columns = main_diagonal.shape
     right, bottom = left + width * scale, top + height * scale
     for j in range(rows):
+        if extents[j, 0] >= bottom or extents[j, 1] <= top:
+            continue
         for i in range(columns):
-            low, high = _extent(nodes, j, i, 1)
-            if high <= top or low >= bottom:
-                continue
-            low, high = _extent(nodes, j, i, 0)
-            if high <= left or low >= right:
+            if misses(nodes, j, i, 0, left, right) or misses(nodes, j, i, 1, top, bottom):
                 continue
             for half in range(2):
-                corners = _split(j, i, half, main_diagonal[j, i])
-                for k in range(3):
-                    x[k] = (nodes[corners[k][0], corners[k][1], 0] - left) / scale
-                    y[k] = (nodes[corners[k][0], corners[k][1], 1] - top) / scale
-                _fit_plane(x, y, scores, corners, value, slope)
-                _fill(x, y, value, slope, weights_x, weights_y, mean, total)
+                corners = split(j, i, half, main_diagonal[j, i])
+                triangle = place(nodes, corners, left, top, scale)
+                for c in range(classes):
+                    planes[c, 0], planes[c, 1], planes[c, 2] = fit_plane(
+                        triangle, scores, corners, c
+                    )
+                _blend_triangle(triangle, planes, weights_x, weights_y, mean, total)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _extent(nodes: NDArray[np.float64], j: int, i: int, axis: int) -> tuple[float, float]:
-    a, b = nodes[j, i, axis], nodes[j, i + 1, axis]
-    c, d = nodes[j + 1, i + 1, axis], nodes[j + 1, i, axis]
-    return min(min(a, b), min(c, d)), max(max(a, b), max(c, d))
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _split(
-    j: int, i: int, half: int, main: bool
-) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    """Return the three nodes, (row, column), of one half of a quadrilateral."""
-    a, b, c, d = (j, i), (j, i + 1), (j + 1, i + 1), (j + 1, i)
-    if main:
-        return (a, b, c) if half == 0 else (a, c, d)
-    return (a, b, d) if half == 0 else (b, c, d)
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _fit_plane(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    scores: NDArray[np.float32],
-    corners: tuple[tuple[int, int], tuple[int, int], tuple[int, int]],
-    value: NDArray[np.float64],
-    slope: NDArray[np.float64],
-) -> None:
-    """Set each class's score at the first corner and its slopes along x and y."""
-    ux, uy, vx, vy = x[1] - x[0], y[1] - y[0], x[2] - x[0], y[2] - y[0]
-    area = ux * vy - uy * vx
-    inverse = 1.0 / area if abs(area) > _FLAT else 0.0
-    for c in range(value.size):
-        first = np.float64(scores[corners[0][0], corners[0][1], c])
-        u = scores[corners[1][0], corners[1][1], c] - first
-        v = scores[corners[2][0], corners[2][1], c] - first
-        value[c] = first
-        slope[0, c] = (u * vy - v * uy) * inverse
-        slope[1, c] = (v * ux - u * vx) * inverse
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _fill(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    value: NDArray[np.float64],
-    slope: NDArray[np.float64],
+def _blend_triangle(
+    triangle: tuple[float, float, float, float, float, float],
+    planes: NDArray[np.float64],
     weights_x: NDArray[np.float32],
     weights_y: NDArray[np.float32],
     mean: NDArray[np.float32],
     total: NDArray[np.float32],
 ) -> None:
-    """Blend a triangle's scores into the pixels whose centres it holds.
-
-    A row of pixel centres is cut by the mesh's edges into spans, closed at their left and open
-    at their right end. Where an edge is cut is computed alike for both its triangles, so that
-    the spans of a row leave no gap.
-    """
+    """Blend a triangle's scores into the pixels whose centres it holds."""
     height, width, classes = mean.shape
-    high = 0 if y[0] <= y[1] and y[0] <= y[2] else (1 if y[1] <= y[2] else 2)
-    low = (high + 1) % 3
-    middle = (high + 2) % 3
-    if y[low] < y[middle]:
-        low, middle = middle, low
-    long_edge = _slope(x, y, high, low)
-    upper, lower = _slope(x, y, high, middle), _slope(x, y, middle, low)
-    for row in range(max(math.ceil(y[high] - 0.5), 0), min(math.ceil(y[low] - 0.5), height)):
+    edges = edges_of(triangle)
+    for row in range(*rows_of(edges, 0, height)):
         center = row + 0.5
-        one = x[high] + (center - y[high]) * long_edge
-        if center < y[middle]:
-            two = x[high] + (center - y[high]) * upper
-        else:
-            two = x[middle] + (center - y[middle]) * lower
-        first = max(math.ceil(min(one, two) - 0.5), 0)
-        last = min(math.ceil(max(one, two) - 0.5), width)
+        first, last = span_of(edges, center, 0, width)
+        cut_planes(planes, triangle, first, center)
         for column in range(first, last):
             weight = weights_y[row] * weights_x[column]
-            total[row, column] += weight
+            before = total[row, column]
+            total[row, column] = before + weight
+            if before == 0:
+                for c in range(classes):
+                    mean[row, column, c] = planes[c, 3] + planes[c, 1] * (column - first)
+                continue
             share = weight / total[row, column]
-            dx, dy = column + 0.5 - x[0], center - y[0]
             for c in range(classes):
-                score = np.float32(value[c] + slope[0, c] * dx + slope[1, c] * dy)
+                score = np.float32(planes[c, 3] + planes[c, 1] * (column - first))
                 mean[row, column, c] += share * (score - mean[row, column, c])
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _slope(x: NDArray[np.float64], y: NDArray[np.float64], start: int, end: int) -> float:
-    """Return how far an edge moves along x per row; a level edge is never cut."""
-    rise = y[end] - y[start]
-    return (x[end] - x[start]) / rise if rise > 0 else 0.0

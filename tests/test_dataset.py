@@ -7,12 +7,12 @@ import pytest
 import torch
 from small_slides import LATTICE, REGION, make_regions, paint
 
+from lds_path.ahead import read_ahead
 from lds_path.dataset import (
     Batch,
     LabelledRegion,
     RegionCache,
     class_counts,
-    read_ahead,
     read_labelled,
     read_region,
     training_batches,

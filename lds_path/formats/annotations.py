@@ -11,6 +11,7 @@ import json
 import uuid
 import zlib
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +19,12 @@ import shapely
 from shapely.affinity import affine_transform
 from shapely.geometry import Point, Polygon
 
+from lds_path.ahead import read_ahead
 from lds_path.errors import LabelsError
 from lds_path.tracing.polygons import areas_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Literal
 
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "lds-path")
 _DECIMALS = 2
+_GZIP_LEVEL = 5
+"""Files are 1 % larger than at level 6, in less than half the time."""
+_PART = 2**20
+_BATCH = 256
 _SPOILT = (AttributeError, LookupError, TypeError, ValueError, shapely.errors.ShapelyError)
 _EXPECTED = "expected GeoJSON as QuPath exports it (File > Export objects as GeoJSON)"
 
@@ -84,7 +90,7 @@ def read_polygons(path: Path) -> list[tuple[str, Polygon | MultiPolygon]]:
 def write_geojson(path: Path, objects: Iterable[SlideObject], *, slide: str) -> int:
     """Write objects as a GeoJSON FeatureCollection and return how many they were.
 
-    One object is in memory at a time. The same objects give the same bytes.
+    A few hundred objects are in memory at a time. The same objects give the same bytes.
 
     Parameters
     ----------
@@ -99,17 +105,36 @@ def write_geojson(path: Path, objects: Iterable[SlideObject], *, slide: str) -> 
     partial = path.with_name(path.name + ".partial")
     with partial.open("wb") as file:
         zipped = path.suffix == ".gz"
-        stream = gzip.GzipFile("", "wb", 6, file, mtime=0) if zipped else file
-        stream.write(b'{"type":"FeatureCollection","features":[')
-        for count, item in enumerate(objects, start=1):
-            stream.write(
-                (",\n" if count > 1 else "\n").encode() + _to_feature(item, slide).encode()
-            )
-        stream.write(b"\n]}\n")
+        stream = gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) if zipped else file
+
+        def texts() -> Iterator[bytes]:
+            nonlocal count
+            yield b'{"type":"FeatureCollection","features":['
+            remaining = iter(objects)
+            while batch := list(islice(remaining, _BATCH)):
+                for item, text in zip(batch, _texts(batch), strict=True):
+                    start = ",\n" if count else "\n"
+                    yield (start + _to_feature(item, text, slide)).encode()
+                    count += 1
+            yield b"\n]}\n"
+
+        for _ in read_ahead(stream.write, _gather(texts()), threads=1, ahead=2):
+            pass
         if zipped:
             stream.close()
     partial.replace(path)
     return count
+
+
+def _gather(texts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in large parts, which another thread compresses meanwhile."""
+    gathered = bytearray()
+    for text in texts:
+        gathered += text
+        if len(gathered) >= _PART:
+            yield bytes(gathered)
+            gathered.clear()
+    yield bytes(gathered)
 
 
 def write_classes(path: Path, classes: Mapping[str, tuple[int, int, int]]) -> None:
@@ -185,9 +210,8 @@ def _class_name(feature: Mapping[str, Any]) -> str:
     return str(classification.get("name") or ": ".join(classification.get("names", ())))
 
 
-def _to_feature(item: SlideObject, slide: str) -> str:
+def _to_feature(item: SlideObject, geometry: str, slide: str) -> str:
     """Return an object as text of GeoJSON."""
-    geometry = _text(item.geometry)
     identity = uuid.uuid5(_NAMESPACE, f"{slide}\n{item.class_name}\n{geometry}")
     properties = {
         "objectType": item.kind,
@@ -201,10 +225,13 @@ def _to_feature(item: SlideObject, slide: str) -> str:
     )
 
 
-def _text(geometry: Polygon | MultiPolygon) -> str:
+def _texts(objects: Sequence[SlideObject]) -> list[str]:
     """Return the coordinates with two decimals, and without any where they are whole."""
-    rounded = shapely.transform(geometry, lambda points: np.round(points, _DECIMALS) + 0.0)  # no -0
-    return shapely.to_geojson(rounded).replace(".0,", ",").replace(".0]", "]")
+    rounded = shapely.transform(
+        [item.geometry for item in objects],
+        lambda points: np.round(points, _DECIMALS) + 0.0,  # no -0
+    )
+    return [text.replace(".0,", ",").replace(".0]", "]") for text in shapely.to_geojson(rounded)]
 
 
 def _packed(color: tuple[int, int, int]) -> int:

@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import tifffile
+from numba import njit
 
 from lds_path import __version__
+from lds_path.ahead import read_ahead
 from lds_path.errors import StageInputError
 from lds_path.formats.ome_xml import parse_ome_xml, write_ome_xml
-from lds_path.formats.tile_spool import TILE, TileSpool, decode_tile
+from lds_path.formats.tile_spool import TILE, TileSpool, decode_tile, encode_tile
 from lds_path.geometry import Size
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ def write_labels(
     mpp: float,
     classes: Sequence[LabelClass],
     block: int = BLOCK,
+    threads: int = 1,
 ) -> None:
     """Write a label image with its levels; the file is either complete or absent.
 
@@ -85,7 +88,9 @@ def write_labels(
     classes
         What the values mean.
     block
-        Side of the blocks, a multiple of 512.
+        Side of the blocks, 512 times a power of two.
+    threads
+        Blocks compressed at the same time; the bytes do not depend on them.
 
     Raises
     ------
@@ -96,9 +101,15 @@ def write_labels(
     partial = path.with_name(path.name + ".partial")
     with tempfile.TemporaryFile(dir=path.parent) as stream:
         spools = [TileSpool(stream, level_size) for level_size in sizes]
-        for place, pixels in zip(label_blocks(size, block), blocks, strict=True):
-            _put_block(spools[0], place, pixels)
-        for finer, coarser in pairwise(spools):
+        depth = min((block // TILE).bit_length(), len(spools))
+        places = zip(label_blocks(size, block), blocks, strict=True)
+        encoded = read_ahead(
+            lambda item: _encode_block(*item, depth), places, threads=threads, ahead=2 * threads
+        )
+        for tiles in encoded:
+            for level, column, row, tile in tiles:
+                spools[level].put_encoded(tile, column, row)
+        for finer, coarser in pairwise(spools[depth - 1 :]):
             _reduce(finer, coarser)
         description = write_ome_xml(path.name.partition(".")[0], size, mpp, classes)
         try:
@@ -125,26 +136,38 @@ def reduce_by_majority(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     the result is even, the lowest elsewhere, so that from level to level borders do not drift
     and areas do not grow. An odd edge counts twice.
     """
-    height, width = labels.shape
-    if height % 2 or width % 2:
-        labels = np.pad(labels, ((0, height % 2), (0, width % 2)), mode="edge")
     if not labels.any():
-        return labels[::2, ::2]
-    four = (labels[::2, ::2], labels[::2, 1::2], labels[1::2, ::2], labels[1::2, 1::2])
-    low, high = np.minimum(*four[:2]), np.maximum(*four[:2])
-    low_2, high_2 = np.minimum(*four[2:]), np.maximum(*four[2:])
-    first, last = np.minimum(low, low_2), np.maximum(high, high_2)
-    second, third = np.maximum(low, low_2), np.minimum(high, high_2)
-    second, third = np.minimum(second, third), np.maximum(second, third)
-    # In order, values that occur twice stand side by side.
-    highest = np.where(first == second, second, last)
-    highest = np.where(second == third, third, highest)
-    highest = np.where(third == last, last, highest)
-    lowest = np.where(third == last, third, first)
-    lowest = np.where(second == third, second, lowest)
-    lowest = np.where(first == second, first, lowest)
-    highest[::2, 1::2], highest[1::2, ::2] = lowest[::2, 1::2], lowest[1::2, ::2]
-    winner: NDArray[np.uint8] = highest
+        return np.zeros((-(-labels.shape[0] // 2), -(-labels.shape[1] // 2)), np.uint8)
+    reduced: NDArray[np.uint8] = _reduce_pixels(np.ascontiguousarray(labels))
+    return reduced
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _reduce_pixels(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = labels.shape
+    reduced = np.empty(((height + 1) // 2, (width + 1) // 2), np.uint8)
+    for row in range(reduced.shape[0]):
+        upper, lower = 2 * row, min(2 * row + 1, height - 1)
+        for column in range(reduced.shape[1]):
+            left, right = 2 * column, min(2 * column + 1, width - 1)
+            a, b = labels[upper, left], labels[upper, right]
+            c, d = labels[lower, left], labels[lower, right]
+            if a == b and (a in (c, d) or c != d):
+                reduced[row, column] = a
+            else:
+                reduced[row, column] = _most_frequent(a, b, c, d, (row + column) % 2 == 0)
+    return reduced
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _most_frequent(a: int, b: int, c: int, d: int, highest: bool) -> int:
+    """Return the value found most often, of several the highest or the lowest."""
+    winner, most = a, 0
+    for value in (a, b, c, d):
+        count = (value == a) + (value == b) + (value == c) + (value == d)
+        beyond = value > winner if highest else value < winner
+        if count > most or (count == most and beyond):
+            winner, most = value, count
     return winner
 
 
@@ -229,13 +252,23 @@ def open_labels(path: Path) -> Labels:
     return Labels(path)
 
 
-def _put_block(spool: TileSpool, place: Block, pixels: NDArray[np.uint8]) -> None:
+def _encode_block(
+    place: Block, pixels: NDArray[np.uint8], depth: int
+) -> list[tuple[int, int, int, bytes]]:
+    """Return the level, column, row and bytes of a block's tiles, in as many levels as it fills."""
     if pixels.shape != (place.size.height, place.size.width):
         raise ValueError(f"block {place} has pixels of shape {pixels.shape}")
-    for top in range(0, place.size.height, TILE):
-        for left in range(0, place.size.width, TILE):
-            tile = pixels[top : top + TILE, left : left + TILE]
-            spool.put(tile, (place.left + left) // TILE, (place.top + top) // TILE)
+    tiles = []
+    for level in range(depth):
+        column, row = (start // (TILE << level) for start in (place.left, place.top))
+        for top in range(0, pixels.shape[0], TILE):
+            for left in range(0, pixels.shape[1], TILE):
+                tile = pixels[top : top + TILE, left : left + TILE]
+                encoded = encode_tile(tile) if tile.any() else b""
+                tiles.append((level, column + left // TILE, row + top // TILE, encoded))
+        if level + 1 < depth:
+            pixels = reduce_by_majority(pixels)
+    return tiles
 
 
 def _reduce(finer: TileSpool, coarser: TileSpool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numba import njit
 from PIL import Image, UnidentifiedImageError
 
 from lds_path.errors import StageInputError
@@ -49,8 +50,7 @@ class Mask:
         if not rows[:, x0[0] : x1[-1] + 1].any():
             return np.zeros((size.height, size.width), np.bool_)
         columns = rows[:, x0] * (1 - x_share) + rows[:, x1] * x_share  # (mask rows, W)
-        upper, lower = columns[y0 - y0[0]], columns[y1 - y0[0]]
-        inside: NDArray[np.bool_] = upper + (lower - upper) * y_share[:, None] >= 0.5
+        inside: NDArray[np.bool_] = _between_rows(columns, y0 - y0[0], y1 - y0[0], y_share)
         return inside
 
     def _neighbours(
@@ -61,6 +61,23 @@ class Mask:
         position = np.clip(position, 0, length - 1)
         first = np.floor(position).astype(np.intp)
         return first, np.minimum(first + 1, length - 1), (position - first).astype(np.float32)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _between_rows(
+    rows: NDArray[np.float32],
+    upper: NDArray[np.intp],
+    lower: NDArray[np.intp],
+    share: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    """Return where the values between two rows each, `share` of the lower, reach one half."""
+    inside = np.empty((upper.size, rows.shape[1]), np.bool_)
+    for k in range(upper.size):
+        above, below, part = rows[upper[k]], rows[lower[k]], share[k]
+        for column in range(rows.shape[1]):
+            value = above[column] + (below[column] - above[column]) * part
+            inside[k, column] = value >= 0.5
+    return inside
 
 
 def open_mask(folder: Path, downsample: float) -> Mask:

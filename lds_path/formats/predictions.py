@@ -8,12 +8,15 @@ The file is a `.npz` that `numpy.load` opens: for region 17 the arrays
 from __future__ import annotations
 
 import io
+import struct
 import threading
 import zipfile
+import zlib
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+import imagecodecs
 import numpy as np
 
 from lds_path.errors import StageInputError, UsageError
@@ -34,6 +37,8 @@ REGION_TYPE = np.dtype([(name, "<i8") for name in REGION_FIELDS])
 
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 _DEFLATE_LEVEL = 1
+_ZIP_HEADER = struct.Struct("<26x2H")
+"""Of an entry: at its end the lengths of its name and of its extra field, which follow."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +117,11 @@ class PredictionWriter:
     def _write_array(self, name: str, array: NDArray[Any]) -> None:
         stream = io.BytesIO()
         np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
+        shrinks = not name.endswith("/grid")  # by 5 %, for half the time of all
         self._archive.writestr(
             zipfile.ZipInfo(f"{name}.npy", _FIXED_DATE),
             stream.getvalue(),
-            compress_type=zipfile.ZIP_DEFLATED,
+            compress_type=zipfile.ZIP_DEFLATED if shrinks else zipfile.ZIP_STORED,
             compresslevel=_DEFLATE_LEVEL,
         )
 
@@ -181,10 +187,29 @@ class Predictions:
         return Prediction(region=self._regions[index], **arrays)
 
     def _read_array(self, index: int, name: str) -> NDArray[Any]:
-        # A ZipFile counts its open entries without a lock of its own.
-        with self._lock, self._archives[index].open(f"{entry_name(index, name)}.npy") as stream:
-            array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+        archive = self._archives[index]
+        entry = archive.getinfo(f"{entry_name(index, name)}.npy")
+        content = self._read_entry(archive, entry)
+        if entry.compress_type == zipfile.ZIP_DEFLATED:
+            content = bytes(imagecodecs.deflate_decode(content, raw=True, out=entry.file_size))
+        if zlib.crc32(content) != entry.CRC:
+            raise StageInputError(
+                f"{archive.filename} is damaged at {entry.filename}; run segment again"
+            )
+        array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
         return array
+
+    def _read_entry(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+        """Return the compressed bytes, which threads decompress at the same time."""
+        file = archive.fp
+        if file is None:
+            raise ValueError(f"{archive.filename} was closed")
+        with self._lock:
+            file.seek(entry.header_offset)
+            header = file.read(_ZIP_HEADER.size)
+            name_length, extra_length = _ZIP_HEADER.unpack(header)
+            file.seek(name_length + extra_length, io.SEEK_CUR)
+            return file.read(entry.compress_size)
 
 
 def entry_name(index: int, array: str) -> str:

@@ -16,7 +16,7 @@ from zarr.codecs import ZstdCodec
 
 from lds_path.errors import StageInputError
 from lds_path.formats.quadtree import leaf_order, merge_leaves, run_ahead
-from lds_path.formats.shard import write_shard
+from lds_path.formats.shard import read_shard, write_shard
 from lds_path.geometry import Frame, Size
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Pyramid:
     background: int
     """Grey value of glass, and of everything beyond the edges."""
     levels: tuple[zarr.Array[Any], ...]
+    path: Path
 
     @property
     def size(self) -> Size:
@@ -94,7 +95,17 @@ class Pyramid:
         x0, x1 = max(left, 0), min(left + size.width, extent.width)
         y0, y1 = max(top, 0), min(top + size.height, extent.height)
         if x0 < x1 and y0 < y1:
-            planes = np.asarray(self.levels[level][:, y0:y1, x0:x1])
+            planes = np.full((3, y1 - y0, x1 - x0), self.background, np.uint8)
+            for row in range(y0 // SHARD, -(-y1 // SHARD)):
+                for column in range(x0 // SHARD, -(-x1 // SHARD)):
+                    read_shard(
+                        self.path / str(level) / "c" / "0" / str(row) / str(column),
+                        planes,
+                        x0 - column * SHARD,
+                        y0 - row * SHARD,
+                        chunk=CHUNK,
+                        chunks_across=SHARD // CHUNK,
+                    )
             block[y0 - top : y1 - top, x0 - left : x1 - left] = planes.transpose(1, 2, 0)
         return block
 
@@ -113,7 +124,7 @@ def open_pyramid(folder: Path) -> Pyramid:
         ours: Any = group.attrs["lds_path"]
         image: Any = group.attrs["ome"]
         levels = tuple(group[dataset["path"]] for dataset in image["multiscales"][0]["datasets"])
-        return Pyramid(Frame(**ours["frame"]), int(ours["background"]), levels)  # type: ignore[arg-type]
+        return Pyramid(Frame(**ours["frame"]), int(ours["background"]), levels, path)  # type: ignore[arg-type]
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise StageInputError(
             f"{path} is not a pyramid ({error}); run the tile stage of this slide again"

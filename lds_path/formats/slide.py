@@ -16,6 +16,7 @@ import numpy as np
 
 from lds_path.errors import UnreadableSlideError
 from lds_path.formats.mpp import check_area, choose_mpp
+from lds_path.formats.own_tiles import decode_own_tiles
 from lds_path.formats.plain import WHITE, open_plain
 from lds_path.formats.tiff import is_ome_tiff, open_tiff
 from lds_path.formats.vendor import open_vendor
@@ -243,7 +244,10 @@ def _open_reader(path: Path) -> LevelReader:
     magic = _magic(path)
     if magic in TIFF_MAGIC and is_ome_tiff(path):
         return open_tiff(path)
-    return open_vendor(path) or (open_tiff(path) if magic in TIFF_MAGIC else open_plain(path))
+    slide = open_vendor(path)
+    if slide is None:
+        return open_tiff(path) if magic in TIFF_MAGIC else open_plain(path)
+    return decode_own_tiles(path, slide) if magic in TIFF_MAGIC else slide
 
 
 def is_regular(path: Path) -> bool:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from lds_path.dataset import LabelledRegion, class_counts, read_ahead, read_region
+from lds_path.ahead import read_ahead
+from lds_path.dataset import LabelledRegion, class_counts, read_region
 from lds_path.errors import TrainingError
 from lds_path.formats.manifest import read_manifest
 from lds_path.formats.mask import open_mask

@@ -6,7 +6,9 @@ import json
 import logging
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,8 +20,9 @@ from lds_path.errors import StageInputError, UsageError
 from lds_path.formats.annotations import SlideObject, write_classes, write_geojson
 from lds_path.formats.labels import open_labels
 from lds_path.formats.manifest import read_manifest, run_stage
+from lds_path.geometry import Size
 from lds_path.tracing.pieces import STRIP, trace_labels
-from lds_path.tracing.polygons import mean_inside, place_on_grid
+from lds_path.tracing.polygons import mean_inside, place_all_on_grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,13 +33,13 @@ if TYPE_CHECKING:
 
     from lds_path.formats.labels import Labels
     from lds_path.formats.manifest import Manifest
-    from lds_path.geometry import Size
     from lds_path.tracing.pieces import Piece
 
 log = logging.getLogger(__name__)
 
 MAX_VERTICES = 5_000_000
 """Most vertices of a slide's objects: QuPath 0.6 is known to draw one region of as many."""
+_BATCH = 256
 OVERLAY_NAME = "show_overlay.groovy"
 CLASSES_NAME = "classes.json"
 CONFIDENCE_NAME = "confidence.png"
@@ -93,6 +96,7 @@ def export(
     max_hole_um2: float = 200.0,
     annotation_um2: float = 50_000.0,
     frame: Literal["bounds", "level0"] = "bounds",
+    threads: int = 1,
     strict: bool = False,
 ) -> Manifest:
     """Write the objects of a slide, its classes, and the script that shows its label image.
@@ -111,6 +115,8 @@ def export(
         Objects this large are annotations, smaller ones detections, of which QuPath shows many.
     frame
         Origin of the coordinates: `bounds`, where QuPath has it, or `level0`, the file's corner.
+    threads
+        Strips of the label image traced at the same time; the objects do not depend on them.
     strict
         Fail instead of putting the slide in quarantine.
 
@@ -138,7 +144,7 @@ def export(
         confidence = _read_confidence(stitch, found)
         with open_labels(stitch / f"{slide}.labels.ome.tif") as labels:
             path = folder / f"{slide}.geojson.gz"
-            used, tally = _write_objects(path, labels, style, place, confidence)
+            used, tally = _write_objects(path, labels, style, place, confidence, threads)
             write_classes(folder / CLASSES_NAME, {each.name: each.color for each in labels.classes})
             script = overlay_script(slide, labels, place.downsample)
             (folder / OVERLAY_NAME).write_text(script, encoding="utf-8", newline="\n")
@@ -216,12 +222,17 @@ class _Tally:
 
 
 def _write_objects(
-    path: Path, labels: Labels, style: Style, place: Placement, confidence: Confidence | None
+    path: Path,
+    labels: Labels,
+    style: Style,
+    place: Placement,
+    confidence: Confidence | None,
+    threads: int,
 ) -> tuple[Style, _Tally]:
     """Write the objects, coarser where there are too many vertices; return how, and the counts."""
     while True:
         tally = _Tally()
-        objects = tally.watch(_find_objects(labels, style, place, confidence))
+        objects = tally.watch(_find_objects(labels, style, place, confidence, threads))
         write_geojson(path, objects, slide=path.name.removesuffix(".geojson.gz"))
         if not tally.is_full:
             return style, tally
@@ -230,49 +241,71 @@ def _write_objects(
 
 
 def _find_objects(
-    labels: Labels, style: Style, place: Placement, confidence: Confidence | None
+    labels: Labels,
+    style: Style,
+    place: Placement,
+    confidence: Confidence | None,
+    threads: int,
 ) -> Iterator[SlideObject]:
     classes = {each.value: each for each in labels.classes}
-    strips = -(-labels.size.height // STRIP)
-    with tqdm(total=strips, unit="strip", desc="export", disable=None) as progress:
+    with tqdm(total=labels.size.height, unit="row", desc="export", disable=None) as progress:
+
+        @lru_cache(maxsize=1)
+        def read_tiles(top: int) -> NDArray[np.uint8]:
+            height = min(STRIP, labels.size.height - top)
+            return labels.read(0, 0, top, Size(labels.size.width, height))
 
         def read_strip(top: int, size: Size) -> NDArray[np.uint8]:
-            progress.update()
-            return labels.read(0, 0, top, size)
+            progress.update(size.height)
+            above = top % STRIP
+            return read_tiles(top - above)[above : above + size.height]
 
-        for piece in trace_labels(
+        pieces = trace_labels(
             read_strip,
             labels.size,
+            threads=threads,
             tolerance=style.tolerance_um / place.mpp,
             min_area=style.min_object_um2 / place.mpp**2,
             min_hole_area=style.max_hole_um2 / place.mpp**2,
-        ):
-            geometry = place_on_grid(piece.rings, scale=place.downsample, offset=place.offset)
-            if geometry is None:
-                continue
-            area_um2 = piece.area * place.mpp**2
-            yield SlideObject(
-                geometry,
-                classes[piece.value].name,
-                classes[piece.value].color,
-                "annotation" if area_um2 >= style.annotation_um2 else "detection",
-                _measure(piece, geometry, place, confidence),
-            )
+        )
+        while batch := list(islice(pieces, _BATCH)):
+            for piece, geometry, measured in _measure(batch, place, confidence):
+                yield SlideObject(
+                    geometry,
+                    classes[piece.value].name,
+                    classes[piece.value].color,
+                    "annotation" if measured["Area um2"] >= style.annotation_um2 else "detection",
+                    measured,
+                )
 
 
 def _measure(
-    piece: Piece, geometry: Polygon | MultiPolygon, place: Placement, confidence: Confidence | None
-) -> dict[str, float]:
-    """Return the area of the labels; length and solidity of what is written; the confidence."""
-    measured = {
-        "Area um2": round(piece.area * place.mpp**2, 3),
-        "Perimeter um": round(geometry.length * place.mpp / place.downsample, 3),
-        "Solidity": round(geometry.area / geometry.convex_hull.area, 4),
-    }
-    mean = None
-    if confidence is not None:
-        mean = mean_inside(piece.rings, confidence.pixels, downsample=confidence.downsample)
-    return measured if mean is None else measured | {"Mean confidence": round(mean / 255, 4)}
+    pieces: Sequence[Piece], place: Placement, confidence: Confidence | None
+) -> Iterator[tuple[Piece, Polygon | MultiPolygon, dict[str, float]]]:
+    """Yield the pieces that have an area on the grid, that area, and what is measured.
+
+    That is the area of the labels; length and solidity of what is written; the confidence.
+    """
+    placed = place_all_on_grid(
+        [piece.rings for piece in pieces], scale=place.downsample, offset=place.offset
+    )
+    lengths = shapely.length(placed) * place.mpp / place.downsample
+    solidities = shapely.area(placed) / shapely.area(shapely.convex_hull(placed))
+    for piece, geometry, length, solidity in zip(
+        pieces, placed, lengths.tolist(), solidities.tolist(), strict=True
+    ):
+        if geometry is None:
+            continue
+        measured = {
+            "Area um2": round(piece.area * place.mpp**2, 3),
+            "Perimeter um": round(length, 3),
+            "Solidity": round(solidity, 4),
+        }
+        if confidence is not None:
+            mean = mean_inside(piece.rings, confidence.pixels, downsample=confidence.downsample)
+            if mean is not None:
+                measured["Mean confidence"] = round(mean / 255, 4)
+        yield piece, geometry, measured
 
 
 def _read_confidence(stitch: Path, results: Mapping[str, Any]) -> Confidence | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from lds_path.ahead import read_ahead
 from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError
 from lds_path.formats.labels import Block, label_blocks, write_labels
@@ -21,7 +20,7 @@ from lds_path.mesh import build_mesh
 from lds_path.mosaic import Mosaic, canvas_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
     from lds_path.mosaic import Canvas, Painted
 
 CONFIDENCE_NAME = "confidence.png"
-
-_T = TypeVar("_T")
-_R = TypeVar("_R")
 
 
 def stitch(
@@ -72,19 +68,19 @@ def stitch(
         canvas = canvas_of(manifest.results, mpp)
         classes = _read_classes(segment)
         tally = _Tally(canvas, classes)
-        with (
-            Predictions([shard / PREDICTIONS_NAME for shard in segment]) as predictions,
-            ThreadPoolExecutor(threads) as pool,
-        ):
+        with Predictions([shard / PREDICTIONS_NAME for shard in segment]) as predictions:
             mosaic = _open_mosaic(detect, predictions, canvas, classes)
             places = label_blocks(canvas.size)
-            painted = _in_order(pool, lambda place: _paint(mosaic, place), places, 2 * threads)
+            painted = read_ahead(
+                lambda place: _paint(mosaic, place), places, threads=threads, ahead=2 * threads
+            )
             write_labels(
                 folder / f"{manifest.slide}.labels.ome.tif",
                 tally.watch(painted),
                 canvas.size,
                 mpp=canvas.frame.mpp,
                 classes=classes,
+                threads=threads,
             )
         Image.fromarray(tally.confidence).save(folder / CONFIDENCE_NAME)
         return tally.results()
@@ -196,16 +192,3 @@ def _read_classes(segment: Sequence[Path]) -> list[LabelClass]:
             " the shards were made with different models; run segment again for all of them"
         )
     return [LabelClass(each["value"], each["name"], tuple(each["color"])) for each in found[0]]
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, work: Callable[[_T], _R], items: Iterable[_T], ahead: int
-) -> Iterator[_R]:
-    """Yield the results in the order of the items, at most `ahead` of them begun or waiting."""
-    waiting: deque[Any] = deque()
-    for item in items:
-        waiting.append(pool.submit(work, item))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()

@@ -47,10 +47,43 @@ class Strip:
     """Twice what each chain, before it is simplified, adds to the area of its left piece."""
 
 
-def trace_strip(
-    labels: NDArray[np.uint8], above: NDArray[np.int32], *, top: int, tolerance: float
-) -> Strip:
-    """Return the pieces and the simplified chains of a strip.
+@dataclass(frozen=True)
+class TracedStrip:
+    """The chains of a strip, and its runs of equal labels, which are not yet pieces."""
+
+    labels: NDArray[np.uint8]
+    lefts: NDArray[np.int32]
+    """First column of each run."""
+    rows: NDArray[np.int64]
+    """First run of each row."""
+    parents: NDArray[np.int32]
+    """An earlier or the same run of the same piece, as far as the strip alone knows."""
+    points: NDArray[np.int32]
+    ends: NDArray[np.int64]
+    sides: NDArray[np.int64]
+    """(chains, 2), the run on the left and on the right; -1 is background."""
+    cuts: NDArray[np.bool_]
+    areas_2: NDArray[np.int64]
+
+    def join(self, above: NDArray[np.int32]) -> Strip:
+        """Return the strip with its pieces numbered.
+
+        Parameters
+        ----------
+        above
+            `last` of the strip above; pieces that were one stay one.
+        """
+        _unite_above(self.parents, above)
+        pieces, values, areas = _number(self.labels, self.lefts, self.rows, self.parents)
+        sides = np.append(pieces, np.int32(-1))[self.sides]
+        first, last = pieces[: self.rows[1]], pieces[self.rows[-2] :].copy()
+        return Strip(
+            values, areas, first, last, self.points, self.ends, sides, self.cuts, self.areas_2
+        )
+
+
+def trace_strip(labels: NDArray[np.uint8], *, top: int, tolerance: float) -> TracedStrip:
+    """Return the simplified chains of a strip.
 
     Chains end on the strip's lower edge, where those of the next strip begin. A border along the
     lower edge belongs to the next strip, one along the upper edge to this one.
@@ -60,8 +93,6 @@ def trace_strip(
     labels
         (1 + height, 2 + width): the row above the strip, the strip, and a column of 0 on either
         side.
-    above
-        `last` of the strip above; pieces that were one stay one.
     top
         Row of the image where the strip begins.
     tolerance
@@ -71,18 +102,17 @@ def trace_strip(
     places = np.flatnonzero(labels[:, 1:] != labels[:, :-1])
     lefts = (places % (width - 1) + 1).astype(np.int32)
     rows = np.searchsorted(places, np.arange(height + 1) * (width - 1))
-    pieces, values, areas = _number(labels, lefts, rows, _connect(labels, lefts, rows, above))
+    parents = _connect(labels, lefts, rows)
     marks = np.zeros((height + 1, width), np.uint8)
     points, ends = _trace(labels, lefts, rows, marks)
-    sides, areas_2 = _describe(points, ends, top - 1, lefts, rows, pieces)
+    sides, areas_2 = _describe(points, ends, top - 1, lefts, rows)
     outer = np.stack([points[np.append(0, ends[:-1])[: ends.size]], points[ends - 1]], axis=1)
     cuts = _find_cuts(labels, outer)
     if tolerance > 0:
         kept = choose_points(labels, points, ends, tolerance)
         points, ends = points[kept], np.cumsum(kept)[ends - 1]
     points[:, 1] += top - 1
-    first, last = pieces[: rows[1]], pieces[rows[-2] :].copy()
-    return Strip(values, areas, first, last, points, ends, sides, cuts, areas_2)
+    return TracedStrip(labels, lefts, rows, parents, points, ends, sides, cuts, areas_2)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -90,11 +120,9 @@ def _connect(
     labels: NDArray[np.uint8],
     lefts: NDArray[np.int32],
     rows: NDArray[np.int64],
-    above: NDArray[np.int32],
 ) -> NDArray[np.int32]:
     """Return, for every run of equal labels, an earlier or the same run of its piece."""
     parent = np.arange(lefts.size).astype(np.int32)
-    _unite_above(parent, above)
     for row in range(1, rows.size - 1):
         # The last run of a row is background up to the edge; before the first is background, too.
         upper = rows[row - 1]
@@ -117,7 +145,7 @@ def _unite_above(parent: NDArray[np.int32], above: NDArray[np.int32]) -> None:
         if piece >= 0 and first[piece] < 0:
             first[piece] = run
         elif piece >= 0:
-            parent[run] = first[piece]
+            _unite(parent, run, first[piece])
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -252,10 +280,9 @@ def _describe(
     shift: int,
     lefts: NDArray[np.int32],
     rows: NDArray[np.int64],
-    pieces: NDArray[np.int32],
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Return the pieces on both sides of every chain, and twice the area that it adds."""
-    sides = np.empty((ends.size, 2), np.int32)
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the runs on both sides of every chain, and twice the area that it adds."""
+    sides = np.empty((ends.size, 2), np.int64)
     areas_2 = np.zeros(ends.size, np.int64)
     begin = 0
     for chain, end in enumerate(ends):
@@ -263,8 +290,8 @@ def _describe(
         right, down = x_next > x, y_next > y
         level = y == y_next
         row, column = (y - 1, x + right) if level else (y - 1 + down, x)
-        one = _piece_at(lefts, rows, pieces, row, column)
-        other = _piece_at(lefts, rows, pieces, row + level, column + (not level))
+        one = _run_at(lefts, rows, row, column)
+        other = _run_at(lefts, rows, row + level, column + (not level))
         sides[chain] = (one, other) if right or y_next < y else (other, one)
         for k in range(begin, end - 1):
             (x, y), (x_next, y_next) = points[k], points[k + 1]
@@ -274,15 +301,9 @@ def _describe(
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _piece_at(
-    lefts: NDArray[np.int32],
-    rows: NDArray[np.int64],
-    pieces: NDArray[np.int32],
-    row: int,
-    column: int,
-) -> int:
+def _run_at(lefts: NDArray[np.int32], rows: NDArray[np.int64], row: int, column: int) -> int:
     run = rows[row] + np.searchsorted(lefts[rows[row] : rows[row + 1]], column, "right") - 1
-    return pieces[run] if run >= rows[row] else -1
+    return run if run >= rows[row] else -1
 
 
 def _find_cuts(labels: NDArray[np.uint8], outer: NDArray[np.int32]) -> NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lds_path.ahead import read_ahead
 from lds_path.geometry import Size
 from lds_path.tracing.outlines import Strip, trace_strip
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STRIP = 512
-"""Rows that are traced at a time: a row of tiles of the label image."""
+"""Most rows that are traced at a time: a row of tiles of the label image."""
+_STRIP_PIXELS = 2**23
 
 
 class Piece(NamedTuple):
@@ -42,7 +44,8 @@ def trace_labels(
     tolerance: float = 0.0,
     min_area: float = 0.0,
     min_hole_area: float = 0.0,
-    height: int = STRIP,
+    height: int | None = None,
+    threads: int = 1,
 ) -> Iterator[Piece]:
     """Yield every connected piece of a label image.
 
@@ -50,7 +53,7 @@ def trace_labels(
     so that nothing overlaps and nothing gapes, however much is simplified. An outline keeps a
     point where it crosses from one strip to the next, unless it is straight there.
 
-    Memory holds one strip, and the outlines of pieces that go on in the next one.
+    Memory holds a few strips, and the outlines of pieces that go on in the next one.
 
     Parameters
     ----------
@@ -64,22 +67,46 @@ def trace_labels(
     min_area, min_hole_area
         Pixels; smaller pieces are left out, smaller holes are filled.
     height
-        Rows of a strip.
+        Rows of a strip; by default those of a few million pixels.
+    threads
+        Strips traced at the same time; the pieces do not depend on them.
     """
     upper: dict[int, _Outline] = {}
-    last, row = np.zeros(0, np.int32), np.zeros(size.width, np.uint8)
+    last = np.zeros(0, np.int32)
+    strips = _read_strips(read_strip, size, height or strip_height(size.width))
+    traced = read_ahead(
+        lambda strip: trace_strip(strip[1], top=strip[0], tolerance=tolerance),
+        strips,
+        threads=threads,
+        ahead=threads,
+    )
+    for each in traced:
+        strip = each.join(last)
+        upper, done = _continue(upper, last, strip, min_area)
+        last = strip.last
+        for outline in done:
+            yield Piece(outline.value, outline.area, _join(outline.parts, min_hole_area))
+
+
+def strip_height(width: int) -> int:
+    """Return the rows of a strip of about as many pixels, whatever the width: a part of 512."""
+    rows = max(_STRIP_PIXELS // max(width, 1), 32)
+    return int(min(2 ** int(np.log2(rows)), STRIP))
+
+
+def _read_strips(
+    read_strip: Callable[[int, Size], NDArray[np.uint8]], size: Size, height: int
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield the top of each strip, and its labels in a frame as `trace_strip` takes them."""
+    row = np.zeros(size.width, np.uint8)
     for top in range(0, size.height, height):
         below = min(top + height, size.height)
         closed = below == size.height  # by a row of background below
         labels = np.zeros((1 + below - top + closed, 1 + size.width + 1), np.uint8)
         labels[0, 1:-1] = row
         labels[1 : 1 + below - top, 1:-1] = read_strip(top, Size(size.width, below - top))
-        row = labels[-1, 1:-1]
-        strip = trace_strip(labels, last, top=top, tolerance=tolerance)
-        upper, done = _continue(upper, last, strip, min_area)
-        last = strip.last
-        for outline in done:
-            yield Piece(outline.value, outline.area, _join(outline.parts, min_hole_area))
+        row = labels[-1, 1:-1].copy()
+        yield top, labels
 
 
 class _Part(NamedTuple):

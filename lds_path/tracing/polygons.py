@@ -6,7 +6,7 @@ Convention: (x, y), pixel areas: pixel (row, column) is the square from (column,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
@@ -104,6 +104,25 @@ def place_on_grid(
     if polygon.is_valid and polygon.area > 0:
         return polygon
     return areas_of(shapely.set_precision(Polygon(placed[0], placed[1:]), GRID))
+
+
+def place_all_on_grid(
+    pieces: Sequence[Sequence[NDArray[np.int64]]], *, scale: float, offset: tuple[float, float]
+) -> list[Polygon | MultiPolygon | None]:
+    """Return what `place_on_grid` returns for the rings of each piece, in a fraction of its time."""
+    rings = [ring for piece in pieces for ring in piece]
+    lengths = [len(ring) for ring in rings]
+    owners = np.repeat(np.arange(len(pieces)), [len(piece) for piece in pieces])
+    points = np.round(np.concatenate(rings) * scale + offset, 2)
+    lines: NDArray[Any] = np.asarray(
+        shapely.linearrings(points, indices=np.repeat(np.arange(len(rings)), lengths))
+    )
+    polygons: NDArray[Any] = np.asarray(shapely.polygons(lines, indices=owners))
+    good = np.asarray(shapely.is_valid(polygons)) & (shapely.area(polygons) > 0)
+    return [
+        polygon if fine else place_on_grid(piece, scale=scale, offset=offset)
+        for polygon, fine, piece in zip(polygons, good.tolist(), pieces, strict=True)
+    ]
 
 
 def areas_of(geometry: BaseGeometry) -> Polygon | MultiPolygon | None:

@@ -69,4 +69,5 @@ rule export:
         options=get_options("export"),
         strict=get_strict(),
     shell:
-        "lds-path export {input.stitch} {output} {params.options} {params.strict} 2> {log}"
+        "lds-path export {input.stitch} {output} {params.options} --threads {threads} {params.strict}"
+        " 2> {log}"

@@ -1,0 +1,32 @@
+import pytest
+import torch
+from torch import nn
+
+from lds_path.network.folding import fold_batch_norm
+from lds_path.network.segmenter import NetworkSpec, build_network
+
+
+@pytest.mark.parametrize(
+    ("architecture", "channels"), [("UNet", (4, 8, 16)), ("SegResNet", (8, 16, 32))]
+)
+def test_a_folded_network_returns_the_same_up_to_rounding(architecture, channels):
+    torch.manual_seed(0)
+    spec = NetworkSpec(class_count=3, architecture=architecture, channels=channels)
+    network = build_network(spec)
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            for values in (layer.running_mean, layer.bias):
+                nn.init.uniform_(values, -0.5, 0.5)
+            for values in (layer.running_var, layer.weight):
+                nn.init.uniform_(values, 0.5, 2)
+    image = torch.rand(2, 3, 16, 16)
+    with torch.inference_mode():
+        expected = network.eval()(image)
+        fold_batch_norm(network)
+        torch.testing.assert_close(network(image), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_no_batch_normalisation_is_left_in_a_unet():
+    network = build_network(NetworkSpec(class_count=3, channels=(4, 8, 16))).eval()
+    fold_batch_norm(network)
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
