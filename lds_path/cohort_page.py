@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lds_path.cohort_table import mean_dice
 from lds_path.distributions import WIDTH, distribute
@@ -37,7 +37,6 @@ class Strip:
 
     label: str
     unit: str
-    definition: str
     distribution: Distribution
 
 
@@ -104,6 +103,7 @@ def render_index(
         batch_rows=batch_rows(records),
         batch_metrics={name: label_of(name) for name in BATCH_METRICS},
         strips=draw_strips(records),
+        constants=find_constants(records),
         strip_width=WIDTH,
         uses=stage_uses(records),
         sources=mpp_sources(records),
@@ -117,17 +117,27 @@ def count_words(records: Sequence[SlideRecord]) -> dict[str, int]:
 
 
 def draw_strips(records: Sequence[SlideRecord]) -> list[Strip]:
-    """Return the distributions of the compared metrics, where two slides have them."""
+    """Return the distributions of the compared metrics in which slides differ."""
     batches = {record.slide: record.batch for record in records}
     strips = []
     for name in COMPARED:
-        measured = [record for record in records if _number(record, name) is not None]
-        values = {record.slide: float(_number(record, name) or 0) for record in measured}
-        distribution = distribute(values, batches)
-        if distribution is not None and len(values) > 1:
-            metric = measured[0].metrics[name]
-            strips.append(Strip(label_of(name), metric["unit"], metric["definition"], distribution))
+        values = _values(records, name)
+        distribution = distribute(values, batches) if len(set(values.values())) > 1 else None
+        if distribution is not None:
+            metric = _metric(records, name)
+            strips.append(Strip(label_of(name), metric["unit"], distribution))
     return strips
+
+
+def find_constants(records: Sequence[SlideRecord]) -> dict[str, tuple[float, str]]:
+    """Return label -> value and unit of the compared metrics that are alike on several slides."""
+    constants = {}
+    for name in COMPARED:
+        values = _values(records, name)
+        if len(values) > 1 and len(set(values.values())) == 1:
+            unit = _metric(records, name)["unit"]
+            constants[label_of(name)] = (next(iter(values.values())), unit)
+    return constants
 
 
 def batch_rows(records: Sequence[SlideRecord]) -> list[BatchRow]:
@@ -174,8 +184,18 @@ def _number(record: SlideRecord, name: str) -> float | None:
     return value
 
 
+def _values(records: Sequence[SlideRecord], name: str) -> dict[str, float]:
+    """Return slide -> value, where it was measured."""
+    found = {record.slide: _number(record, name) for record in records}
+    return {slide: float(value) for slide, value in found.items() if value is not None}
+
+
+def _metric(records: Sequence[SlideRecord], name: str) -> Mapping[str, Any]:
+    return next(record.metrics[name] for record in records if name in record.metrics)
+
+
 def _median(records: Sequence[SlideRecord], name: str) -> float | None:
-    values = [value for record in records if (value := _number(record, name)) is not None]
+    values = _values(records, name).values()
     return float(median(values)) if values else None
 
 

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-WIDTH, ROW = 640, 46
+WIDTH, ROW = 640, 58
 """Of the drawing and of one row of it, in its own units."""
 MARGIN = 12
 DOT = 3.0
