@@ -202,16 +202,8 @@ def export(**options: Any) -> None:
 @click.argument("stitch", type=PATH)
 @click.argument("output", type=PATH)
 @click.option("--min-confidence", default=0.5, show_default=True, help="Below it is uncertain.")
-@click.option("--warn-tissue-mm2", default=0.1, show_default=True, help="Least tissue.")
-@click.option("--fail-tissue-mm2", default=0.01, show_default=True, help="Least tissue.")
-@click.option("--warn-analysed-percent", default=95.0, show_default=True, help="Least, of tissue.")
-@click.option("--fail-analysed-percent", default=80.0, show_default=True, help="Least, of tissue.")
-@click.option("--warn-uncertain-percent", default=20.0, show_default=True, help="Most, of tissue.")
-@click.option("--fail-uncertain-percent", default=50.0, show_default=True, help="Most, of tissue.")
-@click.option("--warn-focus", default=60.0, show_default=True, help="Least sharpness.")
-@click.option("--fail-focus", default=10.0, show_default=True, help="Least sharpness.")
-@click.option("--warn-unreadable-tiles", default=0, show_default=True, help="Most tiles.")
-@click.option("--fail-unreadable-tiles", default=100, show_default=True, help="Most tiles.")
+@click.option("--max-blur", default=0.5, show_default=True, help="Above it is out of focus.")
+@options.thresholds
 @options.strict
 def assess(**options: Any) -> None:
     """Judge the analysis of a slide and draw what was found."""
@@ -245,6 +237,7 @@ def evaluate(**options: Any) -> None:
 @click.argument("results", type=PATH)
 @click.argument("output", type=PATH)
 @click.argument("slides", nargs=-1, required=True)
+@click.option("--sheet", type=PATH, help="Sample sheet, for the batches.")
 def report(**options: Any) -> None:
     """Write the pages and the table of a cohort; RESULTS holds the folders of its stages."""
     from lds_path.stages.report import report as run

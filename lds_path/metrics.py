@@ -1,12 +1,14 @@
-"""The metrics of one slide by name, in the order of the page, and the limits of its verdict."""
+"""The metrics of a slide's analysis by name: tissue, classes, confidence, seams, samples."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lds_path.quality import Limit, Metric, share_percent
+from lds_path.formats.borders import REACH_UM
+from lds_path.quality import Metric, share_percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,54 +16,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.classes import LabelClass
+    from lds_path.formats.borders import BorderShare
+    from lds_path.formats.seams import Seams
+    from lds_path.formats.view import Pitch
+    from lds_path.geometry import Region
 
 AREA, SHARE, CONFIDENCE = "area_mm2.", "tissue_percent.", "confidence."
 """Prefixes of the metrics that each class has; the class's name follows."""
-
-
-def slide_metrics(tile: Mapping[str, Any], focus: float | None) -> dict[str, Metric]:
-    """Return what the slide itself is like.
-
-    Parameters
-    ----------
-    tile
-        Results of the tile stage.
-    focus
-        See `quality.focus`.
-    """
-    return {
-        "mpp": Metric(
-            tile["mpp"],
-            "µm/px",
-            "Size of a working pixel: the finest pixels that the analysis reads.",
-            "tile",
-        ),
-        "slide_mpp": Metric(
-            tile["slide_mpp"], "µm/px", "Size of a pixel of the slide's finest level.", "tile"
-        ),
-        "mpp_source": Metric(
-            tile["mpp_source"],
-            "",
-            "Where the pixel size comes from: sample sheet, file metadata or TIFF tags.",
-            "tile",
-        ),
-        "focus": Metric(
-            focus,
-            "grey²",
-            "Sharpness: variance of the Laplacian of the grey values 0 to 255 (Pech-Pacheco et"
-            " al. 2000), median of crops of tissue at the level nearest to 0.5 µm/px.",
-            "tile: pyramid",
-        ),
-        "glass_colour": Metric(
-            tile["background"], "grey 0 to 255", "Brightness of the empty glass.", "tile"
-        ),
-        "unreadable_tiles": Metric(
-            tile["unreadable_tiles"],
-            "tiles",
-            "Tiles of the slide file that could not be decoded and were read as glass.",
-            "tile",
-        ),
-    }
+_LEAST_PITCH_UM = 1e-3
 
 
 def tissue_metrics(
@@ -158,26 +120,53 @@ def confidence_metrics(
     }
 
 
+def seam_metrics(seams: Seams) -> dict[str, Metric]:
+    """Return how well the regions fit together."""
+    return {
+        "seam_index": Metric(
+            seams.index,
+            "ratio",
+            "Disagreement of two regions in their overlap over the tissue that lies a sample's"
+            " distance from a border of the labels: below 1 regions disagree about no more than the"
+            " exact course of borders. From up to 20 overlaps.",
+            "stitch, segment",
+        ),
+        "seam_disagreement_percent": Metric(
+            seams.disagreement_percent,
+            "% of overlaps",
+            "Tissue in overlaps to which the two regions alone give different classes. From up to"
+            " 20 overlaps.",
+            "segment",
+        ),
+    }
+
+
 def sampler_metrics(
-    samples: int, pitch_ranges_um: Sequence[tuple[float, float]], tissue_mm2: float
+    regions: Sequence[Region], pitch: Pitch, mpp: float, tissue_mm2: float
 ) -> dict[str, Metric]:
-    """Return where the sampler put its samples.
+    """Return how many samples there are and how close together.
 
     Parameters
     ----------
-    samples
-        Samples of all regions.
-    pitch_ranges_um
-        Smallest and largest distance between neighbouring samples, one pair a region.
+    regions, pitch
+        Of one slide.
+    mpp
+        Microns per working pixel.
     tissue_mm2
         Area of the tissue.
     """
-    lowest = min((low for low, _ in pitch_ranges_um), default=None)
-    highest = max((high for _, high in pitch_ranges_um), default=None)
+    samples = sum(region.lattice.width * region.lattice.height for region in regions)
+    lows, highs = zip(*pitch.ranges_um, strict=True) if pitch.ranges_um else ((), ())
+    uniform = [
+        mpp * math.sqrt(one.size.width * one.size.height / (one.lattice.width * one.lattice.height))
+        for one in regions
+    ]
+    zooms = [
+        (even / high, even / max(low, _LEAST_PITCH_UM))
+        for even, low, high in zip(uniform, lows, highs, strict=True)
+    ]
     return {
-        "regions": Metric(
-            len(pitch_ranges_um), "regions", "Regions that were segmented.", "segment"
-        ),
+        "regions": Metric(len(regions), "regions", "Regions that were segmented.", "segment"),
         "samples": Metric(samples, "samples", "Lattice points of all regions.", "segment"),
         "samples_per_mm2": Metric(
             samples / tissue_mm2 if tissue_mm2 else None,
@@ -186,30 +175,53 @@ def sampler_metrics(
             "segment, detect",
         ),
         "pitch_min_um": Metric(
-            lowest, "µm", "Smallest distance between neighbouring samples.", "segment"
+            min(lows, default=None),
+            "µm",
+            "Smallest distance between neighbouring samples.",
+            "segment",
         ),
         "pitch_max_um": Metric(
-            highest, "µm", "Largest distance between neighbouring samples.", "segment"
+            max(highs, default=None),
+            "µm",
+            "Largest distance between neighbouring samples.",
+            "segment",
+        ),
+        "zoom_min": Metric(
+            min((low for low, _ in zooms), default=None),
+            "times",
+            "Least zoom: distance of samples in the uniform grid over the largest distance.",
+            "segment",
+        ),
+        "zoom_max": Metric(
+            max((high for _, high in zooms), default=None),
+            "times",
+            "Largest zoom: distance of samples in the uniform grid over the smallest distance.",
+            "segment",
         ),
     }
 
 
-def verdict_limits(parameters: Mapping[str, float]) -> list[Limit]:
-    """Return the limits of the verdict from the parameters `warn_*` and `fail_*`."""
-    words = {
-        "tissue_mm2": "only {value} mm² of tissue was found (limit {limit} mm²)",
-        "analysed_percent": "only {value} % of the tissue was analysed (limit {limit} %)",
-        "uncertain_percent": "the model is unsure about {value} % of the tissue (limit {limit} %)",
-        "focus": "the slide is out of focus: sharpness {value} (limit {limit})",
-        "unreadable_tiles": "{value} tiles of the file are unreadable (limit {limit})",
+def border_metrics(share: BorderShare) -> dict[str, Metric]:
+    """Return how many samples lie on borders, beside how many the uniform grid would put there."""
+    samples, area = share.samples_percent, share.area_percent
+    return {
+        "border_samples_percent": Metric(
+            samples,
+            "% of samples",
+            f"Samples in tissue that lie within {REACH_UM:g} µm of a border: between classes, or of"
+            " the tissue. From up to 16 regions.",
+            "segment, stitch",
+        ),
+        "border_area_percent": Metric(
+            area,
+            "% of tissue",
+            "Tissue as near to a border: the share of the samples of the uniform grid.",
+            "stitch",
+        ),
+        "border_gain": Metric(
+            samples / area if samples is not None and area else None,
+            "times",
+            "How many times more samples lie on borders than with the uniform grid.",
+            "segment, stitch",
+        ),
     }
-    return [
-        Limit(
-            name,
-            warn=parameters[f"warn_{name}"],
-            fail=parameters[f"fail_{name}"],
-            words=text,
-            low_is_bad=name not in ("uncertain_percent", "unreadable_tiles"),
-        )
-        for name, text in words.items()
-    ]

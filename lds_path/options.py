@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import click
 
 from lds_path.errors import UsageError
 from lds_path.learning.recipe import CHOICES, PRESETS
+from lds_path.verdict import Thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,6 +81,13 @@ labels = together(
         show_default=True,
         help="Annotated area without a label: background, ignore or a class.",
     ),
+)
+
+thresholds = together(
+    *(
+        number(f"--{name.replace('_', '-')}", default, "Limit of the verdict.")
+        for name, default in asdict(Thresholds()).items()
+    )
 )
 
 network = together(

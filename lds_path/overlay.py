@@ -31,8 +31,10 @@ INK: Color = (32, 36, 40)
 PAPER: Color = (255, 255, 255)
 OUTLINE: Color = (0, 90, 181)
 FRAME: Color = (20, 20, 20)
+QUIET: Color = (140, 146, 152)
 RULE: Color = (214, 217, 220)
 _BAR_SHARE = 0.25
+_BORDER_OPACITY = 0.9
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class ScaleBar:
     @property
     def label(self) -> str:
         """The length as it is written under the bar."""
+        if self.length_mm < 0.1:
+            return f"{self.length_mm * 1000:g} µm"
         return f"{self.length_mm:g} mm"
 
 
@@ -86,15 +90,12 @@ def colour_labels(
 
     Label 0 leaves the picture as it is.
     """
-    palette = np.zeros((256, 3), np.float32)
-    known = np.zeros(256, bool)
+    palette = np.zeros((256, 3), np.uint16)
+    strength = np.zeros((256, 2), np.uint16)  # inside, and on borders
     for label_class in classes:
         palette[label_class.value] = label_class.color
-        known[label_class.value] = True
-    colours, shown = palette[labels], known[labels][..., None]
-    strength = np.where(_borders(labels)[..., None], 0.9, opacity).astype(np.float32)
-    mixed = picture * (1 - strength) + colours * strength
-    return np.where(shown, np.rint(mixed), picture).astype(np.uint8)
+        strength[label_class.value] = round(255 * opacity), round(255 * _BORDER_OPACITY)
+    return _mix(picture, palette[labels], strength[labels, _borders(labels).astype(np.uint8)])
 
 
 def colour_values(
@@ -117,8 +118,7 @@ def colour_values(
     """
     share = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
     colours = _palette(colormap)[np.rint(np.nan_to_num(share) * 255).astype(np.uint8)]
-    mixed = picture * np.float32(1 - opacity) + colours * np.float32(opacity)
-    return np.where(np.isnan(values)[..., None], picture, np.rint(mixed)).astype(np.uint8)
+    return _mix(picture, colours, np.where(np.isnan(values), 0, round(255 * opacity)))
 
 
 def draw_outline(
@@ -132,13 +132,18 @@ def draw_outline(
 
 
 def draw_boxes(
-    picture: NDArray[np.uint8], boxes: Sequence[Box], *, chosen: int | None = None
+    picture: NDArray[np.uint8],
+    boxes: Sequence[Box],
+    *,
+    chosen: int | None = None,
+    color: Color = FRAME,
+    width: int = 1,
 ) -> NDArray[np.uint8]:
     """Return the picture with thin frames, the chosen one thick."""
     image = Image.fromarray(picture)
     draw = ImageDraw.Draw(image)
     for box in boxes:
-        draw.rectangle(box, outline=FRAME, width=1)
+        draw.rectangle(box, outline=color, width=width)
     if chosen is not None:
         thick = max(round(max(image.size) / 300), 2)
         draw.rectangle(boxes[chosen], outline=PAPER, width=2 * thick)
@@ -169,12 +174,29 @@ def with_footer(
     *,
     classes: Sequence[LabelClass] = (),
     color_bar: ColorBar | None = None,
+    blank: bool = False,
+    letters: int = 46,
 ) -> Image.Image:
-    """Return the picture above a strip with the scale bar and the legend."""
+    """Return the picture above a strip with the scale bar and the legend.
+
+    Parameters
+    ----------
+    picture
+        RGB, (H, W, 3).
+    bar
+        For the picture's pixels.
+    classes, color_bar
+        What the colours mean.
+    blank
+        Leave the legend's place empty, for a picture that lies under one with it.
+    letters
+        Height of the letters: so many times lie in the picture's width.
+    """
     height, width = picture.shape[:2]
-    unit = max(round(width / 46), 11)
+    unit = max(round(width / letters), 11)
     entries = [_bar_entry(bar, unit)]
-    entries += [_class_entry(label_class, unit, width) for label_class in classes]
+    legend = [_class_entry(label_class, unit, width) for label_class in classes]
+    entries += [Image.new("RGB", one.size, PAPER) for one in legend] if blank else legend
     if color_bar is not None:
         entries.append(_color_bar_entry(color_bar, unit, width))
     strip = _flow(entries, width, unit)
@@ -183,6 +205,18 @@ def with_footer(
     image.paste(strip, (0, height))
     ImageDraw.Draw(image).line((0, height, width, height), RULE)
     return image
+
+
+def _mix(
+    picture: NDArray[np.uint8], colours: NDArray[np.uint16], strength: NDArray[np.integer]
+) -> NDArray[np.uint8]:
+    """Return colours over a picture, as strong as each pixel's number of 0 to 255 says."""
+    strength = strength.astype(np.uint16)[..., None]
+    colours *= strength
+    colours += picture * (255 - strength)
+    colours += 127
+    colours //= 255
+    return colours.astype(np.uint8)
 
 
 def _borders(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -194,9 +228,9 @@ def _borders(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 @cache
-def _palette(colormap: str) -> NDArray[np.float32]:
+def _palette(colormap: str) -> NDArray[np.uint16]:
     colours = mpl.colormaps[colormap](np.arange(256), bytes=True)
-    return np.asarray(colours)[:, :3].astype(np.float32)
+    return np.asarray(colours)[:, :3].astype(np.uint16)
 
 
 @cache

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jinja2
 
 from lds_path import __version__
+from lds_path.cohort_table import CLASS_METRICS, mean_dice
 from lds_path.formats.cohort import STAGES
-from lds_path.metrics import AREA, CONFIDENCE, SHARE, verdict_limits
+from lds_path.metrics import AREA, CONFIDENCE, SHARE
 from lds_path.quality import number
+from lds_path.verdict import limits_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,9 +22,48 @@ if TYPE_CHECKING:
 
 SYMBOLS = {"pass": "✓", "warn": "!", "fail": "✕", "quarantined": "‖", "not finished": "…"}
 """Sign beside the word of a verdict or a status."""
-ATTENTION = ("quarantined", "not finished", "fail", "warn")
-"""Words about a slide that somebody must look at, the most urgent first."""
-CLASS_METRICS = (AREA, SHARE, CONFIDENCE)
+SOURCE_WORDS = {
+    "sheet": "sample sheet",
+    "metadata": "metadata of the file",
+    "tags": "TIFF resolution tags",
+}
+"""Where a pixel size may come from."""
+LABELS = {
+    "mpp": "working pixel",
+    "slide_mpp": "slide pixel",
+    "mpp_source": "source of the pixel size",
+    "fold_percent": "folds",
+    "dark_percent": "dark spots",
+    "pen_percent": "pen",
+    "bubble_percent": "bubbles, cover-slip edges",
+    "samples_per_mm2": "samples per mm²",
+    "seam_disagreement_percent": "disagreement of regions",
+    "border_samples_percent": "samples on borders",
+    "border_area_percent": "tissue on borders",
+    "border_gain": "gain on borders",
+    "pitch_min_um": "closest samples",
+    "pitch_max_um": "farthest samples",
+    "zoom_min": "least zoom",
+    "zoom_max": "largest zoom",
+}
+"""Names of metrics on the pages, where the words of the name are not enough."""
+GROUPS = {
+    "The slide": ("mpp", "slide_mpp", "mpp_source", "unreadable_tiles", "glass"),
+    "Focus and artefacts": (
+        "blur", "out_of_focus_percent", "fold_percent", "dark_percent", "pen_percent",
+        "bubble_percent",
+    ),
+    "Stains": ("staining", "hematoxylin", "eosin", "hematoxylin_vector", "eosin_vector"),
+    "Tissue and labels": (
+        "tissue_mm2", "pieces", "analysed_percent", "confidence", "uncertain_percent",
+    ),
+    "Regions and samples": (
+        "seam_index", "seam_disagreement_percent", "regions", "samples", "samples_per_mm2",
+        "pitch_min_um", "pitch_max_um", "zoom_min", "zoom_max", "border_samples_percent",
+        "border_area_percent", "border_gain",
+    ),
+}  # fmt: skip
+"""Metrics under their headings; others follow at the end."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +86,7 @@ class MetricRow:
 
     name: str
     label: str
-    value: float | int | str | None
+    value: float | int | str | Sequence[float] | None
     unit: str
     definition: str
     source: str
@@ -67,44 +107,17 @@ class Files:
     """Path -> what it is for."""
 
 
-def render_index(records: Sequence[SlideRecord], files: Mapping[str, Files]) -> str:
-    """Return the page of the cohort.
-
-    Parameters
-    ----------
-    records
-        Slides in the order of the page.
-    files
-        Slide id -> its files.
-    """
-    return (
-        _environment()
-        .get_template("index.html.j2")
-        .render(
-            records=records,
-            files=files,
-            counts=count_words(records),
-            attention=sorted(
-                (record for record in records if word_of(record) != "pass"),
-                key=lambda record: ATTENTION.index(word_of(record)),
-            ),
-            classes=_class_colors(records),
-            dictionary=_dictionary(records),
-            models=sorted({_model(record) for record in records} - {""}),
-        )
-    )
-
-
 def render_slide(record: SlideRecord, files: Files) -> str:
     """Return the page of one slide."""
     return (
-        _environment()
+        environment()
         .get_template("slide.html.j2")
         .render(
             record=record,
             files=files,
             classes=class_rows(record),
-            metrics=metric_rows(record),
+            groups=metric_groups(record),
+            crops=record.quality.get("crops", []),
             tile=record.stages["tile"].results,
         )
     )
@@ -115,12 +128,6 @@ def word_of(record: SlideRecord) -> str:
     if record.status != "done":
         return record.status
     return str(record.quality.get("verdict", "not finished"))
-
-
-def count_words(records: Sequence[SlideRecord]) -> dict[str, int]:
-    """Return how many slides have each word, in the order of `SYMBOLS`, without zeros."""
-    found = Counter(word_of(record) for record in records)
-    return {word: found[word] for word in SYMBOLS if found[word]}
 
 
 def class_rows(record: SlideRecord) -> list[ClassRow]:
@@ -140,25 +147,20 @@ def class_rows(record: SlideRecord) -> list[ClassRow]:
     ]
 
 
-def class_row(record: SlideRecord, name: str) -> ClassRow | None:
-    """Return one class of a slide; None where the slide does not have it."""
-    return next((row for row in class_rows(record) if row.name == name), None)
-
-
-def metric_rows(record: SlideRecord) -> list[MetricRow]:
-    """Return the metrics of a slide that do not belong to one class."""
+def metric_groups(record: SlideRecord) -> dict[str, list[MetricRow]]:
+    """Return the metrics of a slide that do not belong to one class, under their headings."""
     limits = _limit_words(record.stages["assess"])
-    return [
-        MetricRow(name=name, label=_label(name), limits=limits.get(name, ""), **metric)
+    rows = {
+        name: MetricRow(name=name, label=label_of(name), limits=limits.get(name, ""), **metric)
         for name, metric in record.metrics.items()
         if not name.startswith(CLASS_METRICS)
-    ]
-
-
-def mean_dice(record: SlideRecord) -> float | None:
-    """Return the mean Dice over classes, where the slide was evaluated."""
-    scores = [row.dice for row in class_rows(record) if row.dice is not None]
-    return sum(scores) / len(scores) if scores else None
+    }
+    known = {name for names in GROUPS.values() for name in names}
+    groups = {
+        heading: [rows[name] for name in names if name in rows] for heading, names in GROUPS.items()
+    }
+    groups["Others"] = [row for name, row in rows.items() if name not in known]
+    return {heading: found for heading, found in groups.items() if found}
 
 
 def css_color(color: Sequence[int]) -> str:
@@ -166,11 +168,15 @@ def css_color(color: Sequence[int]) -> str:
     return "#" + "".join(f"{int(part) & 255:02x}" for part in color)
 
 
-def format_value(value: float | str | None) -> str:
+def format_value(value: float | str | Sequence[float] | None) -> str:
     """Return a value for a table cell; a dash where there is none."""
     if value is None:
         return "\N{EN DASH}"
-    return value if isinstance(value, str) else number(value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float):
+        return number(value)
+    return ", ".join(number(part) for part in value)
 
 
 def format_seconds(seconds: float) -> str:
@@ -186,7 +192,8 @@ def format_memory(mib: float) -> str:
     return f"{mib:.0f} MiB" if mib < 1000 else f"{mib / 1024:.1f} GiB"
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Return the templates; everything that is put into them is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lds_path.stages", "templates"),
         autoescape=True,  # ids, reasons and file names come from users
@@ -196,9 +203,9 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters.update(value=format_value, seconds=format_seconds, memory=format_memory)
     environment.globals.update(
-        class_row=class_row,
         class_rows=class_rows,
         mean_dice=mean_dice,
+        source_words=SOURCE_WORDS,
         stages=STAGES,
         symbols=SYMBOLS,
         version=__version__,
@@ -212,8 +219,10 @@ def _value(record: SlideRecord, name: str) -> float | None:
     return value
 
 
-def _label(name: str) -> str:
+def label_of(name: str) -> str:
     """Return a metric's name in words, without the unit that stands in its own column."""
+    if name in LABELS:
+        return LABELS[name]
     return re.sub(r"(?<!per)_(mm2|percent|um)$", "", name).replace("_", " ")
 
 
@@ -222,20 +231,6 @@ def _limit_words(assess: StageRecord) -> dict[str, str]:
         return {}
     return {
         limit.metric: (f"warn {side} {number(limit.warn)}, fail {side} {number(limit.fail)}")
-        for limit in verdict_limits(assess.manifests[0].parameters)
+        for limit in limits_of(assess.manifests[0].parameters)
         for side in ["below" if limit.low_is_bad else "above"]
     }
-
-
-def _class_colors(records: Sequence[SlideRecord]) -> dict[str, str]:
-    """Return all classes of the cohort with their colours."""
-    return {row.name: row.color for record in records for row in class_rows(record)}
-
-
-def _dictionary(records: Sequence[SlideRecord]) -> dict[str, Mapping[str, Any]]:
-    """Return every metric of the cohort with its unit and definition."""
-    return {name: metric for record in records for name, metric in record.metrics.items()}
-
-
-def _model(record: SlideRecord) -> str:
-    return str(record.stages["segment"].results.get("model", ""))

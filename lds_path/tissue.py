@@ -158,6 +158,8 @@ def find_ink(
     """
     found = np.zeros(foreground.shape, np.bool_)
     for hue, strong in _ink_hues(density):
+        if strong.sum() * mpp**2 < _MIN_INK_UM2:
+            continue
         ink = _drop_specks(_open(strong, 8.0 / mpp), _MIN_INK_UM2 / mpp**2)
         if not ink.any():
             continue

@@ -65,6 +65,7 @@ class SlideRecord:
     stages: Mapping[str, StageRecord]
     quality: Mapping[str, Any]
     """Content of `metrics.json` of assess; empty where there is none."""
+    batch: str = ""
 
     @property
     def quarantine(self) -> Manifest | None:
@@ -114,13 +115,13 @@ class SlideRecord:
         return max(stage.peak_memory_mib for stage in self.stages.values())
 
 
-def read_slide_record(results: Path, slide: str) -> SlideRecord:
+def read_slide_record(results: Path, slide: str, batch: str = "") -> SlideRecord:
     """Return what the stages left of a slide below `results/<stage>/<slide>`.
 
     A missing or unreadable manifest is a stage that did not finish, never an error.
     """
     stages = {stage: _read_stage(stage, results / stage / slide) for stage in STAGES}
-    return SlideRecord(slide, stages, _read_quality(stages["assess"]))
+    return SlideRecord(slide, stages, _read_quality(stages["assess"]), batch)
 
 
 def _read_quality(assess: StageRecord) -> Mapping[str, Any]:

@@ -56,7 +56,12 @@ class Prediction:
     @property
     def positions(self) -> NDArray[np.float32]:
         """Sample positions (x, y) in [-1, 1], (h, w, 2); the outer pixel edges lie at -1 and 1."""
-        return (self.grid / np.float32(65535) * 2 - 1).astype(np.float32)
+        return decode_grid(self.grid)
+
+
+def decode_grid(grid: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Return stored sample positions as (x, y) in [-1, 1]."""
+    return (grid / np.float32(65535) * 2 - 1).astype(np.float32)
 
 
 def encode_probability(probability: ArrayLike) -> NDArray[np.uint8]:
@@ -185,6 +190,10 @@ class Predictions:
             )
         arrays = {name: self._read_array(index, name) for name in ARRAYS}
         return Prediction(region=self._regions[index], **arrays)
+
+    def read_grid(self, index: int) -> NDArray[np.uint16]:
+        """Return the stored sample positions of a region alone, (h, w, 2); see `decode_grid`."""
+        return self._read_array(index, "grid")
 
     def _read_array(self, index: int, name: str) -> NDArray[Any]:
         archive = self._archives[index]

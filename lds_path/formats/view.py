@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from lds_path.formats.predictions import decode_grid
 from lds_path.geometry import Size
 from lds_path.mesh import build_mesh
 from lds_path.quality import sample_pitch, well_inside
@@ -27,22 +28,27 @@ if TYPE_CHECKING:
 
     from lds_path.formats.labels import Labels
     from lds_path.formats.mask import Mask
-    from lds_path.formats.predictions import Prediction, Predictions
+    from lds_path.formats.predictions import Predictions
     from lds_path.formats.pyramid import Pyramid
     from lds_path.geometry import Region
     from lds_path.mesh import Mesh
 
     Box = tuple[float, float, float, float]
 
-CROP_MPP = 0.5
-CROP_SIDE = 256
-CROP_COUNT = 32
-CROP_CELLS = 16
-"""Tissue is looked up at this many places along a crop's side."""
+CONFIDENCE_NAME = "confidence.png"
+"""What stitch writes beside the labels."""
+WINDOW_MPP = 0.5
+WINDOW_SIDE = 256
+WINDOW_COUNT = 64
+WINDOW_CELLS = 16
+"""Tissue is looked up at this many places along a window's side."""
 SAMPLE_PIXELS = 1024
 
+_Pixel = TypeVar("_Pixel", np.uint8, np.bool_)
 _TOLERANCE = 1e-6
 _LEAST_PITCH_UM = 1e-3
+_SAMPLES_PER_PIXEL = 2.0
+"""Samples per view pixel, along an axis, from which on samples are left out."""
 _RAMP_SHARE = 1 / 8
 
 
@@ -107,6 +113,18 @@ class Sample:
     """Microns per pixel of its picture."""
 
 
+@dataclass(frozen=True)
+class Windows:
+    """Pieces of tissue at full resolution."""
+
+    pictures: NDArray[np.uint8]
+    """(N, H, W, 3)."""
+    corners: tuple[tuple[int, int], ...]
+    """Working pixel (x, y) of each."""
+    side: int
+    """In working pixels."""
+
+
 def view_of(size: Size, mpp: float, *, longest: int = 1600) -> View:
     """Return the view of a slide whose longer side has at most `longest` pixels.
 
@@ -166,22 +184,22 @@ def read_confidence(path: Path, view: View, downsample: float) -> NDArray[np.flo
 
 
 def read_pitch(predictions: Predictions, view: View, mpp: float) -> Pitch:
-    """Return the sampling pitch of all regions in a view."""
+    """Return the sampling pitch of all regions in a view.
+
+    Of a lattice that is much finer than the view, every so many samples stand for all.
+    """
     blend, ranges = Blend(view.size, 1), []
     for region in tqdm(predictions.regions, desc="assess", unit="region", disable=None):
-        prediction = predictions.read(region.index)
-        pitch = region_pitch_um(prediction, mpp)
+        width, height = region.size.width, region.size.height
+        step = max(int(_SAMPLES_PER_PIXEL * region.lattice.width * view.scale / width), 1)
+        grid = predictions.read_grid(region.index)
+        positions = decode_grid(grid[step // 2 :: step, step // 2 :: step])
+        pitch = sample_pitch(positions, width * mpp, height * mpp) / step
         ranges.append((float(pitch.min()), float(pitch.max())))
         scores = np.log2(np.maximum(pitch, _LEAST_PITCH_UM))[None]  # (1, h, w)
-        _add(blend, view, region, build_mesh(scores, prediction.positions, region.size))
+        _add(blend, view, region, build_mesh(scores, positions, region.size))
     mean = np.where(blend.total > 0, blend.mean[..., 0], np.float32(np.nan))
     return Pitch(np.exp2(mean), tuple(ranges))
-
-
-def region_pitch_um(prediction: Prediction, mpp: float) -> NDArray[np.float32]:
-    """Return the distance between neighbouring samples of a region, (h, w), in microns."""
-    size = prediction.region.size
-    return sample_pitch(prediction.positions, size.width * mpp, size.height * mpp)
 
 
 def read_sample(
@@ -222,17 +240,24 @@ def read_sample(
     )
 
 
-def read_crops(pyramid: Pyramid, mask: Mask) -> list[NDArray[np.uint8]]:
-    """Return crops of 256 pixels of about 0.5 um that lie in tissue, evenly spread."""
-    level = pyramid.level_near(CROP_MPP)
-    scale = CROP_SIDE * 2**level / CROP_CELLS
+def read_windows(pyramid: Pyramid, mask: Mask) -> Windows:
+    """Return windows of 256 pixels of about 0.5 um that lie in tissue, evenly spread."""
+    level = pyramid.level_near(WINDOW_MPP)
+    scale = WINDOW_SIDE * 2**level / WINDOW_CELLS
     size = Size(max(int(pyramid.size.width / scale), 1), max(int(pyramid.size.height / scale), 1))
     tissue = mask.read(0, 0, size, scale=scale)
-    step = CROP_SIDE // CROP_CELLS
-    return [
-        pyramid.read(level, x * step, y * step, Size(CROP_SIDE, CROP_SIDE))
-        for x, y in well_inside(tissue, CROP_CELLS, CROP_COUNT)
-    ]
+    step = WINDOW_SIDE // WINDOW_CELLS
+    places = [(x * step, y * step) for x, y in well_inside(tissue, WINDOW_CELLS, WINDOW_COUNT)]
+    pictures = np.empty((len(places), WINDOW_SIDE, WINDOW_SIDE, 3), np.uint8)
+    for picture, (x, y) in zip(pictures, places, strict=True):
+        picture[:] = pyramid.read(level, x, y, Size(WINDOW_SIDE, WINDOW_SIDE))
+    corners = tuple((x * 2**level, y * 2**level) for x, y in places)
+    return Windows(pictures, corners, WINDOW_SIDE * 2**level)
+
+
+def enlarge(mask: NDArray[np.bool_], coarse: View, fine: View) -> NDArray[np.bool_]:
+    """Return a mask on the pixels of a finer view of the same slide."""
+    return _at_centres(mask, fine, coarse.scale)
 
 
 def _finest_level(downsample: float, level_count: int) -> int:
@@ -241,12 +266,12 @@ def _finest_level(downsample: float, level_count: int) -> int:
     return min(level, level_count - 1)
 
 
-def _at_centres(pixels: NDArray[np.uint8], view: View, downsample: float) -> NDArray[np.uint8]:
+def _at_centres(pixels: NDArray[_Pixel], view: View, downsample: float) -> NDArray[_Pixel]:
     """Return the pixels of an image, `downsample` working pixels each, at a view's centres."""
     columns, rows = (np.floor(centre / downsample).astype(int) for centre in view.centres())
     columns = np.minimum(columns, pixels.shape[1] - 1)
     rows = np.minimum(rows, pixels.shape[0] - 1)
-    chosen: NDArray[np.uint8] = pixels[rows[:, None], columns]
+    chosen: NDArray[_Pixel] = pixels[rows[:, None], columns]
     return chosen
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+import shutil
 from hashlib import sha256 as digest_of
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from PIL import Image
 
+from lds_path.cohort_page import render_index
+from lds_path.cohort_table import describe_columns, table_row
 from lds_path.formats.cohort import read_slide_record
 from lds_path.formats.manifest import FILE_NAME, run_stage, sha256
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
+from lds_path.formats.sheet import read_sheet
 from lds_path.formats.view import read_picture, view_of
-from lds_path.pages import Files, class_rows, mean_dice, render_index, render_slide, word_of
+from lds_path.pages import Files, render_slide, word_of
+from lds_path.pictures import SMALL, SMALL_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,18 +29,24 @@ if TYPE_CHECKING:
 
 INDEX_NAME = "index.html"
 TABLE_NAME = "cohort.tsv"
+DICTIONARY_NAME = "cohort-columns.tsv"
 SUMMARY_NAME = "summary.txt"
-PICTURES = ("thumbnail", "overlay", "tissue", "confidence", "density", "sampling")
-THUMBNAIL_SIZE = (320, 240)
 PLAIN_PICTURE_PIXELS = 800
 QUALITY = 85
 
 
-def report(results: Path, output: Path, *, slides: Sequence[str], strict: bool = False) -> Manifest:
+def report(
+    results: Path,
+    output: Path,
+    *,
+    slides: Sequence[str],
+    sheet: Path | None = None,
+    strict: bool = False,
+) -> Manifest:
     """Write the pages and the table of a cohort.
 
-    The folder gets `index.html`, `slides/<slide>.html` with its pictures, `cohort.tsv` and
-    `summary.txt`. It needs nothing outside itself to be looked at. A slide that was put aside
+    The folder gets `index.html`, `slides/<slide>.html` with its pictures, `cohort.tsv` with its
+    dictionary `cohort-columns.tsv`, and `summary.txt`. It needs nothing outside itself to be looked at. A slide that was put aside
     or did not finish is shown with its reason.
 
     Parameters
@@ -46,17 +57,22 @@ def report(results: Path, output: Path, *, slides: Sequence[str], strict: bool =
         Folder to write.
     slides
         Ids in the order of the pages.
+    sheet
+        Sample sheet, for the batches; slides have none when not given.
     strict
         Accepted as by every stage; no slide's problem can stop the report.
     """
 
     def work(folder: Path) -> Mapping[str, Any]:
-        records = [read_slide_record(results, slide) for slide in slides]
+        batches = {} if sheet is None else read_sheet(sheet)["batch"].to_dict()
+        records = [read_slide_record(results, one, batches.get(one, "")) for one in slides]
         (folder / "slides").mkdir()
         files = {record.slide: _write_slide(record, folder) for record in records}
-        _write_text(folder / INDEX_NAME, render_index(records, files))
-        table = pd.DataFrame([_table_row(record) for record in records])
-        table.to_csv(folder / TABLE_NAME, sep="\t", index=False, lineterminator="\n")
+        table = pd.DataFrame([table_row(record) for record in records])
+        columns = describe_columns(records, table.columns.tolist())
+        _write_table(folder / TABLE_NAME, table)
+        _write_table(folder / DICTIONARY_NAME, pd.DataFrame(columns))
+        _write_text(folder / INDEX_NAME, render_index(records, files, columns))
         _write_text(folder / SUMMARY_NAME, summarise(records, files, output))
         return _describe(records)
 
@@ -64,7 +80,7 @@ def report(results: Path, output: Path, *, slides: Sequence[str], strict: bool =
         "report",
         output,
         work,
-        inputs={},
+        inputs={} if sheet is None else {"sheet": sheet},
         parameters={"results": str(results), "slides": list(slides)},
         slide="cohort",
         strict=strict,
@@ -86,6 +102,7 @@ def summarise(records: Sequence[SlideRecord], files: Mapping[str, Files], output
         ]
     lines += ["\nopen:", f"  {output / INDEX_NAME}: the cohort and each slide"]
     lines += [f"  {output / TABLE_NAME}: one row a slide, one column a metric"]
+    lines += [f"  {output / DICTIONARY_NAME}: what the columns mean"]
     done = by_status["done"]
     if done:
         named = files[done[0].slide].outputs
@@ -104,7 +121,7 @@ def _write_slide(record: SlideRecord, folder: Path) -> Files:
     """Write the page of a slide and its pictures."""
     name = _file_name(record.slide)
     pictures = _write_pictures(record, folder / "slides", name)
-    thumbnail = f"slides/{name}/small.jpg" if pictures else ""
+    thumbnail = f"slides/{name}/{SMALL}.jpg" if pictures else ""
     files = Files(f"slides/{name}.html", pictures, thumbnail, _outputs(record))
     _write_text(folder / files.page, render_slide(record, files))
     return files
@@ -117,38 +134,27 @@ def _file_name(slide: str) -> str:
 
 
 def _write_pictures(record: SlideRecord, folder: Path, name: str) -> dict[str, str]:
-    """Write the pictures of a slide and return their paths from its page."""
-    images = _read_pictures(record)
-    if not images:
-        return {}
-    (folder / name).mkdir()
-    for picture, image in images.items():
-        image.save(folder / name / f"{picture}.jpg", quality=QUALITY, subsampling=0)
-    small = images.get("overlay", images["thumbnail"]).copy()
-    if "view" in record.quality:  # the strip below says nothing at this size
-        view = record.quality["view"]
-        small = small.crop((0, 0, view["width"], view["height"]))
-    small.thumbnail(THUMBNAIL_SIZE)
-    small.save(folder / name / "small.jpg", quality=QUALITY)
-    return {picture: f"{name}/{picture}.jpg" for picture in images}
+    """Write the pictures of a slide and return their paths from its page.
 
-
-def _read_pictures(record: SlideRecord) -> dict[str, Image.Image]:
-    """Return the pictures of assess; of a slide that did not come so far, its plain colours."""
+    They are those of assess; of a slide that did not come so far, its plain colours.
+    """
+    target = folder / name
     if record.quality:
-        folder = record.stages["assess"].folder
-        return {name: _read_picture(folder / f"{name}.png") for name in PICTURES}
+        target.mkdir()
+        for path in sorted(record.stages["assess"].folder.glob("*.jpg")):
+            shutil.copyfile(path, target / path.name)
+        return {path.stem: f"{name}/{path.name}" for path in target.iterdir()}
     tile = record.stages["tile"]
     if tile.status != "done" or not (tile.folder / PYRAMID_NAME).exists():
         return {}
+    target.mkdir()
     pyramid = open_pyramid(tile.folder)
     view = view_of(pyramid.size, pyramid.frame.mpp, longest=PLAIN_PICTURE_PIXELS)
-    return {"thumbnail": Image.fromarray(read_picture(pyramid, view))}
-
-
-def _read_picture(path: Path) -> Image.Image:
-    with Image.open(path) as image:
-        return image.convert("RGB")
+    image = Image.fromarray(read_picture(pyramid, view))
+    image.save(target / "thumbnail.jpg", quality=QUALITY)
+    image.thumbnail(SMALL_SIZE)
+    image.save(target / f"{SMALL}.jpg", quality=QUALITY)
+    return {picture: f"{name}/{picture}.jpg" for picture in ("thumbnail", SMALL)}
 
 
 def _outputs(record: SlideRecord) -> dict[str, str]:
@@ -159,34 +165,10 @@ def _outputs(record: SlideRecord) -> dict[str, str]:
         " QuPath (Bio-Formats), napari and programs; 0 is not analysed",
         stages["export"].folder / f"{slide}.geojson.gz": "objects: open the slide in QuPath and"
         " drag this file onto it",
-        stages["assess"].folder / "overlay.png": "the labels over the tissue, as a picture",
+        stages["assess"].folder / "overlay.jpg": "the labels over the tissue, as a picture",
         stages["assess"].folder / "metrics.json": "all metrics with unit and definition",
     }
     return {str(path): use for path, use in uses.items() if path.exists()}
-
-
-def _table_row(record: SlideRecord) -> dict[str, Any]:
-    """Return a slide's row of the table; the columns of cells that it lacks stay empty."""
-    scores = {
-        f"{name}.{row.name}": getattr(row, name)
-        for row in class_rows(record)
-        for name in ("dice", "iou")
-        if getattr(row, name) is not None
-    }
-    return {
-        "slide": record.slide,
-        "status": record.status,
-        "stopped_by": record.stopped_by,
-        "reason": record.reason,
-        "verdict": record.quality.get("verdict", ""),
-        "verdict_reasons": "; ".join(record.quality.get("reasons", ())),
-        "file": record.stages["tile"].results.get("file", ""),
-        **{name: metric.get("value") for name, metric in record.metrics.items()},
-        **scores,
-        **({"dice": mean_dice(record)} if scores else {}),
-        "seconds": round(record.seconds, 1),
-        "peak_memory_mib": record.peak_memory_mib,
-    }
 
 
 def _describe(records: Sequence[SlideRecord]) -> dict[str, Any]:
@@ -205,3 +187,7 @@ def _describe(records: Sequence[SlideRecord]) -> dict[str, Any]:
 
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _write_table(path: Path, table: pd.DataFrame) -> None:
+    table.to_csv(path, sep="\t", index=False, lineterminator="\n")

@@ -53,11 +53,13 @@ def make_folders(
     *,
     confidence: float = 0.9,
     zoom: float = 1.0,
+    disagree: bool = False,
     tile: dict[str, Any] | None = None,
 ) -> Folders:
     """Write the folders of a slide below `root/<stage>/<slide>`.
 
     `tissue` has one pixel for 16 x 16 of the slide. `tile` replaces results of that stage.
+    With `disagree` every second region takes one class for the other.
     """
     size = Size(rgb.shape[1], rgb.shape[0])
     regions = _regions(size)
@@ -70,7 +72,9 @@ def make_folders(
     _write_tile(folders.tile, rgb, tile or {})
     _write_detect(folders, tissue, regions)
     for number, folder in enumerate(folders.segment):
-        _write_segment(folders, folder, regions[number::2], labels, confidence, zoom)
+        shard = regions[number::2]
+        shown = np.where(labels > 0, 3 - labels, 0) if disagree and number else labels
+        _write_segment(folders, folder, shard, shown.astype(np.uint8), confidence, zoom)
     stitch(folders.tile, folders.detect, folders.segment, folders.stitch)
     return folders
 

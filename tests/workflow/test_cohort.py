@@ -55,7 +55,7 @@ def check_cohort(folder: Path, output: str, slides: dict[str, tuple[str, str, st
         assert name in cohort.index
         if not reason:
             assert (results / "stitch" / name / f"{name}.labels.ome.tif").stat().st_size > 0
-            assert (results / "assess" / name / "overlay.png").stat().st_size > 0
+            assert (results / "assess" / name / "overlay.jpg").stat().st_size > 0
 
 
 def test_bad_slides_are_named_and_stop_nobody(tmp_path):

@@ -17,6 +17,7 @@ from lds_path.learning.augmentation import Augmentation
 from lds_path.learning.fit import Schedule
 from lds_path.network.segmenter import NetworkSpec
 from lds_path.stages.train import RECIPE
+from lds_path.verdict import Thresholds
 
 REPOSITORY = Path(__file__).parent.parent.parent
 CONFIG = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
@@ -57,6 +58,8 @@ def arguments_of(command: str) -> dict[str, object]:
         kinds = (NetworkSpec, Schedule, Augmentation)
         arguments |= {one.name: one.default for kind in kinds for one in fields(kind)}
         arguments |= asdict(RECIPE)
+    if "thresholds" in arguments:
+        arguments |= asdict(Thresholds())
     return arguments
 
 

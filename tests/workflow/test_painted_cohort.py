@@ -34,7 +34,7 @@ def test_the_last_lines_name_the_files_to_open(demo):
     for line in summary.splitlines():
         if line.strip().startswith("results/"):
             assert (folder / line.strip().split(": ")[0]).exists(), line
-    for name in ("overlay.png", ".labels.ome.tif", ".geojson.gz", "index.html"):
+    for name in ("overlay.jpg", ".labels.ome.tif", ".geojson.gz", "index.html"):
         assert name in summary
 
 

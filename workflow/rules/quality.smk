@@ -56,6 +56,7 @@ rule evaluate:
 
 rule report:
     input:
+        sheet=get_sheet(),
         export=collect("<results>/export/{slide}", slide=slides.index),
         assess=collect("<results>/assess/{slide}", slide=slides.index),
         evaluate=collect("<results>/evaluate/{slide}", slide=get_labelled()),
@@ -80,4 +81,5 @@ rule report:
         results=subpath(output[0], parent=True),
         slides=list(slides.index),
     shell:
-        "lds-path report {params.results} {output} {params.slides} 2> {log}"
+        "lds-path report {params.results} {output} {params.slides}"
+        " --sheet {input.sheet:q} 2> {log}"

@@ -24,15 +24,20 @@ function compare(first, second, down) {
   const order = Number.isNaN(difference) ? first.localeCompare(second, "en", { numeric: true }) : difference;
   return down ? -order : order;
 }
-const input = document.getElementById("filter");
-if (input) {
+const tools = document.querySelector(".tools");
+if (tools) {
   const rows = [...document.querySelectorAll("#cohort tbody tr")];
+  const text = document.getElementById("filter");
+  const choices = ["word", "batch"].map((name) => [name, document.getElementById(`filter-${name}`)]).filter(([, choice]) => choice);
   const show = () => {
-    const wanted = input.value.trim().toLowerCase();
-    for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+    const wanted = text.value.trim().toLowerCase();
+    for (const row of rows) {
+      const fits = choices.every(([name, choice]) => !choice.value || row.dataset[name] === choice.value);
+      row.hidden = !fits || !row.dataset.text.toLowerCase().includes(wanted);
+    }
     const count = rows.filter((row) => !row.hidden).length;
-    document.getElementById("shown").textContent = wanted ? `${count} of ${rows.length} slides` : "";
+    document.getElementById("shown").textContent = count < rows.length ? `${count} of ${rows.length} slides` : "";
   };
-  input.closest(".tools").hidden = false;
-  input.addEventListener("input", show);
+  tools.hidden = false;
+  for (const control of [text, ...choices.map(([, choice]) => choice)]) control.addEventListener("input", show);
 }

@@ -1,0 +1,203 @@
+"""The page of a cohort: what became of every slide, and how the slides compare."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from lds_path.cohort_table import mean_dice
+from lds_path.distributions import WIDTH, distribute
+from lds_path.formats.cohort import STAGES
+from lds_path.pages import SYMBOLS, class_rows, environment, label_of, word_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lds_path.cohort_table import Column
+    from lds_path.distributions import Distribution
+    from lds_path.formats.cohort import SlideRecord
+    from lds_path.pages import Files
+
+ATTENTION = ("quarantined", "not finished", "fail", "warn")
+"""Words about a slide that somebody must look at, the most urgent first."""
+COMPARED = (
+    "tissue_mm2", "blur", "out_of_focus_percent", "staining", "hematoxylin", "eosin",
+    "fold_percent", "pen_percent", "bubble_percent", "confidence", "uncertain_percent",
+    "seam_index", "border_gain",
+)  # fmt: skip
+"""Metrics whose distribution is drawn."""
+BATCH_METRICS = ("tissue_mm2", "blur", "staining", "hematoxylin", "eosin", "confidence")
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The drawing of one metric."""
+
+    label: str
+    unit: str
+    distribution: Distribution
+
+
+@dataclass(frozen=True)
+class StageUse:
+    """Time and memory that a stage took over the cohort."""
+
+    stage: str
+    slides: int
+    seconds: float
+    median_seconds: float
+    longest: SlideRecord
+    largest: SlideRecord
+
+
+@dataclass(frozen=True)
+class MppSource:
+    """Slides whose pixel size comes from the same place."""
+
+    source: str
+    finest: float
+    coarsest: float
+    slides: Sequence[str]
+
+
+@dataclass(frozen=True)
+class BatchRow:
+    """Medians of a batch."""
+
+    batch: str
+    slides: int
+    words: Mapping[str, int]
+    medians: Mapping[str, float | None]
+
+
+def render_index(
+    records: Sequence[SlideRecord], files: Mapping[str, Files], columns: Sequence[Column]
+) -> str:
+    """Return the page of the cohort.
+
+    Parameters
+    ----------
+    records
+        Slides in the order of the page.
+    files
+        Slide id -> its files.
+    columns
+        Of the table beside the page.
+    """
+    template = environment().get_template("index.html.j2")
+    return template.render(
+        records=records,
+        files=files,
+        counts=count_words(records),
+        attention=sorted(
+            (record for record in records if word_of(record) != "pass"),
+            key=lambda record: ATTENTION.index(word_of(record)),
+        ),
+        classes={row.name: row.color for record in records for row in class_rows(record)},
+        columns=columns,
+        scored=any(mean_dice(record) is not None for record in records),
+        models=sorted({_model(record) for record in records} - {""}),
+        batches=sorted({record.batch for record in records} - {""}),
+        batch_rows=batch_rows(records),
+        batch_metrics={name: label_of(name) for name in BATCH_METRICS},
+        strips=draw_strips(records),
+        constants=find_constants(records),
+        strip_width=WIDTH,
+        uses=stage_uses(records),
+        sources=mpp_sources(records),
+    )
+
+
+def count_words(records: Sequence[SlideRecord]) -> dict[str, int]:
+    """Return how many slides have each word, in the order of `SYMBOLS`, without zeros."""
+    found = Counter(word_of(record) for record in records)
+    return {word: found[word] for word in SYMBOLS if found[word]}
+
+
+def draw_strips(records: Sequence[SlideRecord]) -> list[Strip]:
+    """Return the distributions of the compared metrics in which slides differ."""
+    batches = {record.slide: record.batch for record in records}
+    strips = []
+    for name in COMPARED:
+        values = _values(records, name)
+        distribution = distribute(values, batches) if len(set(values.values())) > 1 else None
+        if distribution is not None:
+            metric = _metric(records, name)
+            strips.append(Strip(label_of(name), metric["unit"], distribution))
+    return strips
+
+
+def find_constants(records: Sequence[SlideRecord]) -> dict[str, tuple[float, str]]:
+    """Return label -> value and unit of the compared metrics that are alike on several slides."""
+    constants = {}
+    for name in COMPARED:
+        values = _values(records, name)
+        if len(values) > 1 and len(set(values.values())) == 1:
+            unit = _metric(records, name)["unit"]
+            constants[label_of(name)] = (next(iter(values.values())), unit)
+    return constants
+
+
+def batch_rows(records: Sequence[SlideRecord]) -> list[BatchRow]:
+    """Return a row for each batch; none where there are fewer than two."""
+    names = sorted({record.batch for record in records})
+    rows = []
+    for name in names if len(names) > 1 else []:
+        mine = [record for record in records if record.batch == name]
+        medians = {metric: _median(mine, metric) for metric in BATCH_METRICS}
+        rows.append(BatchRow(name or "no batch", len(mine), count_words(mine), medians))
+    return rows
+
+
+def stage_uses(records: Sequence[SlideRecord]) -> list[StageUse]:
+    """Return time and memory of each stage that finished on some slide."""
+    uses = []
+    for stage in STAGES:
+        ran = [record for record in records if record.stages[stage].status == "done"]
+        if not ran:
+            continue
+        seconds = [record.stages[stage].seconds for record in ran]
+        longest = max(ran, key=lambda record, stage=stage: record.stages[stage].seconds)  # type: ignore[misc]
+        largest = max(ran, key=lambda record, stage=stage: record.stages[stage].peak_memory_mib)  # type: ignore[misc]
+        uses.append(StageUse(stage, len(ran), sum(seconds), median(seconds), longest, largest))
+    return uses
+
+
+def mpp_sources(records: Sequence[SlideRecord]) -> list[MppSource]:
+    """Return where the pixel sizes come from, the most frequent source first."""
+    found: dict[str, dict[str, float]] = {}
+    for record in records:
+        tile = record.stages["tile"].results
+        if "mpp_source" in tile:
+            found.setdefault(str(tile["mpp_source"]), {})[record.slide] = tile["slide_mpp"]
+    sources = [
+        MppSource(source, min(slides.values()), max(slides.values()), list(slides))
+        for source, slides in found.items()
+    ]
+    return sorted(sources, key=lambda source: -len(source.slides))
+
+
+def _number(record: SlideRecord, name: str) -> float | None:
+    value: float | None = record.metrics.get(name, {}).get("value")
+    return value
+
+
+def _values(records: Sequence[SlideRecord], name: str) -> dict[str, float]:
+    """Return slide -> value, where it was measured."""
+    found = {record.slide: _number(record, name) for record in records}
+    return {slide: float(value) for slide, value in found.items() if value is not None}
+
+
+def _metric(records: Sequence[SlideRecord], name: str) -> Mapping[str, Any]:
+    return next(record.metrics[name] for record in records if name in record.metrics)
+
+
+def _median(records: Sequence[SlideRecord], name: str) -> float | None:
+    values = _values(records, name).values()
+    return float(median(values)) if values else None
+
+
+def _model(record: SlideRecord) -> str:
+    return str(record.stages["segment"].results.get("model", ""))

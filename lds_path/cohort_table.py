@@ -1,0 +1,119 @@
+"""The table of a cohort for programs: one row a slide, one column a metric, and its dictionary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lds_path.formats.cohort import STAGES
+from lds_path.metrics import AREA, CONFIDENCE, SHARE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lds_path.formats.cohort import SlideRecord
+
+CLASS_METRICS = (AREA, SHARE, CONFIDENCE)
+CHANNELS = ("red", "green", "blue")
+COLORS = ("glass", "hematoxylin_vector", "eosin_vector")
+"""Metrics with a number for each channel."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a column of the table means."""
+
+    column: str
+    unit: str
+    definition: str
+    source: str
+
+
+def class_names(record: SlideRecord) -> list[str]:
+    """Return the classes of a slide, in the order of their values."""
+    return [each["name"] for each in record.quality.get("classes", ())]
+
+
+def scores_of(record: SlideRecord, score: str) -> dict[str, float]:
+    """Return class -> `dice` or `iou`, where the slide was evaluated."""
+    found = record.stages["evaluate"].results.get(score, {})
+    return {name: found[name] for name in class_names(record) if found.get(name) is not None}
+
+
+def mean_dice(record: SlideRecord) -> float | None:
+    """Return the mean Dice over classes, where the slide was evaluated."""
+    scores = scores_of(record, "dice").values()
+    return sum(scores) / len(scores) if scores else None
+
+
+def table_row(record: SlideRecord) -> dict[str, Any]:
+    """Return a slide's row of the table; the columns of cells that it lacks stay empty."""
+    dice = mean_dice(record)
+    return {
+        "slide": record.slide,
+        "batch": record.batch,
+        "status": record.status,
+        "stopped_by": record.stopped_by,
+        "reason": record.reason,
+        "verdict": record.quality.get("verdict", ""),
+        "verdict_reasons": "; ".join(record.quality.get("reasons", ())),
+        "file": record.stages["tile"].results.get("file", ""),
+        **{
+            column: value
+            for name, metric in record.metrics.items()
+            for column, value in _cells(name, metric["value"]).items()
+        },
+        **({} if dice is None else {"dice": dice}),
+        **{
+            f"{score}.{name}": value
+            for score in ("dice", "iou")
+            for name, value in scores_of(record, score).items()
+        },
+        **{f"seconds.{stage}": record.stages[stage].seconds for stage in STAGES},
+        "seconds": round(record.seconds, 1),
+        "peak_memory_mib": record.peak_memory_mib,
+    }
+
+
+def describe_columns(records: Sequence[SlideRecord], columns: Sequence[str]) -> list[Column]:
+    """Return what each column of the table means, in its order."""
+    known = {
+        "slide": Column("slide", "", "Id of the slide in the sample sheet.", "sheet"),
+        "batch": Column("batch", "", "Batch of the slide in the sample sheet.", "sheet"),
+        "status": Column("status", "", "done, quarantined or not finished.", "manifests"),
+        "stopped_by": Column("stopped_by", "", "Stage that put the slide aside.", "manifests"),
+        "reason": Column("reason", "", "Why the slide is not done.", "manifests"),
+        "verdict": Column("verdict", "", "pass, warn or fail.", "assess"),
+        "verdict_reasons": Column("verdict_reasons", "", "Why it does not pass.", "assess"),
+        "file": Column("file", "", "Name of the slide's file.", "tile"),
+        "dice": Column("dice", "0 to 1", "Mean Dice over the classes.", "evaluate"),
+        "seconds": Column("seconds", "s", "Time of all stages together.", "manifests"),
+        "peak_memory_mib": Column(
+            "peak_memory_mib", "MiB", "Largest memory of any stage.", "manifests"
+        ),
+    }
+    for record in records:
+        for name, metric in record.metrics.items():
+            for column in _cells(name, metric["value"]):
+                known[column] = Column(
+                    column, metric["unit"], metric["definition"], metric["source"]
+                )
+    return [known.get(column) or _describe_part(column) for column in columns]
+
+
+def _describe_part(column: str) -> Column:
+    """Return what a column means that each class, or each stage, has."""
+    kind, _, name = column.partition(".")
+    if kind == "seconds":
+        return Column(column, "s", f"Time of the stage {name}, all shards together.", "manifests")
+    words = {"dice": "Dice", "iou": "Intersection over union"}[kind]
+    text = f"{words} of {name} against the reference labels."
+    return Column(column, "0 to 1", text, "evaluate")
+
+
+def _cells(name: str, value: object) -> Mapping[str, object]:
+    """Return the columns of a metric: three for a colour."""
+    if name in COLORS:
+        parts = value if isinstance(value, list) else [None] * len(CHANNELS)
+        return {f"{name}.{channel}": part for channel, part in zip(CHANNELS, parts, strict=True)}
+    return {name: value}

@@ -1,0 +1,66 @@
+"""Which stains a slide has and how strong they are, from optical density of tissue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_LEAST = 0.065
+"""Mean optical density of a stained pixel: 0.15 in natural logarithms (Macenko et al. 2009)."""
+_ENDS = (1.0, 99.0)
+"""Percentiles of the angles that are taken as the pure stains (Macenko et al. 2009)."""
+_STRONG = 99.0
+"""Percentile of a stain's amount that counts as its strength (Macenko et al. 2009)."""
+_MIN_PIXELS = 100
+
+
+@dataclass(frozen=True)
+class Stains:
+    """The two stains of a slide."""
+
+    hematoxylin_vector: tuple[float, float, float]
+    """Optical density of red, green and blue, of length 1: the stain that absorbs more red."""
+    eosin_vector: tuple[float, float, float]
+    hematoxylin: float
+    """Optical density along its vector where it is strong."""
+    eosin: float
+
+
+def find_stains(density: NDArray[np.float32]) -> Stains | None:
+    """Return the stains by the method of Macenko et al. 2009; None where little is stained.
+
+    Parameters
+    ----------
+    density
+        Optical density (logarithm to base 10) of pixels of tissue, (N, 3).
+    """
+    stained = density[density.mean(axis=1) > _LEAST]
+    if len(stained) < _MIN_PIXELS:
+        return None
+    plane = np.linalg.eigh(np.cov(stained.T.astype(np.float64)))[1][:, :0:-1]  # (3, 2)
+    plane *= np.where(plane.sum(axis=0) < 0, -1, 1)
+    x, y = (stained @ plane).T
+    angles = np.percentile(np.arctan2(y, x), _ENDS)
+    vectors = plane @ np.stack([np.cos(angles), np.sin(angles)])  # (3, 2)
+    vectors = np.abs(vectors / np.linalg.norm(vectors, axis=0))
+    vectors = vectors[:, np.argsort(-vectors[0])]  # hematoxylin absorbs more red
+    amounts = np.linalg.lstsq(vectors, stained.T, rcond=None)[0]  # (2, N)
+    strengths = np.percentile(amounts, _STRONG, axis=1)
+    hematoxylin, eosin = ((float(r), float(g), float(b)) for r, g, b in vectors.T.round(3))
+    return Stains(hematoxylin, eosin, float(strengths[0]), float(strengths[1]))
+
+
+def staining(density: NDArray[np.float32]) -> float | None:
+    """Return the median over pixels of the mean optical density; None without pixels.
+
+    Parameters
+    ----------
+    density
+        Of pixels of tissue, (N, 3).
+    """
+    return float(np.median(density.mean(axis=1))) if len(density) else None

@@ -1,0 +1,133 @@
+"""Whether the result of a slide can be used: the limits of its metrics and a verdict in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from lds_path.quality import number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from lds_path.quality import Metric
+
+Word = Literal["pass", "warn", "fail"]
+
+LOW = {
+    "tissue_mm2": "only {value} mm² of tissue was found (limit {limit} mm²)",
+    "analysed_percent": "only {value} % of the tissue was analysed (limit {limit} %)",
+    "hematoxylin": "the hematoxylin is pale: optical density {value} (limit {limit})",
+    "eosin": "the eosin is pale: optical density {value} (limit {limit})",
+}
+"""Metrics of which little is bad, and what is wrong then."""
+HIGH = {
+    "out_of_focus_percent": "{value} % of the tissue is out of focus (limit {limit} %)",
+    "fold_percent": "{value} % of the tissue is folded or too thick (limit {limit} %)",
+    "dark_percent": "{value} % of the tissue lies under dark spots (limit {limit} %)",
+    "pen_percent": "{value} % of the tissue is marked with a pen (limit {limit} %)",
+    "bubble_percent": "air bubbles or an edge of the cover slip spoil {value} % of the tissue"
+    " (limit {limit} %)",
+    "staining": "the slide is over-stained: optical density {value} (limit {limit})",
+    "uncertain_percent": "the model is unsure about {value} % of the tissue (limit {limit} %)",
+    "seam_index": "regions do not fit together: seam index {value} (limit {limit})",
+    "unreadable_tiles": "{value} tiles of the file are unreadable (limit {limit})",
+}
+"""Metrics of which much is bad, and what is wrong then."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where metrics begin to be doubtful (`warn`) and where they are bad (`fail`)."""
+
+    warn_tissue_mm2: float = 0.1
+    fail_tissue_mm2: float = 0.01
+    warn_analysed_percent: float = 95.0
+    fail_analysed_percent: float = 80.0
+    warn_out_of_focus_percent: float = 20.0
+    fail_out_of_focus_percent: float = 60.0
+    warn_fold_percent: float = 5.0
+    fail_fold_percent: float = 25.0
+    warn_dark_percent: float = 2.0
+    fail_dark_percent: float = 20.0
+    warn_pen_percent: float = 2.0
+    fail_pen_percent: float = 30.0
+    warn_bubble_percent: float = 2.0
+    fail_bubble_percent: float = 30.0
+    warn_hematoxylin: float = 0.25
+    fail_hematoxylin: float = 0.1
+    warn_eosin: float = 0.15
+    fail_eosin: float = 0.05
+    warn_staining: float = 0.55
+    fail_staining: float = 1.0
+    warn_uncertain_percent: float = 20.0
+    fail_uncertain_percent: float = 50.0
+    warn_seam_index: float = 1.0
+    fail_seam_index: float = 3.0
+    warn_unreadable_tiles: int = 0
+    fail_unreadable_tiles: int = 100
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Where a metric begins to be doubtful and where it is bad."""
+
+    metric: str
+    warn: float
+    fail: float
+    words: str
+    """What is wrong, in words, with `{value}` and `{limit}`."""
+    low_is_bad: bool = True
+
+    def broken(self, value: float) -> float | None:
+        """Return the limit that a value breaks, the worse one first, or None."""
+        for limit in (self.fail, self.warn):
+            if value < limit if self.low_is_bad else value > limit:
+                return limit
+        return None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a slide's result can be used, and why not."""
+
+    word: Word
+    reasons: tuple[str, ...]
+
+
+def limits_of(thresholds: Mapping[str, float]) -> list[Limit]:
+    """Return the limits of the verdict from `warn_<metric>` and `fail_<metric>`.
+
+    A metric without thresholds, as in the parameters of an older run, has no limit.
+    """
+    return [
+        Limit(
+            name,
+            warn=thresholds[f"warn_{name}"],
+            fail=thresholds[f"fail_{name}"],
+            words=words,
+            low_is_bad=name in LOW,
+        )
+        for name, words in (LOW | HIGH).items()
+        if f"warn_{name}" in thresholds
+    ]
+
+
+def judge(metrics: Mapping[str, Metric], limits: Iterable[Limit]) -> Verdict:
+    """Return the worst that any limit says; failures are named before warnings.
+
+    A metric that could not be measured is a warning of its own.
+    """
+    reasons: dict[Word, list[str]] = {"fail": [], "warn": []}
+    for limit in limits:
+        value = metrics[limit.metric].value
+        if not isinstance(value, int | float):
+            reasons["warn"].append(f"{limit.metric.replace('_', ' ')} could not be measured")
+            continue
+        broken = limit.broken(value)
+        if broken is None:
+            continue
+        word: Word = "fail" if broken == limit.fail else "warn"
+        reasons[word].append(limit.words.format(value=number(value), limit=number(broken)))
+    word = "fail" if reasons["fail"] else "warn" if reasons["warn"] else "pass"
+    return Verdict(word, (*reasons["fail"], *reasons["warn"]))
