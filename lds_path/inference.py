@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lds_path.formats.pyramid import Pyramid
     from lds_path.geometry import Region
-    from lds_path.network.segmenter import Segmenter
+    from lds_path.network.segmenter import Sampling, Segmenter
 
 _WINDOW = 16  # batches among which regions of one lattice size are brought together
 
@@ -39,8 +39,7 @@ class Sampled:
     regions: tuple[Region, ...]
     count: int
     """Regions from here on only fill up the batch."""
-    density: Tensor
-    grid: Tensor
+    sampling: Sampling
     needed: tuple[range, ...]
     """Of the levels around the region's pitch, those that each region reads."""
 
@@ -122,19 +121,20 @@ class Runner:
         wanted = levels_around(first.size, first.lattice)
         finest = Size(first.size.width >> wanted.start, first.size.height >> wanted.start)
         with mixed_precision(self.device):
-            density, grid = self.segmenter.sample(self._move(views), first.lattice)
-        needed = tuple(levels_needed(grid, finest, len(wanted)))
-        return Sampled(regions, count, density, grid, needed)
+            sampling = self.segmenter.sample(self._move(views), first.lattice)
+        needed = tuple(levels_needed(sampling.grid, finest, len(wanted)))
+        return Sampled(regions, count, sampling, needed)
 
     @torch.inference_mode()
     def _classify(self, sampled: Sampled, levels: list[Tensor]) -> list[Prediction]:
-        warped = warp([self._move(level) for level in levels], sampled.grid)
+        sampling = sampled.sampling
+        warped = warp([self._move(level) for level in levels], sampling.grid)
         warped = warped.to(memory_format=torch.channels_last)
         with mixed_precision(self.device):
-            logits = self.segmenter.classify(warped)
+            logits = self.segmenter.classify(warped, sampling.context)
         probability = encode_probability(torch.softmax(logits.float(), dim=1).cpu().numpy())
-        grid = encode_grid(sampled.grid.cpu().numpy())
-        density = sampled.density[:, 0].cpu().numpy().astype(np.float16)
+        grid = encode_grid(sampling.grid.cpu().numpy())
+        density = sampling.density[:, 0].cpu().numpy().astype(np.float16)
         return [
             Prediction(sampled.regions[item], probability[item], grid[item], density[item])
             for item in range(sampled.count)

@@ -104,6 +104,13 @@ network = together(
     choice("--density-network", ("context", "local"), "What decides where to sample."),
     number("--density-floor", 0.1, "Lowest density where the mean is 1."),
     number("--view-level", 4, "Pyramid level of the coarse view."),
+    click.option(
+        "--shared-features",
+        type=bool,
+        default=False,
+        show_default=True,
+        help="Segment with what the density network saw, too.",
+    ),
 )
 
 recipe = together(

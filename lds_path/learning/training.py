@@ -101,26 +101,26 @@ class Trainer:
         with mixed_precision(self.device):
             view = _recolour(batch.view, stain, gain)
             oracle = wanted if recipe.oracle else None
-            density, grid = self.segmenter.sample(view, self.lattice, oracle)
-            place, area = move_grid(grid, batch.motion), sample_area(grid)
+            found = self.segmenter.sample(view, self.lattice, oracle)
+            place, area = move_grid(found.grid, batch.motion), sample_area(found.grid)
             covered = area * area_factor(batch.motion)
             warped = _recolour(warp(batch.levels, place, covered), stain, gain)
-            logits = self.segmenter.classify(warped)
+            logits = self.segmenter.classify(warped, found.context)
         target, labelled = warp_labels(batch.fractions, place, covered)
         loss = self._segmentation_loss(logits, target, area**recipe.area_power * labelled)
         if recipe.point_weight > 0:
-            points = self._draw_points(random, len(grid))
+            points = self._draw_points(random, len(logits))
             weights = self._class_weights()
             at_points = point_loss(
                 logits,
-                grid,
+                found.grid,
                 batch.fractions[0],
                 points,
                 motion=batch.motion,
                 class_weights=weights,
             )
             loss = loss + recipe.point_weight * at_points
-        return loss, edge_loss(density, wanted, kind=recipe.edge_loss)
+        return loss, edge_loss(found.density, wanted, kind=recipe.edge_loss)
 
     def _segmentation_loss(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         recipe = self.recipe
@@ -194,8 +194,9 @@ def tune_dice(
         batch = cache.read(index).to(device)
         oracle = _wanted_density(batch, recipe) if recipe and recipe.oracle else None
         with mixed_precision(device):
-            _, grid = segmenter.sample(batch.view, lattice, oracle)
-            logits = segmenter.classify(warp(batch.levels, grid))
+            found = segmenter.sample(batch.view, lattice, oracle)
+            grid = found.grid
+            logits = segmenter.classify(warp(batch.levels, grid), found.context)
         target, labelled = warp_labels(batch.fractions, grid)
         weight = sample_area(grid) * labelled
         chosen = torch.nn.functional.one_hot(logits.argmax(dim=1), count).movedim(-1, 1)

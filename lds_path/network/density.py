@@ -43,8 +43,13 @@ class DensityNetwork(nn.Module):
         self.head = nn.Conv2d(channels[0], 1, 1, bias=False)
         nn.init.zeros_(self.head.weight)
 
-    def forward(self, view: Tensor) -> Tensor:
-        """Return the density map of a coarse view.
+    @property
+    def feature_count(self) -> int:
+        """Channels of the features."""
+        return self.head.in_channels
+
+    def forward(self, view: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the density map of a coarse view, and what it was made from.
 
         Parameters
         ----------
@@ -55,6 +60,8 @@ class DensityNetwork(nn.Module):
         -------
         Tensor
             Density, (B, 1, H / 2, W / 2), float32, mean 1 in each map, not below the floor.
+        Tensor
+            Features, (B, `feature_count`, H / 2, W / 2).
         """
         features = []
         for layer in self.encoder:
@@ -65,7 +72,7 @@ class DensityNetwork(nn.Module):
         for layer in self.decoder:
             fine = features.pop()
             deep = layer(torch.cat((F.interpolate(deep, fine.shape[2:]), fine), dim=1))
-        return to_density(self.head(deep), floor=self.floor)
+        return to_density(self.head(deep), floor=self.floor), deep
 
 
 class LocalDensityNetwork(nn.Module):
@@ -95,10 +102,17 @@ class LocalDensityNetwork(nn.Module):
             elif isinstance(module, nn.BatchNorm2d):
                 nn.init.constant_(module.bias, 1e-4)
 
-    def forward(self, view: Tensor) -> Tensor:
-        """Return the density map of a coarse view, as `DensityNetwork` does."""
+    @property
+    def feature_count(self) -> int:
+        """Channels of the features."""
+        return self.head.in_channels
+
+    def forward(self, view: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the density map of a coarse view and its features, as `DensityNetwork` does."""
+        features = self.layers(view)
         # Interpolation to half the size is the mean of 2 x 2.
-        return to_density(F.avg_pool2d(self.head(self.layers(view)), 2), floor=self.floor)
+        density = to_density(F.avg_pool2d(self.head(features), 2), floor=self.floor)
+        return density, F.avg_pool2d(features, 2)
 
 
 def to_density(logits: Tensor, *, floor: float) -> Tensor:

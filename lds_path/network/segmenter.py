@@ -14,7 +14,7 @@ from torch import nn
 
 from lds_path.errors import UsageError
 from lds_path.network.density import DensityNetwork, LocalDensityNetwork
-from lds_path.network.grid import SAMPLERS, sampling_grid
+from lds_path.network.grid import SAMPLERS, sample_area, sampling_grid
 from lds_path.network.warp import warp
 
 if TYPE_CHECKING:
@@ -60,6 +60,9 @@ class NetworkSpec:
     """Lowest density where the mean is 1."""
     view_level: int = 4
     """Pyramid level of the coarse view that the density network sees."""
+    shared_features: bool = False
+    """Whether the segmentation network sees, besides the colours of each sample, what the density
+    network made of its surroundings, and how far apart the samples are there."""
     mean: tuple[float, ...] = (0.8, 0.7, 0.8)
     """Mean of red, green and blue in [0, 1] over the training regions."""
     std: tuple[float, ...] = (0.15, 0.2, 0.15)
@@ -95,6 +98,19 @@ class NetworkSpec:
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """Where a batch of regions is sampled."""
+
+    density: Tensor
+    """Density map, (B, 1, hd, wd), float32, mean 1."""
+    grid: Tensor
+    """Sample positions (x, y) in [-1, 1], (B, h, w, 2), float32."""
+    context: Tensor
+    """What is known of each sample besides its colours, (B, K, h, w); K is 0 without
+    `shared_features`."""
+
+
+@dataclass(frozen=True)
 class Segmentation:
     """What the network makes of a batch of regions."""
 
@@ -121,15 +137,14 @@ class Segmenter(nn.Module):
         super().__init__()
         self.spec = spec
         self.density = build_density_network(spec)
-        self.network = build_network(spec)
+        shared = self.density.feature_count + 1 if spec.shared_features else 0
+        self.network = build_network(spec, inputs=3 + shared)
         for name, values in (("mean", spec.mean), ("std", spec.std)):
             colour = torch.tensor(values, dtype=torch.float32).view(1, 3, 1, 1)
             self.register_buffer(name, colour, persistent=False)
 
-    def sample(
-        self, view: Tensor, lattice: Size, density: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Return the density map and the sampling grid of regions.
+    def sample(self, view: Tensor, lattice: Size, density: Tensor | None = None) -> Sampling:
+        """Return where to sample regions.
 
         Parameters
         ----------
@@ -140,16 +155,9 @@ class Segmenter(nn.Module):
         density
             A density to sample by instead of the network's, such as the `target_density` of the
             reference labels (Marin 2019's edge-based sampling, the oracle of studies).
-
-        Returns
-        -------
-        Tensor
-            Density, (B, 1, hd, wd), float32, mean 1.
-        Tensor
-            Sample positions (x, y) in [-1, 1], (B, h, w, 2), float32.
         """
-        if density is None:
-            density = self.density(self._normalise(view))
+        found, features = self.density(self._normalise(view))
+        density = found if density is None else density
         spec = self.spec
         grid = sampling_grid(
             density,
@@ -159,11 +167,23 @@ class Segmenter(nn.Module):
             smoothing=spec.smoothing,
             max_zoom=spec.max_zoom,
         )
-        return density, grid
+        context = read_context(features, grid) if spec.shared_features else features[:, :0]
+        return Sampling(density, grid, context)
 
-    def classify(self, warped: Tensor) -> Tensor:
-        """Return the scores of the classes, (B, C, h, w), of warped regions (B, 3, h, w)."""
-        logits: Tensor = self.network(self._normalise(warped))
+    def classify(self, warped: Tensor, context: Tensor) -> Tensor:
+        """Return the scores of the classes, (B, C, h, w).
+
+        Parameters
+        ----------
+        warped
+            Regions at the grid's positions, (B, 3, h, w), RGB in 0..255.
+        context
+            Of the same samples, as `sample` gives it.
+        """
+        samples = self._normalise(warped)
+        if self.spec.shared_features:
+            samples = torch.cat((samples, context.to(samples)), dim=1)
+        logits: Tensor = self.network(samples)
         return logits
 
     def forward(
@@ -186,11 +206,27 @@ class Segmenter(nn.Module):
         density
             As for `sample`.
         """
-        density, grid = self.sample(view, lattice, density)
-        return Segmentation(self.classify(warp(levels, grid)), density, grid)
+        found = self.sample(view, lattice, density)
+        logits = self.classify(warp(levels, found.grid), found.context)
+        return Segmentation(logits, found.density, found.grid)
 
     def _normalise(self, image: Tensor) -> Tensor:
         return (image.float() / 255 - self.mean) / self.std
+
+
+def read_context(features: Tensor, grid: Tensor) -> Tensor:
+    """Return features at the samples, and half the log2 of each sample's area, (B, K + 1, h, w).
+
+    Parameters
+    ----------
+    features
+        Of the coarse view, (B, K, hd, wd).
+    grid
+        Sample positions, (B, h, w, 2).
+    """
+    with torch.autocast(device_type=grid.device.type, enabled=False):
+        pitch = 0.5 * torch.log2(sample_area(grid))
+        return torch.cat((warp([features.to(grid.dtype)], grid), pitch), dim=1)
 
 
 def levels_around(size: Size, lattice: Size) -> range:
@@ -232,15 +268,15 @@ def check_sizes(regions: Sequence[Region], spec: NetworkSpec) -> None:
                 )
 
 
-def build_density_network(spec: NetworkSpec) -> nn.Module:
+def build_density_network(spec: NetworkSpec) -> DensityNetwork | LocalDensityNetwork:
     """Return the density network of a spec, with fresh weights."""
     if spec.density_network == "local":
         return LocalDensityNetwork(floor=spec.density_floor)
     return DensityNetwork(channels=spec.density_channels, floor=spec.density_floor)
 
 
-def build_network(spec: NetworkSpec) -> nn.Module:
-    """Return the MONAI network of a spec, with fresh weights.
+def build_network(spec: NetworkSpec, *, inputs: int = 3) -> nn.Module:
+    """Return the MONAI network of a spec, with fresh weights, for so many input channels.
 
     Raises
     ------
@@ -248,7 +284,7 @@ def build_network(spec: NetworkSpec) -> nn.Module:
         If the channels are not what the architecture takes.
     """
     common: dict[str, Any] = {
-        "spatial_dims": 2, "in_channels": 3, "out_channels": spec.class_count
+        "spatial_dims": 2, "in_channels": inputs, "out_channels": spec.class_count
     }  # fmt: skip
     channels = spec.channels
     expected = 5 if spec.architecture == "FlexibleUNet" else max(len(channels), 2)
@@ -267,7 +303,7 @@ def build_network(spec: NetworkSpec) -> nn.Module:
             network = SegResNet(**common, init_filters=channels[0], norm="BATCH", **blocks)
         case _:
             network = FlexibleUNet(
-                in_channels=3,
+                in_channels=inputs,
                 out_channels=spec.class_count,
                 backbone=spec.backbone,
                 decoder_channels=channels,

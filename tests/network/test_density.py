@@ -16,7 +16,7 @@ def make_view(seed=0, side=32):
 
 
 def test_a_fresh_network_gives_constant_density():
-    density = make_network()(make_view())
+    density, _ = make_network()(make_view())
     torch.testing.assert_close(density, torch.ones(2, 1, 16, 16))
 
 
@@ -38,20 +38,21 @@ def test_every_cell_sees_the_whole_view(corner):
     def step(density):  # a difference of logarithms, in which the softmax cancels
         return (density - network.floor).log().diff(dim=-1)
 
-    changed = (step(network(view)) - step(network(other))).abs()
+    changed = (step(network(view)[0]) - step(network(other)[0])).abs()
     assert (changed > 0).float().mean() > 0.95  # a dead unit here and there
 
 
 def test_gradients_reach_the_network_from_constant_density():
     network = make_network().train()
-    (network(make_view()) * torch.randn(2, 1, 16, 16)).sum().backward()
+    (network(make_view())[0] * torch.randn(2, 1, 16, 16)).sum().backward()
     assert network.head.weight.grad.abs().max() > 0
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 32, 64), (1, 3, 8, 8), (1, 3, 22, 34)])
 def test_the_density_is_half_as_large_as_the_view(shape):
-    density = make_network()(torch.zeros(shape))
+    density, features = make_network()(torch.zeros(shape))
     assert density.shape == (1, 1, shape[2] // 2, shape[3] // 2)
+    assert features.shape == (1, make_network().feature_count, *density.shape[2:])
 
 
 def test_the_local_network_is_that_of_the_paper():
@@ -59,7 +60,9 @@ def test_the_local_network_is_that_of_the_paper():
     # Jin 2022: 3 -> 192 -> 192 -> 24 -> 1, biases in the norms and the head.
     weights = 9 * (3 * 192 + 192 * 192 + 192 * 24) + 24
     assert sum(one.numel() for one in network.parameters()) == weights + 2 * (192 + 192 + 24) + 1
-    assert network(make_view(side=16)).shape == (2, 1, 8, 8)
+    density, features = network(make_view(side=16))
+    assert density.shape == (2, 1, 8, 8)
+    assert features.shape == (2, network.feature_count, 8, 8)
 
 
 def test_the_local_network_sees_seven_pixels():
@@ -73,6 +76,6 @@ def test_the_local_network_sees_seven_pixels():
         cells = density - network.floor
         return (cells / cells[..., :1, :1]).log()
 
-    changed = (step(network(view)) - step(network(other))).abs() > 1e-12
+    changed = (step(network(view)[0]) - step(network(other)[0])).abs() > 1e-12
     rows, columns = changed[0, 0].nonzero().unbind(1)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (6, 9, 6, 9)

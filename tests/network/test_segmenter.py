@@ -5,12 +5,14 @@ import torch
 
 from lds_path.errors import UsageError
 from lds_path.geometry import Region, Size
+from lds_path.network.grid import uniform_grid
 from lds_path.network.losses import segmentation_loss
 from lds_path.network.segmenter import (
     NetworkSpec,
     Segmenter,
     check_sizes,
     levels_around,
+    read_context,
 )
 from lds_path.network.warp import halve
 
@@ -58,9 +60,9 @@ def test_gradients_of_the_labels_reach_the_density_network():
 
 def test_the_uniform_sampler_ignores_the_density():
     segmenter = make_segmenter(sampler="uniform")
-    _, grid = segmenter.sample(make_levels()[2], LATTICE)
+    grid = segmenter.sample(make_levels()[2], LATTICE).grid
     assert torch.equal(grid[0], grid[1])
-    _, bent = make_segmenter().sample(make_levels()[2], LATTICE)
+    bent = make_segmenter().sample(make_levels()[2], LATTICE).grid
     assert not torch.equal(bent[0], bent[1])
 
 
@@ -68,10 +70,10 @@ def test_the_uniform_sampler_ignores_the_density():
 def test_the_spec_bounds_the_zoom(sampler):
     segmenter = make_segmenter(sampler=sampler)
     torch.nn.init.normal_(segmenter.density.head.weight, std=20)
-    _, free = segmenter.sample(make_levels()[2], LATTICE)
+    free = segmenter.sample(make_levels()[2], LATTICE).grid
     bound = make_segmenter(sampler=sampler, max_zoom=1.25)
     bound.load_state_dict(segmenter.state_dict())
-    _, grid = bound.sample(make_levels()[2], LATTICE)
+    grid = bound.sample(make_levels()[2], LATTICE).grid
     assert (free[..., 0].diff(dim=2) * 8).min() < 0.7
     assert (grid[..., 0].diff(dim=2) * 8).min() > 0.799
 
@@ -97,6 +99,31 @@ def test_the_papers_density_network_takes_the_same_place():
     assert segmenter.density.layers[0].weight.grad.abs().max() > 0
 
 
+@pytest.mark.parametrize("density_network", ["context", "local"])
+def test_shared_features_reach_the_segmentation_network(density_network):
+    segmenter = make_segmenter(density_network=density_network, shared_features=True)
+    levels = make_levels()
+    found = segmenter.sample(levels[2], LATTICE)
+    count = segmenter.density.feature_count + 1
+    assert found.context.shape == (2, count, LATTICE.height, LATTICE.width)
+    black = [torch.zeros_like(level) for level in levels]
+    logits = segmenter(levels[2], black, LATTICE).logits
+    assert logits[0].std() > 1e-4
+    logits.square().sum().backward()
+    assert next(segmenter.density.parameters()).grad.abs().max() > 0
+
+
+def test_without_shared_features_samples_have_no_context():
+    assert make_segmenter().sample(make_levels()[2], LATTICE).context.shape[1] == 0
+
+
+def test_the_context_tells_how_far_apart_the_samples_are():
+    grid = uniform_grid(Size(8, 4), torch.zeros(()))
+    context = read_context(torch.full((1, 3, 5, 5), 2.0), grid)
+    torch.testing.assert_close(context[:, :3], torch.full((1, 3, 4, 8), 2.0))
+    torch.testing.assert_close(context[:, 3], torch.zeros(1, 4, 8))
+
+
 def test_a_batch_equals_its_members_one_by_one():
     segmenter = make_segmenter().eval()
     levels = make_levels()
@@ -110,8 +137,8 @@ def test_a_batch_equals_its_members_one_by_one():
 def test_the_grid_stays_float32_under_mixed_precision():
     segmenter = make_segmenter()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        density, grid = segmenter.sample(make_levels()[2], LATTICE)
-    assert (density.dtype, grid.dtype) == (torch.float32, torch.float32)
+        found = segmenter.sample(make_levels()[2], LATTICE)
+    assert (found.density.dtype, found.grid.dtype) == (torch.float32, torch.float32)
 
 
 @pytest.mark.parametrize(
