@@ -40,7 +40,7 @@ class Recipe:
     cross_entropy_weight: float = 1.0
     class_weights: tuple[float, ...] = ()
     """Relative weight of each class in both, in the order of their values; all alike if empty."""
-    area_power: float = 1.0
+    area_power: float = 0.5
     """A sample counts by the area that it stands for (det J of the grid) to this power. 1 makes
     the loss that of the full-size region, 0 counts all samples alike."""
     point_weight: float = 0.0
@@ -50,7 +50,7 @@ class Recipe:
     edge_loss: str = "kl"
     """How the density is compared with its target: `kl` as distributions, by Kullback-Leibler
     divergence; `mse` by the squared difference after both are stretched to 0..1."""
-    edge_decay: float = 0.9
+    edge_decay: float = 0.0
     """The weight of the edge loss falls as (1 - progress)^edge_decay; 0 keeps it."""
     edge_blur: float = 1.0
     """Standard deviation of the blur of the target, in cells of the density map."""

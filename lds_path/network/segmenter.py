@@ -43,7 +43,7 @@ class NetworkSpec:
     """UNet only: convolutions in the residual unit of each level."""
     backbone: str = "efficientnet-b0"
     """FlexibleUNet only: its encoder, from fresh weights."""
-    sampler: str = "kernel"
+    sampler: str = "knothe-rosenblatt"
     kernel_width: float = 0.1
     """`kernel` alone: standard deviation of the sampler's kernel, share of the region's side."""
     smoothing: float = 0.03

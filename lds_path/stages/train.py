@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from lds_path.classes import LabelClass
     from lds_path.learning.training_set import LabelledSlide
 
-RECIPE = Recipe(steps=1500, learning_rate=2e-3, density_learning_rate=5e-4, edge_weight=0.3, seed=1)
+RECIPE = Recipe(steps=1500, learning_rate=2e-3, density_learning_rate=2e-3, edge_weight=1.0, seed=1)
 """What is not asked for otherwise."""
 
 
