@@ -16,6 +16,8 @@ from skimage.filters import threshold_otsu
 from skimage.morphology import remove_small_holes, remove_small_objects
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 WHITE = (244.0, 244.0, 244.0)
@@ -90,7 +92,7 @@ def is_dark_field(view: NDArray[np.uint8]) -> bool:
     view
         RGB view, (H, W, 3).
     """
-    brightness = view.mean(axis=2)
+    brightness = view.mean(axis=2, dtype=np.float32)
     return bool((brightness < 60).mean() > 0.5 and (brightness > 120).mean() < 0.1)
 
 
@@ -123,7 +125,7 @@ def glass_color(
     if glass.sum() < 0.0005 * glass.size or not glass.any():
         return np.array(WHITE, np.float32)
     candidates = view[glass]
-    brightness = candidates.mean(axis=1)
+    brightness = candidates.mean(axis=1, dtype=np.float32)
     brightest = np.abs(brightness - np.percentile(brightness, 90)) <= 6
     colour: NDArray[np.float32] = np.median(candidates[brightest], axis=0).astype(np.float32)
     return colour
@@ -202,17 +204,21 @@ def _threshold(staining: NDArray[np.float32]) -> float:
 
 def _ink_hues(
     density: NDArray[np.float32],
-) -> list[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
-    """Return how green, blue and red each pixel is, and where that is ink, (H, W) each.
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
+    """Yield how green, blue and red each pixel is, and where that is ink, (H, W) each.
 
-    Haematoxylin, eosin, PAS and DAB have none of these hues.
+    Haematoxylin, eosin, PAS and DAB have none of these hues. One at a time: a large slide's view
+    has tens of megapixels.
     """
     red, green, blue = density[..., 0], density[..., 1], density[..., 2]
     is_green = np.minimum(red, blue) - green
+    yield is_green, is_green > _INK
+    del is_green
     is_blue = np.where(blue < green, red - green, 0.0)
+    yield is_blue, (is_blue > _INK) & (red > 0.5)  # aniline blue is paler
+    del is_blue
     is_red = np.where(blue > 0.9 * green, green - 4.0 * red, 0.0)  # eosin lets more blue through
-    ink_blue = (is_blue > _INK) & (red > 0.5)  # aniline blue is paler
-    return [(is_green, is_green > _INK), (is_blue, ink_blue), (is_red, is_red > _INK)]
+    yield is_red, is_red > _INK
 
 
 def _local_range(band: NDArray[np.uint8]) -> NDArray[np.uint8]:

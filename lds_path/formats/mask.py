@@ -27,7 +27,7 @@ class Mask:
     """
 
     def __init__(self, pixels: NDArray[np.bool_], downsample: float) -> None:
-        self._pixels = pixels.astype(np.float32)
+        self._pixels = pixels.astype(np.bool_)
         self._downsample = downsample
 
     def read(self, left: float, top: float, size: Size, *, scale: float = 1.0) -> NDArray[np.bool_]:
@@ -49,7 +49,8 @@ class Mask:
             return np.ones((size.height, size.width), np.bool_)
         if not rows[:, x0[0] : x1[-1] + 1].any():
             return np.zeros((size.height, size.width), np.bool_)
-        columns = rows[:, x0] * (1 - x_share) + rows[:, x1] * x_share  # (mask rows, W)
+        columns = np.where(rows[:, x0], 1 - x_share, np.float32(0))  # (mask rows, W)
+        columns += np.where(rows[:, x1], x_share, np.float32(0))
         inside: NDArray[np.bool_] = _between_rows(columns, y0 - y0[0], y1 - y0[0], y_share)
         return inside
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
-import statistics
 import subprocess
 import time
 from pathlib import Path
@@ -17,14 +15,19 @@ from pathlib import Path
 import click
 from derived_slide import SOURCE, write_derived_slide
 from page import write_section
-from references import copy_with_libvips, segment_at_full_resolution, unwarp_with_scipy
+from references import (
+    copy_with_libvips,
+    find_tissue_sample,
+    segment_at_full_resolution,
+    unwarp_with_scipy,
+)
+from speed_tables import STAGES, Medians, describe, draw_plot
 
 from lds_path.formats.manifest import read_manifest
 from lds_path.formats.regions import REGIONS_NAME, read_regions
 
 REPOSITORY = Path(__file__).parent.parent.parent
 PAGE = REPOSITORY / "docs/benchmarks.md"
-STAGES = ("tile", "detect", "segment", "stitch", "export", "assess", "report")
 SIDES = {"0.25": 16384, "1": 32768, "4": 65536}
 """Gigapixels -> side in pixels."""
 
@@ -74,7 +77,6 @@ def measure(slide: Path, folder: Path, cores: int) -> dict:
     results = folder / "results"
     stages = {stage: _read_stage(folder, stage) for stage in STAGES}
     regions = read_regions(results / "detect/derived" / REGIONS_NAME)
-    middle = regions[len(regions) // 2]
     scipy_seconds, unwarp_seconds, difference = unwarp_with_scipy(
         results / "segment/derived/1-of-1/predictions.npz"
     )
@@ -85,7 +87,9 @@ def measure(slide: Path, folder: Path, cores: int) -> dict:
         "regions": len(regions),
         "tissue_mm2": read_manifest(results / "detect/derived").results["tissue_mm2"],
         "full_resolution_mpx_per_second": segment_at_full_resolution(
-            results / "tile/derived", middle.left, middle.top, cores
+            results / "tile/derived",
+            *find_tissue_sample(regions, results / "tile/derived"),
+            cores,
         ),
         "griddata": scipy_seconds,
         "unwarp": unwarp_seconds,
@@ -111,70 +115,13 @@ def _read_stage(folder: Path, stage: str) -> dict:
 
 def write_page(folder: Path, cores: int) -> None:
     """Write the medians of all measured runs."""
-    lines = [
-        "Written by `make benchmark`. The slides are derived: tissue of `CMU-1-Small-Region.svs`,",
-        "mirrored and repeated in tissue-shaped areas on glass, 45 % tissue, tiled JPEG pyramid,",
-        "0.499 um per pixel. `libvips` is the time it takes to write the same slide again as a tiled",
-        "JPEG pyramid, in the same run. Memory is the peak that the operating system counted for the",
-        f"stage's process. {cores} cores, {platform.machine()}, Python {platform.python_version()}.",
-        "",
-    ]
-    for size, side in SIDES.items():
-        runs = [json.loads(path.read_text()) for path in sorted(folder.glob(f"run-{size}-*.json"))]
-        if runs:
-            lines += _size_section(size, side, runs)
-    write_section(PAGE, "speed", "\n".join(lines))
-
-
-def _size_section(size: str, side: int, runs: list[dict]) -> list[str]:
-    def median(*keys: str) -> float:
-        values = []
-        for run in runs:
-            value = run
-            for key in keys:
-                value = value[key]
-            values.append(value)
-        return statistics.median(values)
-
-    libvips, workflow = median("libvips"), median("workflow")
-    tissue_mpx = median("tissue_mm2") / 0.499**2
-    full = tissue_mpx / median("full_resolution_mpx_per_second")
-    lines = [
-        f"### {size} gigapixel ({side} x {side}), median of {len(runs)} run(s)",
-        "",
-        "| | seconds | x libvips | megapixels/s | peak MiB | read MiB | written MiB |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-        f"| libvips copy | {libvips:.1f} | 1 | {side**2 / 1e6 / libvips:.0f} | | | |",
-        (
-            f"| **whole workflow** | {workflow:.1f} | {workflow / libvips:.1f} |"
-            f" {side**2 / 1e6 / workflow:.0f} | | | |"
-        ),
-    ]
-    for stage in STAGES:
-        seconds = median("stages", stage, "seconds")
-        lines.append(
-            f"| {stage} | {seconds:.1f} | {seconds / libvips:.1f} |"
-            f" {side**2 / 1e6 / max(seconds, 0.1):.0f} |"
-            f" {median('stages', stage, 'memory_mib'):.0f} |"
-            f" {median('stages', stage, 'read_mib'):.0f} |"
-            f" {median('stages', stage, 'written_mib'):.0f} |"
-        )
-    return [
-        *lines,
-        "",
-        f"- Regions: {median('regions'):.0f}; tissue: {tissue_mpx:.0f} megapixels.",
-        (
-            f"- The same network slid over the same tissue at full resolution (MONAI's"
-            f" `SlidingWindowInferer`, timed on one megapixel and scaled): {full:.0f} s,"
-            f" {full / workflow:.0f} x the whole workflow."
-        ),
-        (
-            f"- Inverse of one region: scipy's linear `griddata` {median('griddata'):.2f} s, `unwarp`"
-            f" {median('unwarp'):.3f} s, {median('griddata') / median('unwarp'):.0f} x; median"
-            f" difference {median('unwarp_difference'):.1e}."
-        ),
-        "",
-    ]
+    found = {
+        size: [json.loads(path.read_text()) for path in sorted(folder.glob(f"run-{size}-*.json"))]
+        for size in SIDES
+    }
+    measured = {size: Medians(SIDES[size], runs) for size, runs in found.items() if runs}
+    draw_plot(PAGE.with_suffix(".svg"), measured)
+    write_section(PAGE, "speed", describe(measured, cores))
 
 
 if __name__ == "__main__":

@@ -201,9 +201,9 @@ def test_an_object_below_a_pixel_of_the_confidence_has_one_too(tmp_path):
     assert feature["properties"]["measurements"]["Mean confidence"] == 0.8
 
 
-def test_the_same_labels_give_the_same_bytes(stitch, tmp_path):
-    for name in ("a", "b"):
-        export(stitch, tmp_path / name)
+def test_the_same_labels_give_the_same_bytes_with_one_and_two_threads(stitch, tmp_path):
+    for threads, name in enumerate(("a", "b"), start=1):
+        export(stitch, tmp_path / name, threads=threads)
     for name in ("s1.geojson.gz", "classes.json", "show_overlay.groovy"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 

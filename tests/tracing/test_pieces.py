@@ -10,7 +10,7 @@ from scipy import ndimage
 from shapely.geometry import Polygon
 
 from lds_path.geometry import Size
-from lds_path.tracing.pieces import trace_labels
+from lds_path.tracing.pieces import strip_height, trace_labels
 from lds_path.tracing.polygons import place_on_grid, rasterise
 
 speckled = st.tuples(st.integers(1, 14), st.integers(1, 14)).flatmap(
@@ -173,3 +173,18 @@ def test_a_wall_one_pixel_thin_stays_open_to_neither_side():
     pieces = {piece.value: piece for piece in trace(labels, tolerance=20)}
     assert [len(pieces[value].rings) for value in (1, 2, 3)] == [2, 2, 1]
     assert shapely.coverage_is_valid([polygon_of(piece) for piece in pieces.values()])
+
+
+@settings(deadline=None)
+@given(labels=label_images, height=st.integers(1, 20))
+def test_threads_do_not_change_the_pieces_or_their_order(labels, height):
+    one, three = (trace(labels, height=height, tolerance=1.5, threads=n) for n in (1, 3))
+    assert [(a.value, a.area) for a in one] == [(b.value, b.area) for b in three]
+    for a, b in zip(one, three, strict=True):
+        assert all(np.array_equal(*pair) for pair in zip(a.rings, b.rings, strict=True))
+
+
+def test_a_strip_of_a_wide_image_has_fewer_rows():
+    assert strip_height(1000) == 512
+    assert strip_height(2**16) == 128
+    assert strip_height(2**30) == 32
