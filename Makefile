@@ -5,7 +5,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: demo test check benchmark clean
+.PHONY: demo test check benchmark study clean
 
 demo: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES)
@@ -20,6 +20,10 @@ check: .venv/installed-test
 benchmark: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check pyvips==3.2.0 pyvips-binary==8.18.7
 	PATH="$(CURDIR)/$(BIN):$$PATH" python tests/benchmark/benchmark.py --folder build/benchmark
+
+# Needs the real images (LDS_PATH_DATA). Hours on two cores; goes on where it was.
+study: .venv/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --snakefile tests/study/Snakefile --directory build/study --cores $(CORES)
 
 clean:
 	rm -rf .venv .snakemake results logs benchmarks

@@ -92,7 +92,7 @@ thresholds = together(
 
 network = together(
     choice("--architecture", ("UNet", "SegResNet", "FlexibleUNet"), "Network of MONAI."),
-    several("--channels", int, (16, 32, 64, 96, 128), "Of a level, finest first; repeat it."),
+    several("--channels", int, (48, 64, 96, 128, 160), "Of a level, finest first; repeat it."),
     choice(
         "--sampler",
         ("knothe-rosenblatt", "kernel", "separable", "uniform"),
@@ -107,7 +107,7 @@ network = together(
     click.option(
         "--shared-features",
         type=bool,
-        default=False,
+        default=True,
         show_default=True,
         help="Segment with what the density network saw, too.",
     ),

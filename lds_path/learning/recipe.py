@@ -100,6 +100,7 @@ JIN2022 = Preset(
         "max_zoom": None,
         "density_network": "local",
         "density_floor": 1e-3,
+        "shared_features": False,
     },
     recipe={
         "learning_rate": 1e-4,

@@ -36,7 +36,7 @@ class NetworkSpec:
     """Classes told apart; channel c of the output is class value c + 1."""
     architecture: str = "UNet"
     """MONAI network: UNet, SegResNet or FlexibleUNet."""
-    channels: tuple[int, ...] = (16, 32, 64, 96, 128)
+    channels: tuple[int, ...] = (48, 64, 96, 128, 160)
     """UNet: channels of each level. SegResNet: its first is `init_filters`, its length the number
     of levels. FlexibleUNet: channels of the five levels of the decoder."""
     residual_units: int = 2

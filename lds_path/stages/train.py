@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 RECIPE = Recipe(steps=1500, learning_rate=2e-3, density_learning_rate=2e-3, edge_weight=1.0, seed=1)
 """What is not asked for otherwise."""
+NETWORK = {"shared_features": True}
+"""The same where a field of `NetworkSpec` has the default that older models behave by."""
 
 
 def train(
@@ -185,7 +187,7 @@ def choose_settings(class_count: int, preset: str | None, given: Mapping[str, An
         recipe |= PRESETS[preset].recipe
         augmentation |= PRESETS[preset].augmentation
     return Settings(
-        network=NetworkSpec(class_count, **network),
+        network=NetworkSpec(class_count, **NETWORK | network),
         recipe=replace(RECIPE, **recipe),
         schedule=Schedule(**schedule, augmentation=Augmentation(**augmentation)),
         preset=preset,

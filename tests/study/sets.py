@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from lds_path.formats.manifest import read_manifest, run_stage
+from lds_path.formats.manifest import run_stage
 from lds_path.formats.mask import MASK_NAME
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
@@ -166,7 +166,3 @@ def slides_of(folder: Path, split: str) -> dict[str, Path]:
         rows = list(csv.DictReader(stream, delimiter="\t"))
     return {row["slide"]: folder / row["labels"] for row in rows if row["split"] == split}
 
-
-def region_mpp(folder: Path, slide: str) -> float:
-    """Return the microns per working pixel of a slide of a prepared set."""
-    return float(read_manifest(folder / "tile" / slide).results["mpp"])
