@@ -186,6 +186,8 @@ def stitch(**options: Any) -> None:
     show_default=True,
     help="bounds is QuPath's frame for slides that it opens with OpenSlide.",
 )
+@click.option("--dsa", type=bool, default=False, show_default=True, help="Objects for DSA too.")
+@click.option("--detect", type=PATH, help="Folder of detect: outlines of tissue and regions too.")
 @options.threads
 @options.strict
 def export(**options: Any) -> None:

@@ -51,6 +51,8 @@ class SlideObject:
     kind: Literal["annotation", "detection"] = "annotation"
     """QuPath edits annotations and is fast with many detections."""
     measurements: Mapping[str, float] = field(default_factory=dict)
+    name: str = ""
+    """QuPath lists annotations by it."""
 
 
 def read_polygons(path: Path) -> list[tuple[str, Polygon | MultiPolygon]]:
@@ -215,6 +217,7 @@ def _to_feature(item: SlideObject, geometry: str, slide: str) -> str:
     identity = uuid.uuid5(_NAMESPACE, f"{slide}\n{item.class_name}\n{geometry}")
     properties = {
         "objectType": item.kind,
+        **({"name": item.name} if item.name else {}),
         "classification": {"name": item.class_name, "color": list(item.color)},
         "isLocked": True,
         "measurements": dict(item.measurements),

@@ -96,9 +96,21 @@ def open_mask(folder: Path, downsample: float) -> Mask:
     StageInputError
         If the mask is missing or damaged.
     """
+    return Mask(read_mask(folder), downsample)
+
+
+def read_mask(folder: Path) -> NDArray[np.bool_]:
+    """Return the pixels of the tissue mask, (H, W).
+
+    Raises
+    ------
+    StageInputError
+        If the mask is missing or damaged.
+    """
     path = folder / MASK_NAME
     try:
         with Image.open(path) as image:
-            return Mask(np.asarray(image) > 0, downsample)
+            mask: NDArray[np.bool_] = np.asarray(image) > 0
+            return mask
     except (OSError, UnidentifiedImageError) as error:
         raise StageInputError(f"{path} cannot be read ({error}); run detect again") from None

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,9 +16,12 @@ from tqdm import tqdm
 
 from lds_path.errors import StageInputError, UsageError
 from lds_path.formats.annotations import SlideObject, write_classes, write_geojson
+from lds_path.formats.dsa import write_dsa
 from lds_path.formats.labels import open_labels
 from lds_path.formats.manifest import read_manifest, run_stage
-from lds_path.geometry import Size
+from lds_path.formats.outlines import write_outlines
+from lds_path.formats.qupath import CLASSES_NAME, ScriptSlide, write_scripts
+from lds_path.geometry import Frame, Size
 from lds_path.tracing.pieces import STRIP, trace_labels
 from lds_path.tracing.polygons import mean_inside, place_all_on_grid
 
@@ -40,8 +41,6 @@ log = logging.getLogger(__name__)
 MAX_VERTICES = 5_000_000
 """Most vertices of a slide's objects: QuPath 0.6 is known to draw one region of as many."""
 _BATCH = 256
-OVERLAY_NAME = "show_overlay.groovy"
-CLASSES_NAME = "classes.json"
 CONFIDENCE_NAME = "confidence.png"
 
 
@@ -96,10 +95,12 @@ def export(
     max_hole_um2: float = 200.0,
     annotation_um2: float = 50_000.0,
     frame: Literal["bounds", "level0"] = "bounds",
+    dsa: bool = False,
+    detect: Path | None = None,
     threads: int = 1,
     strict: bool = False,
 ) -> Manifest:
-    """Write the objects of a slide, its classes, and the script that shows its label image.
+    """Write the objects of a slide, its classes, and the scripts that show them in QuPath.
 
     Parameters
     ----------
@@ -115,6 +116,11 @@ def export(
         Objects this large are annotations, smaller ones detections, of which QuPath shows many.
     frame
         Origin of the coordinates: `bounds`, where QuPath has it, or `level0`, the file's corner.
+    dsa
+        Write the objects for the Digital Slide Archive too, in the same frame.
+    detect
+        Folder of the detect stage; the outlines of tissue and regions are written where it is
+        given.
     threads
         Strips of the label image traced at the same time; the objects do not depend on them.
     strict
@@ -132,8 +138,7 @@ def export(
         If a number is negative or the frame is unknown.
     """
     style = Style(tolerance_um, min_object_um2, max_hole_um2, annotation_um2)
-    parameters: dict[str, Any] = {**vars(style), "frame": frame}
-    _check(parameters)
+    _check(style, frame)
 
     def work(folder: Path) -> Mapping[str, Any]:
         manifest = read_manifest(stitch)
@@ -146,43 +151,25 @@ def export(
             path = folder / f"{slide}.geojson.gz"
             used, tally = _write_objects(path, labels, style, place, confidence, threads)
             write_classes(folder / CLASSES_NAME, {each.name: each.color for each in labels.classes})
-            script = overlay_script(slide, labels, place.downsample)
-            (folder / OVERLAY_NAME).write_text(script, encoding="utf-8", newline="\n")
+            one = ScriptSlide(slide, labels.size, place.downsample, frame, labels.classes)
+            write_scripts(folder, [one])
             counts = tally.results([each.name for each in labels.classes])
-            return counts | {"max_vertices": MAX_VERTICES, "style": vars(used)}
+            if dsa:
+                write_dsa(folder / f"{slide}.dsa.json.gz", path, slide=slide)
+            if detect is not None:
+                frame_of = Frame(place.mpp / found["scale"], place.downsample / found["scale"])
+                counts |= write_outlines(folder, detect, slide, frame_of, place.offset)
+            size = {"bytes": path.stat().st_size}
+            return counts | size | {"max_vertices": MAX_VERTICES, "style": vars(used)}
 
     return run_stage(
-        "export", output, work, inputs={"stitch": stitch}, parameters=parameters, strict=strict
+        "export",
+        output,
+        work,
+        inputs={"stitch": stitch} | ({} if detect is None else {"detect": detect}),
+        parameters={**vars(style), "frame": frame, "dsa": dsa},
+        strict=strict,
     )
-
-
-def overlay_script(slide: str, labels: Labels, downsample: float) -> str:
-    """Return the QuPath script that shows a label image over its slide.
-
-    Parameters
-    ----------
-    slide
-        Id of the slide.
-    labels
-        Its label image.
-    downsample
-        Level-0 pixels per label pixel.
-    """
-    content = {
-        "slide": slide,
-        "labels": f"{slide}.labels.ome.tif",
-        "downsample": downsample,
-        "width_l0": round(labels.size.width * downsample),
-        "height_l0": round(labels.size.height * downsample),
-        "classes": [
-            {"value": each.value, "name": each.name, "color": list(each.color)}
-            for each in labels.classes
-        ],
-    }
-    text = json.dumps(content, indent=1, ensure_ascii=False)
-    quoted = text.replace("\\", "\\\\").replace("'", "\\'")  # between ''' of Groovy
-    template = resources.files("lds_path.stages") / "templates" / OVERLAY_NAME
-    return template.read_text(encoding="utf-8").replace("@OVERLAY@", quoted)
 
 
 class _Tally:
@@ -319,9 +306,9 @@ def _read_confidence(stitch: Path, results: Mapping[str, Any]) -> Confidence | N
         raise StageInputError(f"{path} cannot be read ({error}); run stitch again") from None
 
 
-def _check(parameters: Mapping[str, Any]) -> None:
-    for name, value in parameters.items():
-        if name != "frame" and not value >= 0:
+def _check(style: Style, frame: str) -> None:
+    for name, value in vars(style).items():
+        if not value >= 0:
             raise UsageError(f"{name} is {value:g}; expected 0 or more")
-    if parameters["frame"] not in ("bounds", "level0"):
-        raise UsageError(f"frame is {parameters['frame']}; expected bounds or level0")
+    if frame not in ("bounds", "level0"):
+        raise UsageError(f"frame is {frame}; expected bounds or level0")

@@ -15,6 +15,7 @@ from lds_path.cohort_table import describe_columns, table_row
 from lds_path.formats.cohort import read_slide_record
 from lds_path.formats.manifest import FILE_NAME, run_stage, sha256
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
+from lds_path.formats.qupath import PROJECT_SCRIPT, write_cohort_scripts
 from lds_path.formats.sheet import read_sheet
 from lds_path.formats.view import read_picture, view_of
 from lds_path.pages import Files, render_slide, word_of
@@ -31,6 +32,7 @@ INDEX_NAME = "index.html"
 TABLE_NAME = "cohort.tsv"
 DICTIONARY_NAME = "cohort-columns.tsv"
 SUMMARY_NAME = "summary.txt"
+QUPATH_NAME = "qupath"
 PLAIN_PICTURE_PIXELS = 800
 QUALITY = 85
 
@@ -46,7 +48,8 @@ def report(
     """Write the pages and the table of a cohort.
 
     The folder gets `index.html`, `slides/<slide>.html` with its pictures, `cohort.tsv` with its
-    dictionary `cohort-columns.tsv`, and `summary.txt`. It needs nothing outside itself to be looked at. A slide that was put aside
+    dictionary `cohort-columns.tsv`, `summary.txt`, and in `qupath` the scripts for the cohort. It
+    needs nothing outside itself to be looked at. A slide that was put aside
     or did not finish is shown with its reason.
 
     Parameters
@@ -73,6 +76,7 @@ def report(
         _write_table(folder / TABLE_NAME, table)
         _write_table(folder / DICTIONARY_NAME, pd.DataFrame(columns))
         _write_text(folder / INDEX_NAME, render_index(records, files, columns))
+        write_cohort_scripts(folder / QUPATH_NAME, records)
         _write_text(folder / SUMMARY_NAME, summarise(records, files, output))
         return _describe(records)
 
@@ -105,6 +109,8 @@ def summarise(records: Sequence[SlideRecord], files: Mapping[str, Files], output
     lines += [f"  {output / DICTIONARY_NAME}: what the columns mean"]
     done = by_status["done"]
     if done:
+        script = output / QUPATH_NAME / PROJECT_SCRIPT
+        lines += [f"  {script}: run it in QuPath for a project of these slides"]
         named = files[done[0].slide].outputs
         lines += [f"  {path}: {use}" for path, use in named.items()]
     if len(done) > 1:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from lds_path.errors import StageInputError, UnsuitableSlideError, UsageError
 from lds_path.formats.annotations import read_polygons
 from lds_path.formats.labels import label_blocks, write_labels
 from lds_path.formats.manifest import run_stage
-from lds_path.geometry import Size
+from lds_path.formats.regions import write_regions
+from lds_path.geometry import Frame, Region, Size
 from lds_path.stages import export as export_module
 from lds_path.stages.export import export
 from lds_path.tracing.polygons import GRID, rasterise
@@ -53,6 +55,7 @@ def write_stitch(folder, labels, *, confidence=None, step=16):
         results = {
             "mpp": MPP,
             "downsample": DOWNSAMPLE,
+            "scale": 1.0,
             "left_l0": LEFT_L0,
             "top_l0": TOP_L0,
             "confidence_downsample": step,
@@ -63,6 +66,12 @@ def write_stitch(folder, labels, *, confidence=None, step=16):
 
     run_stage("stitch", folder, work, inputs={}, parameters={}, slide="s1")
     return folder
+
+
+def read_content(script):
+    """Return what a script was told, as Groovy reads a string between triple quotes."""
+    text = script.read_text(encoding="utf-8").split("'''")[1]
+    return json.loads(text.replace("\\'", "'").replace("\\\\", "\\"))
 
 
 def read_features(folder):
@@ -128,6 +137,7 @@ def test_the_counts_of_the_manifest_are_those_of_the_file(stitch, tmp_path):
         area = (blobs() == each.value).sum() * MPP**2 / 1e6
         assert results["area_mm2"][each.name] == pytest.approx(area, abs=1e-6)
     assert results["annotations"] + results["detections"] == len(features)
+    assert results["bytes"] == (tmp_path / "s1" / "s1.geojson.gz").stat().st_size
 
 
 def test_coordinates_start_at_the_bounds_corner_or_at_the_corner_of_the_file(stitch, tmp_path):
@@ -222,21 +232,61 @@ def test_the_classes_come_with_their_colours(stitch, tmp_path):
     assert listed[1]["color"] == -3670016
 
 
-def test_the_script_holds_the_classes_and_the_scale(stitch, tmp_path):
+@pytest.mark.parametrize("name", ["show_overlay.groovy", "import_objects.groovy"])
+def test_the_scripts_know_the_slide_its_classes_and_its_scale(stitch, tmp_path, name):
     export(stitch, tmp_path / "s1")
-    script = (tmp_path / "s1" / "show_overlay.groovy").read_text(encoding="utf-8")
-    assert "@OVERLAY@" not in script
-    text = script.split("'''")[1].replace("\\'", "'").replace("\\\\", "\\")
-    assert json.loads(text) == {
-        "slide": "s1",
-        "labels": "s1.labels.ome.tif",
-        "downsample": DOWNSAMPLE,
-        "width_l0": 400,
-        "height_l0": 300,
-        "classes": [
-            {"value": each.value, "name": each.name, "color": list(each.color)} for each in CLASSES
-        ],
-    }
+    (slide,) = read_content(tmp_path / "s1" / name)["slides"]
+    assert (slide["slide"], slide["labels"]) == ("s1", "s1.labels.ome.tif")
+    assert (tmp_path / "s1" / slide["objects"]).is_file()
+    assert (slide["frame"], slide["downsample"]) == ("bounds", DOWNSAMPLE)
+    assert (slide["width_l0"], slide["height_l0"]) == (400, 300)
+    assert slide["classes"] == [
+        {"value": each.value, "name": each.name, "color": list(each.color)} for each in CLASSES
+    ]
+
+
+def write_detect(folder, mask, regions):
+    def work(output):
+        Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(output / "tissue.png")
+        write_regions(output / "regions.tsv", regions, [1.0] * len(regions), Frame(MPP, DOWNSAMPLE))
+        return {"mask_downsample": 10.0}
+
+    run_stage("detect", folder, work, inputs={}, parameters={}, slide="s1")
+    return folder
+
+
+@pytest.mark.parametrize(("frame", "corner"), [("bounds", (0, 0)), ("level0", (LEFT_L0, TOP_L0))])
+def test_tissue_and_regions_lie_in_the_frame_of_the_objects(stitch, tmp_path, frame, corner):
+    mask = np.zeros((15, 20), bool)
+    mask[2:12, 3:18] = True
+    mask[5:8, 6:9] = False
+    region = Region(0, 100, 50, Size(64, 32), Size(8, 8))
+    detect = write_detect(tmp_path / "detect", mask, [region])
+    results = export(stitch, tmp_path / "s1", frame=frame, detect=detect).results
+    assert (results["tissue"], results["regions"]) == (1, 1)
+    ((_, tissue),) = read_polygons(tmp_path / "s1" / "s1.tissue.geojson")
+    ((name, box),) = read_polygons(tmp_path / "s1" / "s1.regions.geojson")
+    unit = 10 * DOWNSAMPLE
+    assert tissue.area == mask.sum() * unit**2
+    assert len(tissue.interiors) == 1
+    left, top = corner
+    assert tissue.bounds == (left + 3 * unit, top + 2 * unit, left + 18 * unit, top + 12 * unit)
+    assert box.bounds == (left + 200, top + 100, left + 328, top + 164)
+    assert name == "Region*"
+
+
+def test_the_annotation_for_dsa_has_the_objects_of_the_geojson(stitch, tmp_path):
+    export(stitch, tmp_path / "s1", dsa=True, **EXACT)
+    elements = json.loads(gzip.decompress((tmp_path / "s1" / "s1.dsa.json.gz").read_bytes()))
+    shapes = dict.fromkeys(("Stroma", "Tumor", "It's \\ a"), 0.0)
+    for element in elements["elements"]:
+        rings = [element["points"], *element.get("holes", [])]
+        assert all(len(ring) >= 3 and ring[0] != ring[-1] for ring in rings)
+        assert element["closed"]
+        assert re.fullmatch(r"[0-9a-f]{24}", element["id"])
+        shapes[element["group"]] += shapely.Polygon(rings[0], rings[1:]).area
+    for each in CLASSES:
+        assert shapes[each.name] == (blobs() == each.value).sum() * DOWNSAMPLE**2
 
 
 def test_a_quarantined_slide_stays_so(tmp_path):

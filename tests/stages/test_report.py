@@ -1,5 +1,6 @@
 """The report shows every slide, however far it came, and needs nothing outside its folder."""
 
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -123,6 +124,20 @@ def test_the_summary_counts_and_names_the_files_to_open(made):
     assert "dark (detect): fluorescence" in text
     for name in ("index.html", "cohort.tsv", "good.labels.ome.tif", "good.geojson.gz"):
         assert name in text
+
+
+def test_the_scripts_for_qupath_know_the_slides_that_have_objects(made):
+    _, folder = made
+    for name in ("make_project", "show_overlay", "import_objects"):
+        script = (folder / "qupath" / f"{name}.groovy").read_text(encoding="utf-8")
+        slides = json.loads(script.split("'''")[1])["slides"]
+        assert [slide["slide"] for slide in slides] == ["good", "bad-labels"]
+        for slide in slides:
+            assert slide["mpp"] == 0.5  # the sheet's
+            for stage, file in (("stitch", slide["labels"]), ("export", slide["objects"])):
+                assert (folder.parent / stage / slide["slide"] / file).is_file()
+    classes = json.loads((folder / "qupath" / "classes.json").read_text())["pathClasses"]
+    assert [each["name"] for each in classes] == ["Stroma", "Tumor"]
 
 
 def test_links_and_pictures_lie_in_the_folder_and_nothing_comes_from_a_network(made, tmp_path):

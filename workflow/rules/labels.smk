@@ -52,6 +52,7 @@ rule stitch:
 
 rule export:
     input:
+        detect="<results>/detect/{slide}",
         stitch="<results>/stitch/{slide}",
     output:
         directory("<results>/export/{slide}"),
@@ -69,5 +70,5 @@ rule export:
         options=get_options("export"),
         strict=get_strict(),
     shell:
-        "lds-path export {input.stitch} {output} {params.options} --threads {threads} {params.strict}"
-        " 2> {log}"
+        "lds-path export {input.stitch} {output} --detect {input.detect} {params.options}"
+        " --threads {threads} {params.strict} 2> {log}"

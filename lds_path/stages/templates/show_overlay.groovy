@@ -7,8 +7,10 @@
  * The button "Show/hide pixel classification" and the opacity slider of the toolbar work on it.
  * Reset it with: getCurrentViewer().resetCustomPixelLayerOverlay()
  *
- * The label image is looked for where the script's first argument says, then beside this script,
- * then in the folder that stitch wrote; if it is in none of them, you are asked for it.
+ * Where it knows several slides, the name of the image in the project, or else its file, says
+ * which is open. The label image is looked for where the script's first argument says, then where
+ * make_project.groovy found it, then beside this script, then in the folder that stitch wrote; if
+ * it is in none of them, you are asked for it.
  */
 
 import groovy.json.JsonSlurper
@@ -23,12 +25,17 @@ import qupath.lib.images.servers.TransformedServerBuilder
 import qupath.lib.objects.classes.PathClass
 import qupath.lib.scripting.ScriptAttributes
 
-def overlay = new JsonSlurper().parseText('''@OVERLAY@''')
+def slides = new JsonSlurper().parseText('''@CONTENT@''').slides
 
 def viewer = getCurrentViewer()
 def slide = getCurrentServer()
 if (viewer == null || slide == null) {
-    println "Open the slide ${overlay.slide} first, then run this script again."
+    println "Open a slide first (${slides*.slide.join(', ')}), then run this script again."
+    return
+}
+def overlay = chooseSlide(slides, slide)
+if (overlay == null) {
+    println "The open image is none of the slides ${slides*.slide.join(', ')}."
     return
 }
 def tolerance = 2 * overlay.downsample
@@ -71,10 +78,22 @@ Platform.runLater {
 println "${file} lies over the slide."
 
 
+def chooseSlide(slides, server) {
+    def names = [getProjectEntry()?.getImageName()]
+    names.addAll(server.getURIs().collect { new File(it.getPath() ?: "").getName() })
+    def named = slides.find { it.slide in names || it.file in names }
+    return named ?: (slides.size() == 1 ? slides[0] : null)
+}
+
+
 def findLabels(overlay) {
     def candidates = []
     if (args) {
         candidates << new File(args[0])
+    }
+    def noted = getProjectEntry()?.getMetadata()?.get("lds-path labels")
+    if (noted) {
+        candidates << new File(noted)
     }
     def script = scriptFile()
     if (script != null) {

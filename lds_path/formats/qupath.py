@@ -1,0 +1,111 @@
+"""The scripts that QuPath runs: what they have to know of the slides, put into their templates."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lds_path.classes import LabelClass
+from lds_path.formats.annotations import write_classes
+from lds_path.geometry import Size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lds_path.formats.cohort import SlideRecord
+
+SLIDE_SCRIPTS = ("show_overlay.groovy", "import_objects.groovy")
+"""Scripts that work on the open slide: one, or whichever of several is open."""
+PROJECT_SCRIPT = "make_project.groovy"
+CLASSES_NAME = "classes.json"
+
+
+@dataclass(frozen=True)
+class ScriptSlide:
+    """What the scripts know of a slide."""
+
+    slide: str
+    size: Size
+    """Of the label image."""
+    downsample: float
+    """Level-0 pixels per label pixel."""
+    frame: str
+    """Of the objects: bounds or level0."""
+    classes: Sequence[LabelClass]
+    path: str = ""
+    """Absolute path of the slide's file; empty where it is not known."""
+    mpp: float | None = None
+    """Microns per level-0 pixel where the sheet says it; the file's own when None."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return the content for the scripts."""
+        return {
+            "slide": self.slide,
+            "file": self.path.replace("\\", "/").rpartition("/")[2],
+            "path": self.path,
+            "mpp": self.mpp,
+            "labels": f"{self.slide}.labels.ome.tif",
+            "objects": f"{self.slide}.geojson.gz",
+            "frame": self.frame,
+            "downsample": self.downsample,
+            "width_l0": round(self.size.width * self.downsample),
+            "height_l0": round(self.size.height * self.downsample),
+            "classes": describe_classes(self.classes),
+        }
+
+
+def describe_classes(classes: Sequence[LabelClass]) -> list[dict[str, Any]]:
+    """Return classes as the scripts know them."""
+    return [{"value": one.value, "name": one.name, "color": list(one.color)} for one in classes]
+
+
+def write_scripts(folder: Path, slides: Sequence[ScriptSlide]) -> None:
+    """Write the scripts that show the label image and add the objects of the open slide."""
+    content = {"slides": [slide.describe() for slide in slides]}
+    for name in SLIDE_SCRIPTS:
+        _write(folder / name, content)
+
+
+def write_cohort_scripts(folder: Path, records: Sequence[SlideRecord]) -> None:
+    """Write the scripts for the slides that have objects, and all their classes.
+
+    The folder lies two below the results of the stages; the scripts find the files from there.
+    """
+    slides = [_script_slide(record) for record in records if record.stages["export"].results]
+    classes = {each.name: each for slide in slides for each in slide.classes}
+    folder.mkdir()
+    write_classes(folder / CLASSES_NAME, {each.name: each.color for each in classes.values()})
+    write_scripts(folder, slides)
+    _write(
+        folder / PROJECT_SCRIPT,
+        {
+            "slides": [slide.describe() for slide in slides],
+            "classes": describe_classes(list(classes.values())),
+        },
+    )
+
+
+def _script_slide(record: SlideRecord) -> ScriptSlide:
+    tile, stitch, export = (record.stages[stage] for stage in ("tile", "stitch", "export"))
+    found = stitch.results
+    path = tile.manifests[0].inputs.get("slide", {}).get("path", "")
+    return ScriptSlide(
+        record.slide,
+        Size(found["width"], found["height"]),
+        found["downsample"],
+        export.manifests[0].parameters.get("frame", "bounds"),
+        [LabelClass(each["value"], each["name"], each["color"]) for each in found["classes"]],
+        str(Path(path).resolve()) if path else "",
+        tile.results["slide_mpp"] if tile.results["mpp_source"] == "sheet" else None,
+    )
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    quoted = text.replace("\\", "\\\\").replace("'", "\\'")  # between ''' of Groovy
+    template = resources.files("lds_path.stages") / "templates" / path.name
+    script = template.read_text(encoding="utf-8").replace("@CONTENT@", quoted)
+    path.write_text(script, encoding="utf-8", newline="\n")
