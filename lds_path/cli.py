@@ -157,6 +157,10 @@ def segment(**options: Any) -> None:
 @click.argument("segment", type=PATH, nargs=-1, required=True)
 @click.argument("output", type=PATH)
 @click.option("--mpp", type=float, help="Of the label image; default: the working resolution.")
+@click.option(
+    "--confidence", type=bool, default=False, show_default=True, help="As OME-TIFF too, for QuPath."
+)
+@click.option("--zarr", type=click.Choice(["0.5", "0.4"]), help="Labels as OME-Zarr too; NGFF.")
 @options.threads
 @options.strict
 def stitch(**options: Any) -> None:

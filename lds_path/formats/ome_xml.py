@@ -24,26 +24,21 @@ def write_ome_xml(name: str, size: Size, mpp: float, classes: Sequence[LabelClas
     The classes stand in the channel's name, for the eye, and as two map annotations, value to
     name and value to #rrggbb.
     """
-    root = ET.Element("OME", {"xmlns": _SCHEMA, "Creator": f"lds-path {__version__}"})
-    image = ET.SubElement(root, "Image", ID="Image:0", Name=f"{name} labels")
-    length = repr(float(mpp))
-    pixels = ET.SubElement(
-        image, "Pixels", ID="Pixels:0", DimensionOrder="XYCZT", Type="uint8", SignificantBits="8",
-        Interleaved="false", BigEndian="false", SizeX=str(size.width), SizeY=str(size.height),
-        SizeC="1", SizeZ="1", SizeT="1", PhysicalSizeX=length, PhysicalSizeXUnit="\N{MICRO SIGN}m",
-        PhysicalSizeY=length, PhysicalSizeYUnit="\N{MICRO SIGN}m",
-    )  # fmt: skip
     listing = ", ".join(f"{item.value} {item.name}" for item in classes)
-    ET.SubElement(pixels, "Channel", ID="Channel:0:0", SamplesPerPixel="1", Name=listing)
-    ET.SubElement(pixels, "TiffData", IFD="0", PlaneCount="1")
+    root, image = _begin(f"{name} labels", size, mpp, listing)
     ET.SubElement(image, "AnnotationRef", ID="Annotation:0")
     ET.SubElement(image, "AnnotationRef", ID="Annotation:1")
     notes = ET.SubElement(root, "StructuredAnnotations")
     _add_map(notes, 0, _NAMES, {item.value: item.name for item in classes})
     colors = {item.value: "#{:02x}{:02x}{:02x}".format(*item.color) for item in classes}
     _add_map(notes, 1, _COLORS, colors)
-    text = ET.tostring(root, encoding="us-ascii").decode()
-    return f'<?xml version="1.0" encoding="UTF-8"?>{text}'.encode()
+    return _text(root)
+
+
+def write_grey_ome_xml(name: str, size: Size, mpp: float, channel: str) -> bytes:
+    """Return the OME-XML of an image of one quantity, plain ASCII."""
+    root, _ = _begin(f"{name} {channel}", size, mpp, channel)
+    return _text(root)
 
 
 def parse_ome_xml(text: str) -> tuple[float, list[LabelClass]]:
@@ -64,6 +59,27 @@ def parse_ome_xml(text: str) -> tuple[float, list[LabelClass]]:
     names, colors = _read_map(root, _NAMES), _read_map(root, _COLORS)
     classes = [LabelClass(value, name, _rgb(colors[value])) for value, name in names.items()]
     return float(pixels.attrib["PhysicalSizeX"]), classes
+
+
+def _begin(title: str, size: Size, mpp: float, channel: str) -> tuple[ET.Element, ET.Element]:
+    """Return the document of an image of one uint8 channel, and the image in it."""
+    root = ET.Element("OME", {"xmlns": _SCHEMA, "Creator": f"lds-path {__version__}"})
+    image = ET.SubElement(root, "Image", ID="Image:0", Name=title)
+    length = repr(float(mpp))
+    pixels = ET.SubElement(
+        image, "Pixels", ID="Pixels:0", DimensionOrder="XYCZT", Type="uint8", SignificantBits="8",
+        Interleaved="false", BigEndian="false", SizeX=str(size.width), SizeY=str(size.height),
+        SizeC="1", SizeZ="1", SizeT="1", PhysicalSizeX=length, PhysicalSizeXUnit="\N{MICRO SIGN}m",
+        PhysicalSizeY=length, PhysicalSizeYUnit="\N{MICRO SIGN}m",
+    )  # fmt: skip
+    ET.SubElement(pixels, "Channel", ID="Channel:0:0", SamplesPerPixel="1", Name=channel)
+    ET.SubElement(pixels, "TiffData", IFD="0", PlaneCount="1")
+    return root, image
+
+
+def _text(root: ET.Element) -> bytes:
+    text = ET.tostring(root, encoding="us-ascii").decode()
+    return f'<?xml version="1.0" encoding="UTF-8"?>{text}'.encode()
 
 
 def _add_map(parent: ET.Element, index: int, space: str, pairs: Mapping[int, str]) -> None:

@@ -11,10 +11,13 @@ from tqdm import tqdm
 from lds_path.ahead import read_ahead
 from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError
-from lds_path.formats.labels import Block, label_blocks, write_labels
+from lds_path.formats.grey_image import write_grey
+from lds_path.formats.label_zarr import write_label_zarr
+from lds_path.formats.labels import Block, label_blocks, open_labels, write_labels
 from lds_path.formats.manifest import read_manifest, run_stage
 from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
+from lds_path.formats.pyramid import PYRAMID_NAME
 from lds_path.formats.regions import REGIONS_NAME, read_regions
 from lds_path.mesh import build_mesh
 from lds_path.mosaic import Mosaic, canvas_of
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lds_path.formats.label_zarr import Version
     from lds_path.formats.manifest import Manifest
     from lds_path.mesh import Mesh
     from lds_path.mosaic import Canvas, Painted
@@ -39,6 +43,8 @@ def stitch(
     output: Path,
     *,
     mpp: float | None = None,
+    confidence: bool = False,
+    zarr: Version | None = None,
     threads: int = 1,
     strict: bool = False,
 ) -> Manifest:
@@ -57,6 +63,10 @@ def stitch(
         Folder to write.
     mpp
         Microns per label pixel; the working one when not given or finer: nothing is upsampled.
+    confidence
+        Write the image of the confidence as OME-TIFF too, for QuPath.
+    zarr
+        Write the label image as OME-Zarr too, of this version of NGFF.
     threads
         Blocks worked on at the same time; the result does not depend on them.
     strict
@@ -74,8 +84,9 @@ def stitch(
             painted = read_ahead(
                 lambda place: _paint(mosaic, place), places, threads=threads, ahead=2 * threads
             )
+            path = folder / f"{manifest.slide}.labels.ome.tif"
             write_labels(
-                folder / f"{manifest.slide}.labels.ome.tif",
+                path,
                 tally.watch(painted),
                 canvas.size,
                 mpp=canvas.frame.mpp,
@@ -83,6 +94,17 @@ def stitch(
                 threads=threads,
             )
         Image.fromarray(tally.confidence).save(folder / CONFIDENCE_NAME)
+        if confidence:
+            write_grey(
+                folder / f"{manifest.slide}.confidence.ome.tif",
+                tally.confidence,
+                mpp=canvas.frame.mpp * canvas.confidence_step,
+                channel="confidence",
+            )
+        if zarr is not None:
+            store = folder / f"{manifest.slide}.labels.ome.zarr"
+            with open_labels(path) as labels:
+                write_label_zarr(store, labels, pyramid=tile / PYRAMID_NAME, version=zarr)
         return tally.results()
 
     shards = {f"segment_{index}": path for index, path in enumerate(segment, start=1)}
@@ -91,7 +113,7 @@ def stitch(
         output,
         work,
         inputs={"tile": tile, "detect": detect, **shards},
-        parameters={"mpp": mpp},
+        parameters={"mpp": mpp, "confidence": confidence, "zarr": zarr},
         strict=strict,
     )
 

@@ -3,6 +3,8 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+import tifffile
+import zarr
 from PIL import Image
 
 from lds_path.errors import StageInputError
@@ -202,6 +204,23 @@ def test_confidence_is_the_mean_winning_probability(tmp_path):
     results = stitch(*folders, tmp_path / "out").results
     assert results["mean_confidence"] == {"Tumor": 0.8}
     assert np.all(np.asarray(Image.open(tmp_path / "out" / "confidence.png")) == 204)
+
+
+def test_the_confidence_is_written_as_ome_tiff_on_request(tmp_path):
+    folders = save_stages(tmp_path, Size(600, 512), disc((300, 250), 100))
+    stitch(*folders, tmp_path / "out", confidence=True)
+    expected = np.asarray(Image.open(tmp_path / "out" / "confidence.png"))
+    with tifffile.TiffFile(tmp_path / "out" / "a slide.confidence.ome.tif") as file:
+        np.testing.assert_array_equal(file.pages.first.asarray(), expected)
+        assert 'PhysicalSizeX="8.0"' in file.pages.first.description
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_the_labels_are_written_as_ome_zarr_on_request(tmp_path, version):
+    folders = save_stages(tmp_path, Size(600, 512), disc((300, 250), 100))
+    stitch(*folders, tmp_path / "out", zarr=version)
+    group = zarr.open_group(tmp_path / "out" / "a slide.labels.ome.zarr", mode="r")
+    np.testing.assert_array_equal(group["0"][:], read_all(tmp_path / "out"))
 
 
 @pytest.mark.parametrize("mpp", [0.25, 0.52])

@@ -1,0 +1,122 @@
+"""The label image as an OME-Zarr: NGFF 0.5 (Zarr 3), or 0.4 (Zarr 2) for QuPath and Bio-Formats.
+
+The store is a label image of its own, since no stage writes into the pyramid of another: its
+`source` names the pyramid, whose levels it has where the label image has the working resolution.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Literal
+
+import zarr
+from zarr.codecs import ZstdCodec
+
+from lds_path.formats.labels import Labels, label_blocks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Version = Literal["0.4", "0.5"]
+VERSIONS: tuple[Version, ...] = ("0.5", "0.4")
+CHUNK = 512
+SHARD = 2048
+AXES = [
+    {"name": "y", "type": "space", "unit": "micrometer"},
+    {"name": "x", "type": "space", "unit": "micrometer"},
+]
+
+
+def write_label_zarr(path: Path, labels: Labels, *, pyramid: Path, version: Version) -> None:
+    """Write a label image with all its levels as OME-Zarr.
+
+    Parameters
+    ----------
+    path
+        Store to make.
+    labels
+        The label image.
+    pyramid
+        The image that it belongs to; named by its path from the store.
+    version
+        Of NGFF.
+    """
+    source = os.path.relpath(pyramid, path).replace(os.sep, "/")
+    content = _metadata(labels, path.name.partition(".")[0], source)
+    group = _create_group(path, content, version)
+    for level in range(labels.level_count):
+        size = labels.level_size(level)
+        array = _create_array(group, str(level), (size.height, size.width), version)
+        for block in label_blocks(size, SHARD):
+            pixels = labels.read(level, block.left, block.top, block.size)
+            if pixels.any():
+                rows = slice(block.top, block.top + block.size.height)
+                array[rows, block.left : block.left + block.size.width] = pixels
+
+
+def _create_group(path: Path, content: dict[str, Any], version: Version) -> zarr.Group:
+    if version == "0.5":
+        attributes: dict[str, Any] = {"ome": {"version": version, **content}}
+        return zarr.open_group(path, mode="w", zarr_format=3, attributes=attributes)
+    for part in (content["multiscales"][0], content["image-label"]):
+        part["version"] = version
+    return zarr.open_group(path, mode="w", zarr_format=2, attributes=content)
+
+
+def _create_array(
+    group: zarr.Group, name: str, shape: tuple[int, int], version: Version
+) -> zarr.Array[Any]:
+    chunks = (CHUNK, CHUNK)
+    if version == "0.5":
+        return group.create_array(
+            name,
+            shape=shape,
+            chunks=chunks,
+            shards=(SHARD, SHARD),
+            dtype="uint8",
+            fill_value=0,
+            compressors=[ZstdCodec(level=3)],
+            dimension_names=[axis["name"] for axis in AXES],
+        )
+    return group.create_array(
+        name,
+        shape=shape,
+        chunks=chunks,
+        dtype="uint8",
+        fill_value=0,
+        compressors=[{"id": "zlib", "level": 6}],  # which every reader of Zarr 2 has
+        chunk_key_encoding={"name": "v2", "separator": "/"},
+    )
+
+
+def _metadata(labels: Labels, name: str, source: str) -> dict[str, Any]:
+    """Return what both versions say: a coarse pixel's centre lies between those it stands for."""
+    datasets = []
+    for level in range(labels.level_count):
+        pitch, centre = labels.mpp * 2**level, labels.mpp * (2**level - 1) / 2
+        datasets.append(
+            {
+                "path": str(level),
+                "coordinateTransformations": [
+                    {"type": "scale", "scale": [pitch, pitch]},
+                    {"type": "translation", "translation": [centre, centre]},
+                ],
+            }
+        )
+    classes = labels.classes
+    return {
+        "multiscales": [
+            {"name": f"{name} labels", "axes": AXES, "datasets": datasets, "type": "majority"}
+        ],
+        "image-label": {
+            "colors": [
+                {"label-value": 0, "rgba": [0, 0, 0, 0]},
+                *({"label-value": one.value, "rgba": [*one.color, 255]} for one in classes),
+            ],
+            "properties": [
+                {"label-value": 0, "name": "not analysed"},
+                *({"label-value": one.value, "name": one.name} for one in classes),
+            ],
+            "source": {"image": source},
+        },
+    }
