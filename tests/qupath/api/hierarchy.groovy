@@ -1,0 +1,16 @@
+package qupath.lib.objects.hierarchy
+
+class PathObject {
+    UUID ID
+    Object data
+}
+
+class PathObjectHierarchy {
+    List<PathObject> objects = []
+
+    Collection<PathObject> getAllObjects(boolean includeRoot) { return objects }
+
+    boolean addObjects(Collection<? extends PathObject> pathObjects) {
+        return objects.addAll(pathObjects)
+    }
+}

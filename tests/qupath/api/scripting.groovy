@@ -1,0 +1,5 @@
+package qupath.lib.scripting
+
+class ScriptAttributes {
+    public static final String FILE_PATH = "qupath.script.file"
+}

@@ -1,0 +1,40 @@
+package qupath.lib.gui.scripting
+
+import qupath.lib.gui.viewer.QuPathViewer
+import qupath.lib.images.ImageData
+import qupath.lib.images.servers.ImageServer
+import qupath.lib.objects.hierarchy.PathObjectHierarchy
+import qupath.lib.projects.ProjectImageEntry
+
+class QPEx {
+    static QuPathViewer viewer
+    static ImageServer server
+    static ProjectImageEntry entry
+    static PathObjectHierarchy hierarchy = new PathObjectHierarchy()
+
+    static QuPathViewer getCurrentViewer() { return viewer }
+
+    static ImageServer getCurrentServer() { return server }
+
+    static ProjectImageEntry getProjectEntry() { return entry }
+
+    static PathObjectHierarchy getCurrentHierarchy() { return hierarchy }
+
+    static void fireHierarchyUpdate() {}
+
+    static ImageServer buildServer(String path, String... args) {
+        def file = new File(new URI(path))
+        if (!file.isFile()) {
+            throw new IOException("no image " + file)
+        }
+        return new ImageServer(file: file, width: 1, height: 1)
+    }
+
+    static File promptForFile(String... extensions) { return null }
+
+    static boolean setPixelSizeMicrons(
+            ImageData imageData, Number width, Number height, Number zSpacing) {
+        imageData.mpp = width
+        return true
+    }
+}

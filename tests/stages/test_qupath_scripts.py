@@ -1,0 +1,94 @@
+"""The scripts for QuPath run in Groovy, against the part of QuPath's API that they use.
+
+`tests/qupath/api` has the classes and methods with the names and arguments of QuPath's own source,
+read at the tags v0.6.0 and v0.7.0 and at 0.8.0-SNAPSHOT.
+"""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from stage_folders import make_folders
+
+from lds_path.stages.assess import assess
+from lds_path.stages.export import export
+from lds_path.stages.report import report
+
+QUPATH = Path(__file__).parent.parent / "qupath"
+SLIDES = ("case 1's", "b")
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    root = tmp_path_factory.mktemp("cohort") / "results"
+    rgb = np.random.default_rng(0).integers(60, 200, (640, 800, 3)).astype(np.uint8)
+    labels = (np.where(np.arange(800) < 400, 1, 2) * np.ones((640, 1))).astype(np.uint8)
+    for slide in SLIDES:
+        folders = make_folders(root, slide, rgb, np.ones((40, 50), bool), labels)
+        (root.parent / f"{slide}.tif").write_bytes(b"")
+        name_file(folders.tile, root.parent / f"{slide}.tif")
+        export(folders.stitch, root / "export" / slide)
+        place = root / "assess" / slide
+        assess(folders.tile, folders.detect, folders.segment, folders.stitch, place)
+    report(root, root / "report", slides=SLIDES)
+    return root
+
+
+def name_file(tile, path):
+    """Let the manifest of a tile folder name the file of the slide."""
+    manifest = json.loads((tile / "manifest.json").read_text())
+    manifest["inputs"] = {"slide": {"path": str(path), "sha256": ""}}
+    (tile / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.fixture(scope="module")
+def done(cohort, tmp_path_factory):
+    """What the scripts did."""
+    if shutil.which("groovyc") is None:
+        pytest.skip("groovyc is not installed (Debian: groovy)")
+    classes = tmp_path_factory.mktemp("api")
+    sources = [str(path) for path in sorted((QUPATH / "api").glob("*.groovy"))]
+    subprocess.run(["groovyc", "-d", str(classes), *sources], check=True)
+    slide = cohort.parent / f"{SLIDES[0]}.tif"
+    command = ["groovy", "-cp", str(classes), str(QUPATH / "check.groovy")]
+    arguments = [str(cohort / "report" / "qupath"), SLIDES[0], str(slide), "800", "640"]
+    printed = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True)
+    return json.loads(printed.stdout)
+
+
+def test_the_project_has_every_slide_with_its_objects_classes_and_overlay(cohort, done):
+    assert done["project"] == str(cohort / "qupath" / "project.qpproj")
+    assert done["entries"] == [
+        {
+            "name": slide,
+            "labels": str(cohort / "stitch" / slide / f"{slide}.labels.ome.tif"),
+            "mpp": 0.5,
+            "objects": 2,
+        }
+        for slide in SLIDES
+    ]
+    assert [name for name, _ in done["classes"]] == ["Stroma", "Tumor"]
+    assert done["classes"][1][1] == (0xFF << 24 | 213 << 16 | 94 << 8) - 2**32
+    assert done["scripts"] == ["show_overlay", "import_objects"]
+
+
+def test_a_project_that_is_there_keeps_its_slides(done):
+    assert "objects" in done["said"][0]
+    assert "objects" not in done["said"][1]
+
+
+def test_the_overlay_is_that_of_the_open_slide_in_the_colours_of_its_classes(cohort, done):
+    path = cohort / "stitch" / SLIDES[0] / f"{SLIDES[0]}.labels.ome.tif"
+    assert done["overlay"] == str(path)
+    assert done["live"]
+    assert done["colors"] == {"0": None, "1": "Stroma", "2": "Tumor"}
+    assert done["said"][2] == f"{path} lies over the slide.\n"  # and nothing of another size
+
+
+def test_objects_are_imported_once(done):
+    assert done["imported"] == 2
+    assert done["said"][3].startswith("2 objects of ")
+    assert done["said"][4].startswith("0 objects of ")
