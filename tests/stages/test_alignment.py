@@ -12,7 +12,7 @@ from scipy import ndimage
 from shapely.geometry import shape
 
 from lds_path.formats.labels import open_labels
-from lds_path.formats.manifest import run_stage
+from lds_path.formats.manifest import read_manifest, run_stage
 from lds_path.formats.predictions import (
     Prediction,
     PredictionWriter,
@@ -26,7 +26,7 @@ from lds_path.stages.detect import detect
 from lds_path.stages.export import export
 from lds_path.stages.stitch import stitch
 from lds_path.stages.tile import tile
-from lds_path.tracing.polygons import rasterise
+from lds_path.tracing.polygons import GRID, rasterise
 
 CLASSES = [
     {"value": 1, "name": "Bright", "color": [0, 158, 115]},
@@ -138,6 +138,25 @@ def test_objects_keep_their_place_where_levels_are_not_a_whole_factor_apart(tcga
             seen = darkness(rgb, 2 * factor) > LIMIT
             assert 0.02 < seen.mean() < 0.98
             assert shift_of(drawn, seen) == pytest.approx((0, 0), abs=1)
+
+
+@pytest.mark.parametrize(("tolerance_um", "error"), [(0.0, 0.0), (1.0, 0.02)])
+def test_objects_of_real_tissue_are_valid_and_have_the_area_of_their_labels(
+    tcga, tmp_path, tolerance_um, error
+):
+    _, root = tcga  # thresholded pixels, more ragged than what a network finds
+    export(root / "stitch" / "s1", tmp_path / "s1", **EXACT | {"tolerance_um": tolerance_um})
+    features = json.loads(gzip.decompress((tmp_path / "s1" / "s1.geojson.gz").read_bytes()))
+    areas = dict.fromkeys(("Bright", "Dark"), 0.0)
+    for feature in features["features"]:
+        geometry = shape(feature["geometry"])
+        assert shapely.set_precision(geometry, GRID, mode="pointwise").is_valid
+        areas[feature["properties"]["classification"]["name"]] += geometry.area
+    results = read_manifest(root / "stitch" / "s1").results
+    for name, pixels in results["pixels"].items():
+        assert areas[name] == pytest.approx(pixels * results["downsample"] ** 2, rel=error or 1e-12)
+    holes = sum(len(feature["geometry"]["coordinates"]) > 1 for feature in features["features"])
+    assert holes > 5
 
 
 def shift_of(drawn, seen):

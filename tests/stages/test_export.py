@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -243,6 +244,24 @@ def test_the_scripts_know_the_slide_its_classes_and_its_scale(stitch, tmp_path, 
     assert slide["classes"] == [
         {"value": each.value, "name": each.name, "color": list(each.color)} for each in CLASSES
     ]
+
+
+def test_memory_does_not_grow_with_the_number_of_objects(tmp_path):
+    def peak(height):
+        labels = np.zeros((height, 400), np.uint8)
+        for row in range(4):
+            labels[2 + row :: 8, 2::8] = labels[2 + row :: 8, 3::8] = 1 + row // 3
+        stitch = write_stitch(tmp_path / f"stitch-{height}", labels)
+        tracemalloc.start()
+        results = export(stitch, tmp_path / f"s1-{height}", **EXACT).results
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return sum(results["objects"].values()), found
+
+    peak(512)  # what is loaded once
+    (few, strip), (many, whole) = peak(1024), peak(3072)
+    assert many == 3 * few > 10_000
+    assert whole < 1.2 * strip
 
 
 def write_detect(folder, mask, regions):
