@@ -16,7 +16,7 @@ from lds_path.formats.config import check_config
 from lds_path.learning.augmentation import Augmentation
 from lds_path.learning.fit import Schedule
 from lds_path.network.segmenter import NetworkSpec
-from lds_path.stages.train import RECIPE
+from lds_path.stages.train import NETWORK, RECIPE
 from lds_path.verdict import Thresholds
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -57,7 +57,7 @@ def arguments_of(command: str) -> dict[str, object]:
     if "settings" in arguments:
         kinds = (NetworkSpec, Schedule, Augmentation)
         arguments |= {one.name: one.default for kind in kinds for one in fields(kind)}
-        arguments |= asdict(RECIPE)
+        arguments |= asdict(RECIPE) | NETWORK
     if "thresholds" in arguments:
         arguments |= asdict(Thresholds())
     return arguments
