@@ -165,4 +165,3 @@ def slides_of(folder: Path, split: str) -> dict[str, Path]:
     with (folder / SHEET_NAME).open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))
     return {row["slide"]: folder / row["labels"] for row in rows if row["split"] == split}
-
