@@ -18,7 +18,8 @@ from lds_path.formats.predictions import Predictions
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.geometry import Size
 from lds_path.mesh import build_mesh
-from lds_path.network.checkpoint import find_model, load_model
+from lds_path.network.checkpoint import find_model, read_card
+from lds_path.network.segmenter import build_network
 from lds_path.unwarp import unwarp
 
 if TYPE_CHECKING:
@@ -55,8 +56,9 @@ def segment_at_full_resolution(tile: Path, left: int, top: int, threads: int) ->
     As a careful user would run it: all threads, channels last, inference mode, batches of windows.
     """
     torch.set_num_threads(threads)
-    segmenter, _ = load_model(find_model("demo"))
-    network = segmenter.network.to(memory_format=torch.channels_last)
+    # The same architecture for colours alone: at full resolution there are no shared features.
+    network = build_network(read_card(find_model("demo")).network).eval()
+    network = network.to(memory_format=torch.channels_last)
     pixels = open_pyramid(tile).read(0, left, top, Size(SAMPLE, SAMPLE))
     image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
     image = image.contiguous(memory_format=torch.channels_last)
