@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-WIDTH, ROW = 640, 58
+WIDTH, ROW = 640, 64
 """Of the drawing and of one row of it, in its own units."""
 MARGIN = 12
 DOT = 3.0
@@ -40,6 +40,8 @@ class Row:
     median: float
     median_x: float
     top: float
+    bottom: float
+    """Where the dots stand."""
     dots: Sequence[Dot]
 
     @property
@@ -93,8 +95,9 @@ def distribute(values: Mapping[str, float], batches: Mapping[str, str]) -> Distr
         mine = {one: value for one, value in values.items() if batches.get(one, "") == name}
         middle = float(np.median(list(mine.values())))
         top = index * ROW
-        dots = _stack(mine, place, top + ROW - DOT - 8, outliers)
-        rows.append(Row(name or "no batch", middle, place(middle), top, dots))
+        bottom = top + ROW - 6
+        dots = _stack(mine, place, bottom - DOT - 2, outliers)
+        rows.append(Row(name or "no batch", middle, place(middle), top, bottom, dots))
     found = [dot for row in rows for dot in row.dots if dot.outlier]
     found.sort(key=lambda dot: dot.value)
     return Distribution(low, high, float(np.median(numbers)), rows, found)

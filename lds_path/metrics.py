@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lds_path.formats.borders import REACH_UM
-from lds_path.quality import Metric, share_percent
+from lds_path.quality import AREA, CONFIDENCE, SHARE, Metric, share_percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from lds_path.formats.view import Pitch
     from lds_path.geometry import Region
 
-AREA, SHARE, CONFIDENCE = "area_mm2.", "tissue_percent.", "confidence."
-"""Prefixes of the metrics that each class has; the class's name follows."""
 _LEAST_PITCH_UM = 1e-3
 
 

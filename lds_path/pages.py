@@ -11,8 +11,7 @@ import jinja2
 from lds_path import __version__
 from lds_path.cohort_table import CLASS_METRICS, mean_dice
 from lds_path.formats.cohort import STAGES
-from lds_path.metrics import AREA, CONFIDENCE, SHARE
-from lds_path.quality import number
+from lds_path.quality import AREA, CONFIDENCE, SHARE, number
 from lds_path.verdict import limits_of
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from PIL import Image
 from lds_path import overlay
 from lds_path.artefacts import KINDS
 from lds_path.classes import LabelClass
+from lds_path.formats.cohort import SMALL, SMALL_SIZE
 from lds_path.quality import number
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ PICTURES = (
     "thumbnail", "overlay", "tissue", "artefacts", "confidence", "density", "sampling",
 )  # fmt: skip
 """Pictures of the whole slide and of one region, in the order of the page."""
-SMALL = "small"
-"""The labels over the tissue for a table, without a legend."""
-SMALL_SIZE = (320, 240)
 CONFIDENCE_MAP, DENSITY_MAP = "viridis", "inferno"
 GRID_LINES = 42
 CROP_LETTERS = 22

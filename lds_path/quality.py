@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+AREA, SHARE, CONFIDENCE = "area_mm2.", "tissue_percent.", "confidence."
+"""Prefixes of the metrics that each class has; the class's name follows."""
+
 
 @dataclass(frozen=True)
 class Metric:

@@ -34,6 +34,8 @@ HIGH = {
     "unreadable_tiles": "{value} tiles of the file are unreadable (limit {limit})",
 }
 """Metrics of which much is bad, and what is wrong then."""
+MAY_LACK = ("seam_index",)
+"""A slide of one region has no seams."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,14 @@ class Thresholds:
     fail_analysed_percent: float = 80.0
     warn_out_of_focus_percent: float = 20.0
     fail_out_of_focus_percent: float = 60.0
-    warn_fold_percent: float = 5.0
-    fail_fold_percent: float = 25.0
-    warn_dark_percent: float = 2.0
-    fail_dark_percent: float = 20.0
-    warn_pen_percent: float = 2.0
-    fail_pen_percent: float = 30.0
-    warn_bubble_percent: float = 2.0
-    fail_bubble_percent: float = 30.0
+    warn_fold_percent: float = 2.0
+    fail_fold_percent: float = 20.0
+    warn_dark_percent: float = 1.0
+    fail_dark_percent: float = 10.0
+    warn_pen_percent: float = 1.0
+    fail_pen_percent: float = 20.0
+    warn_bubble_percent: float = 0.5
+    fail_bubble_percent: float = 20.0
     warn_hematoxylin: float = 0.25
     fail_hematoxylin: float = 0.1
     warn_eosin: float = 0.15
@@ -116,11 +118,13 @@ def limits_of(thresholds: Mapping[str, float]) -> list[Limit]:
 def judge(metrics: Mapping[str, Metric], limits: Iterable[Limit]) -> Verdict:
     """Return the worst that any limit says; failures are named before warnings.
 
-    A metric that could not be measured is a warning of its own.
+    A metric that could not be measured is a warning of its own, apart from `MAY_LACK`.
     """
     reasons: dict[Word, list[str]] = {"fail": [], "warn": []}
     for limit in limits:
         value = metrics[limit.metric].value
+        if value is None and limit.metric in MAY_LACK:
+            continue
         if not isinstance(value, int | float):
             reasons["warn"].append(f"{limit.metric.replace('_', ' ')} could not be measured")
             continue

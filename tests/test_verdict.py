@@ -58,3 +58,8 @@ def test_every_threshold_belongs_to_a_metric():
 
 def test_parameters_of_an_older_run_without_a_threshold_set_no_limit():
     assert [one.metric for one in limits_of({"warn_eosin": 1, "fail_eosin": 0})] == ["eosin"]
+
+
+def test_a_slide_without_seams_passes():
+    seams = Limit("seam_index", warn=1, fail=2, words="", low_is_bad=False)
+    assert judge(metrics(seam_index=None), [seams]).word == "pass"

@@ -19,6 +19,8 @@ Status = Literal["done", "quarantined", "not finished"]
 
 STAGES = ("tile", "detect", "segment", "stitch", "export", "assess", "evaluate")
 """Stages of a slide, in order."""
+SMALL, SMALL_SIZE = "small", (320, 240)
+"""Name and largest size of a slide's picture in a table."""
 OPTIONAL = ("evaluate",)
 """Stages that a slide may lack and still be done."""
 

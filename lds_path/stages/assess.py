@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lds_path.quality import Metric
 
 METRICS_NAME = "metrics.json"
-QUALITY = 88
+QUALITY = 80
 """Of the JPEG pictures."""
 MAIN = ("tissue_mm2", "analysed_percent", "confidence", "uncertain_percent", "out_of_focus_percent")
 
@@ -64,7 +64,7 @@ def assess(
     def work(folder: Path) -> Mapping[str, Any]:
         found = examine(tile, detect, segment, stitch)
         for name, image in draw_pictures(found, max_blur).items():
-            image.save(folder / f"{name}.jpg", quality=QUALITY, subsampling=0)
+            image.save(folder / f"{name}.jpg", quality=QUALITY, subsampling=1)
         metrics = measure(found, min_confidence=min_confidence, max_blur=max_blur)
         verdict = judge(metrics, limits_of(limits))
         content = {

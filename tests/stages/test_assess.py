@@ -159,7 +159,7 @@ def test_the_overlay_colours_each_half_and_leaves_the_glass(good):
         ({"damaged": damage.folded}, "warn", "of the tissue is folded or too thick"),
         ({"damaged": damage.soiled}, "warn", "of the tissue lies under dark spots"),
         ({"damaged": damage.marked}, "fail", "of the tissue is marked with a pen"),
-        ({"damaged": damage.bubbled}, "warn", "air bubbles or an edge of the cover slip spoil"),
+        ({"damaged": damage.bubbled}, "fail", "air bubbles or an edge of the cover slip spoil"),
         ({"damaged": partial(damage.stained, strength=0.2)}, "fail", "the hematoxylin is pale"),
         ({"damaged": partial(damage.stained, strength=3)}, "warn", "the slide is over-stained"),
         ({"disagree": True}, "fail", "regions do not fit together"),
