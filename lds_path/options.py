@@ -11,7 +11,7 @@ import click
 
 from lds_path.errors import UsageError
 from lds_path.learning.recipe import CHOICES, PRESETS
-from lds_path.verdict import Thresholds
+from lds_path.quality.verdict import Thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lds_path.artefacts import find_artefacts
-from lds_path.focus import blur
 from lds_path.formats.borders import read_border_share
 from lds_path.formats.crops import choose_crops, read_crop
 from lds_path.formats.labels import open_labels
@@ -26,7 +24,9 @@ from lds_path.formats.view import (
     read_windows,
     view_of,
 )
-from lds_path.stains import find_stains, staining
+from lds_path.quality.artefacts import find_artefacts
+from lds_path.quality.focus import blur
+from lds_path.quality.stains import find_stains, staining
 from lds_path.tissue import glass_color, optical_density
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lds_path.artefacts import Artefacts
     from lds_path.classes import LabelClass
     from lds_path.formats.borders import BorderShare
     from lds_path.formats.crops import CropPicture
@@ -46,7 +45,8 @@ if TYPE_CHECKING:
     from lds_path.formats.seams import Seams
     from lds_path.formats.view import Pitch, Sample, View
     from lds_path.geometry import Region
-    from lds_path.stains import Stains
+    from lds_path.quality.artefacts import Artefacts
+    from lds_path.quality.stains import Stains
 
 ARTEFACT_MPP = 8.0
 ARTEFACT_PIXELS = 1024

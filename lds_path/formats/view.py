@@ -17,7 +17,7 @@ from tqdm import tqdm
 from lds_path.formats.predictions import decode_grid
 from lds_path.geometry import Size
 from lds_path.mesh import build_mesh
-from lds_path.quality import sample_pitch, well_inside
+from lds_path.quality.metric import sample_pitch, well_inside
 from lds_path.unwarp import Blend, blend_ramp
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from lds_path import metrics as analysis
-from lds_path import slide_metrics as slide
 from lds_path.formats.examination import examine
 from lds_path.formats.manifest import run_stage, write_json
-from lds_path.pictures import draw_pictures
-from lds_path.verdict import Thresholds, judge, limits_of
+from lds_path.quality.verdict import Thresholds, judge, limits_of
+from lds_path.reporting import metrics as analysis
+from lds_path.reporting import slide_metrics as slide
+from lds_path.reporting.pictures import draw_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lds_path.formats.examination import Examination
     from lds_path.formats.manifest import Manifest
-    from lds_path.quality import Metric
+    from lds_path.quality.metric import Metric
 
 METRICS_NAME = "metrics.json"
 QUALITY = 80

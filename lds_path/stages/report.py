@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from PIL import Image
 
-from lds_path.cohort_page import render_index
-from lds_path.cohort_table import describe_columns, table_row
 from lds_path.formats.cohort import SMALL, SMALL_SIZE, read_slide_record
 from lds_path.formats.manifest import FILE_NAME, run_stage, sha256
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
 from lds_path.formats.qupath import PROJECT_SCRIPT, write_cohort_scripts
 from lds_path.formats.sheet import read_sheet
 from lds_path.formats.view import read_picture, view_of
-from lds_path.pages import Files, render_slide, word_of
+from lds_path.reporting.cohort_page import render_index
+from lds_path.reporting.cohort_table import describe_columns, table_row
+from lds_path.reporting.pages import Files, render_slide, word_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

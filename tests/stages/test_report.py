@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from stage_folders import make_folders
 
-from lds_path.cohort_page import render_index
-from lds_path.cohort_table import describe_columns
 from lds_path.errors import LabelsError, MissingMppError, UnsuitableSlideError
 from lds_path.formats.cohort import read_slide_record
 from lds_path.formats.manifest import run_stage
-from lds_path.pages import Files
+from lds_path.reporting.cohort_page import render_index
+from lds_path.reporting.cohort_table import describe_columns
+from lds_path.reporting.pages import Files
 from lds_path.stages.assess import assess
 from lds_path.stages.report import report
 

@@ -16,8 +16,8 @@ from lds_path.formats.config import check_config
 from lds_path.learning.augmentation import Augmentation
 from lds_path.learning.fit import Schedule
 from lds_path.network.segmenter import NetworkSpec
+from lds_path.quality.verdict import Thresholds
 from lds_path.stages.train import NETWORK, RECIPE
-from lds_path.verdict import Thresholds
 
 REPOSITORY = Path(__file__).parent.parent.parent
 CONFIG = yaml.safe_load((REPOSITORY / "config.yaml").read_text())

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lds_path.quality import Metric, share_percent
+from lds_path.quality.metric import Metric, share_percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from lds_path.artefacts import Artefacts
-    from lds_path.stains import Stains
+    from lds_path.quality.artefacts import Artefacts
+    from lds_path.quality.stains import Stains
 
 
 def identity_metrics(tile: Mapping[str, Any]) -> dict[str, Metric]:

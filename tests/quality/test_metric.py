@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lds_path.quality import number, sample_pitch, share_percent, well_inside
+from lds_path.quality.metric import number, sample_pitch, share_percent, well_inside
 
 
 def uniform_grid(width, height):

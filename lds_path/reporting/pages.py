@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from lds_path import __version__
-from lds_path.cohort_table import CLASS_METRICS, mean_dice
 from lds_path.formats.cohort import STAGES
-from lds_path.quality import AREA, CONFIDENCE, SHARE, number
-from lds_path.verdict import limits_of
+from lds_path.quality.metric import AREA, CONFIDENCE, SHARE, number
+from lds_path.quality.verdict import limits_of
+from lds_path.reporting.cohort_table import CLASS_METRICS, mean_dice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

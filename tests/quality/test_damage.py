@@ -6,11 +6,11 @@ import openslide
 import pytest
 from PIL import Image
 
-from lds_path.artefacts import KINDS, find_artefacts
-from lds_path.focus import blur
 from lds_path.geometry import Size
-from lds_path.quality import share_percent
-from lds_path.stains import find_stains, staining
+from lds_path.quality.artefacts import KINDS, find_artefacts
+from lds_path.quality.focus import blur
+from lds_path.quality.metric import share_percent
+from lds_path.quality.stains import find_stains, staining
 from lds_path.synthetic import EOSIN, HEMATOXYLIN, paint_slide
 from lds_path.tissue import find_tissue, glass_color, optical_density
 

@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image
 
 from lds_path import overlay
-from lds_path.artefacts import KINDS
 from lds_path.classes import LabelClass
 from lds_path.formats.cohort import SMALL, SMALL_SIZE
-from lds_path.quality import number
+from lds_path.quality.artefacts import KINDS
+from lds_path.quality.metric import number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lds_path.formats.cohort import STAGES
-from lds_path.quality import AREA, CONFIDENCE, SHARE
+from lds_path.quality.metric import AREA, CONFIDENCE, SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
 """Distributions name their outliers and draw each slide once."""
 
-from lds_path.distributions import WIDTH, distribute, find_outliers
+from lds_path.reporting.distributions import WIDTH, distribute, find_outliers
 
 VALUES = {f"s{index}": float(index % 5) for index in range(20)}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lds_path.formats.borders import REACH_UM
-from lds_path.quality import AREA, CONFIDENCE, SHARE, Metric, share_percent
+from lds_path.quality.metric import AREA, CONFIDENCE, SHARE, Metric, share_percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from lds_path.quality import number
+from lds_path.quality.metric import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from lds_path.quality import Metric
+    from lds_path.quality.metric import Metric
 
 Word = Literal["pass", "warn", "fail"]
 

@@ -1,0 +1,1 @@
+"""What is shown of slides and cohorts: metrics by name, pictures, pages, the table."""
