@@ -13,12 +13,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 from skimage.filters import threshold_otsu
-from skimage.morphology import remove_small_holes, remove_small_objects
+
+from lds_path.runs import drop_small_pieces, fill_small_holes
+from lds_path.strips import (
+    DensityView,
+    highest_band,
+    in_strips,
+    is_grey,
+    lowest_band,
+    mean_of_bands,
+    padded_strips,
+    range_of_bands,
+    strips,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import TypeAlias
 
     from numpy.typing import NDArray
+
+    _Hue: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    _Condition: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
 
 WHITE = (244.0, 244.0, 244.0)
 """The glass colour to assume where a view shows no glass at all."""
@@ -71,16 +87,12 @@ def find_tissue(
     NDArray
         Tissue mask, (H, W).
     """
-    empty = (view == background).all(axis=2) if background is not None else None
-    density = optical_density(view, glass_color(view, empty))
-    if empty is not None:
-        density[empty] = 0
-    staining = ndimage.gaussian_filter(_staining(density), 6.0 / mpp)
-    tissue = staining > _threshold(staining)
+    density = DensityView(view, glass_color(view, background=background), background)
+    tissue = _find_stained(density, mpp)
     tissue &= ~find_ink(density, tissue, mpp)
     tissue &= ~find_black(view, density, mpp)
     tissue = _close(tissue, 16.0 / mpp)
-    tissue = _fill_holes(tissue, max_hole_um2 / mpp**2)
+    tissue = fill_small_holes(tissue, int(max_hole_um2 / mpp**2))
     return _drop_specks(tissue, min_tissue_um2 / mpp**2)
 
 
@@ -92,13 +104,16 @@ def is_dark_field(view: NDArray[np.uint8]) -> bool:
     view
         RGB view, (H, W, 3).
     """
-    brightness = view.mean(axis=2, dtype=np.float32)
-    return bool((brightness < 60).mean() > 0.5 and (brightness > 120).mean() < 0.1)
+    dark = bright = 0
+    for strip in strips(len(view)):
+        total = view[strip].sum(axis=2, dtype=np.uint16)
+        dark += int(np.count_nonzero(total < 3 * 60))
+        bright += int(np.count_nonzero(total > 3 * 120))
+    pixels = view.shape[0] * view.shape[1]
+    return bool(dark > 0.5 * pixels and bright < 0.1 * pixels)
 
 
-def glass_color(
-    view: NDArray[np.uint8], empty: NDArray[np.bool_] | None = None
-) -> NDArray[np.float32]:
+def glass_color(view: NDArray[np.uint8], *, background: int | None = None) -> NDArray[np.float32]:
     """Return the colour of the empty glass, or `WHITE` where none is to be seen.
 
     Glass is bright and smooth, neutral or of any tint but the pink of a faint stain. Pure white
@@ -108,117 +123,183 @@ def glass_color(
     ----------
     view
         RGB view, (H, W, 3).
-    empty
-        Where the view shows a substitute for glass, (H, W); it too counts only if need be.
+    background
+        Grey value of a substitute for glass; it too counts only if need be.
 
     Returns
     -------
     NDArray
         Red, green and blue, (3,), float32 in [1, 255].
     """
-    lowest, highest = view.min(axis=2), view.max(axis=2)
-    pink = np.minimum(view[..., 0], view[..., 2]) > view[..., 1] + np.int16(6)
-    glass = (lowest >= 180) & (highest - lowest <= 40) & ~pink & (_local_range(highest) <= 6)
-    scanned = glass & (lowest < 255) & (True if empty is None else ~empty)
+    glass = np.empty(view.shape[:2], np.bool_)
+    scanned = np.empty_like(glass)
+    for strip, around, inner in padded_strips(len(view), 1):
+        _mark_glass(view[around], background, inner, glass[strip], scanned[strip])
     if scanned.sum() > 0.002 * glass.size:
         glass = scanned
     if glass.sum() < 0.0005 * glass.size or not glass.any():
         return np.array(WHITE, np.float32)
-    candidates = view[glass]
-    brightness = candidates.mean(axis=1, dtype=np.float32)
-    brightest = np.abs(brightness - np.percentile(brightness, 90)) <= 6
-    colour: NDArray[np.float32] = np.median(candidates[brightest], axis=0).astype(np.float32)
-    return colour
+    # How many pixels of glass have each sum of colours and each value of a colour.
+    counts = np.zeros((3, 3 * 255 + 1, 256), np.int64)
+    for strip in strips(len(view)):
+        candidates = view[strip][glass[strip]]
+        places = candidates.sum(axis=1, dtype=np.int64) * 256
+        for band in range(3):
+            found = np.bincount(places + candidates[:, band], minlength=counts[band].size)
+            counts[band] += found.reshape(counts[band].shape)
+    brightness = np.arange(counts.shape[1], dtype=np.float32) / np.float32(3)
+    level = _quantile(brightness, counts[0].sum(axis=1), 0.9)
+    brightest = counts[:, np.abs(brightness - level) <= 6].sum(axis=1)
+    values = np.arange(256, dtype=np.float32)
+    return np.array([_quantile(values, band, 0.5) for band in brightest], np.float32)
 
 
-def optical_density(view: NDArray[np.uint8], glass: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the optical density of each colour, 0 for glass and brighter.
+def _mark_glass(
+    view: NDArray[np.uint8],
+    background: int | None,
+    rows: slice,
+    glass: NDArray[np.bool_],
+    scanned: NDArray[np.bool_],
+) -> None:
+    """Set, for some rows of a view, where glass is and where that was scanned."""
+    lowest, highest = lowest_band(view), highest_band(view)
+    pink = np.minimum(view[..., 0], view[..., 2]) > view[..., 1] + np.int16(6)
+    found = (lowest >= 180) & (highest - lowest <= 40) & ~pink & (_local_range(highest) <= 6)
+    glass[:] = found[rows]
+    scanned[:] = (found & (lowest < 255))[rows]
+    if background is not None:
+        scanned &= ~is_grey(view[rows], background)
 
-    Returns
-    -------
-    NDArray
-        Density, (H, W, 3), float32 in [0, 2.41].
-    """
-    intensity = np.maximum(np.arange(256, dtype=np.float32), 1.0)
-    table = np.log10(np.maximum(glass[:, None] / intensity, 1.0))  # (3, 256)
-    return np.stack([table[band][view[..., band]] for band in range(3)], axis=2)
+
+def _quantile(values: NDArray[np.float32], counts: NDArray[np.int64], share: float) -> np.float32:
+    """Return the quantile of sorted values that occur so often, between two of them linearly."""
+    place = share * (counts.sum() - 1)
+    first, last = np.searchsorted(counts.cumsum(), [np.floor(place), np.ceil(place)], "right")
+    part = np.float32(place - np.floor(place))
+    return np.float32(values[first] + (values[last] - values[first]) * part)
 
 
-def find_ink(
-    density: NDArray[np.float32], foreground: NDArray[np.bool_], mpp: float
-) -> NDArray[np.bool_]:
+def find_ink(density: DensityView, foreground: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
     """Return where a pen has marked the slide in green, blue, red or black.
 
     Parameters
     ----------
     density
-        Optical density, (H, W, 3).
+        Of the view, (H, W, 3).
     foreground
         Tissue and ink together, (H, W); tells a pen from a stain of the same colour.
     mpp
         Microns per pixel.
     """
     found = np.zeros(foreground.shape, np.bool_)
-    for hue, strong in _ink_hues(density):
+    for hue, is_ink in ((_greenness, None), (_blueness, _is_deep), (_redness, None)):
+        strong = density.where(_exceeds(hue, _INK, is_ink))
         if strong.sum() * mpp**2 < _MIN_INK_UM2:
             continue
         ink = _drop_specks(_open(strong, 8.0 / mpp), _MIN_INK_UM2 / mpp**2)
         if not ink.any():
             continue
-        apart = ~within_reach(ink, 16.0 / mpp)
-        if (foreground & (hue > 0.06) & apart).sum() <= _MAX_PALE_SHARE * ink.sum():
-            found |= _grow(ink, hue > 0.02, _RIM_UM / mpp)
+        pale = density.where(_exceeds(hue, 0.06))
+        pale &= foreground & ~within_reach(ink, 16.0 / mpp)
+        if pale.sum() <= _MAX_PALE_SHARE * ink.sum():
+            found |= _grow(ink, density.where(_exceeds(hue, 0.02)), _RIM_UM / mpp)
     return found
 
 
-def find_black(
-    view: NDArray[np.uint8], density: NDArray[np.float32], mpp: float
-) -> NDArray[np.bool_]:
+def find_black(view: NDArray[np.uint8], density: DensityView, mpp: float) -> NDArray[np.bool_]:
     """Return the black beyond the scanned glass, black ink, and the grey edges of both."""
-    highest = view.max(axis=2)
-    black = (highest < 70) & (highest - view.min(axis=2) < 25)
+    black = np.empty(view.shape[:2], np.bool_)
+    for strip in strips(len(view)):
+        highest = highest_band(view[strip])
+        black[strip] = (highest < 70) & (highest - lowest_band(view[strip]) < 25)
     black = _drop_specks(_open(black, 8.0 / mpp), _MIN_INK_UM2 / mpp**2)
     if not black.any():
         return black
-    darkness = density.mean(axis=2)
-    grey = np.ptp(density, axis=2) < 0.04 + 0.15 * darkness
-    return _grow(black, grey, _RIM_UM / mpp)
+    return _grow(black, density.where(_is_grey_shade), _RIM_UM / mpp)
+
+
+def _find_stained(density: DensityView, mpp: float) -> NDArray[np.bool_]:
+    """Return where the staining, smoothed, exceeds the threshold that suits it, (H, W).
+
+    Staining is computed three times, a strip at a time: for its range, its histogram, the result.
+    """
+    spread = 6.0 / mpp
+    height, width = density.view.shape[:2]
+
+    def smooth() -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        for strip, around, inner in padded_strips(height, int(4 * spread + 0.5)):
+            staining = _staining(density.rows(around))
+            yield strip, ndimage.gaussian_filter(staining, spread)[inner]
+
+    threshold = _threshold(lambda: (staining for _, staining in smooth()))
+    stained = np.empty((height, width), np.bool_)
+    for strip, staining in smooth():
+        stained[strip] = staining > threshold
+    return stained
 
 
 def _staining(density: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return twice the colourfulness plus the darkness that is no shade, (H, W): 0 for glass."""
-    darkness = np.maximum(density.mean(axis=2) - _SHADE, 0.0)
-    staining: NDArray[np.float32] = darkness + 2.0 * np.ptp(density, axis=2)
-    return staining
+    darkness = mean_of_bands(density)
+    darkness -= _SHADE
+    np.maximum(darkness, 0.0, out=darkness)
+    darkness += 2.0 * range_of_bands(density)
+    return darkness
 
 
-def _threshold(staining: NDArray[np.float32]) -> float:
+def _threshold(read_staining: Callable[[], Iterator[NDArray[np.float32]]]) -> float:
     """Return the staining above which a pixel is tissue.
 
     Otsu's threshold lies halfway up a typical stain, so a quarter of it follows the strength of
     the stain; the bounds hold where there is no glass, or nothing else.
     """
-    halfway = float(threshold_otsu(staining)) if np.ptp(staining) > 0 else 0.0
+    ranges = [(staining.min(), staining.max()) for staining in read_staining()]
+    lowest, highest = min(low for low, _ in ranges), max(high for _, high in ranges)
+    halfway = 0.0
+    if highest > lowest:
+        found = [np.histogram(staining, 256, (lowest, highest)) for staining in read_staining()]
+        edges = found[0][1]
+        middles = (edges[:-1] + edges[1:]) / 2
+        halfway = float(threshold_otsu(hist=(sum(counts for counts, _ in found), middles)))
     return min(max(halfway / 4.0, _FAINTEST), _CLEAREST)
 
 
-def _ink_hues(
-    density: NDArray[np.float32],
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
-    """Yield how green, blue and red each pixel is, and where that is ink, (H, W) each.
+# Haematoxylin, eosin, PAS and DAB have none of the hues of ink.
 
-    Haematoxylin, eosin, PAS and DAB have none of these hues. One at a time: a large slide's view
-    has tens of megapixels.
-    """
+
+def _greenness(density: NDArray[np.float32]) -> NDArray[np.float32]:
+    greenness: NDArray[np.float32] = np.minimum(density[..., 0], density[..., 2]) - density[..., 1]
+    return greenness
+
+
+def _blueness(density: NDArray[np.float32]) -> NDArray[np.float32]:
     red, green, blue = density[..., 0], density[..., 1], density[..., 2]
-    is_green = np.minimum(red, blue) - green
-    yield is_green, is_green > _INK
-    del is_green
-    is_blue = np.where(blue < green, red - green, 0.0)
-    yield is_blue, (is_blue > _INK) & (red > 0.5)  # aniline blue is paler
-    del is_blue
-    is_red = np.where(blue > 0.9 * green, green - 4.0 * red, 0.0)  # eosin lets more blue through
-    yield is_red, is_red > _INK
+    return np.where(blue < green, red - green, 0.0)
+
+
+def _is_deep(density: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return where blue is ink's: aniline blue is paler."""
+    return np.asarray(density[..., 0] > 0.5)
+
+
+def _redness(density: NDArray[np.float32]) -> NDArray[np.float32]:
+    red, green, blue = density[..., 0], density[..., 1], density[..., 2]
+    return np.where(blue > 0.9 * green, green - 4.0 * red, 0.0)  # eosin lets more blue through
+
+
+def _exceeds(hue: _Hue, least: float, also: _Condition | None = None) -> _Condition:
+    """Return the condition that a hue is stronger than so much, and another one."""
+
+    def condition(density: NDArray[np.float32]) -> NDArray[np.bool_]:
+        found = hue(density) > least
+        return found if also is None else found & also(density)
+
+    return condition
+
+
+def _is_grey_shade(density: NDArray[np.float32]) -> NDArray[np.bool_]:
+    grey: NDArray[np.bool_] = range_of_bands(density) < 0.04 + 0.15 * mean_of_bands(density)
+    return grey
 
 
 def _local_range(band: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -236,17 +317,22 @@ def _grow(seed: NDArray[np.bool_], within: NDArray[np.bool_], distance: float) -
 
 
 def _open(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
-    if not mask.any():
-        return mask
-    inner = ~within_reach(~_pad(mask), radius)[1:-1, 1:-1]
-    return within_reach(inner, radius) & mask
+    """Return the mask without what a disc does not fit into."""
+
+    def open_(rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        inner = ~within_reach(~_pad(rows), radius)[1:-1, 1:-1]
+        return within_reach(inner, radius) & rows
+
+    return in_strips(open_, mask, 2 * int(radius) + 2) if mask.any() else mask
 
 
 def _close(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
-    if not mask.any():
-        return mask
-    closed = ~within_reach(~_pad(within_reach(mask, radius)), radius)[1:-1, 1:-1]
-    return closed | mask
+    """Return the mask with what a disc beside it does not fit into."""
+
+    def close(rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return ~within_reach(~_pad(within_reach(rows, radius)), radius)[1:-1, 1:-1] | rows
+
+    return in_strips(close, mask, 2 * int(radius) + 2) if mask.any() else mask
 
 
 def within_reach(mask: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:
@@ -277,11 +363,5 @@ def _pad(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.pad(mask, 1, mode="edge")
 
 
-def _fill_holes(mask: NDArray[np.bool_], max_area: float) -> NDArray[np.bool_]:
-    filled: NDArray[np.bool_] = remove_small_holes(mask, max_size=int(max_area))
-    return filled
-
-
 def _drop_specks(mask: NDArray[np.bool_], min_area: float) -> NDArray[np.bool_]:
-    kept: NDArray[np.bool_] = remove_small_objects(mask, max_size=max(int(min_area) - 1, 0))
-    return kept
+    return drop_small_pieces(mask, max(int(min_area) - 1, 0))

@@ -27,7 +27,8 @@ from lds_path.formats.view import (
 from lds_path.quality.artefacts import find_artefacts
 from lds_path.quality.focus import blur
 from lds_path.quality.stains import find_stains, staining
-from lds_path.tissue import glass_color, optical_density
+from lds_path.strips import optical_density
+from lds_path.tissue import glass_color
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -145,7 +146,7 @@ def _look(pyramid: Pyramid, mask: Mask, view: View) -> Appearance:
     longest = min(ARTEFACT_PIXELS, max(int(extent_um / ARTEFACT_MPP), 1))
     coarse = view_of(pyramid.size, pyramid.frame.mpp, longest=longest)
     picture = read_picture(pyramid, coarse)
-    glass = glass_color(picture, (picture == pyramid.background).all(axis=2))
+    glass = glass_color(picture, background=pyramid.background)
     artefacts = find_artefacts(
         picture,
         mask.read(0, 0, coarse.size, scale=coarse.scale),

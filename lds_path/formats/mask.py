@@ -27,7 +27,7 @@ class Mask:
     """
 
     def __init__(self, pixels: NDArray[np.bool_], downsample: float) -> None:
-        self._pixels = pixels.astype(np.bool_)
+        self._pixels = pixels.astype(np.bool_, copy=False)
         self._downsample = downsample
 
     def read(self, left: float, top: float, size: Size, *, scale: float = 1.0) -> NDArray[np.bool_]:

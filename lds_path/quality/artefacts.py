@@ -16,7 +16,8 @@ from skimage.measure import label, regionprops
 from skimage.morphology import disk, remove_small_objects
 from skimage.transform import hough_line, hough_line_peaks
 
-from lds_path.tissue import find_ink, optical_density
+from lds_path.strips import DensityView
+from lds_path.tissue import find_ink
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,11 +88,10 @@ def find_artefacts(
     background
         Grey value that stands for glass which was not stored.
     """
-    density = optical_density(view, glass)
-    if background is not None:
-        density[(view == background).all(axis=2)] = 0
+    densities = DensityView(view, glass, background)
+    density = np.ascontiguousarray(densities.whole())
     near = _grow(tissue, _PEN_REACH_UM / mpp)
-    pen = find_ink(density, tissue, mpp) & near
+    pen = find_ink(densities, tissue, mpp) & near
     dark = _find_dark(view, mpp) & near & ~pen
     rims = _find_rims(density, mpp)
     bubble = (_find_bubbles(rims, mpp) & near) | _find_edges(rims, mpp)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import shapely
 from PIL import Image
-from scipy import ndimage
 
 from lds_path.errors import LabelsError, StageInputError, UnsuitableSlideError, UsageError
 from lds_path.formats.annotations import read_polygons
@@ -18,6 +17,7 @@ from lds_path.formats.mask import MASK_NAME
 from lds_path.formats.pyramid import halve, open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Region, Size, tile_starts
+from lds_path.runs import count_pieces
 from lds_path.tissue import find_tissue, is_dark_field
 from lds_path.tracing.polygons import rasterise
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lds_path.formats.pyramid import Pyramid
 
 MAX_TISSUE_MPP = 1000.0
+_READ_ROWS = 512
 MAX_COARSENESS = 2.0
 """A slide this many times coarser than the asked resolution shows too little."""
 
@@ -111,15 +112,16 @@ def detect(
                 f"{file} shows no tissue of {min_tissue_um2:g} um2 or more{where} at {mpp:.3g} um"
                 " per pixel; if there is some, lower min_tissue_um2, otherwise leave the slide out"
             )
+        del view
         regions = lay_regions(
             tissue, pyramid.size, downsample, size=region_size, overlap=overlap, lattice=lattice
         )
         shares = [tissue_share(tissue, region, downsample) for region in regions]
         write_regions(folder / REGIONS_NAME, regions, shares, pyramid.frame)
-        Image.fromarray(np.where(tissue, 255, 0).astype(np.uint8)).save(folder / MASK_NAME)
+        Image.fromarray(np.where(tissue, np.uint8(255), np.uint8(0))).save(folder / MASK_NAME)
         return {
             "tissue_mm2": round(float(tissue.sum()) * (mpp / 1000) ** 2, 6),
-            "pieces": int(ndimage.label(tissue)[1]),
+            "pieces": count_pieces(tissue),
             "regions": len(regions),
             "mask_level": pyramid.level_near(tissue_mpp),
             "mask_downsample": float(downsample),
@@ -233,13 +235,21 @@ def _refuse_coarse(file: str, mpp: float, asked_mpp: float) -> None:
 
 
 def _read_view(pyramid: Pyramid, mpp: float) -> tuple[NDArray[np.uint8], int]:
-    """Return the whole slide at about a resolution, (H, W, 3), and its downsample."""
+    """Return the whole slide at about a resolution, (H, W, 3), and its downsample.
+
+    Each colour is contiguous. Colours, one byte each, are all that is held of the whole slide.
+    """
     level = pyramid.level_near(mpp)
     halvings = max(round(math.log2(mpp / pyramid.frame.mpp)), level)
-    planes = pyramid.read(level, 0, 0, pyramid.level_size(level)).transpose(2, 0, 1)
+    size = pyramid.level_size(level)
+    planes = np.empty((3, size.height, size.width), np.uint8)
+    for top in range(0, size.height, _READ_ROWS):
+        strip = Size(size.width, min(_READ_ROWS, size.height - top))
+        rows = pyramid.read(level, 0, top, strip)
+        planes[:, top : top + strip.height] = rows.transpose(2, 0, 1)
     for _ in range(halvings - level):
         planes = halve(planes)
-    return np.ascontiguousarray(planes.transpose(1, 2, 0)), 2**halvings
+    return planes.transpose(1, 2, 0), 2**halvings
 
 
 def _refuse_dark(file: str, view: NDArray[np.uint8]) -> None:

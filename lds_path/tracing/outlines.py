@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
+from lds_path.runs import connect_runs, find_runs, number_pieces, unite_above
 from lds_path.tracing.chords import choose_points
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ class TracedStrip:
     """The chains of a strip, and its runs of equal labels, which are not yet pieces."""
 
     labels: NDArray[np.uint8]
+    """Label of each run."""
     lefts: NDArray[np.int32]
-    """First column of each run."""
+    """Its first column."""
     rows: NDArray[np.int64]
     """First run of each row."""
     parents: NDArray[np.int32]
@@ -73,8 +75,8 @@ class TracedStrip:
         above
             `last` of the strip above; pieces that were one stay one.
         """
-        _unite_above(self.parents, above)
-        pieces, values, areas = _number(self.labels, self.lefts, self.rows, self.parents)
+        unite_above(self.parents, above)
+        pieces, values, areas = number_pieces(self.lefts, self.rows, self.labels, self.parents)
         sides = np.append(pieces, np.int32(-1))[self.sides]
         first, last = pieces[: self.rows[1]], pieces[self.rows[-2] :].copy()
         return Strip(
@@ -99,10 +101,8 @@ def trace_strip(labels: NDArray[np.uint8], *, top: int, tolerance: float) -> Tra
         Pixels that a simplified chain may lie from the true one; 0 keeps every corner.
     """
     height, width = labels.shape
-    places = np.flatnonzero(labels[:, 1:] != labels[:, :-1])
-    lefts = (places % (width - 1) + 1).astype(np.int32)
-    rows = np.searchsorted(places, np.arange(height + 1) * (width - 1))
-    parents = _connect(labels, lefts, rows)
+    lefts, rows, values = find_runs(labels)
+    parents = connect_runs(lefts, rows, values)
     marks = np.zeros((height + 1, width), np.uint8)
     points, ends = _trace(labels, lefts, rows, marks)
     sides, areas_2 = _describe(points, ends, top - 1, lefts, rows)
@@ -112,82 +112,7 @@ def trace_strip(labels: NDArray[np.uint8], *, top: int, tolerance: float) -> Tra
         kept = choose_points(labels, points, ends, tolerance)
         points, ends = points[kept], np.cumsum(kept)[ends - 1]
     points[:, 1] += top - 1
-    return TracedStrip(labels, lefts, rows, parents, points, ends, sides, cuts, areas_2)
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _connect(
-    labels: NDArray[np.uint8],
-    lefts: NDArray[np.int32],
-    rows: NDArray[np.int64],
-) -> NDArray[np.int32]:
-    """Return, for every run of equal labels, an earlier or the same run of its piece."""
-    parent = np.arange(lefts.size).astype(np.int32)
-    for row in range(1, rows.size - 1):
-        # The last run of a row is background up to the edge; before the first is background, too.
-        upper = rows[row - 1]
-        for run in range(rows[row], rows[row + 1] - 1):
-            while upper < rows[row] - 1 and lefts[upper + 1] <= lefts[run]:
-                upper += 1
-            for other in range(upper, rows[row] - 1):
-                if lefts[other] >= lefts[run + 1]:
-                    break
-                if labels[row - 1, lefts[other]] == labels[row, lefts[run]]:
-                    _unite(parent, run, other)
-    return parent
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _unite_above(parent: NDArray[np.int32], above: NDArray[np.int32]) -> None:
-    """Put the runs of the row above the strip together that were one piece there."""
-    first = np.full(above.max() + 1 if above.size else 0, -1, np.int32)
-    for run, piece in enumerate(above):
-        if piece >= 0 and first[piece] < 0:
-            first[piece] = run
-        elif piece >= 0:
-            _unite(parent, run, first[piece])
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _number(
-    labels: NDArray[np.uint8],
-    lefts: NDArray[np.int32],
-    rows: NDArray[np.int64],
-    parent: NDArray[np.int32],
-) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int64]]:
-    """Return the piece of every run, -1 for background; the label and pixels of every piece."""
-    pieces = np.full(lefts.size, -1, np.int32)
-    values = np.empty(lefts.size, np.uint8)
-    areas = np.zeros(lefts.size, np.int64)
-    count = 0
-    for row in range(rows.size - 1):
-        for run in range(rows[row], rows[row + 1]):
-            value = labels[row, lefts[run]]
-            if value == 0:
-                continue
-            root = _root(parent, run)
-            if pieces[root] < 0:
-                pieces[root] = count
-                values[count] = value
-                count += 1
-            pieces[run] = pieces[root]
-            if row:
-                areas[pieces[run]] += lefts[run + 1] - lefts[run]
-    return pieces, values[:count].copy(), areas[:count].copy()
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _root(parent: NDArray[np.int32], run: int) -> int:
-    while parent[run] != run:
-        parent[run] = parent[parent[run]]
-        run = parent[run]
-    return run
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _unite(parent: NDArray[np.int32], run: int, other: int) -> None:
-    run, other = _root(parent, run), _root(parent, other)
-    parent[max(run, other)] = min(run, other)
+    return TracedStrip(values, lefts, rows, parents, points, ends, sides, cuts, areas_2)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -11,8 +11,9 @@ from lds_path.quality.artefacts import KINDS, find_artefacts
 from lds_path.quality.focus import blur
 from lds_path.quality.metric import share_percent
 from lds_path.quality.stains import find_stains, staining
+from lds_path.strips import optical_density
 from lds_path.synthetic import EOSIN, HEMATOXYLIN, paint_slide
-from lds_path.tissue import find_tissue, glass_color, optical_density
+from lds_path.tissue import find_tissue, glass_color
 
 SOURCES = ("painted", "cmu", "tcga", "breast")
 DAMAGED = {
