@@ -14,6 +14,8 @@ from numba import njit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+FINENESS = 1 / 32
+"""Largest deviation of a simplified chain, as a share of the longer side of its box."""
 CLEARANCE = 0.1
 """Pixels between a simplified outline and any corner of the labels that is not on it.
 
@@ -30,6 +32,7 @@ def choose_points(
     two. That is asked of the true borders, so that the order does not matter; yet no two such
     chords cross: one would have to begin, or its true border to run, inside the area of the other.
     A chain keeps a point besides its ends, a ring three, so that no two of them become the same.
+    A short chain is followed more closely, as small objects lose more of their area by chords.
     """
     kept = np.zeros(len(points), np.bool_)
     spans = np.empty((labels.shape[0] + 1, 2), np.float64)
@@ -38,6 +41,7 @@ def choose_points(
     for end in ends:
         kept[begin] = kept[end - 1] = True
         is_ring = (points[begin] == points[end - 1]).all()
+        allowed = min(tolerance, FINENESS * _extent(points, begin, end))
         stack[0] = (begin, end - 1, 1 + is_ring)
         depth = 1
         while depth:
@@ -46,7 +50,7 @@ def choose_points(
             if last - first < 2:
                 continue
             middle, most = _farthest(points, first, last)
-            close = most <= tolerance**2 and not forced
+            close = most <= allowed**2 and not forced
             if close and _is_free(labels, points, first, last, spans):
                 continue
             kept[middle] = True
@@ -55,6 +59,17 @@ def choose_points(
             depth += 2
         begin = end
     return kept
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _extent(points: NDArray[np.int32], begin: int, end: int) -> float:
+    """Return the longer side of the box around a chain."""
+    x_low = x_high = points[begin, 0]
+    y_low = y_high = points[begin, 1]
+    for k in range(begin + 1, end):
+        x_low, x_high = min(x_low, points[k, 0]), max(x_high, points[k, 0])
+        y_low, y_high = min(y_low, points[k, 1]), max(y_high, points[k, 1])
+    return float(max(x_high - x_low, y_high - y_low))
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
