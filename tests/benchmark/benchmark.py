@@ -39,6 +39,7 @@ SIDES = {"0.25": 16384, "1": 32768, "4": 65536}
 @click.option("--cores", default=2, show_default=True)
 def main(folder: Path, gigapixels: tuple[str, ...], runs: int, cores: int) -> None:
     """Measure, and write the section of docs/benchmarks.md on speed."""
+    folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     for size in gigapixels:
         slide = folder / f"derived-{size}.tif"
