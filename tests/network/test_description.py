@@ -47,7 +47,7 @@ def test_the_page_says_all_that_the_card_does(tmp_path):
         "64 x 64 samples, 1.6 % of the pixels",
         "0.5, 0.6, 0.7",
         "UNet, channels 4, 8",
-        "kernel",
+        "knothe-rosenblatt",
         "weights.safetensors",
         "step 200 of 300",
         "2 slides of 1 patients, 7 regions: Tumor 0.25 mm2",
