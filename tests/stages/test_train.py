@@ -75,7 +75,9 @@ def test_a_training_leaves_a_model_that_segments(root, tmp_path):
 
 
 def test_training_learns_the_classes(root, tmp_path):
-    manifest = run(root, tmp_path / "model", steps=150, batch_size=2, learning_rate=0.01, patience=0)
+    manifest = run(
+        root, tmp_path / "model", steps=150, batch_size=2, learning_rate=0.01, patience=0
+    )
     assert min(manifest.results["tune_dice"].values()) > 0.8
     assert manifest.results["steps"] == 150
 
