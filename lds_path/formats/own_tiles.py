@@ -69,9 +69,13 @@ def decode_own_tiles(path: Path, slide: LevelReader) -> LevelReader:
         return slide
     try:
         file = tifffile.TiffFile(path)
+    except (tifffile.TiffFileError, *DECODE_ERRORS):
+        return slide
+    try:
         pages = [page for page in file.pages if isinstance(page, tifffile.TiffPage)]
         found = [_find_page(pages, size) for size in slide.level_sizes]
     except (tifffile.TiffFileError, *DECODE_ERRORS):
+        file.close()
         return slide
     levels = [
         Level(size, (Plane(page),))
