@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tifffile
 
-from lds_path import __version__
+from lds_path.formats.labels import level_tags
 from lds_path.formats.ome_xml import write_grey_ome_xml
 from lds_path.formats.tile_spool import TILE
 from lds_path.geometry import Size
@@ -42,20 +42,7 @@ def write_grey(path: Path, pixels: NDArray[np.uint8], *, mpp: float, channel: st
     partial = path.with_name(path.name + ".partial")
     with tifffile.TiffWriter(partial, byteorder="<") as writer:
         for number, level in enumerate(levels):
-            pixels_per_cm = 1e4 / (mpp * 2**number)
-            writer.write(
-                level,
-                tile=(TILE, TILE),
-                photometric="minisblack",
-                compression="zlib",
-                resolution=(pixels_per_cm, pixels_per_cm),
-                resolutionunit="CENTIMETER",
-                software=f"lds-path {__version__}",
-                subfiletype=int(number > 0),
-                subifds=len(levels) - 1 if number == 0 else None,
-                description=description if number == 0 else None,
-                metadata=None,
-            )
+            writer.write(level, **level_tags(number, len(levels), mpp, description))
     partial.replace(path)
 
 

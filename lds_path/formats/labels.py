@@ -15,7 +15,7 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import tifffile
@@ -284,19 +284,38 @@ def _write_tiff(path: Path, spools: Sequence[TileSpool], mpp: float, description
         path, bigtiff=full.width * full.height > _CLASSIC_TIFF_LIMIT, byteorder="<"
     ) as writer:
         for level, spool in enumerate(spools):
-            pixels_per_cm = 1e4 / (mpp * 2**level)
             writer.write(
                 spool.encoded_tiles(),
                 shape=(spool.size.height, spool.size.width),
                 dtype=np.uint8,
-                tile=(TILE, TILE),
-                photometric="minisblack",
-                compression="zlib",
-                resolution=(pixels_per_cm, pixels_per_cm),
-                resolutionunit="CENTIMETER",
-                software=f"lds-path {__version__}",
-                subfiletype=int(level > 0),
-                subifds=len(spools) - 1 if level == 0 else None,
-                description=description if level == 0 else None,
-                metadata=None,
+                **level_tags(level, len(spools), mpp, description),
             )
+
+
+def level_tags(level: int, level_count: int, mpp: float, description: bytes) -> dict[str, Any]:
+    """Return how tifffile writes a level of a grey pyramid: level 0, and the others as its SubIFDs.
+
+    Parameters
+    ----------
+    level
+        Index of the level.
+    level_count
+        Number of levels.
+    mpp
+        Microns per pixel of level 0.
+    description
+        OME-XML of the image.
+    """
+    pixels_per_cm = 1e4 / (mpp * 2**level)
+    return {
+        "tile": (TILE, TILE),
+        "photometric": "minisblack",
+        "compression": "zlib",
+        "resolution": (pixels_per_cm, pixels_per_cm),
+        "resolutionunit": "CENTIMETER",
+        "software": f"lds-path {__version__}",
+        "subfiletype": int(level > 0),
+        "subifds": level_count - 1 if level == 0 else None,
+        "description": description if level == 0 else None,
+        "metadata": None,
+    }
