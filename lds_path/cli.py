@@ -175,8 +175,8 @@ def stitch(**options: Any) -> None:
 @click.argument("stitch", type=PATH)
 @click.argument("output", type=PATH)
 @click.option("--tolerance-um", default=1.0, show_default=True, help="Outlines may deviate by it.")
-@click.option("--min-object-um2", default=200.0, show_default=True, help="Smaller is dropped.")
-@click.option("--max-hole-um2", default=200.0, show_default=True, help="Smaller is filled.")
+@click.option("--min-object-um2", default=50.0, show_default=True, help="Smaller is dropped.")
+@click.option("--max-hole-um2", default=50.0, show_default=True, help="Smaller is filled.")
 @click.option(
     "--annotation-um2",
     default=50000.0,

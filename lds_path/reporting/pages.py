@@ -80,6 +80,22 @@ class ClassRow:
 
 
 @dataclass(frozen=True)
+class ObjectRow:
+    """The objects of one class of one slide, and what is not among them."""
+
+    name: str
+    color: str
+    """As CSS writes it, `#rrggbb`."""
+    objects: int
+    vertices: int
+    area_mm2: float
+    dropped: int
+    dropped_um2: float
+    filled: int
+    filled_um2: float
+
+
+@dataclass(frozen=True)
 class MetricRow:
     """One metric of one slide, as the tables show it."""
 
@@ -115,6 +131,8 @@ def render_slide(record: SlideRecord, files: Files) -> str:
             record=record,
             files=files,
             classes=class_rows(record),
+            objects=object_rows(record),
+            objects_note=objects_note(record),
             groups=metric_groups(record),
             crops=record.quality.get("crops", []),
             tile=record.stages["tile"].results,
@@ -144,6 +162,48 @@ def class_rows(record: SlideRecord) -> list[ClassRow]:
         )
         for each in record.quality.get("classes", ())
     ]
+
+
+def object_rows(record: SlideRecord) -> list[ObjectRow]:
+    """Return what was exported of each class, in the order of their values."""
+    found = record.stages["export"].results
+    if "dropped" not in found:
+        return []
+    return [
+        ObjectRow(
+            name,
+            css_color(each["color"]),
+            found["objects"][name],
+            found["vertices"][name],
+            found["area_mm2"][name],
+            found["dropped"][name]["count"],
+            found["dropped"][name]["area_um2"],
+            found["filled"][name]["count"],
+            found["filled"][name]["area_um2"],
+        )
+        for each in record.stages["stitch"].results.get("classes", ())
+        for name in [each["name"]]
+    ]
+
+
+def objects_note(record: SlideRecord) -> str:
+    """Return which objects and holes are left out, and whether more than was asked for."""
+    export = record.stages["export"]
+    if "dropped" not in export.results:
+        return ""
+    asked, used = export.manifests[0].parameters, export.results["style"]
+    note = (
+        f"Objects below {number(used['min_object_um2'])} µm² are left out and holes below"
+        f" {number(used['max_hole_um2'])} µm² filled; outlines deviate by up to"
+        f" {number(used['tolerance_um'])} µm."
+    )
+    if used["tolerance_um"] > asked["tolerance_um"]:
+        note += (
+            f" With the {number(asked['min_object_um2'])} µm², {number(asked['max_hole_um2'])} µm²"
+            f" and {number(asked['tolerance_um'])} µm of the configuration there were more than"
+            f" {export.results['max_vertices']} vertices."
+        )
+    return note
 
 
 def metric_groups(record: SlideRecord) -> dict[str, list[MetricRow]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -19,14 +18,16 @@ from lds_path.formats.annotations import SlideObject, write_classes, write_geojs
 from lds_path.formats.dsa import write_dsa
 from lds_path.formats.labels import open_labels
 from lds_path.formats.manifest import read_manifest, run_stage
+from lds_path.formats.object_tally import ObjectTally
 from lds_path.formats.outlines import write_outlines
 from lds_path.formats.qupath import CLASSES_NAME, ScriptSlide, write_scripts
 from lds_path.geometry import Frame, Size
 from lds_path.tracing.pieces import STRIP, trace_labels
 from lds_path.tracing.polygons import mean_inside, place_all_on_grid
+from lds_path.tracing.style import Style
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from lds_path.formats.labels import Labels
     from lds_path.formats.manifest import Manifest
-    from lds_path.tracing.pieces import Piece
+    from lds_path.tracing.pieces import LeftOut, Piece
 
 log = logging.getLogger(__name__)
 
@@ -42,23 +43,6 @@ MAX_VERTICES = 5_000_000
 """Most vertices of a slide's objects: QuPath 0.6 is known to draw one region of as many."""
 _BATCH = 256
 CONFIDENCE_NAME = "confidence.png"
-
-
-@dataclass(frozen=True)
-class Style:
-    """What becomes an object, and how exact its outline is."""
-
-    tolerance_um: float
-    min_object_um2: float
-    max_hole_um2: float
-    annotation_um2: float
-
-    def coarser(self, mpp: float) -> Style:
-        """Return the style that makes fewer vertices; from a pixel up, all but the kind doubles."""
-        tolerance_um = 2 * max(self.tolerance_um, mpp / 2)
-        min_object_um2 = 2 * max(self.min_object_um2, mpp**2)
-        max_hole_um2 = 2 * max(self.max_hole_um2, mpp**2)
-        return Style(tolerance_um, min_object_um2, max_hole_um2, self.annotation_um2)
 
 
 @dataclass(frozen=True)
@@ -91,8 +75,8 @@ def export(
     output: Path,
     *,
     tolerance_um: float = 1.0,
-    min_object_um2: float = 200.0,
-    max_hole_um2: float = 200.0,
+    min_object_um2: float = 50.0,
+    max_hole_um2: float = 50.0,
     annotation_um2: float = 50_000.0,
     frame: Literal["bounds", "level0"] = "bounds",
     dsa: bool = False,
@@ -129,8 +113,9 @@ def export(
     Returns
     -------
     Manifest
-        With objects, vertices and area per class, and the `style` that was used: tolerance, least
-        object and largest hole are doubled until the objects have at most `MAX_VERTICES`.
+        With objects, vertices and area per class, what was `dropped` and `filled` of each, and the
+        `style` that was used: outlines are made coarser, and at last the smallest objects and holes
+        left out, until the objects have at most `MAX_VERTICES`.
 
     Raises
     ------
@@ -153,7 +138,7 @@ def export(
             write_classes(folder / CLASSES_NAME, {each.name: each.color for each in labels.classes})
             one = ScriptSlide(slide, labels.size, place.downsample, frame, labels.classes)
             write_scripts(folder, [one])
-            counts = tally.results([each.name for each in labels.classes])
+            counts = tally.results(labels.classes, place.mpp)
             if dsa:
                 write_dsa(folder / f"{slide}.dsa.json.gz", path, slide=slide)
             if detect is not None:
@@ -167,45 +152,16 @@ def export(
         output,
         work,
         inputs={"stitch": stitch} | ({} if detect is None else {"detect": detect}),
-        parameters={**vars(style), "frame": frame, "dsa": dsa},
+        parameters={
+            "tolerance_um": tolerance_um,
+            "min_object_um2": min_object_um2,
+            "max_hole_um2": max_hole_um2,
+            "annotation_um2": annotation_um2,
+            "frame": frame,
+            "dsa": dsa,
+        },
         strict=strict,
     )
-
-
-class _Tally:
-    """Counts the objects on their way to the file."""
-
-    def __init__(self) -> None:
-        self._objects: Counter[str] = Counter()
-        self._vertices: Counter[str] = Counter()
-        self._area_um2: defaultdict[str, float] = defaultdict(float)
-        self._kinds: Counter[str] = Counter()
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the objects have more vertices than a slide may have."""
-        return self._vertices.total() > MAX_VERTICES
-
-    def watch(self, objects: Iterable[SlideObject]) -> Iterator[SlideObject]:
-        """Yield the objects, until there are too many vertices."""
-        for item in objects:
-            self._objects[item.class_name] += 1
-            self._vertices[item.class_name] += int(shapely.get_num_coordinates(item.geometry))
-            self._area_um2[item.class_name] += item.measurements["Area um2"]
-            self._kinds[item.kind] += 1
-            if self.is_full:
-                return
-            yield item
-
-    def results(self, classes: Sequence[str]) -> dict[str, Any]:
-        """Return the counts of each class, also of those that were not found."""
-        return {
-            "objects": {name: self._objects[name] for name in classes},
-            "vertices": {name: self._vertices[name] for name in classes},
-            "area_mm2": {name: round(self._area_um2[name] / 1e6, 6) for name in classes},
-            "annotations": self._kinds["annotation"],
-            "detections": self._kinds["detection"],
-        }
 
 
 def _write_objects(
@@ -215,16 +171,23 @@ def _write_objects(
     place: Placement,
     confidence: Confidence | None,
     threads: int,
-) -> tuple[Style, _Tally]:
+) -> tuple[Style, ObjectTally]:
     """Write the objects, coarser where there are too many vertices; return how, and the counts."""
     while True:
-        tally = _Tally()
-        objects = tally.watch(_find_objects(labels, style, place, confidence, threads))
+        tally = ObjectTally(MAX_VERTICES)
+        found = _find_objects(labels, style, place, confidence, threads, tally.left_out)
+        objects = tally.watch(found)
         write_geojson(path, objects, slide=path.name.removesuffix(".geojson.gz"))
         if not tally.is_full:
             return style, tally
         style = style.coarser(place.mpp)
-        log.warning("%s: over %d vertices; again with %s", path.name, MAX_VERTICES, style)
+        log.warning(
+            "%s: over %d vertices; again with a tolerance of %g um and without objects below %g um2",
+            path.name,
+            MAX_VERTICES,
+            style.tolerance_um,
+            style.min_object_um2,
+        )
 
 
 def _find_objects(
@@ -233,6 +196,7 @@ def _find_objects(
     place: Placement,
     confidence: Confidence | None,
     threads: int,
+    left_out: LeftOut,
 ) -> Iterator[SlideObject]:
     classes = {each.value: each for each in labels.classes}
     with tqdm(total=labels.size.height, unit="row", desc="export", disable=None) as progress:
@@ -252,8 +216,10 @@ def _find_objects(
             labels.size,
             threads=threads,
             tolerance=style.tolerance_um / place.mpp,
+            fineness=style.fineness,
             min_area=style.min_object_um2 / place.mpp**2,
             min_hole_area=style.max_hole_um2 / place.mpp**2,
+            left_out=left_out,
         )
         while batch := list(islice(pieces, _BATCH)):
             for piece, geometry, measured in _measure(batch, place, confidence):

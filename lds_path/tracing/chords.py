@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FINENESS = 1 / 32
-"""Largest deviation of a simplified chain, as a share of the longer side of its box."""
+"""Largest deviation of a simplified chain, as a share of the longer side of its box, unless more
+is asked for."""
 CLEARANCE = 0.1
 """Pixels between a simplified outline and any corner of the labels that is not on it.
 
@@ -24,7 +25,11 @@ Coordinates may be rounded by half of that without one outline touching another.
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def choose_points(
-    labels: NDArray[np.uint8], points: NDArray[np.int32], ends: NDArray[np.int64], tolerance: float
+    labels: NDArray[np.uint8],
+    points: NDArray[np.int32],
+    ends: NDArray[np.int64],
+    tolerance: float,
+    fineness: float,
 ) -> NDArray[np.bool_]:
     """Return which points stay, by Douglas and Peucker 1973, where nothing is in the way.
 
@@ -41,7 +46,7 @@ def choose_points(
     for end in ends:
         kept[begin] = kept[end - 1] = True
         is_ring = (points[begin] == points[end - 1]).all()
-        allowed = min(tolerance, FINENESS * _extent(points, begin, end))
+        allowed = min(tolerance, fineness * _extent(points, begin, end))
         stack[0] = (begin, end - 1, 1 + is_ring)
         depth = 1
         while depth:

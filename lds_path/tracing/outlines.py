@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from lds_path.runs import connect_runs, find_runs, number_pieces, unite_above
-from lds_path.tracing.chords import choose_points
+from lds_path.tracing.chords import FINENESS, choose_points
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,7 +84,9 @@ class TracedStrip:
         )
 
 
-def trace_strip(labels: NDArray[np.uint8], *, top: int, tolerance: float) -> TracedStrip:
+def trace_strip(
+    labels: NDArray[np.uint8], *, top: int, tolerance: float, fineness: float = FINENESS
+) -> TracedStrip:
     """Return the simplified chains of a strip.
 
     Chains end on the strip's lower edge, where those of the next strip begin. A border along the
@@ -99,6 +101,8 @@ def trace_strip(labels: NDArray[np.uint8], *, top: int, tolerance: float) -> Tra
         Row of the image where the strip begins.
     tolerance
         Pixels that a simplified chain may lie from the true one; 0 keeps every corner.
+    fineness
+        The same as a share of the longer side of the chain's box.
     """
     height, width = labels.shape
     lefts, rows, values = find_runs(labels)
@@ -109,7 +113,7 @@ def trace_strip(labels: NDArray[np.uint8], *, top: int, tolerance: float) -> Tra
     outer = np.stack([points[np.append(0, ends[:-1])[: ends.size]], points[ends - 1]], axis=1)
     cuts = _find_cuts(labels, outer)
     if tolerance > 0:
-        kept = choose_points(labels, points, ends, tolerance)
+        kept = choose_points(labels, points, ends, tolerance, fineness)
         points, ends = points[kept], np.cumsum(kept)[ends - 1]
     points[:, 1] += top - 1
     return TracedStrip(values, lefts, rows, parents, points, ends, sides, cuts, areas_2)

@@ -7,7 +7,6 @@ polygon is valid.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +14,9 @@ import numpy as np
 
 from lds_path.ahead import read_ahead
 from lds_path.geometry import Size
+from lds_path.tracing.chords import FINENESS
 from lds_path.tracing.outlines import Strip, trace_strip
+from lds_path.tracing.rings import NUMBER, Part, join_rings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,8 +28,10 @@ STRIP = 512
 _STRIP_PIXELS = 2**23
 _LOOSE = 64
 """Most parts of an unfinished piece that are kept one by one."""
-_NUMBER = np.array([1, 2**32])
-"""Makes a point one number."""
+
+
+def _zeros() -> NDArray[np.int64]:
+    return np.zeros(256, np.int64)
 
 
 class Piece(NamedTuple):
@@ -41,15 +44,28 @@ class Piece(NamedTuple):
     """(N, 2) each, closed: the outer one, then the holes. They touch at corners at most."""
 
 
+@dataclass
+class LeftOut:
+    """What is too small to be traced: numbers and pixels of each label, (256,)."""
+
+    pieces: NDArray[np.int64] = field(default_factory=_zeros)
+    piece_pixels: NDArray[np.int64] = field(default_factory=_zeros)
+    holes: NDArray[np.int64] = field(default_factory=_zeros)
+    """Filled, by the label of the piece around them."""
+    hole_pixels: NDArray[np.int64] = field(default_factory=_zeros)
+
+
 def trace_labels(
     read_strip: Callable[[int, Size], NDArray[np.uint8]],
     size: Size,
     *,
     tolerance: float = 0.0,
+    fineness: float = FINENESS,
     min_area: float = 0.0,
     min_hole_area: float = 0.0,
     height: int | None = None,
     threads: int = 1,
+    left_out: LeftOut | None = None,
 ) -> Iterator[Piece]:
     """Yield every connected piece of a label image.
 
@@ -68,28 +84,36 @@ def trace_labels(
         Extent of the image.
     tolerance
         Pixels that an outline may lie from the edge of the labels; 0 keeps every corner.
+    fineness
+        The same as a share of the extent of each border between two pieces.
     min_area, min_hole_area
         Pixels; smaller pieces are left out, smaller holes are filled.
     height
         Rows of a strip; by default those of a few million pixels.
     threads
         Strips traced at the same time; the pieces do not depend on them.
+    left_out
+        Counts what is left out and filled, complete when the last piece was yielded.
     """
+    left_out = LeftOut() if left_out is None else left_out
     upper: dict[int, _Outline] = {}
     last = np.zeros(0, np.int32)
     strips = _read_strips(read_strip, size, height or strip_height(size.width))
     traced = read_ahead(
-        lambda strip: trace_strip(strip[1], top=strip[0], tolerance=tolerance),
+        lambda strip: trace_strip(strip[1], top=strip[0], tolerance=tolerance, fineness=fineness),
         strips,
         threads=threads,
         ahead=threads,
     )
     for each in traced:
         strip = each.join(last)
-        upper, done = _continue(upper, last, strip, min_area)
+        upper, done = _continue(upper, last, strip, min_area, left_out)
         last = strip.last
         for outline in done:
-            yield Piece(outline.value, outline.area, _join(outline.all_parts(), min_hole_area))
+            rings, filled = join_rings(outline.all_parts(), min_hole_area)
+            left_out.holes[outline.value] += len(filled)
+            left_out.hole_pixels[outline.value] += sum(filled)
+            yield Piece(outline.value, outline.area, rings)
 
 
 def strip_height(width: int) -> int:
@@ -113,26 +137,6 @@ def _read_strips(
         yield top, labels
 
 
-class _Part(NamedTuple):
-    """A chain, in the direction that has the piece on its left."""
-
-    points: NDArray[np.int32]
-    begin: int
-    """Its first point, as one number."""
-    end: int
-    begin_cut: bool
-    """Whether only the upper edge of its strip makes it begin where it does."""
-    end_cut: bool
-    area_2: int
-    """Twice what it adds to the area inside its ring."""
-
-    def turn(self) -> _Part:
-        """Return the part in the other direction."""
-        return _Part(
-            self.points[::-1], self.end, self.begin, self.end_cut, self.begin_cut, -self.area_2
-        )
-
-
 class _Bundle(NamedTuple):
     """Parts as a few arrays: a tenth of the memory of as many short arrays of their own."""
 
@@ -145,7 +149,7 @@ class _Bundle(NamedTuple):
     areas_2: NDArray[np.int64]
 
     @classmethod
-    def of(cls, parts: list[_Part]) -> _Bundle:
+    def of(cls, parts: list[Part]) -> _Bundle:
         return cls(
             np.concatenate([part.points for part in parts]),
             np.cumsum([len(part.points) for part in parts]),
@@ -153,15 +157,15 @@ class _Bundle(NamedTuple):
             np.array([part.area_2 for part in parts]),
         )
 
-    def parts(self) -> Iterator[_Part]:
+    def parts(self) -> Iterator[Part]:
         """Yield the parts again."""
         begin = 0
         for end, (begin_cut, end_cut), area_2 in zip(
             self.ends.tolist(), self.cuts.tolist(), self.areas_2.tolist(), strict=True
         ):
             points = self.points[begin:end]
-            first, last = (points[[0, -1]] @ _NUMBER).tolist()
-            yield _Part(points, first, last, begin_cut, end_cut, area_2)
+            first, last = (points[[0, -1]] @ NUMBER).tolist()
+            yield Part(points, first, last, begin_cut, end_cut, area_2)
             begin = end
 
 
@@ -172,7 +176,7 @@ class _Outline:
     value: int
     area: int
     bundles: list[_Bundle] = field(default_factory=list)
-    parts: list[_Part] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
     """Those that came after the bundles."""
 
     def take(self, other: _Outline) -> None:
@@ -191,7 +195,7 @@ class _Outline:
             self.bundles.append(_Bundle.of(self.parts))
             self.parts = []
 
-    def all_parts(self) -> list[_Part]:
+    def all_parts(self) -> list[Part]:
         """Return the parts in the order in which they came."""
         return [part for bundle in self.bundles for part in bundle.parts()] + self.parts
 
@@ -200,7 +204,11 @@ class _Outline:
 
 
 def _continue(
-    upper: dict[int, _Outline], last: NDArray[np.int32], strip: Strip, min_area: float
+    upper: dict[int, _Outline],
+    last: NDArray[np.int32],
+    strip: Strip,
+    min_area: float,
+    left_out: LeftOut,
 ) -> tuple[dict[int, _Outline], list[_Outline]]:
     """Return the outlines that go on below the strip, and those complete and large enough."""
     joins = np.unique(np.stack([last, strip.first]), axis=1)
@@ -210,6 +218,8 @@ def _continue(
     goes_on = np.zeros(areas.size, np.bool_)
     goes_on[strip.last[strip.last >= 0]] = True
     needed = goes_on | (areas >= min_area)
+    np.add.at(left_out.pieces, strip.values[~needed], 1)
+    np.add.at(left_out.piece_pixels, strip.values[~needed], areas[~needed])
     outlines = {
         piece: _Outline(int(strip.values[piece]), int(areas[piece]))
         for piece in np.flatnonzero(needed).tolist()
@@ -229,11 +239,11 @@ def _distribute(outlines: dict[int, _Outline], needed: NDArray[np.bool_], strip:
     """Give every chain to the pieces on both its sides."""
     wanted = np.append(needed, False)[strip.sides]  # -1 is background
     begins = np.append(0, strip.ends[:-1])[: strip.ends.size]
-    numbers = strip.points @ _NUMBER
+    numbers = strip.points @ NUMBER
     for chain in np.flatnonzero(wanted.any(axis=1)).tolist():
         begin, end = int(begins[chain]), int(strip.ends[chain])
         begin_cut, end_cut = strip.cuts[chain].tolist()
-        part = _Part(
+        part = Part(
             strip.points[begin:end].copy(),
             int(numbers[begin]),
             int(numbers[end - 1]),
@@ -246,47 +256,3 @@ def _distribute(outlines: dict[int, _Outline], needed: NDArray[np.bool_], strip:
             outlines[left].parts.append(part)
         if wanted[chain, 1]:
             outlines[right].parts.append(part.turn())
-
-
-def _join(parts: list[_Part], min_hole_area: float) -> list[NDArray[np.int64]]:
-    """Return the outer ring of a piece and its holes."""
-    shell, holes = [], []
-    for ring in _rings(parts):
-        area_2 = sum(part.area_2 for part in ring)
-        if area_2 > 0:
-            shell.append(_corners(ring))
-        elif -area_2 >= 2 * min_hole_area:
-            holes.append(_corners(ring))
-    return shell + holes
-
-
-def _rings(parts: list[_Part]) -> Iterator[list[_Part]]:
-    """Yield the parts put together to rings, none of which passes a point twice."""
-    leaving = defaultdict(list)
-    for part in parts:
-        leaving[part.begin].append(part)
-    for start in list(leaving):
-        point = start
-        path: dict[int, _Part] = {}  # which part leaves each point, in their order
-        while path or leaving[point]:
-            if point not in path:
-                path[point] = leaving[point].pop()
-                point = path[point].end
-                continue
-            ring = [path.popitem()[1]]
-            while ring[-1].begin != point:
-                ring.append(path.popitem()[1])
-            yield ring[::-1]
-
-
-def _corners(ring: list[_Part]) -> NDArray[np.int64]:
-    """Return the points of a ring, without those where strips meet on a straight border."""
-    points = np.concatenate([part.points[:-1] for part in ring]).astype(np.int64)
-    cut = np.array([part.begin_cut or ring[k - 1].end_cut for k, part in enumerate(ring)])
-    if len(ring) > 1 and cut.any():
-        joints = np.cumsum([0] + [len(part.points) - 1 for part in ring[:-1]])[cut]
-        step = points[joints] - points[joints - 1]
-        next_step = points[(joints + 1) % len(points)] - points[joints]
-        straight = step[:, 0] * next_step[:, 1] == step[:, 1] * next_step[:, 0]
-        points = np.delete(points, joints[straight], axis=0)
-    return np.concatenate([points, points[:1]])

@@ -20,6 +20,7 @@ from lds_path.formats.regions import write_regions
 from lds_path.geometry import Frame, Region, Size
 from lds_path.stages import export as export_module
 from lds_path.stages.export import export
+from lds_path.tracing.chords import FINENESS
 from lds_path.tracing.polygons import GRID, rasterise
 
 CLASSES = (
@@ -110,10 +111,40 @@ def test_too_many_vertices_make_the_objects_coarser_and_the_manifest_says_so(
     features = read_features(tmp_path / "s1")
     vertices = sum(int(shapely.get_num_coordinates(shape(f["geometry"]))) for f in features)
     assert 0 < vertices == sum(results["vertices"].values()) <= limit == results["max_vertices"]
-    assert before["style"] == EXACT | {"annotation_um2": 50_000}
+    assert before["style"] == EXACT | {"annotation_um2": 50_000, "fineness": FINENESS}
     assert results["style"]["tolerance_um"] >= MPP
-    assert results["style"]["min_object_um2"] == results["style"]["max_hole_um2"] >= MPP**2
     assert f"over {limit} vertices" in caplog.text
+
+
+def test_too_many_vertices_make_outlines_coarser_before_an_object_is_lost(tmp_path, monkeypatch):
+    labels = np.zeros((400, 400), np.uint8)
+    rows, columns = np.indices((17, 17)) - 8
+    for top in range(2, 380, 20):
+        for left in range(2, 380, 20):
+            labels[top : top + 17, left : left + 17] = np.hypot(rows, columns) < 8
+    stitch = write_stitch(tmp_path / "stitch", labels)
+    options = {"tolerance_um": 1, "min_object_um2": 5, "max_hole_um2": 5}
+    before = export(stitch, tmp_path / "before", **options).results
+    vertices = sum(before["vertices"].values())
+    monkeypatch.setattr(export_module, "MAX_VERTICES", vertices - 1)
+    after = export(stitch, tmp_path / "after", **options).results
+    assert sum(after["vertices"].values()) < vertices
+    assert after["objects"] == before["objects"] == {"Stroma": 361, "Tumor": 0, CLASSES[2].name: 0}
+    assert after["style"]["min_object_um2"] == 5
+    assert after["dropped"]["Stroma"]["count"] == 0
+
+
+def test_what_no_coarser_outline_saves_is_counted_as_left_out(tmp_path, monkeypatch):
+    labels = np.zeros((100, 100), np.uint8)
+    labels[1::4, 1::4] = 1
+    labels[40:60, 40:60] = 2
+    stitch = write_stitch(tmp_path / "stitch", labels)
+    monkeypatch.setattr(export_module, "MAX_VERTICES", 50)
+    results = export(stitch, tmp_path / "s1", **EXACT).results
+    assert results["objects"] == {"Stroma": 0, "Tumor": 1, CLASSES[2].name: 0}
+    dropped = int((labels == 1).sum())
+    assert results["dropped"]["Stroma"] == {"count": dropped, "area_um2": dropped * MPP**2}
+    assert results["dropped"]["Tumor"] == {"count": 0, "area_um2": 0}
 
 
 def test_every_polygon_is_valid_on_the_grid_of_qupath(stitch, tmp_path):
@@ -159,8 +190,12 @@ def test_small_objects_are_dropped_and_small_holes_filled(tmp_path):
     labels[20:30, 20:30] = 0  # 25 um2
     labels[50:54, 50:54] = 1  # 4 um2
     stitch = write_stitch(tmp_path / "stitch", labels)
-    export(stitch, tmp_path / "s1", tolerance_um=0, min_object_um2=5, max_hole_um2=5)
+    options = {"tolerance_um": 0, "min_object_um2": 5, "max_hole_um2": 5}
+    results = export(stitch, tmp_path / "s1", **options).results
     (feature,) = read_features(tmp_path / "s1")
+    assert results["dropped"]["Stroma"] == {"count": 1, "area_um2": 4}
+    assert results["filled"]["Tumor"] == {"count": 1, "area_um2": 1}
+    assert results["filled"]["Stroma"] == results["dropped"]["Tumor"] == {"count": 0, "area_um2": 0}
     assert len(feature["geometry"]["coordinates"]) == 2
     assert feature["properties"]["measurements"]["Area um2"] == (1600 - 100 - 4) * MPP**2
 

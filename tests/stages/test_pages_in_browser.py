@@ -12,6 +12,7 @@ from stage_folders import make_folders
 from lds_path.errors import MissingMppError
 from lds_path.formats.manifest import run_stage
 from lds_path.stages.assess import assess
+from lds_path.stages.export import export
 from lds_path.stages.report import report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
@@ -26,8 +27,7 @@ def finish(root: Path, slide: str, width: int) -> None:
     tissue = np.ones((32, width // 16), bool)
     folders = make_folders(root, slide, rgb, tissue, labels.astype(np.uint8))
     assess(folders.tile, folders.detect, folders.segment, folders.stitch, root / "assess" / slide)
-    inputs = {"stitch": folders.stitch}
-    run_stage("export", root / "export" / slide, lambda _: {}, inputs=inputs, parameters={})
+    export(folders.stitch, root / "export" / slide)
 
 
 @pytest.fixture(scope="module")

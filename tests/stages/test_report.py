@@ -19,6 +19,7 @@ from lds_path.reporting.cohort_page import render_index
 from lds_path.reporting.cohort_table import describe_columns
 from lds_path.reporting.pages import Files
 from lds_path.stages.assess import assess
+from lds_path.stages.export import export
 from lds_path.stages.report import report
 
 HOSTILE = "<script>alert(1)</script> & 'quotes' \"both\""
@@ -54,14 +55,7 @@ def finish(root, slide):
     labels = np.where(np.arange(800) < 400, 1, 2) * np.ones((640, 1))
     folders = make_folders(root, slide, rgb, np.ones((40, 50), bool), labels.astype(np.uint8))
     assess(folders.tile, folders.detect, folders.segment, folders.stitch, root / "assess" / slide)
-
-    def export(folder):
-        (folder / f"{slide}.geojson.gz").write_bytes(b"")
-        return {"objects": 2}
-
-    run_stage(
-        "export", root / "export" / slide, export, inputs={"stitch": folders.stitch}, parameters={}
-    )
+    export(folders.stitch, root / "export" / slide)
     return folders
 
 
@@ -182,6 +176,20 @@ def test_a_good_page_shows_pictures_numbers_and_provenance(made):
     for words in ("Stroma", "0.9", "mm²", "sha256", "numpy", "slide & co.tif", "sample sheet"):
         assert words in page.text
     assert "good.geojson.gz" in page.text
+
+
+def test_the_page_says_which_objects_were_left_out_and_which_holes_filled(tmp_path):
+    labels = np.ones((640, 800), np.uint8)
+    labels[96:128, 96:128] = 2  # 256 um2
+    rgb = np.full((640, 800, 3), 150, np.uint8)
+    root = tmp_path / "results"
+    folders = make_folders(root, "s1", rgb, np.ones((40, 50), bool), labels)
+    output = root / "export" / "s1"
+    found = export(folders.stitch, output, min_object_um2=500, max_hole_um2=500).results
+    assert found["dropped"]["Tumor"]["count"] == found["filled"]["Stroma"]["count"] == 1
+    report(root, root / "report", slides=["s1"])
+    text = Page(root / "report" / "slides" / "s1.html").text
+    assert "Objects below 500 µm² are left out and holes below 500 µm² filled" in text
 
 
 def test_a_quarantined_slide_that_could_be_read_is_shown(made):

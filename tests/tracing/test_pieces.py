@@ -10,7 +10,7 @@ from scipy import ndimage
 from shapely.geometry import Polygon
 
 from lds_path.geometry import Size
-from lds_path.tracing.pieces import strip_height, trace_labels
+from lds_path.tracing.pieces import LeftOut, strip_height, trace_labels
 from lds_path.tracing.polygons import place_on_grid, rasterise
 
 speckled = st.tuples(st.integers(1, 14), st.integers(1, 14)).flatmap(
@@ -151,6 +151,20 @@ def test_small_pieces_are_left_out_and_small_holes_filled():
         (1, 296, 2),
         (2, 96, 1),
     ]
+
+
+@settings(deadline=None)
+@given(labels=label_images, height=st.integers(1, 20), least=st.sampled_from([2, 5, 30]))
+def test_what_is_left_out_and_filled_is_counted(labels, height, least):
+    left_out = LeftOut()
+    pieces = trace(labels, min_area=least, min_hole_area=least, height=height, left_out=left_out)
+    areas = np.zeros(256)
+    for piece in pieces:
+        areas[piece.value] += polygon_of(piece).area
+    areas += left_out.piece_pixels - left_out.hole_pixels
+    np.testing.assert_array_equal(areas[1:], np.bincount(labels.ravel(), minlength=256)[1:])
+    number = len(trace(labels, height=height))
+    assert len(pieces) + left_out.pieces.sum() == number
 
 
 def test_a_staircase_becomes_a_straight_line():
