@@ -31,7 +31,7 @@ device = click.option(
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="auto takes a CUDA GPU where there is one.",
+    help="auto takes a CUDA GPU where there is one; of several, one that is free.",
 )
 classes = click.option(
     "--class",

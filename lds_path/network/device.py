@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 import torch
 
 from lds_path.errors import UsageError
+from lds_path.gpu_locks import lock_device, name_devices
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def choose_device(device: str) -> torch.device:
@@ -21,6 +29,28 @@ def choose_device(device: str) -> torch.device:
     if device == "cuda" and not available:
         raise UsageError("there is no CUDA device; set `device` to auto or cpu")
     return torch.device("cuda" if available and device != "cpu" else "cpu")
+
+
+@contextmanager
+def take_device(device: str) -> Iterator[torch.device]:
+    """Yield the device of this name; of several GPUs one that no other job holds, and hold it.
+
+    While all GPUs that `CUDA_VISIBLE_DEVICES` lets this process see are held, it waits.
+
+    Raises
+    ------
+    UsageError
+        If the name is unknown, there is no GPU, or the locks cannot be written.
+    """
+    place = choose_device(device)
+    if place.type != "cuda":
+        yield place
+        return
+    seen = range(torch.cuda.device_count())
+    uuids = [str(torch.cuda.get_device_properties(index).uuid) for index in seen]
+    names = name_devices(uuids, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    with lock_device(names) as index, torch.cuda.device(index):
+        yield torch.device("cuda", index)
 
 
 def device_name(device: torch.device) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lds_path.errors import ModelError, UsageError
@@ -16,6 +17,8 @@ from lds_path.formats.regions import REGIONS_NAME, read_regions
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    import torch
 
     from lds_path.formats.pyramid import Pyramid
     from lds_path.geometry import Region
@@ -59,7 +62,7 @@ def segment(
     batch_size
         Regions at a time on a GPU.
     device
-        `cpu`, `cuda`, or `auto` for a GPU where there is one.
+        `cpu`, `cuda`, or `auto` for a GPU where there is one; of several, one that is free.
     threads
         Regions at a time on a CPU; reading threads on a GPU.
     classes
@@ -82,13 +85,12 @@ def segment(
     # Importing torch and MONAI takes seconds: only for a slide that is analysed.
     from lds_path.inference import Runner, in_order
     from lds_path.network.checkpoint import WEIGHTS_NAME, check_classes, find_model, load_model
-    from lds_path.network.device import choose_device, device_name
+    from lds_path.network.device import device_name, take_device
     from lds_path.network.segmenter import check_sizes
 
-    place = choose_device(device)
     folder = find_model(model)
 
-    def work(destination: Path) -> dict[str, Any]:
+    def work(destination: Path, place: torch.device) -> dict[str, Any]:
         segmenter, card = load_model(folder)
         if classes is not None:
             check_classes(card, classes, model)
@@ -104,15 +106,16 @@ def segment(
                 writer.write(prediction)
         return _results(regions, card, model, pyramid.frame.mpp)
 
-    return run_stage(
-        "segment",
-        output,
-        work,
-        inputs={**inputs, "model": folder / WEIGHTS_NAME},
-        parameters=parameters,
-        strict=strict,
-        device=device_name(place),
-    )
+    with take_device(device) as place:
+        return run_stage(
+            "segment",
+            output,
+            partial(work, place=place),
+            inputs={**inputs, "model": folder / WEIGHTS_NAME},
+            parameters=parameters,
+            strict=strict,
+            device=device_name(place),
+        )
 
 
 def parse_shard(shard: str) -> tuple[int, int]:

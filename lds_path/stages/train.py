@@ -28,7 +28,7 @@ from lds_path.learning.training_set import (
     summarise,
 )
 from lds_path.network.checkpoint import ModelCard
-from lds_path.network.device import choose_device, device_name
+from lds_path.network.device import device_name, take_device
 from lds_path.network.segmenter import NetworkSpec, Segmenter, check_sizes
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def train(
     cache_mib
         Memory for regions that are kept between steps.
     device
-        `cpu`, `cuda`, or `auto` for a GPU where there is one.
+        `cpu`, `cuda`, or `auto` for a GPU where there is one; of several, one that is free.
     threads
         Threads of the network on a CPU, and reading threads.
     description, data, licence, authors
@@ -116,39 +116,44 @@ def train(
     UsageError
         If the sheet or a parameter cannot be used.
     """
-    place = choose_device(device)
     chosen = choose_settings(len(classes), preset, settings)
     legend = Legend(classes, class_map or {}, ignore, unlabelled)
-    training = Training(
-        slides=find_slides(sheet, base=base, tile=tile, detect=detect),
-        legend=legend,
-        classes=make_classes(classes, colors),
-        settings=chosen,
-        about={"description": description, "data": data, "licence": licence, "authors": authors},
-        device=place,
-    )
-    inputs = {"sheet": sheet, **training.inputs()}
     kept = state or output.with_name(f"{output.name}-state")
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        manifest = run_stage(
-            "train",
-            output,
-            lambda folder: training.run(folder, kept, cache_mib=cache_mib, threads=threads),
-            inputs=inputs,
-            parameters={
-                **training.parameters(),
-                "cache_mib": cache_mib,
-                "device": device,
-                "threads": threads,
+    with take_device(device) as place:
+        training = Training(
+            slides=find_slides(sheet, base=base, tile=tile, detect=detect),
+            legend=legend,
+            classes=make_classes(classes, colors),
+            settings=chosen,
+            about={
+                "description": description,
+                "data": data,
+                "licence": licence,
+                "authors": authors,
             },
-            slide=output.name,
-            strict=True,
-            device=device_name(place),
+            device=place,
         )
-    finally:
-        torch.set_num_threads(before)
+        inputs = {"sheet": sheet, **training.inputs()}
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            manifest = run_stage(
+                "train",
+                output,
+                lambda folder: training.run(folder, kept, cache_mib=cache_mib, threads=threads),
+                inputs=inputs,
+                parameters={
+                    **training.parameters(),
+                    "cache_mib": cache_mib,
+                    "device": device,
+                    "threads": threads,
+                },
+                slide=output.name,
+                strict=True,
+                device=device_name(place),
+            )
+        finally:
+            torch.set_num_threads(before)
     clear_state(kept)
     return manifest
 
