@@ -152,6 +152,11 @@ def get_training_areas(wildcards):
     return [file for file in files if file]
 
 
+def growing(amount):
+    """Return a resource that a job gets once more at each attempt: memory or minutes."""
+    return lambda wildcards, attempt: attempt * amount
+
+
 def print_summary():
     """Name the slides that were put aside and the files to open."""
     summary = Path("results/report/summary.txt")

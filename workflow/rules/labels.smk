@@ -13,8 +13,8 @@ rule segment:
         "../../envs/network.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(8000),
+        runtime=growing(120),
     params:
         classes=get_class_options(),
         options=get_options("segment"),
@@ -40,8 +40,8 @@ rule stitch:
         "../../envs/slide.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         options=get_options("stitch"),
         strict=get_strict(),
@@ -64,8 +64,8 @@ rule export:
         "../../envs/slide.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         options=get_options("export"),
         strict=get_strict(),

@@ -15,8 +15,8 @@ rule train:
         "../../envs/network.yaml"
     threads: 2
     resources:
-        mem_mb=8000,
-        runtime=1440,
+        mem_mb=growing(8000),
+        runtime=1440,  # a training that ran out of time goes on where it was
     params:
         base=get_base(),
         classes=get_class_options(),

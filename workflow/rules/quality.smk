@@ -14,8 +14,8 @@ rule assess:
         "../../envs/slide.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         options=get_options("assess"),
         strict=get_strict(),
@@ -42,8 +42,8 @@ rule evaluate:
         "../../envs/slide.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         labels=get_cell("labels"),
         roi=get_cell("roi", "--roi"),
@@ -75,8 +75,8 @@ rule report:
         "../../envs/slide.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         results=subpath(output[0], parent=True),
         slides=list(slides.index),

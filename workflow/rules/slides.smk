@@ -11,8 +11,8 @@ rule demo:
         "../../envs/slide.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         folder=subpath(output.slide, parent=True),
         seed=lambda wildcards: wildcards.slide.rsplit("-", 1)[-1],
@@ -33,8 +33,8 @@ rule tile:
         "../../envs/slide.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         slide=get_cell("path"),
         slide_mpp=get_cell("mpp", "--slide-mpp"),
@@ -59,8 +59,8 @@ rule detect:
         "../../envs/slide.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         roi=get_cell("roi", "--roi"),
         options=get_options("detect"),
