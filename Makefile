@@ -5,13 +5,17 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: demo test check benchmark study clean
+.PHONY: demo test test-faults check benchmark study clean
 
 demo: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES)
 
 test: .venv/installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n auto --dist loadfile
+
+# Kills, full disks, bad slides and other faults; ends with a table. Minutes on two cores.
+test-faults: .venv/installed-test
+	PATH="$(CURDIR)/$(BIN):$$PATH" pytest tests/faults -m faults -n auto
 
 check: .venv/installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check

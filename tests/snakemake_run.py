@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-REPOSITORY = Path(__file__).parent.parent.parent
+REPOSITORY = Path(__file__).parent.parent
 
 
 def snakemake(
