@@ -1,4 +1,4 @@
-"""The command line: one subcommand per stage, and two to look at a model and to pass it on.
+"""The command line: one subcommand per stage, two for models, and two for provenance.
 
 A command parses its options, imports its stage and runs it. What a user can mend is printed as
 one line and ends with exit code 1; anything else keeps its traceback. A slide that was put in
@@ -42,7 +42,7 @@ class Commands(click.Group):
 def cli() -> None:
     """Whole-slide segmentation that spends its samples where the tissue needs them.
 
-    Each command but the last two is one stage: it reads the folders of earlier stages and writes
+    Each command but the last four is one stage: it reads the folders of earlier stages and writes
     its own, with a manifest.json last. Snakemake runs them all; see README.md.
     """
 
@@ -272,6 +272,34 @@ def bundle(model: str, output: Path) -> None:
     from lds_path.network.checkpoint import find_model
 
     write_bundle(find_model(model), output)
+
+
+@cli.command()
+@click.argument("results", type=PATH)
+@click.option("--slides/--no-slides", default=True, show_default=True, help="Read inputs again.")
+@click.option("--versions/--no-versions", default=True, show_default=True, help="Compare them.")
+@options.threads
+def verify(**options: Any) -> None:
+    """Check all that stages wrote below RESULTS: hashes of inputs and outputs, versions.
+
+    Lists what does not match, and then ends with exit code 1.
+    """
+    from lds_path.provenance.verification import verify as run
+
+    verification = run(**options)
+    for finding in verification.findings:
+        click.echo(str(finding))
+    click.echo(str(verification))
+    sys.exit(1 if verification.findings else 0)
+
+
+@cli.command()
+@click.argument("file", type=PATH)
+def explain(file: Path) -> None:
+    """Print how FILE was made: slide, model, commands, parameters, versions."""
+    from lds_path.provenance.explanation import explain as run
+
+    click.echo(run(file), nl=False)
 
 
 if __name__ == "__main__":

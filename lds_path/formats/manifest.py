@@ -7,33 +7,35 @@ and every later stage passes its reason on.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import logging
 import os
 import platform
 import resource
+import shlex
 import shutil
 import sys
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lds_path import __version__
 from lds_path.errors import SlideProblem, StageInputError, UsageError
+from lds_path.formats.fingerprint import MANIFEST_NAME, describe_input, describe_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-FILE_NAME = "manifest.json"
+FILE_NAME = MANIFEST_NAME
 MARKER = ".lds-path"
 NO_FOLDER = (errno.ENOTDIR, errno.ENAMETOOLONG, errno.ENOENT, errno.ELOOP, errno.EEXIST)
 STATUSES = ("done", "quarantined")
+HASHING_THREADS = 2
 PACKAGES = ("numpy", "openslide-python", "tifffile", "zarr", "numba", "torch", "monai")
 
 
@@ -50,6 +52,10 @@ class Manifest:
     """The stage that found the problem."""
     inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Name -> path and sha256 of a file, or of the manifest of a folder."""
+    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Name in the folder -> bytes and sha256 of what the stage wrote."""
+    command: str = ""
+    """The command line; empty where another program called the stage."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     results: Mapping[str, Any] = field(default_factory=dict)
     """What the stage found out, for later stages and the report."""
@@ -76,8 +82,7 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / FILE_NAME
     try:
         manifest = Manifest(**json.loads(path.read_text(encoding="utf-8")))
-        if manifest.status not in STATUSES or not isinstance(manifest.results, dict):
-            raise ValueError(f"its status is {str(manifest.status)[:20]!r}")
+        _check(manifest)
     except (FileNotFoundError, NotADirectoryError):
         raise StageInputError(
             f"{folder} has no {FILE_NAME}: the stage that writes it did not finish; run it again"
@@ -151,9 +156,11 @@ def run_stage(
     manifest = Manifest(
         stage=stage,
         slide=slide,
-        inputs={name: _describe_input(path) for name, path in inputs.items() if path.exists()},
+        inputs={name: describe_input(path) for name, path in inputs.items() if path.exists()},
+        outputs=describe_outputs(output, threads=HASHING_THREADS),
+        command=_command(),
         parameters=dict(parameters),
-        versions=_versions(),
+        versions=installed_versions(),
         device=device,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - started, 3),
@@ -183,10 +190,28 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     partial.replace(path)
 
 
-def sha256(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def installed_versions() -> dict[str, str]:
+    """Return the versions of what shapes a result: this package, Python, and its libraries."""
+    found = {"lds-path": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _check(manifest: Manifest) -> None:
+    """Raise ValueError or TypeError unless the fields are what a stage writes."""
+    if manifest.status not in STATUSES:
+        raise ValueError(f"its status is {str(manifest.status)[:20]!r}")
+    for name in ("inputs", "outputs", "parameters", "results", "versions"):
+        content = getattr(manifest, name)
+        if not isinstance(content, dict):
+            raise TypeError(f"its {name} are {str(content)[:20]!r}")
+        hashed = content.values() if name in ("inputs", "outputs") else ()
+        if not all(isinstance(each, dict) and "sha256" in each for each in hashed):
+            raise ValueError(f"its {name} have no sha256")
 
 
 def _check_apart(output: Path, inputs: Mapping[str, Path]) -> None:
@@ -228,19 +253,11 @@ def _quarantine(reason: str, stage: str) -> dict[str, Any]:
     return {"status": "quarantined", "reason": " ".join(reason.split()), "quarantined_by": stage}
 
 
-def _describe_input(path: Path) -> dict[str, str]:
-    file = path / FILE_NAME if path.is_dir() else path
-    return {"path": str(path), "sha256": sha256(file)}
-
-
-def _versions() -> dict[str, str]:
-    found = {"lds-path": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+def _command() -> str:
+    """Return the command line of this process if it is ours."""
+    program = Path(sys.argv[0])
+    ours = program.name == "lds-path" or program.parts[-2:] == ("lds_path", "cli.py")
+    return shlex.join(["lds-path", *sys.argv[1:]]) if ours else ""
 
 
 def _peak_memory_mib() -> float:

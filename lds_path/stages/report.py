@@ -11,7 +11,8 @@ import pandas as pd
 from PIL import Image
 
 from lds_path.formats.cohort import SMALL, SMALL_SIZE, read_slide_record
-from lds_path.formats.manifest import FILE_NAME, run_stage, sha256
+from lds_path.formats.fingerprint import sha256
+from lds_path.formats.manifest import FILE_NAME, run_stage
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
 from lds_path.formats.qupath import PROJECT_SCRIPT, write_cohort_scripts
 from lds_path.formats.sheet import read_sheet

@@ -12,8 +12,9 @@ import torch
 from lds_path import __version__
 from lds_path.classes import make_classes
 from lds_path.errors import UsageError
+from lds_path.formats.fingerprint import sha256
 from lds_path.formats.legend import IGNORED_CLASSES, Legend
-from lds_path.formats.manifest import FILE_NAME, Manifest, run_stage, sha256
+from lds_path.formats.manifest import FILE_NAME, Manifest, run_stage
 from lds_path.learning.augmentation import Augmentation
 from lds_path.learning.fit import Fit, Schedule, clear_state
 from lds_path.learning.recipe import PRESETS, Recipe

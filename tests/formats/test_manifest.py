@@ -3,7 +3,8 @@ import json
 import pytest
 
 from lds_path.errors import MissingMppError, StageInputError, UsageError
-from lds_path.formats.manifest import read_manifest, run_stage, sha256, write_json
+from lds_path.formats.fingerprint import sha256
+from lds_path.formats.manifest import read_manifest, run_stage, write_json
 
 
 def finish(folder):

@@ -46,7 +46,7 @@ def test_each_key_is_an_option_of_the_stage_with_the_same_default(section, stage
 
 
 def test_every_stage_is_a_command_and_the_others_are_known():
-    assert set(cli.commands) - set(STAGES) == {"describe", "bundle"}
+    assert set(cli.commands) - set(STAGES) == {"describe", "bundle", "verify", "explain"}
     assert set(STAGES) <= set(cli.commands)
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ import tifffile
 from skimage.registration import phase_cross_correlation
 from snakemake_run import jobs_of, snakemake
 
+from lds_path.provenance.explanation import explain
+from lds_path.provenance.verification import verify
 from lds_path.synthetic import CLASSES
 
 pytestmark = pytest.mark.slow
@@ -36,6 +39,21 @@ def test_the_last_lines_name_the_files_to_open(demo):
             assert (folder / line.strip().split(": ")[0]).exists(), line
     for name in ("overlay.jpg", ".labels.ome.tif", ".geojson.gz", "index.html"):
         assert name in summary
+
+
+def test_everything_that_a_run_wrote_matches_its_manifests(demo):
+    verification = verify(demo[0] / "results", threads=2)
+    assert verification.findings == ()
+    assert verification.folders == 8 * len(SLIDES) + 1
+
+
+def test_a_result_is_told_from_the_painting_on(demo):
+    name = f"results/stitch/{SLIDES[0]}/{SLIDES[0]}.labels.ome.tif"
+    stages = re.findall(r"^\d\. (\w+):", explain(demo[0] / name), re.MULTILINE)
+    assert stages[0] == "demo"
+    assert stages[-1] == "stitch"
+    assert set(stages) == {"demo", "tile", "detect", "segment", "stitch"}
+    assert len(stages) == 5
 
 
 @pytest.mark.parametrize("slide", SLIDES)

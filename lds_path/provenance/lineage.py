@@ -1,0 +1,94 @@
+"""The folders of stages below a results folder, and the files that their manifests name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lds_path.errors import UsageError
+from lds_path.formats.manifest import FILE_NAME, MARKER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lds_path.formats.manifest import Manifest
+
+
+def find_folders(results: Path) -> list[Path]:
+    """Return the folders of all stages below a folder, finished or not, sorted.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    found = sorted(_walk(results))
+    if not found:
+        raise UsageError(
+            f"{results} holds no folder that a stage wrote; name the folder with the results of a"
+            " run, such as results"
+        )
+    return found
+
+
+def find_folder_of(path: Path) -> Path:
+    """Return the folder of the stage that wrote a file or folder.
+
+    Raises
+    ------
+    UsageError
+        If the path does not exist, or no stage wrote it.
+    """
+    if not path.exists():
+        raise UsageError(f"{path} does not exist; name a file below the results of a run")
+    for folder in (path, *path.absolute().parents):
+        if (folder / FILE_NAME).is_file():
+            return folder
+    raise UsageError(
+        f"{path} lies in no folder with a {FILE_NAME}, so no stage wrote it; name a file below the"
+        " results of a run"
+    )
+
+
+def locate(path: str, folder: Path) -> Path | None:
+    """Return where a path of a manifest leads to now, None if nowhere.
+
+    A relative path starts at the folder in which the stage was run: one above its own.
+
+    Parameters
+    ----------
+    path
+        As the manifest has it.
+    folder
+        Of the manifest.
+    """
+    try:
+        places = (base / path for base in folder.absolute().parents)
+        return next((place for place in places if place.exists()), None)
+    except ValueError:  # a name that no file can have
+        return None
+
+
+def inputs_of(manifest: Manifest) -> dict[str, Mapping[str, Any]]:
+    """Return name -> path and hash of what a stage read; of the report, every manifest that it saw."""
+    seen = manifest.results.get("manifests") if manifest.stage == "report" else None
+    return {
+        **manifest.inputs,
+        **{
+            path: {"path": path, "sha256": digest}
+            for path, digest in (seen if isinstance(seen, dict) else {}).items()
+        },
+    }
+
+
+def _walk(top: Path) -> Iterator[Path]:
+    seen = set()  # a link may lead to a folder above it
+    for name, folders, files in os.walk(top, followlinks=True):
+        place = os.path.realpath(name)
+        if FILE_NAME in files or MARKER in files:
+            yield Path(name)
+        if FILE_NAME in files or MARKER in files or place in seen:
+            folders.clear()
+        folders[:] = [folder for folder in folders if not folder.startswith(".")]
+        seen.add(place)

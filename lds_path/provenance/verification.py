@@ -1,0 +1,208 @@
+"""Whether results are still what their stages wrote, from the same inputs, by the same versions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from lds_path.errors import StageInputError
+from lds_path.formats.fingerprint import describe_outputs, sha256
+from lds_path.formats.manifest import (
+    FILE_NAME,
+    Manifest,
+    installed_versions,
+    read_manifest,
+)
+from lds_path.provenance.lineage import find_folders, inputs_of, locate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+SHORT = 12
+"""Digits of a hash that a message shows."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that does not match."""
+
+    path: Path
+    found: str
+    expected: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.found}; expected {self.expected}; {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was checked and what does not match."""
+
+    folders: int
+    files: int
+    """Outputs; a Zarr store counts as one."""
+    size_bytes: int
+    findings: tuple[Finding, ...]
+
+    def __str__(self) -> str:
+        size = f"{self.size_bytes / 2**30:.1f} GiB"
+        checked = f"{self.folders} folders with {self.files} outputs, {size}"
+        ending = f"{len(self.findings)} do not match" if self.findings else "all match"
+        return f"{checked}: {ending}"
+
+
+def verify(
+    results: Path, *, slides: bool = True, versions: bool = True, threads: int = 1
+) -> Verification:
+    """Check every manifest below a results folder against the files that it names.
+
+    Parameters
+    ----------
+    results
+        Folder with the folders of stages, at any depth.
+    slides
+        Read again what came from outside, too: slides, reference labels, sheets, models.
+    versions
+        Compare the versions that made the results with the installed ones.
+    threads
+        Folders to check at a time.
+
+    Raises
+    ------
+    UsageError
+        If no stage wrote into the folder.
+    """
+    folders = find_folders(results)
+    hashes = Hashes()
+    check = partial(_check_folder, hashes=hashes, slides=slides)
+    with ThreadPoolExecutor(threads) as pool:
+        checked = list(
+            tqdm(
+                pool.map(check, folders),
+                total=len(folders),
+                unit="folder",
+                desc="verify",
+                disable=None,
+            )
+        )
+    findings = [finding for each in checked for finding in each.findings]
+    if versions:
+        made = {each.folder: each.manifest for each in checked if each.manifest is not None}
+        findings += _check_versions(results, made)
+    outputs = [each for one in checked for each in one.outputs.values()]
+    size = sum(each["bytes"] for each in outputs)
+    return Verification(len(folders), len(outputs), size, tuple(findings))
+
+
+class Hashes:
+    """Hashes of files that many manifests name, such as a model's, each read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, str] = {}
+        self._locks: defaultdict[Path, Lock] = defaultdict(Lock)
+
+    def of(self, path: Path) -> str:
+        """Return the hash of a file."""
+        with self._locks[path]:
+            if path not in self._known:
+                self._known[path] = sha256(path)
+            return self._known[path]
+
+
+@dataclass(frozen=True)
+class _Checked:
+    folder: Path
+    manifest: Manifest | None
+    outputs: Mapping[str, Mapping[str, Any]]
+    findings: list[Finding]
+
+
+def _check_folder(folder: Path, *, hashes: Hashes, slides: bool) -> _Checked:
+    again = f"remove {folder} and run the workflow again"
+    try:
+        manifest = read_manifest(folder)
+    except StageInputError:
+        what = "cannot be read" if (folder / FILE_NAME).exists() else "is missing"
+        expected = "what a stage writes when it is done"
+        finding = Finding(folder / FILE_NAME, what, expected, again)
+        return _Checked(folder, None, {}, [finding])
+    outputs = describe_outputs(folder)
+    findings = list(_check_outputs(folder, manifest, outputs, again))
+    findings += _check_inputs(folder, manifest, hashes, slides=slides)
+    return _Checked(folder, manifest, outputs, findings)
+
+
+def _check_outputs(
+    folder: Path, manifest: Manifest, outputs: Mapping[str, Mapping[str, Any]], again: str
+) -> Iterator[Finding]:
+    for name in sorted(manifest.outputs.keys() | outputs.keys()):
+        noted, found = manifest.outputs.get(name), outputs.get(name)
+        if noted == found:
+            continue
+        if noted is None:
+            what = f"is not from {manifest.stage}"
+            yield Finding(folder / name, what, "only what the manifest lists", "move it elsewhere")
+        elif found is None:
+            yield Finding(folder / name, "is missing", _short(noted), again)
+        else:
+            yield Finding(folder / name, f"has changed to {_short(found)}", _short(noted), again)
+
+
+def _check_inputs(
+    folder: Path, manifest: Manifest, hashes: Hashes, *, slides: bool
+) -> Iterator[Finding]:
+    for name, noted in inputs_of(manifest).items():
+        path = locate(str(noted.get("path", "")), folder)
+        of_stage = path is not None and (path.is_dir() or (path.parent / FILE_NAME).is_file())
+        if path is None:
+            if slides:
+                shown = Path(str(noted.get("path", name)))
+                yield _missing_input(shown, folder, manifest.stage, noted)
+            continue
+        if not (slides or of_stage):
+            continue
+        file = path / FILE_NAME if path.is_dir() else path
+        found = hashes.of(file) if file.is_file() else "nothing"
+        if found != noted["sha256"]:
+            remedy = (
+                f"remove {folder}, which was made from an earlier one, and run the workflow again"
+                if of_stage
+                else f"put the file back, or remove {folder} and run the workflow again"
+            )
+            what = f"is sha256 {found[:SHORT]}"
+            yield Finding(file, what, f"{_short(noted)} by {folder / FILE_NAME}", remedy)
+
+
+def _missing_input(path: Path, folder: Path, stage: str, noted: Mapping[str, Any]) -> Finding:
+    expected = f"{_short(noted)}, which {stage} read for {folder}"
+    return Finding(path, "is missing", expected, "put the file back, or check with --no-slides")
+
+
+def _check_versions(results: Path, made: Mapping[Path, Manifest]) -> Iterable[Finding]:
+    """Return one finding for each version of a package that is not the installed one."""
+    installed = installed_versions()
+    other: defaultdict[tuple[str, str], list[Path]] = defaultdict(list)
+    for folder, manifest in made.items():
+        for package, version in manifest.versions.items():
+            if package in installed and str(version) != installed[package]:
+                other[package, str(version)].append(folder)
+    for (package, version), folders in sorted(other.items()):
+        what = (
+            f"has {len(folders)} of {len(made)} folders made with {package} {version}, such as"
+            f" {folders[0]}"
+        )
+        remedy = "install that version, or remove these folders and run the workflow again"
+        yield Finding(results, what, f"{package} {installed[package]} as installed", remedy)
+
+
+def _short(described: Mapping[str, Any]) -> str:
+    size = f" ({described['bytes']} bytes)" if "bytes" in described else ""
+    return f"sha256 {str(described['sha256'])[:SHORT]}{size}"
