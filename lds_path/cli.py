@@ -160,6 +160,13 @@ def segment(**options: Any) -> None:
 @click.option(
     "--confidence", type=bool, default=False, show_default=True, help="As OME-TIFF too, for QuPath."
 )
+@click.option(
+    "--density",
+    type=bool,
+    default=False,
+    show_default=True,
+    help="Of the samples, as OME-TIFF, for QuPath.",
+)
 @click.option("--zarr", type=click.Choice(["0.5", "0.4"]), help="Labels as OME-Zarr too; NGFF.")
 @options.threads
 @options.strict

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def write_grey(path: Path, pixels: NDArray[np.uint8], *, mpp: float, channel: str) -> None:
+def write_grey(
+    path: Path, pixels: NDArray[np.uint8], *, mpp: float, channel: str, meaning: str
+) -> None:
     """Write an image of a quantity; the file is either complete or absent.
 
     Level k is half as wide as the one before, rounded up, until one tile is left.
@@ -28,17 +30,19 @@ def write_grey(path: Path, pixels: NDArray[np.uint8], *, mpp: float, channel: st
     path
         File to write, `*.ome.tif`.
     pixels
-        (H, W); 255 is 1, and 0 where nothing is known.
+        (H, W), 0 where nothing is known.
     mpp
         Microns per pixel.
     channel
         Name of the quantity.
+    meaning
+        What the values say, in words, for whoever opens the file.
     """
     levels = [pixels]
     while max(levels[-1].shape) > TILE:
         levels.append(halve_known(levels[-1]))
     size = Size(pixels.shape[1], pixels.shape[0])
-    description = write_grey_ome_xml(path.name.partition(".")[0], size, mpp, channel)
+    description = write_grey_ome_xml(path.name.partition(".")[0], size, mpp, channel, meaning)
     partial = path.with_name(path.name + ".partial")
     with tifffile.TiffWriter(partial, byteorder="<") as writer:
         for number, level in enumerate(levels):

@@ -35,9 +35,12 @@ def write_ome_xml(name: str, size: Size, mpp: float, classes: Sequence[LabelClas
     return _text(root)
 
 
-def write_grey_ome_xml(name: str, size: Size, mpp: float, channel: str) -> bytes:
+def write_grey_ome_xml(name: str, size: Size, mpp: float, channel: str, meaning: str) -> bytes:
     """Return the OME-XML of an image of one quantity, plain ASCII."""
-    root, _ = _begin(f"{name} {channel}", size, mpp, channel)
+    root, image = _begin(f"{name} {channel}", size, mpp, channel)
+    description = ET.Element("Description")
+    description.text = meaning
+    image.insert(0, description)  # before Pixels, as the schema has it
     return _text(root)
 
 

@@ -14,11 +14,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from lds_path.formats.predictions import decode_grid
+from lds_path.formats.density_image import LEAST_PITCH_UM, add_region, pitch_mesh
 from lds_path.geometry import Size
-from lds_path.mesh import build_mesh
-from lds_path.quality.metric import sample_pitch, well_inside
-from lds_path.unwarp import Blend, blend_ramp
+from lds_path.quality.metric import well_inside
+from lds_path.unwarp import Blend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from lds_path.formats.predictions import Predictions
     from lds_path.formats.pyramid import Pyramid
     from lds_path.geometry import Region
-    from lds_path.mesh import Mesh
 
     Box = tuple[float, float, float, float]
 
@@ -46,10 +44,6 @@ SAMPLE_PIXELS = 1024
 
 _Pixel = TypeVar("_Pixel", np.uint8, np.bool_)
 _TOLERANCE = 1e-6
-_LEAST_PITCH_UM = 1e-3
-_SAMPLES_PER_PIXEL = 2.0
-"""Samples per view pixel, along an axis, from which on samples are left out."""
-_RAMP_SHARE = 1 / 8
 
 
 @dataclass(frozen=True)
@@ -190,14 +184,9 @@ def read_pitch(predictions: Predictions, view: View, mpp: float) -> Pitch:
     """
     blend, ranges = Blend(view.size, 1), []
     for region in tqdm(predictions.regions, desc="assess", unit="region", disable=None):
-        width, height = region.size.width, region.size.height
-        step = max(int(_SAMPLES_PER_PIXEL * region.lattice.width * view.scale / width), 1)
-        grid = predictions.read_grid(region.index)
-        positions = decode_grid(grid[step // 2 :: step, step // 2 :: step])
-        pitch = sample_pitch(positions, width * mpp, height * mpp) / step
+        mesh, pitch = pitch_mesh(predictions, region, scale=view.scale, mpp=mpp)
         ranges.append((float(pitch.min()), float(pitch.max())))
-        scores = np.log2(np.maximum(pitch, _LEAST_PITCH_UM))[None]  # (1, h, w)
-        _add(blend, view, region, build_mesh(scores, positions, region.size))
+        add_region(blend, region, mesh, above=0, scale=view.scale)
     mean = np.where(blend.total > 0, blend.mean[..., 0], np.float32(np.nan))
     return Pitch(np.exp2(mean), tuple(ranges))
 
@@ -222,7 +211,7 @@ def read_sample(
         Share of each region that is tissue.
     """
     interest = [
-        (math.log2(high / max(low, _LEAST_PITCH_UM)) + 0.1) * share
+        (math.log2(high / max(low, LEAST_PITCH_UM)) + 0.1) * share
         for (low, high), share in zip(pitch_ranges_um, tissue_shares, strict=True)
     ]
     place = int(np.argmax(interest))
@@ -273,15 +262,3 @@ def _at_centres(pixels: NDArray[_Pixel], view: View, downsample: float) -> NDArr
     rows = np.minimum(rows, pixels.shape[0] - 1)
     chosen: NDArray[_Pixel] = pixels[rows[:, None], columns]
     return chosen
-
-
-def _add(blend: Blend, view: View, region: Region, mesh: Mesh) -> None:
-    """Add a region's maps to a blend that has the pixels of a view."""
-    weights = [
-        blend_ramp(length, length * _RAMP_SHARE, count, start=-start, scale=view.scale)
-        for length, count, start in (
-            (region.size.width, view.size.width, region.left),
-            (region.size.height, view.size.height, region.top),
-        )
-    ]
-    blend.add(mesh, *weights, left=-region.left, top=-region.top, scale=view.scale)

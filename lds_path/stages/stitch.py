@@ -11,6 +11,7 @@ from tqdm import tqdm
 from lds_path.ahead import read_ahead
 from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError
+from lds_path.formats.density_image import DENSITY_SCALE, read_density
 from lds_path.formats.grey_image import write_grey
 from lds_path.formats.label_zarr import write_label_zarr
 from lds_path.formats.labels import Block, label_blocks, open_labels, write_labels
@@ -19,6 +20,7 @@ from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
 from lds_path.formats.pyramid import PYRAMID_NAME
 from lds_path.formats.regions import REGIONS_NAME, read_regions
+from lds_path.geometry import Size
 from lds_path.mesh import build_mesh
 from lds_path.mosaic import Mosaic, canvas_of
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from lds_path.mosaic import Canvas, Painted
 
 CONFIDENCE_NAME = "confidence.png"
+CONFIDENCE_SCALE = "Mean probability of the label times 255. 0 was not analysed."
 
 
 def stitch(
@@ -44,6 +47,7 @@ def stitch(
     *,
     mpp: float | None = None,
     confidence: bool = False,
+    density: bool = False,
     zarr: Version | None = None,
     threads: int = 1,
     strict: bool = False,
@@ -65,6 +69,8 @@ def stitch(
         Microns per label pixel; the working one when not given or finer: nothing is upsampled.
     confidence
         Write the image of the confidence as OME-TIFF too, for QuPath.
+    density
+        Write an image of how densely the slide was sampled as OME-TIFF, for QuPath.
     zarr
         Write the label image as OME-Zarr too, of this version of NGFF.
     threads
@@ -93,6 +99,8 @@ def stitch(
                 classes=classes,
                 threads=threads,
             )
+            if density:
+                _write_density(folder, manifest.slide, predictions, canvas)
         Image.fromarray(tally.confidence).save(folder / CONFIDENCE_NAME)
         if confidence:
             write_grey(
@@ -100,6 +108,7 @@ def stitch(
                 tally.confidence,
                 mpp=canvas.frame.mpp * canvas.confidence_step,
                 channel="confidence",
+                meaning=CONFIDENCE_SCALE,
             )
         if zarr is not None:
             store = folder / f"{manifest.slide}.labels.ome.zarr"
@@ -113,7 +122,7 @@ def stitch(
         output,
         work,
         inputs={"tile": tile, "detect": detect, **shards},
-        parameters={"mpp": mpp, "confidence": confidence, "zarr": zarr},
+        parameters={"mpp": mpp, "confidence": confidence, "density": density, "zarr": zarr},
         strict=strict,
     )
 
@@ -166,6 +175,19 @@ class _Tally:
             "top_l0": self._canvas.frame.top_l0,
             "confidence_downsample": self._canvas.confidence_step,
         }
+
+
+def _write_density(folder: Path, slide: str, predictions: Predictions, canvas: Canvas) -> None:
+    step = canvas.confidence_step
+    size = Size(-(-canvas.size.width // step), -(-canvas.size.height // step))
+    working_mpp = canvas.frame.mpp / canvas.scale
+    write_grey(
+        folder / f"{slide}.density.ome.tif",
+        read_density(predictions, size, scale=canvas.scale * step, mpp=working_mpp),
+        mpp=canvas.frame.mpp * step,
+        channel="density",
+        meaning=DENSITY_SCALE,
+    )
 
 
 def _open_mosaic(

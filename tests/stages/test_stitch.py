@@ -1,3 +1,4 @@
+import re
 import shutil
 from dataclasses import asdict
 
@@ -8,6 +9,7 @@ import zarr
 from PIL import Image
 
 from lds_path.errors import StageInputError
+from lds_path.formats import density_image
 from lds_path.formats.labels import open_labels
 from lds_path.formats.manifest import FILE_NAME, read_manifest, run_stage, write_json
 from lds_path.formats.predictions import (
@@ -213,6 +215,42 @@ def test_the_confidence_is_written_as_ome_tiff_on_request(tmp_path):
     with tifffile.TiffFile(tmp_path / "out" / "a slide.confidence.ome.tif") as file:
         np.testing.assert_array_equal(file.pages.first.asarray(), expected)
         assert 'PhysicalSizeX="8.0"' in file.pages.first.description
+
+
+def test_the_density_on_request_counts_the_samples_and_lies_where_they_are(tmp_path):
+    folders = save_stages(tmp_path, Size(SIDE, SIDE), certain)
+    stitch(*folders, tmp_path / "out", density=True)
+    with tifffile.TiffFile(tmp_path / "out" / "a slide.density.ome.tif") as file:
+        values = file.pages.first.asarray()
+        text = file.pages.first.description
+    assert 'PhysicalSizeX="8.0"' in text
+    assert "2 ** ((value - 1) / 10)" in text
+    assert values.shape == (SIDE // 16, SIDE // 16)
+    samples = (2 ** ((values.astype(float) - 1) / 10)).sum() * 0.008**2
+    assert samples == pytest.approx(LATTICE**2, rel=0.03)
+    assert values[:, [0, -1]].min() > values[14:18, 14:18].max()  # `smooth_grid` avoids the middle
+
+
+def test_the_density_image_has_the_frame_of_the_confidence(tmp_path):
+    folders = save_stages(tmp_path, Size(1301, 901), certain)
+    stitch(*folders, tmp_path / "out", mpp=0.8, density=True, confidence=True)
+    frames = []
+    for name in ("confidence", "density"):
+        with tifffile.TiffFile(tmp_path / "out" / f"a slide.{name}.ome.tif") as file:
+            sizes = re.findall('(?:Physical)?Size[XY]="[^"]+"', file.pages.first.description)
+            frames.append((file.pages.first.shape, sizes))
+    assert frames[0] == frames[1]
+
+
+def test_strips_do_not_change_the_density(tmp_path, monkeypatch):
+    folders = save_stages(tmp_path, Size(1300, 900), certain)
+    for rows in (7, 512):
+        monkeypatch.setattr(density_image, "_ROWS", rows)
+        stitch(*folders, tmp_path / str(rows), density=True)
+    first, second = (
+        (tmp_path / rows / "a slide.density.ome.tif").read_bytes() for rows in ("7", "512")
+    )
+    assert first == second
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
