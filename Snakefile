@@ -23,5 +23,9 @@ rule all:
         collect("<results>/export/{slide}", slide=slides.index),
 
 
+onstart:
+    run_lock.describe_run(local=workflow.local_exec)
+
+
 onsuccess:
     print_summary()

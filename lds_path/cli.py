@@ -17,6 +17,7 @@ import click
 from lds_path import __version__, options
 from lds_path.errors import LdsPathError
 from lds_path.options import PATH, split_class_map, split_classes
+from lds_path.orphans import end_with_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +51,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    end_with_run()
     try:
         cli(standalone_mode=True)
     except LdsPathError as error:

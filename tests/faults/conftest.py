@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fault_table import add_up, render, write_page
-from small_run import ARGUMENTS, run_all
+from small_run import ARGUMENTS, OUTPUTS, run_all
+from workflow_run import finish, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,11 @@ class Undisturbed:
     moments: dict[str, int] = field(default_factory=dict)
     """Stage -> number of moments at which it could be killed."""
 
+    @property
+    def painted(self) -> Path:
+        """Folder of the slide and its labels."""
+        return self.folder / OUTPUTS["demo"]
+
 
 @pytest.fixture
 def ledger(record_property) -> Ledger:
@@ -50,17 +56,39 @@ def ledger(record_property) -> Ledger:
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory) -> Undisturbed:
     """All stages of a small slide, run once for all tests; not to be changed."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder, again, counts = (shared / name for name in ("undisturbed", "counted", "moments"))
-    with (shared / "undisturbed.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of the workers, the first one makes it
+
+    def make(folder: Path) -> None:
+        for name in ("first", "counted", "moments"):
+            (folder / name).mkdir()
+        run_all(folder / "first")  # compiles what is not compiled yet
+        run_all(folder / "counted", COUNT_MOMENTS=str(folder / "moments"))
+
+    folder = make_once(tmp_path_factory, "undisturbed", make)
+    moments = {stage: int((folder / "moments" / stage).read_text()) for stage in ARGUMENTS}
+    return Undisturbed(folder / "first", moments)
+
+
+@pytest.fixture(scope="session")
+def undisturbed_workflow(undisturbed, tmp_path_factory) -> Path:
+    """The workflow on two small slides, run once for all tests; not to be changed."""
+
+    def make(folder: Path) -> None:
+        prepare(folder, undisturbed.painted)
+        finish(folder)
+
+    return make_once(tmp_path_factory, "undisturbed-workflow", make)
+
+
+def make_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that the first of the workers makes."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            for each in (folder, again, counts):
-                each.mkdir()
-            run_all(folder)  # compiles what is not compiled yet
-            run_all(again, COUNT_MOMENTS=str(counts))
-    return Undisturbed(folder, {stage: int((counts / stage).read_text()) for stage in ARGUMENTS})
+            folder.mkdir()
+            make(folder)
+    return folder
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 MARKER = f"{os.sep}.lds-path"
@@ -39,8 +40,9 @@ class Moments:
             return
         self.count += 1
         if self.count == self.last:
-            self.file.unlink()
-            os.kill(os.getpid(), signal.SIGKILL)
+            with suppress(FileNotFoundError):  # the same stage of another slide was killed
+                self.file.unlink()
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 def run(stage: str) -> None:

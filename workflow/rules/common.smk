@@ -1,3 +1,4 @@
+import os
 import sys
 from pathlib import Path
 from shlex import quote
@@ -9,7 +10,9 @@ sys.path.insert(0, str(BASE))
 
 from lds_path.errors import LdsPathError
 from lds_path.formats.config import check_config
+from lds_path.formats.run_lock import RunLock
 from lds_path.formats.sheet import read_sheet
+from lds_path.orphans import VARIABLE
 
 PAINTED = {
     name: BASE / f"workflow/sheets/{name}.tsv" for name in ("demo", "demo-training")
@@ -164,7 +167,20 @@ def print_summary():
         print(summary.read_text())
 
 
+def lock_run():
+    """Return the lock of this run, after those of a run that was killed are removed."""
+    lock = RunLock(Path(".snakemake"))
+    if lock.freed:
+        print(
+            "The last run was killed and left a lock; it is removed.", file=sys.stderr
+        )
+    return lock
+
+
 slides = load_slides()
+run_lock = lock_run() if workflow.is_main_process else None
+# The stages of a run that is killed end, too.
+os.environ[VARIABLE] = str(os.getpid())
 
 # Conda environments hold what the package needs, not the package: it is taken from here.
 shell.prefix(

@@ -1,0 +1,63 @@
+"""What a run that was killed left locked, and whether it may be unlocked.
+
+Snakemake locks the folder that it works in by files, which a killed run leaves there. Here every
+Snakemake process also holds a lock that ends with it. Who finds that nobody holds it knows that
+the files are left over.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE_NAME = "lds-path.lock"
+SNAKEMAKE_LOCKS = "locks"
+
+
+class RunLock:
+    """Held by a Snakemake process from its start to its end."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self._folder = folder
+        self._stream = (folder / FILE_NAME).open("a+", encoding="utf-8")
+        self.freed = self._free()
+        """Whether the locks of a killed run were removed."""
+        fcntl.flock(self._stream, fcntl.LOCK_SH)
+
+    def describe_run(self, *, local: bool) -> None:
+        """Note whether the jobs of this run end with it: those of a cluster may go on."""
+        self._stream.truncate(0)
+        json.dump({"host": socket.gethostname(), "local": local}, self._stream)
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Give the lock up before the process ends."""
+        self._stream.close()
+
+    def _free(self) -> bool:
+        """Remove Snakemake's locks if the run that left them is over, and its jobs with it."""
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        locks = self._folder / SNAKEMAKE_LOCKS
+        if self._last_run() != {"host": socket.gethostname(), "local": True}:
+            return False
+        if not (locks.is_dir() and any(locks.iterdir())):
+            return False
+        shutil.rmtree(locks)
+        return True
+
+    def _last_run(self) -> object:
+        self._stream.seek(0)
+        try:
+            return json.load(self._stream)
+        except ValueError:  # the first run, or one that was killed while it wrote
+            return None
