@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from lds_path import __version__, options
-from lds_path.errors import LdsPathError
+from lds_path.errors import LdsPathError, is_lack_of_memory
 from lds_path.options import PATH, split_class_map, split_classes
 from lds_path.orphans import end_with_run
 
@@ -60,6 +61,21 @@ def main() -> None:
         if error.errno not in NO_ROOM:
             raise
         sys.exit(f"Error: {error.filename or 'the output'} cannot be written: {error.strerror}")
+    except (MemoryError, RuntimeError) as error:
+        if not is_lack_of_memory(error):
+            raise
+        _end_without_memory(error)
+
+
+def _end_without_memory(error: BaseException) -> NoReturn:
+    """Print one line and end at once: what libraries do at the end may need memory, too."""
+    finding = " ".join(str(error).split())[:200] or "nothing is left"
+    sys.stderr.write(
+        f"Error: not enough memory ({finding}); give the job more, such as by mem_mb of its rule,"
+        " or run fewer jobs at a time\n"
+    )
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _finish(manifest: Manifest) -> None:

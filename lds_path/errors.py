@@ -52,3 +52,15 @@ class UnsuitableSlideError(SlideProblem, ValueError):
 
 class LabelsError(SlideProblem, ValueError):
     """Reference labels or a region of interest cannot be used with their slide."""
+
+
+LACK_OF_MEMORY = (
+    "can't start new thread", "cannot allocate memory", "not enough memory", "out of memory",
+)  # fmt: skip
+
+
+def is_lack_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory ran out; some libraries have no class for that."""
+    return isinstance(error, MemoryError) or any(
+        words in str(error).lower() for words in LACK_OF_MEMORY
+    )

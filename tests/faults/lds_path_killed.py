@@ -5,11 +5,13 @@ same moment is met again and any is possible, also within a file that is written
 
 COUNT_MOMENTS   folder to write the number of moments of a stage into, as a file of its name
 KILL_AT         folder whose file of a stage's name holds the moment; used once
+MEMORY_MIB      what the stage may take beyond what it has when it makes its folder
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import threading
@@ -27,12 +29,16 @@ class Moments:
         self.started = False
         self.file = kill_at / stage if kill_at else None
         self.last = int(self.file.read_text()) if self.file and self.file.exists() else 0
+        self.profiles = bool(self.last or "COUNT_MOMENTS" in os.environ)
 
     def start(self, event: str, arguments: tuple) -> None:
         """Begin to count; an audit hook."""
         if event == "open" and not self.started and str(arguments[0]).endswith(MARKER):
             self.started = True
-            sys.setprofile(self.pass_by)
+            if "MEMORY_MIB" in os.environ:
+                limit_memory(int(os.environ["MEMORY_MIB"]))
+            if self.profiles:
+                sys.setprofile(self.pass_by)
 
     def pass_by(self, *_: object) -> None:
         """Count a call, and end the process at the last one; a profile function."""
@@ -45,21 +51,28 @@ class Moments:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
+def limit_memory(more_mib: int) -> None:
+    """Refuse this process more than some memory beyond what it has."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    has_kib = next(int(line.split()[1]) for line in lines if line.startswith("VmData:"))
+    limit = has_kib * 2**10 + more_mib * 2**20
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
 def run(stage: str) -> None:
-    folders = {name: os.environ.get(name) for name in ("COUNT_MOMENTS", "KILL_AT")}
-    moments = Moments(stage, Path(folders["KILL_AT"]) if folders["KILL_AT"] else None)
+    counts, plan = (os.environ.get(name) for name in ("COUNT_MOMENTS", "KILL_AT"))
+    moments = Moments(stage, Path(plan) if plan else None)
     from lds_path.cli import main
 
-    if moments.last or folders["COUNT_MOMENTS"]:
-        threading.setprofile(moments.pass_by)
-        sys.addaudithook(moments.start)
+    threading.setprofile(moments.pass_by if moments.profiles else None)
+    sys.addaudithook(moments.start)
     try:
         main()
     finally:
         sys.setprofile(None)
         moments.started = False
-        if folders["COUNT_MOMENTS"]:
-            Path(folders["COUNT_MOMENTS"], stage).write_text(str(moments.count))
+        if counts:
+            Path(counts, stage).write_text(str(moments.count))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parent.parent.parent
 KILLED = Path(__file__).parent / "lds_path_killed.py"
-TIMES = ("created", "seconds", "peak_memory_mib")
-"""What differs from one run to the next in a manifest."""
+TIMES = ("created", "seconds", "peak_memory_mib", "outputs")
+"""What differs from one run to the next in a manifest; hashes, where a page names its folder."""
 
 TILE, DETECT, SEGMENT, STITCH = (
     "results/tile/a", "results/detect/a", "results/segment/a/1-of-1", "results/stitch/a",
