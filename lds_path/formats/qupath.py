@@ -17,10 +17,40 @@ if TYPE_CHECKING:
 
     from lds_path.formats.cohort import SlideRecord
 
-SLIDE_SCRIPTS = ("show_overlay.groovy", "import_objects.groovy")
+SLIDE_SCRIPTS = ("show_overlay.groovy", "import_objects.groovy", "show_map.groovy")
 """Scripts that work on the open slide: one, or whichever of several is open."""
 PROJECT_SCRIPT = "make_project.groovy"
 CLASSES_NAME = "classes.json"
+
+
+@dataclass(frozen=True)
+class ValueMap:
+    """What the scripts know of an image of a quantity."""
+
+    name: str
+    """confidence or density."""
+    downsample: float
+    """Level-0 pixels per pixel."""
+    low: int
+    """Value that has the first colour."""
+    high: int
+    """Value that has the last colour."""
+    meaning: str
+    """Of the values, in words."""
+
+    def describe(self, slide: str) -> dict[str, Any]:
+        """Return the content for the scripts."""
+        return vars(self) | {"file": f"{slide}.{self.name}.ome.tif"}
+
+
+def maps_of(stitch: Mapping[str, Any]) -> list[ValueMap]:
+    """Return the images of quantities that stitch wrote, from its results."""
+    downsample = stitch["downsample"] * stitch.get("confidence_downsample", 1)
+    return [
+        ValueMap(name, downsample, low, high, found["meaning"])
+        for name, found in stitch.get("maps", {}).items()
+        for low, high in [found["range"]]
+    ]
 
 
 @dataclass(frozen=True)
@@ -35,6 +65,10 @@ class ScriptSlide:
     frame: str
     """Of the objects: bounds or level0."""
     classes: Sequence[LabelClass]
+    corner: tuple[float, float] = (0.0, 0.0)
+    """Where the label image begins on the slide, level-0 pixels."""
+    maps: Sequence[ValueMap] = ()
+    """What else was written of it."""
     path: str = ""
     """Absolute path of the slide's file; empty where it is not known."""
     mpp: float | None = None
@@ -53,6 +87,9 @@ class ScriptSlide:
             "downsample": self.downsample,
             "width_l0": round(self.size.width * self.downsample),
             "height_l0": round(self.size.height * self.downsample),
+            "left_l0": self.corner[0],
+            "top_l0": self.corner[1],
+            "maps": [each.describe(self.slide) for each in self.maps],
             "classes": describe_classes(self.classes),
         }
 
@@ -98,6 +135,8 @@ def _script_slide(record: SlideRecord) -> ScriptSlide:
         found["downsample"],
         export.manifests[0].parameters.get("frame", "bounds"),
         [LabelClass(each["value"], each["name"], each["color"]) for each in found["classes"]],
+        (found["left_l0"], found["top_l0"]),
+        maps_of(found),
         str(Path(path).resolve()) if path else "",
         tile.results["slide_mpp"] if tile.results["mpp_source"] == "sheet" else None,
     )

@@ -20,7 +20,7 @@ from lds_path.formats.labels import open_labels
 from lds_path.formats.manifest import read_manifest, run_stage
 from lds_path.formats.object_tally import ObjectTally
 from lds_path.formats.outlines import write_outlines
-from lds_path.formats.qupath import CLASSES_NAME, ScriptSlide, write_scripts
+from lds_path.formats.qupath import CLASSES_NAME, ScriptSlide, maps_of, write_scripts
 from lds_path.geometry import Frame, Size
 from lds_path.tracing.pieces import STRIP, trace_labels
 from lds_path.tracing.polygons import mean_inside, place_all_on_grid
@@ -136,8 +136,10 @@ def export(
             path = folder / f"{slide}.geojson.gz"
             used, tally = _write_objects(path, labels, style, place, confidence, threads)
             write_classes(folder / CLASSES_NAME, {each.name: each.color for each in labels.classes})
-            one = ScriptSlide(slide, labels.size, place.downsample, frame, labels.classes)
-            write_scripts(folder, [one])
+            script = ScriptSlide(
+                slide, labels.size, place.downsample, frame, labels.classes, corner, maps_of(found)
+            )
+            write_scripts(folder, [script])
             counts = tally.results(labels.classes, place.mpp)
             if dsa:
                 write_dsa(folder / f"{slide}.dsa.json.gz", path, slide=slide)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +37,11 @@ if TYPE_CHECKING:
     from lds_path.mosaic import Canvas, Painted
 
 CONFIDENCE_NAME = "confidence.png"
-CONFIDENCE_SCALE = "Mean probability of the label times 255. 0 was not analysed."
+MEANINGS = {
+    "confidence": "Mean probability of the label times 255. 0 was not analysed.",
+    "density": DENSITY_SCALE,
+}
+"""What the values of the images say, for whoever opens them."""
 
 
 def stitch(
@@ -99,22 +104,23 @@ def stitch(
                 classes=classes,
                 threads=threads,
             )
+            maps = {"confidence": tally.confidence} if confidence else {}
             if density:
-                _write_density(folder, manifest.slide, predictions, canvas)
+                maps["density"] = _find_density(predictions, canvas)
         Image.fromarray(tally.confidence).save(folder / CONFIDENCE_NAME)
-        if confidence:
+        for channel, pixels in maps.items():
             write_grey(
-                folder / f"{manifest.slide}.confidence.ome.tif",
-                tally.confidence,
+                folder / f"{manifest.slide}.{channel}.ome.tif",
+                pixels,
                 mpp=canvas.frame.mpp * canvas.confidence_step,
-                channel="confidence",
-                meaning=CONFIDENCE_SCALE,
+                channel=channel,
+                meaning=MEANINGS[channel],
             )
         if zarr is not None:
             store = folder / f"{manifest.slide}.labels.ome.zarr"
             with open_labels(path) as labels:
                 write_label_zarr(store, labels, pyramid=tile / PYRAMID_NAME, version=zarr)
-        return tally.results()
+        return tally.results() | {"maps": _describe_maps(maps, len(classes))}
 
     shards = {f"segment_{index}": path for index, path in enumerate(segment, start=1)}
     return run_stage(
@@ -177,17 +183,23 @@ class _Tally:
         }
 
 
-def _write_density(folder: Path, slide: str, predictions: Predictions, canvas: Canvas) -> None:
+def _find_density(predictions: Predictions, canvas: Canvas) -> NDArray[np.uint8]:
     step = canvas.confidence_step
     size = Size(-(-canvas.size.width // step), -(-canvas.size.height // step))
     working_mpp = canvas.frame.mpp / canvas.scale
-    write_grey(
-        folder / f"{slide}.density.ome.tif",
-        read_density(predictions, size, scale=canvas.scale * step, mpp=working_mpp),
-        mpp=canvas.frame.mpp * step,
-        channel="density",
-        meaning=DENSITY_SCALE,
-    )
+    return read_density(predictions, size, scale=canvas.scale * step, mpp=working_mpp)
+
+
+def _describe_maps(
+    maps: Mapping[str, NDArray[np.uint8]], class_count: int
+) -> dict[str, dict[str, Any]]:
+    """Return what the values of the images mean, and the range that a viewer best shows."""
+    ranges = {"confidence": [round(255 / max(class_count, 2)), 255]}  # no winner has less
+    if "density" in maps:
+        known = maps["density"][maps["density"] > 0]
+        low, high = np.percentile(known, (1, 99)).tolist() if known.size else (1, 255)
+        ranges["density"] = [math.floor(low), math.ceil(high)]
+    return {name: {"range": ranges[name], "meaning": MEANINGS[name]} for name in maps}
 
 
 def _open_mosaic(

@@ -55,11 +55,12 @@ def make_folders(
     zoom: float = 1.0,
     disagree: bool = False,
     tile: dict[str, Any] | None = None,
+    maps: bool = False,
 ) -> Folders:
     """Write the folders of a slide below `root/<stage>/<slide>`.
 
     `tissue` has one pixel for 16 x 16 of the slide. `tile` replaces results of that stage.
-    With `disagree` every second region takes one class for the other.
+    With `maps` stitch also writes confidence and density for QuPath. With `disagree` every second region takes one class for the other.
     """
     size = Size(rgb.shape[1], rgb.shape[0])
     regions = _regions(size)
@@ -75,7 +76,8 @@ def make_folders(
         shard = regions[number::2]
         shown = np.where(labels > 0, 3 - labels, 0) if disagree and number else labels
         _write_segment(folders, folder, shard, shown.astype(np.uint8), confidence, zoom)
-    stitch(folders.tile, folders.detect, folders.segment, folders.stitch)
+    inputs = (folders.tile, folders.detect, folders.segment)
+    stitch(*inputs, folders.stitch, confidence=maps, density=maps)
     return folders
 
 

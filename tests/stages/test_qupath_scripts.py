@@ -5,6 +5,7 @@ read at the tags v0.6.0 and v0.7.0 and at 0.8.0-SNAPSHOT.
 """
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,7 +19,9 @@ from lds_path.stages.export import export
 from lds_path.stages.report import report
 
 QUPATH = Path(__file__).parent.parent / "qupath"
-SLIDES = ("case 1's", "b")
+FRAMES = {"case 1's": "bounds", "b": "level0"}
+SLIDES = tuple(FRAMES)
+LEFT, TOP = 120, 50
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +30,12 @@ def cohort(tmp_path_factory):
     rgb = np.random.default_rng(0).integers(60, 200, (640, 800, 3)).astype(np.uint8)
     labels = (np.where(np.arange(800) < 400, 1, 2) * np.ones((640, 1))).astype(np.uint8)
     for slide in SLIDES:
-        folders = make_folders(root, slide, rgb, np.ones((40, 50), bool), labels)
+        corner = {"left_l0": LEFT, "top_l0": TOP}
+        tissue = np.ones((40, 50), bool)
+        folders = make_folders(root, slide, rgb, tissue, labels, tile=corner, maps=True)
         (root.parent / f"{slide}.tif").write_bytes(b"")
         name_file(folders.tile, root.parent / f"{slide}.tif")
-        export(folders.stitch, root / "export" / slide)
+        export(folders.stitch, root / "export" / slide, frame=FRAMES[slide])
         place = root / "assess" / slide
         assess(folders.tile, folders.detect, folders.segment, folders.stitch, place)
     report(root, root / "report", slides=SLIDES)
@@ -47,15 +52,29 @@ def name_file(tile, path):
 @pytest.fixture(scope="module")
 def done(cohort, tmp_path_factory):
     """What the scripts did."""
-    if shutil.which("groovyc") is None:
-        pytest.skip("groovyc is not installed (Debian: groovy)")
+    if shutil.which("groovyc") is None or shutil.which("java") is None:
+        pytest.skip("groovyc or java is not installed (Debian: groovy)")
+    # Debian's groovy looks for the default Java; here is the one that `java` is.
+    java = Path(shutil.which("java")).resolve().parent.parent
+    environment = os.environ if "JAVA_HOME" in os.environ else os.environ | {"JAVA_HOME": str(java)}
     classes = tmp_path_factory.mktemp("api")
     sources = [str(path) for path in sorted((QUPATH / "api").glob("*.groovy"))]
-    subprocess.run(["groovyc", "-d", str(classes), *sources], check=True)
+    subprocess.run(["groovyc", "-d", str(classes), *sources], check=True, env=environment)
     slide = cohort.parent / f"{SLIDES[0]}.tif"
     command = ["groovy", "-cp", str(classes), str(QUPATH / "check.groovy")]
-    arguments = [str(cohort / "report" / "qupath"), SLIDES[0], str(slide), "800", "640"]
-    printed = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True)
+    arguments = [
+        str(cohort / "report" / "qupath"),
+        SLIDES[0],
+        str(slide),
+        "800",
+        "640",
+        "300",
+        "200",
+    ]
+    printed = subprocess.run(
+        [*command, *arguments], check=False, capture_output=True, text=True, env=environment
+    )
+    assert printed.returncode == 0, printed.stderr
     return json.loads(printed.stdout)
 
 
@@ -72,7 +91,7 @@ def test_the_project_has_every_slide_with_its_objects_classes_and_overlay(cohort
     ]
     assert [name for name, _ in done["classes"]] == ["Stroma", "Tumor"]
     assert done["classes"][1][1] == (0xFF << 24 | 213 << 16 | 94 << 8) - 2**32
-    assert done["scripts"] == ["show_overlay", "import_objects"]
+    assert done["scripts"] == ["show_overlay", "import_objects", "show_map"]
 
 
 def test_a_project_that_is_there_keeps_its_slides(done):
@@ -92,3 +111,24 @@ def test_objects_are_imported_once(done):
     assert done["imported"] == 2
     assert done["said"][3].startswith("2 objects of ")
     assert done["said"][4].startswith("0 objects of ")
+
+
+def test_the_maps_lie_over_the_slide_in_their_colours(cohort, done):
+    confidence, density = done["maps"]
+    folder = cohort / "stitch" / SLIDES[0]
+    assert confidence["file"] == str(folder / f"{SLIDES[0]}.confidence.ome.tif")
+    assert density["file"] == str(folder / f"{SLIDES[0]}.density.ome.tif")
+    for found in (confidence, density):
+        # The image is 1 x 1 in the API of the test, times 16: the pixels of the slide.
+        assert found["live"]
+        assert found["alphas"] == [0, 255, 255]
+    assert (confidence["first"], confidence["last"]) == (0x440154, 0xFDE724)  # viridis
+    assert (density["first"], density["last"]) == (0x000003, 0xFCFEA4)  # inferno
+    assert "Mean probability of the label" in done["said"][5]
+    assert "2 ** ((value - 1) / 10)" in done["said"][6]
+
+
+def test_objects_of_both_frames_lie_right_in_a_cropped_and_in_a_whole_image(done):
+    here, there, back = [[0, 0]], [[LEFT, TOP]], [[-LEFT, -TOP]]
+    assert done["projected"] == done["cropped"] == [here, back]
+    assert done["whole"] == [there, here]

@@ -296,3 +296,18 @@ def test_the_same_cohort_gives_the_same_files(made, tmp_path):
         if path.suffix in (".html", ".tsv", ".jpg"):
             again = tmp_path / "report" / path.relative_to(folder)
             assert path.read_bytes() == again.read_bytes(), path.name
+
+
+@pytest.mark.parametrize(
+    ("frame", "named"), [("bounds", "s1.geojson.gz onto it"), ("level0", "import_objects.groovy")]
+)
+def test_the_page_says_how_objects_of_each_frame_come_into_qupath(tmp_path, frame, named):
+    labels = np.ones((640, 800), np.uint8)
+    rgb = np.full((640, 800, 3), 150, np.uint8)
+    root = tmp_path / "results"
+    folders = make_folders(root, "s1", rgb, np.ones((40, 50), bool), labels, maps=True)
+    export(folders.stitch, root / "export" / "s1", frame=frame)
+    report(root, root / "report", slides=["s1"])
+    steps = Page(root / "report" / "slides" / "s1.html").text.split("In QuPath")[1]
+    assert named in steps
+    assert "To see confidence or density over the slide" in steps

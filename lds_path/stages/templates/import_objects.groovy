@@ -10,7 +10,9 @@
  */
 
 import groovy.json.JsonSlurper
+import java.awt.geom.AffineTransform
 import qupath.lib.io.PathIO
+import qupath.lib.objects.PathObjectTools
 import qupath.lib.scripting.ScriptAttributes
 
 def slides = new JsonSlurper().parseText('''@CONTENT@''').slides
@@ -26,11 +28,11 @@ if (slide == null) {
     return
 }
 def tolerance = 2 * slide.downsample
-if (slide.frame == "bounds" && (Math.abs(server.getWidth() - slide.width_l0) > tolerance
-        || Math.abs(server.getHeight() - slide.height_l0) > tolerance)) {
+if (server.getWidth() < slide.width_l0 - tolerance || server.getHeight() < slide.height_l0 - tolerance
+        || (isWhole(slide, server) && slide.left_l0 == 0 && slide.top_l0 == 0)) {
     println "The open image is ${server.getWidth()} x ${server.getHeight()} pixels, the objects " +
             "of ${slide.slide} were made for ${slide.width_l0} x ${slide.height_l0}: is it the " +
-            "same slide, opened with OpenSlide?"
+            "same slide?"
 }
 
 def file = findObjects(slide)
@@ -41,7 +43,7 @@ if (file == null) {
 def hierarchy = getCurrentHierarchy()
 def known = hierarchy.getAllObjects(false).collect { it.getID() } as Set
 def objects = PathIO.readObjects(file).findAll { !(it.getID() in known) }
-hierarchy.addObjects(objects)
+hierarchy.addObjects(placed(objects, slide, server))
 fireHierarchyUpdate()
 println "${objects.size()} objects of ${file} were added."
 
@@ -51,6 +53,25 @@ def chooseSlide(slides, server) {
     names.addAll(server.getURIs().collect { new File(it.getPath() ?: "").getName() })
     def named = slides.find { it.slide in names || it.file in names }
     return named ?: (slides.size() == 1 ? slides[0] : null)
+}
+
+
+/** Returns the objects where the open image has them: it begins at the bounds or at the file's corner. */
+def placed(objects, slide, server) {
+    def left = (slide.frame == "level0" ? -slide.left_l0 : 0) + (isWhole(slide, server) ? slide.left_l0 : 0)
+    def top = (slide.frame == "level0" ? -slide.top_l0 : 0) + (isWhole(slide, server) ? slide.top_l0 : 0)
+    if (left == 0 && top == 0) {
+        return objects
+    }
+    def shift = AffineTransform.getTranslateInstance(left, top)
+    return objects.collect { PathObjectTools.transformObject(it, shift, true, false) }
+}
+
+
+/** Says whether the open image reaches beyond the scanned part: opened uncropped, or not with OpenSlide. */
+def isWhole(slide, server) {
+    def tolerance = 2 * slide.downsample
+    return server.getWidth() > slide.width_l0 + tolerance || server.getHeight() > slide.height_l0 + tolerance
 }
 
 

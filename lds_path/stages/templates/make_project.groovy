@@ -8,14 +8,17 @@
  *
  * The project is made in FOLDER, or in the folder `qupath` beside the results of the stages; no run
  * of lds-path writes there. Slides that it holds already are left as they are. Afterwards open its
- * project.qpproj; the script `show_overlay` is then under Automate > Project scripts.
+ * project.qpproj; `show_overlay`, `show_map` and `import_objects` are then under Automate >
+ * Project scripts.
  */
 
 import groovy.json.JsonSlurper
+import java.awt.geom.AffineTransform
 import java.awt.image.BufferedImage
 import qupath.lib.common.ColorTools
 import qupath.lib.images.ImageData
 import qupath.lib.io.PathIO
+import qupath.lib.objects.PathObjectTools
 import qupath.lib.objects.classes.PathClass
 import qupath.lib.projects.ProjectIO
 import qupath.lib.projects.Projects
@@ -60,17 +63,36 @@ content.slides.findAll { !(it.slide in names) }.each { slide ->
     }
     def objects = PathIO.readObjects(
             new File(find(results, "export", slide.slide, slide.objects)))
-    imageData.getHierarchy().addObjects(objects)
+    imageData.getHierarchy().addObjects(placed(objects, slide, server))
     entry.saveImageData(imageData)
     imageData.getServer().close()
     server.close()
     println "${slide.slide}: ${objects.size()} objects"
 }
-["show_overlay", "import_objects"].each {
+["show_overlay", "import_objects", "show_map"].each {
     project.getScripts().put(it, new File(folder, it + ".groovy").getText("UTF-8"))
 }
 project.syncChanges()
 println "Open ${file}"
+
+
+/** Returns the objects where the open image has them: it begins at the bounds or at the file's corner. */
+def placed(objects, slide, server) {
+    def left = (slide.frame == "level0" ? -slide.left_l0 : 0) + (isWhole(slide, server) ? slide.left_l0 : 0)
+    def top = (slide.frame == "level0" ? -slide.top_l0 : 0) + (isWhole(slide, server) ? slide.top_l0 : 0)
+    if (left == 0 && top == 0) {
+        return objects
+    }
+    def shift = AffineTransform.getTranslateInstance(left, top)
+    return objects.collect { PathObjectTools.transformObject(it, shift, true, false) }
+}
+
+
+/** Says whether the open image reaches beyond the scanned part: opened uncropped, or not with OpenSlide. */
+def isWhole(slide, server) {
+    def tolerance = 2 * slide.downsample
+    return server.getWidth() > slide.width_l0 + tolerance || server.getHeight() > slide.height_l0 + tolerance
+}
 
 
 def find(results, stage, slide, name) {

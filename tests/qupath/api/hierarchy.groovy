@@ -3,6 +3,7 @@ package qupath.lib.objects.hierarchy
 class PathObject {
     UUID ID
     Object data
+    List<Double> shift = [0d, 0d]
 }
 
 class PathObjectHierarchy {

@@ -7,10 +7,11 @@ import qupath.lib.gui.viewer.OverlayOptions
 class PixelClassificationOverlay {
     Function function
     boolean live
+    ImageRenderer renderer
 
     static PixelClassificationOverlay create(
             OverlayOptions options, Function function, ImageRenderer renderer) {
-        return new PixelClassificationOverlay(function: function)
+        return new PixelClassificationOverlay(function: function, renderer: renderer)
     }
 
     void setLivePrediction(boolean livePrediction) { live = livePrediction }

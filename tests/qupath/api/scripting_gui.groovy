@@ -10,6 +10,8 @@ class QPEx {
     static QuPathViewer viewer
     static ImageServer server
     static ProjectImageEntry entry
+    static int width = 1 // of images that are opened
+    static int height = 1
     static PathObjectHierarchy hierarchy = new PathObjectHierarchy()
 
     static QuPathViewer getCurrentViewer() { return viewer }
@@ -27,7 +29,7 @@ class QPEx {
         if (!file.isFile()) {
             throw new IOException("no image " + file)
         }
-        return new ImageServer(file: file, width: 1, height: 1)
+        return new ImageServer(file: file, width: width, height: height)
     }
 
     static File promptForFile(String... extensions) { return null }

@@ -5,5 +5,7 @@ import java.awt.image.ColorModel
 interface ImageRenderer {}
 
 class ColorModelRenderer implements ImageRenderer {
-    ColorModelRenderer(ColorModel colorModel) {}
+    ColorModel colorModel
+
+    ColorModelRenderer(ColorModel colorModel) { this.colorModel = colorModel }
 }
