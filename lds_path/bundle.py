@@ -25,7 +25,7 @@ from lds_path.formats.manifest import write_json
 from lds_path.geometry import Size
 from lds_path.network.checkpoint import CARD_NAME, WEIGHTS_NAME, load_model, read_card
 from lds_path.network.description import describe
-from lds_path.network.segmenter import levels_around
+from lds_path.network.spec import levels_around
 from lds_path.network.warp import halve
 from lds_path.unwarp import unwarp
 

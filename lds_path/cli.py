@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lds_path.formats.manifest import Manifest
+    from lds_path.stages.plan import Forecast
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -153,6 +154,48 @@ def train(**options: Any) -> None:
 @cli.command()
 @click.argument("tile", type=PATH)
 @click.argument("detect", type=PATH)
+@click.argument("output", type=PATH, required=False)
+@click.option("--model", required=True, help="Id of a shipped model, or a model folder.")
+@click.option(
+    "--budget",
+    default="uniform",
+    show_default=True,
+    help="uniform, mean samples per side of a region such as 128, or 20000/mm2 of tissue.",
+)
+@click.option("--what-if", is_flag=True, help="Print what each budget would cost; no OUTPUT.")
+@options.device
+@options.threads
+@options.strict
+def plan(output: Path | None, what_if: bool, **options: Any) -> None:
+    """Give each region of a slide the samples that serve it best, within a budget."""
+    from lds_path.stages.plan import plan as run
+    from lds_path.stages.plan import what_if as forecast
+
+    if what_if:
+        options.pop("strict")
+        budget = options.pop("budget")
+        _print_forecasts(forecast(**options, budgets=() if budget == "uniform" else (budget,)))
+    elif output is None:
+        raise click.UsageError("name the folder OUTPUT to write, or ask --what-if")
+    else:
+        _finish(run(**options, output=output))
+
+
+def _print_forecasts(forecasts: list[Forecast]) -> None:
+    click.echo("budget      samples    seconds  expected error  with equal lattices")
+    for one in forecasts:
+        even = "" if one.uniform_error is None else f"{one.uniform_error:.1%}"
+        click.echo(
+            f"{one.budget:<9} {one.samples:>9,}  {one.seconds:>9.1f}  {one.error:>14.1%}  {even:>19}"
+        )
+    click.echo(
+        "Errors are shares of that on the smallest lattice everywhere; seconds are of segment."
+    )
+
+
+@cli.command()
+@click.argument("tile", type=PATH)
+@click.argument("plan", type=PATH)
 @click.argument("output", type=PATH)
 @click.option("--model", required=True, help="Id of a shipped model, or a model folder.")
 @options.classes

@@ -13,10 +13,11 @@ import torch
 from lds_path.ahead import read_ahead
 from lds_path.balance import draw_regions
 from lds_path.errors import UsageError
-from lds_path.geometry import Size
+from lds_path.geometry import Size, widen
+from lds_path.network.benefit import round_trip_errors
 from lds_path.network.losses import edge_density
 from lds_path.network.motion import stand_still
-from lds_path.network.segmenter import levels_around
+from lds_path.network.spec import lattices_on, levels_around, levels_of
 from lds_path.network.warp import halve, label_fractions
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from lds_path.formats.pyramid import Pyramid
     from lds_path.formats.reference import Reference
     from lds_path.geometry import Region
-    from lds_path.network.segmenter import NetworkSpec
+    from lds_path.network.spec import NetworkSpec
 
     Item = TypeVar("Item")
     Result = TypeVar("Result")
@@ -76,6 +77,11 @@ def read_region(pyramid: Pyramid, region: Region, level: int) -> Tensor:
     return planes.contiguous()
 
 
+def read_view(pyramid: Pyramid, region: Region, spec: NetworkSpec) -> Tensor:
+    """Return what a model's coarse view shows of a region and its margin, as `read_region` does."""
+    return read_region(pyramid, widen(region, spec.view_margin), spec.view_level)
+
+
 @dataclass(frozen=True)
 class LabelledRegion:
     """A region of a slide that has reference labels."""
@@ -91,15 +97,38 @@ class Batch:
     """Regions of one size with their labels; the first axis counts them."""
 
     view: Tensor
-    """Coarse view, (B, 3, H, W), uint8."""
+    """Coarse view with its margin, (B, 3, H, W), uint8."""
     levels: list[Tensor]
     """Pyramid, finest level first, (B, 3, H, W), uint8."""
+    first_level: int
+    """Number of the finest of these levels."""
     fractions: list[Tensor]
     """Area share of each class at the same levels, (B, C, H, W), uint8, 255 is all."""
     edges: Tensor
     """Class boundaries per cell of the density map, (B, 1, hd, wd), float32."""
+    errors: Tensor
+    """What each lattice of the ladder costs each cell, (B, rungs, hd, wd), float32."""
+    labelled: Tensor
+    """Labelled share of each cell, (B, 1, hd, wd), float32."""
     motion: Tensor
-    """How view and edges are moved against the levels and fractions, see `network.motion`."""
+    """How view and cells are moved against the levels and fractions, see `network.motion`."""
+
+    @property
+    def size(self) -> Size:
+        """Size of the regions, in working pixels."""
+        height, width = self.levels[0].shape[2:]
+        return Size(width << self.first_level, height << self.first_level)
+
+    def around(self, lattice: Size) -> Batch:
+        """Return the batch with the levels alone that samples on this lattice are read from."""
+        wanted = levels_around(self.size, lattice)
+        part = slice(wanted.start - self.first_level, wanted.stop - self.first_level)
+        return replace(
+            self,
+            levels=self.levels[part],
+            fractions=self.fractions[part],
+            first_level=wanted.start,
+        )
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on another device."""
@@ -133,12 +162,17 @@ class Batch:
             view=torch.cat(views),
             levels=[torch.cat(level) for level in levels],
             fractions=[torch.cat(level) for level in fractions],
+            first_level=batches[0].first_level,
             edges=torch.cat([batch.edges for batch in batches]),
+            errors=torch.cat([batch.errors for batch in batches]),
+            labelled=torch.cat([batch.labelled for batch in batches]),
             motion=torch.cat([batch.motion for batch in batches]),
         )
 
     def _tensors(self) -> list[Tensor]:
-        return [self.view, *self.levels, *self.fractions, self.edges]
+        return [
+            self.view, *self.levels, *self.fractions, self.edges, self.errors, self.labelled
+        ]  # fmt: skip
 
     def _map(self, work: Callable[[Tensor], Tensor]) -> Batch:
         return replace(
@@ -147,22 +181,43 @@ class Batch:
             levels=[work(level) for level in self.levels],
             fractions=[work(level) for level in self.fractions],
             edges=work(self.edges),
+            errors=work(self.errors),
+            labelled=work(self.labelled),
         )
 
 
-def read_labelled(labelled: LabelledRegion, spec: NetworkSpec) -> Batch:
-    """Return a region with its labels as a batch of one."""
+def read_labelled(
+    labelled: LabelledRegion, spec: NetworkSpec, error_weights: Sequence[float] = ()
+) -> Batch:
+    """Return a region with its labels as a batch of one.
+
+    Parameters
+    ----------
+    labelled
+        The region.
+    spec
+        Of the network that will see it.
+    error_weights
+        What a wrong pixel of each class costs; all alike when empty.
+    """
     region = labelled.region
-    wanted = levels_around(region.size, region.lattice)
+    ladder = lattices_on(spec.ladder, region.size)
+    wanted = levels_of(region.size, [region.lattice, *ladder])
     labels = torch.from_numpy(labelled.reference.read(region.left, region.top, region.size))[None]
-    view = read_region(labelled.pyramid, region, spec.view_level)
-    cells = Size(view.shape[2] // 2, view.shape[1] // 2)
+    multiple = spec.region_multiple
+    cells = Size(region.size.width // multiple, region.size.height // multiple)
     shares = _halve_times(label_fractions(labels, spec.class_count) * 255, wanted.start)
+    fractions = [_to_uint8(level) for level in halve(shares, len(wanted))]
+    weights = torch.tensor(error_weights or (1.0,) * spec.class_count)
+    errors, known = round_trip_errors(fractions[0], ladder, cells, weights)
     return Batch(
-        view=view[None],
+        view=read_view(labelled.pyramid, region, spec)[None],
         levels=[read_region(labelled.pyramid, region, level)[None] for level in wanted],
-        fractions=[_to_uint8(level) for level in halve(shares, len(wanted))],
+        fractions=fractions,
+        first_level=wanted.start,
         edges=edge_density(labels, cells),
+        errors=errors,
+        labelled=known,
         motion=stand_still(1),
     )
 
@@ -170,9 +225,17 @@ def read_labelled(labelled: LabelledRegion, spec: NetworkSpec) -> Batch:
 class RegionCache:
     """Labelled regions, kept in memory up to a bound; any thread may read."""
 
-    def __init__(self, regions: Sequence[LabelledRegion], spec: NetworkSpec, *, mib: int) -> None:
+    def __init__(
+        self,
+        regions: Sequence[LabelledRegion],
+        spec: NetworkSpec,
+        *,
+        mib: int,
+        error_weights: Sequence[float] = (),
+    ) -> None:
         self._regions = regions
         self._spec = spec
+        self._error_weights = error_weights
         self._bytes_left = mib * 2**20
         self._kept: OrderedDict[int, Batch] = OrderedDict()
         self._lock = threading.Lock()
@@ -186,7 +249,7 @@ class RegionCache:
             if index in self._kept:
                 self._kept.move_to_end(index)
                 return self._kept[index]
-        found = read_labelled(self._regions[index], self._spec)
+        found = read_labelled(self._regions[index], self._spec, self._error_weights)
         with self._lock:
             if index not in self._kept:
                 self._kept[index] = found

@@ -9,7 +9,7 @@ Three frames, named in every coordinate's suffix where it is not the working fra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,6 +67,12 @@ class Region:
     """Extent in working pixels."""
     lattice: Size
     """Samples that the segmentation network sees."""
+
+
+def widen(region: Region, margin: int) -> Region:
+    """Return a region with so many working pixels more on each side."""
+    size = Size(region.size.width + 2 * margin, region.size.height + 2 * margin)
+    return replace(region, left=region.left - margin, top=region.top - margin, size=size)
 
 
 def tile_starts(length: int, size: int, overlap: int) -> list[int]:

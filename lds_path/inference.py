@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import time
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -12,12 +12,12 @@ import torch
 from tqdm import tqdm
 
 from lds_path.ahead import read_ahead
-from lds_path.dataset import read_region
+from lds_path.dataset import read_region, read_view
 from lds_path.formats.predictions import Prediction, encode_grid, encode_probability
 from lds_path.geometry import Size
-from lds_path.network.device import mixed_precision
+from lds_path.network.device import mixed_precision, single_threaded
 from lds_path.network.folding import fold_batch_norm
-from lds_path.network.segmenter import levels_around
+from lds_path.network.spec import levels_around
 from lds_path.network.warp import levels_needed, warp
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from lds_path.formats.pyramid import Pyramid
     from lds_path.geometry import Region
-    from lds_path.network.segmenter import Sampling, Segmenter
+    from lds_path.network.scout import Sampling
+    from lds_path.network.segmenter import Segmenter
 
 _WINDOW = 16  # batches among which regions of one lattice size are brought together
 
@@ -62,6 +63,15 @@ class Runner:
                 bar.update(len(predictions))
                 yield from predictions
 
+    def seconds(self, regions: Sequence[Region]) -> float:
+        """Return how long regions take, the second time; the first time warms up."""
+        for _ in range(2):
+            started = time.perf_counter()
+            for _ in self.run(regions):
+                pass
+            taken = time.perf_counter() - started
+        return taken
+
     def _run_cpu(self, regions: Sequence[Region]) -> Iterator[list[Prediction]]:
         """Give each thread whole regions: sums then do not depend on the number of threads."""
 
@@ -70,7 +80,7 @@ class Runner:
             return self._classify(sampled, self._read_levels(sampled))
 
         self._lay_out()
-        with _single_threaded():
+        with single_threaded():
             yield from read_ahead(work, regions, threads=self.threads, ahead=2 * self.threads)
 
     def _run_cuda(self, regions: Sequence[Region]) -> Iterator[list[Prediction]]:
@@ -94,8 +104,7 @@ class Runner:
                 yield self._classify(*loaded)
 
     def _read_views(self, regions: Sequence[Region]) -> Tensor:
-        level = self.segmenter.spec.view_level
-        views = [read_region(self.pyramid, region, level) for region in regions]
+        views = [read_view(self.pyramid, region, self.segmenter.spec) for region in regions]
         return self._pin(torch.stack(views))
 
     def _read_levels(self, sampled: Sampled) -> list[Tensor]:
@@ -169,16 +178,6 @@ def batches_of(
                 batch = group[start : start + batch_size]
                 filling = batch[-1:] * (batch_size - len(batch))
                 yield (*batch, *filling), len(batch)
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def in_order(predictions: Iterable[Prediction], regions: Sequence[Region]) -> Iterator[Prediction]:

@@ -104,6 +104,8 @@ network = together(
     choice("--density-network", ("context", "local"), "What decides where to sample."),
     number("--density-floor", 0.1, "Lowest density where the mean is 1."),
     number("--view-level", 4, "Pyramid level of the coarse view."),
+    number("--view-margin", 0, "Working pixels that it shows beyond each edge of a region."),
+    several("--ladder", int, (), "Lattice to segment on too, rising; repeat it."),
     click.option(
         "--shared-features",
         type=bool,
@@ -134,6 +136,8 @@ recipe = together(
     number("--edge-blur", 1.0, "Of the target; cells of the density map."),
     number("--edge-floor", 0.1, "Part of the target that is spread evenly."),
     number("--rarity", 0.0, "Part of the target that is shared out among the classes."),
+    number("--benefit-weight", 1.0, "Of the loss of the errors foretold for each lattice."),
+    number("--error-power", 0.5, "What rare classes weigh in these errors."),
     click.option("--oracle", type=bool, default=False, show_default=True, help="For studies."),
     number("--stain-jitter", 0.15, "Spread of the factors on optical density."),
     number("--brightness-jitter", 0.05, "Spread of the factors on brightness."),

@@ -14,7 +14,8 @@ from lds_path.classes import LabelClass
 from lds_path.errors import ModelError, UsageError
 from lds_path.geometry import Size
 from lds_path.network.checkpoint import ModelCard, save_model
-from lds_path.network.segmenter import NetworkSpec, Segmenter
+from lds_path.network.segmenter import Segmenter
+from lds_path.network.spec import NetworkSpec
 
 SPEC = NetworkSpec(2, channels=(4, 8), density_channels=(4, 8), kernel_width=0.15)
 CLASSES = (LabelClass(1, "Pale", (1, 2, 3)), LabelClass(2, "Dark", (4, 5, 6)))

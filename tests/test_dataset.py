@@ -20,7 +20,7 @@ from lds_path.dataset import (
 from lds_path.errors import UsageError
 from lds_path.geometry import Region, Size
 from lds_path.learning.augmentation import Augmentation
-from lds_path.network.segmenter import NetworkSpec
+from lds_path.network.spec import NetworkSpec
 
 SPEC = NetworkSpec(2)
 

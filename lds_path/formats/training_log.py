@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 TRAINING_NAME = "training.tsv"
 CURVE_NAME = "curve.png"
 
-Row = tuple[int, float, float, tuple[float | None, ...]]
-"""Step, segmentation loss, edge loss, and the Dice of each class where it was measured."""
+LOSSES = ("segmentation_loss", "edge_loss", "benefit_loss")
+Row = tuple[int, tuple[float, ...], tuple[float | None, ...]]
+"""Step, the losses, and the Dice of each class where it was measured."""
 
 
 class TrainingLog:
@@ -40,9 +41,9 @@ class TrainingLog:
         self._stream = (folder / TRAINING_NAME).open("w", encoding="utf-8", newline="", buffering=1)
         self._writer = csv.writer(self._stream, delimiter="\t", lineterminator="\n")
         names = (f"tune_dice_{name}" for name in self._classes)
-        self._writer.writerow(("step", "segmentation_loss", "edge_loss", *names))
-        for step, segmentation, edge, dice in rows:
-            self._write((step, segmentation, edge, tuple(dice)))
+        self._writer.writerow(("step", *LOSSES, *names))
+        for step, losses, dice in rows:
+            self._write((step, tuple(losses), tuple(dice)))
 
     def __enter__(self) -> Self:
         return self
@@ -51,20 +52,21 @@ class TrainingLog:
         self._stream.close()
         self.draw()
 
-    def add(self, step: int, segmentation: float, edge: float, dice: Sequence[float] = ()) -> None:
-        """Add a step, with the Dice of each class if it was measured; NaN is left empty."""
+    def add(self, step: int, losses: Sequence[float], dice: Sequence[float] = ()) -> None:
+        """Add a step's losses, in the order of `LOSSES`, with the Dice of each class if it was measured; NaN is left empty."""
         known = tuple(None if math.isnan(value) else value for value in dice)
-        self._write((step, segmentation, edge, known))
+        self._write((step, tuple(losses), known))
 
     def draw(self) -> None:
         """Write the curve of the steps so far."""
         figure = Figure(figsize=(7, 4.5), layout="constrained")
         axes = figure.subplots(2, 1, sharex=True)
         steps = [row[0] for row in self.rows]
-        for column, name in enumerate(("segmentation loss", "edge loss"), start=1):
-            axes[0].plot(steps, [row[column] for row in self.rows], lw=0.8, label=name)
+        for column, name in enumerate(LOSSES):
+            values = [losses[column] for _, losses, _ in self.rows]
+            axes[0].plot(steps, values, lw=0.8, label=name.replace("_", " "))
         for index, name in enumerate(self._classes):
-            points = [(step, dice[index]) for step, _, _, dice in self.rows if dice]
+            points = [(step, dice[index]) for step, _, dice in self.rows if dice]
             known = [(step, value) for step, value in points if value is not None]
             axes[1].plot(*zip(*known, strict=True) if known else ((), ()), "o-", ms=3, label=name)
         for axis, label in zip(axes, ("loss", "tune Dice"), strict=True):
@@ -75,7 +77,7 @@ class TrainingLog:
         figure.savefig(self._curve, dpi=110, metadata={"Software": None})
 
     def _write(self, row: Row) -> None:
-        step, segmentation, edge, dice = row
+        step, losses, dice = row
         cells = ["" if value is None else f"{value:.4f}" for value in dice]
-        self._writer.writerow((step, f"{segmentation:.5f}", f"{edge:.5f}", *cells))
+        self._writer.writerow((step, *(f"{loss:.5f}" for loss in losses), *cells))
         self.rows.append(row)

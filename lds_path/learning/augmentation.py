@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812 - the usual name
 from monai.transforms.intensity.array import GaussianSmooth, RandGaussianNoise
 
 from lds_path.errors import UsageError
-from lds_path.network.motion import move
+from lds_path.network.motion import move, with_margin
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,12 +57,13 @@ class Augmentation:
         random
             Decides everything; the same draws give the same batch.
         """
-        square = batch.view.shape[-1] == batch.view.shape[-2]
+        height, width = batch.edges.shape[2:]
+        square = width == height
         batch = batch.turned(int(random.choice(8 if square else [0, 2, 4, 6])))
         move, blur, noise = random.random(3) < (
             self.move_chance, self.blur_chance, self.noise_chance
         )  # fmt: skip
-        motion = _draw_motion(random, batch.view.shape[-1] / batch.view.shape[-2])
+        motion = _draw_motion(random, width / height)
         pitches, grey = random.uniform(*BLUR_PITCHES), random.uniform(*NOISE)
         seed = int(random.integers(2**31))
         if move:
@@ -82,12 +83,20 @@ def _draw_motion(random: np.random.Generator, aspect: float) -> Tensor:
 
 
 def _moved(batch: Batch, motion: Tensor) -> Batch:
+    height, width = batch.edges.shape[2:]  # a cell is 2 x 2 pixels of the view
+    shares = (2 * width / batch.view.shape[3], 2 * height / batch.view.shape[2])
     return replace(
         batch,
-        view=_to_uint8(move(batch.view.float(), motion)),
+        view=_to_uint8(move(batch.view.float(), with_margin(motion, shares))),
         edges=move(batch.edges, motion),
+        errors=_move_any(batch.errors, motion),
+        labelled=move(batch.labelled, motion),
         motion=motion,
     )
+
+
+def _move_any(cells: Tensor, motion: Tensor) -> Tensor:
+    return move(cells, motion) if cells.shape[1] else cells
 
 
 def _blurred(batch: Batch, pitches: float) -> Batch:
@@ -96,7 +105,7 @@ def _blurred(batch: Batch, pitches: float) -> Batch:
     widths = [level.shape[-1] for level in batch.levels]
     finest = pitches * 2 ** (len(widths) - 2)
     sigmas = [finest * width / widths[0] for width in widths]
-    view_sigma = finest * batch.view.shape[-1] / widths[0]
+    view_sigma = finest * 2 * batch.edges.shape[-1] / widths[0]  # a cell is 2 x 2 of its pixels
     return replace(
         batch,
         view=_smooth(batch.view, view_sigma),

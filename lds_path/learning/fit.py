@@ -94,11 +94,17 @@ class Fit:
         """Train, write the best model, and return what the manifest tells."""
         spec, steps = self.card.network, self.trainer.recipe.steps
         tune_regions = spread(self.tune_set.regions, _MOST_TUNE_REGIONS)
-        tune = RegionCache(tune_regions, spec, mib=cache_mib // 4)
+        weights = error_weights(self.train_set.counts, self.trainer.recipe.error_power)
+        tune = RegionCache(tune_regions, spec, mib=cache_mib // 4, error_weights=weights)
         chances = region_chances(self.train_set.counts, balance=self.schedule.balance)
         rows = self._resume()
         batches = training_batches(
-            RegionCache(self.train_set.regions, spec, mib=cache_mib - cache_mib // 4),
+            RegionCache(
+                self.train_set.regions,
+                spec,
+                mib=cache_mib - cache_mib // 4,
+                error_weights=weights,
+            ),
             chances,
             steps=range(self.best.step, steps),
             batch_size=self.schedule.batch_size,
@@ -155,7 +161,7 @@ class Fit:
             if best.step == steps or best.step % schedule.tune_every == 0:
                 dice = self._score(tune)
             known = tuple(float("nan") if value is None else value for value in dice)
-            record.add(best.step, *losses, known)
+            record.add(best.step, losses, known)
             if dice:
                 self._save(record)
             bar.set_postfix(loss=f"{losses[0]:.3f}", tune_dice=f"{best.mean:.3f}")
@@ -163,7 +169,7 @@ class Fit:
     def _is_patience_over(self) -> bool:
         return 0 < self.schedule.patience <= self.best.waited
 
-    def _step(self, batch: Batch, chances: NDArray[np.float64]) -> tuple[float, float]:
+    def _step(self, batch: Batch, chances: NDArray[np.float64]) -> tuple[float, float, float]:
         try:
             return self.trainer.step(self.best.step, batch)
         except TrainingError as error:
@@ -222,6 +228,21 @@ class Fit:
             name: None if value is None else round(value, 4)
             for name, value in zip(self.card.class_names, self.best.dice, strict=False)
         }
+
+
+def error_weights(counts: NDArray[np.int64], power: float) -> tuple[float, ...]:
+    """Return what a wrong pixel of each class costs; 1 for a pixel drawn from all.
+
+    Parameters
+    ----------
+    counts
+        Labelled pixels of each class in each region, (regions, classes), some of each class.
+    power
+        A pixel costs its class's share of the area to minus this power.
+    """
+    shares = counts.sum(axis=0) / counts.sum()
+    costs = np.maximum(shares, 1e-6) ** -power
+    return tuple((costs / (costs * shares).sum()).tolist())
 
 
 def clear_state(folder: Path) -> None:

@@ -59,6 +59,11 @@ class Recipe:
     rarity: float = 0.0
     """Part of the target that is shared out evenly among the classes that a region shows, each
     part spread over the class's area: rare classes draw samples. The rest goes to boundaries."""
+    benefit_weight: float = 1.0
+    """Weight of the loss of the errors foretold for the lattices of the ladder."""
+    error_power: float = 0.5
+    """A wrong pixel costs, in these errors, its class's share of the labelled area to minus this
+    power. 0: all alike; 1: every class matters as much as a whole, as in a mean IoU."""
     stain_jitter: float = 0.15
     """Standard deviation of the logarithm of the factor on each channel's optical density."""
     brightness_jitter: float = 0.05

@@ -12,10 +12,12 @@ import torch.nn.functional as F  # noqa: N812 - the usual name
 
 from lds_path.errors import TrainingError
 from lds_path.learning.recipe import PRESETS, Recipe
+from lds_path.network.benefit import benefit_loss
 from lds_path.network.device import mixed_precision
 from lds_path.network.grid import sample_area
 from lds_path.network.losses import edge_loss, point_loss, segmentation_loss, target_density
 from lds_path.network.motion import area_factor, move, move_grid
+from lds_path.network.spec import lattices_on
 from lds_path.network.warp import warp, warp_labels
 
 if TYPE_CHECKING:
@@ -46,14 +48,20 @@ class Trainer:
         recipe = self.recipe
         groups = [
             {"params": self.segmenter.network.parameters(), "lr": recipe.learning_rate},
-            {"params": self.segmenter.density.parameters(), "lr": recipe.density_learning_rate},
+            {"params": self._scout_parameters(), "lr": recipe.density_learning_rate},
         ]
         make = torch.optim.Adam if recipe.optimizer == "Adam" else torch.optim.AdamW
         self.optimizer = make(groups, weight_decay=recipe.weight_decay)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.device.type == "cuda")
         self._rates = [float(group["lr"]) for group in self.optimizer.param_groups]
 
-    def step(self, number: int, batch: Batch) -> tuple[float, float]:
+    def _scout_parameters(self) -> list[torch.nn.Parameter]:
+        parameters = list(self.segmenter.density.parameters())
+        if self.segmenter.spec.ladder:
+            parameters += self.segmenter.benefit.parameters()
+        return parameters
+
+    def step(self, number: int, batch: Batch) -> tuple[float, float, float]:
         """Learn from one batch.
 
         Parameters
@@ -69,6 +77,8 @@ class Trainer:
             Segmentation loss, with that of the points.
         float
             Edge loss, not weighted.
+        float
+            Loss of the errors foretold, not weighted; 0 without a ladder.
 
         Raises
         ------
@@ -84,24 +94,37 @@ class Trainer:
         batch = batch.to(self.device)
         if progress < recipe.view_blur:
             batch = replace(batch, view=_blur_view(batch.view, random))
-        segmentation, edge = self._losses(batch, random)
+        lattice = self._draw_lattice(random, batch)
+        segmentation, edge, benefit = self._losses(batch.around(lattice), lattice, random)
         loss = segmentation + recipe.edge_weight * (1 - progress) ** recipe.edge_decay * edge
+        loss = loss + recipe.benefit_weight * benefit
         if not bool(torch.isfinite(loss)):
             raise TrainingError(
                 f"the loss is {loss.item()} at step {number + 1}; lower `learning_rate`"
                 f" (now {recipe.learning_rate}), or look for damaged labels"
             )
         self._descend(loss)
-        return float(segmentation.detach()), float(edge.detach())
+        return float(segmentation.detach()), float(edge.detach()), float(benefit.detach())
 
-    def _losses(self, batch: Batch, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def _draw_lattice(self, random: np.random.Generator, batch: Batch) -> Size:
+        """Return the lattice of a step: one of the ladder, with chance 1 / side, or the only one."""
+        ladder = self.segmenter.spec.ladder
+        if not ladder:
+            return self.lattice
+        chances = 1 / np.array(ladder)
+        rung = random.choice(len(ladder), p=chances / chances.sum())
+        return lattices_on(ladder, batch.size)[rung]
+
+    def _losses(
+        self, batch: Batch, lattice: Size, random: np.random.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
         recipe = self.recipe
         stain, gain = self._draw_stain(random, batch.view)
         wanted = _wanted_density(batch, recipe)
         with mixed_precision(self.device):
             view = _recolour(batch.view, stain, gain)
             oracle = wanted if recipe.oracle else None
-            found = self.segmenter.sample(view, self.lattice, oracle)
+            found = self.segmenter.sample(view, lattice, oracle)
             place, area = move_grid(found.grid, batch.motion), sample_area(found.grid)
             covered = area * area_factor(batch.motion)
             warped = _recolour(warp(batch.levels, place, covered), stain, gain)
@@ -109,7 +132,7 @@ class Trainer:
         target, labelled = warp_labels(batch.fractions, place, covered)
         loss = self._segmentation_loss(logits, target, area**recipe.area_power * labelled)
         if recipe.point_weight > 0:
-            points = self._draw_points(random, len(logits))
+            points = self._draw_points(random, len(logits), lattice)
             weights = self._class_weights()
             at_points = point_loss(
                 logits,
@@ -120,7 +143,13 @@ class Trainer:
                 class_weights=weights,
             )
             loss = loss + recipe.point_weight * at_points
-        return loss, edge_loss(found.density, wanted, kind=recipe.edge_loss)
+        edge = edge_loss(found.density, wanted, kind=recipe.edge_loss)
+        return loss, edge, self._benefit_loss(found.features, batch)
+
+    def _benefit_loss(self, features: Tensor, batch: Batch) -> Tensor:
+        if not self.segmenter.spec.ladder:
+            return features.new_zeros(())
+        return benefit_loss(self.segmenter.benefit(features), batch.errors, batch.labelled)
 
     def _segmentation_loss(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         recipe = self.recipe
@@ -137,9 +166,9 @@ class Trainer:
         weights = self.recipe.class_weights
         return torch.tensor(weights, device=self.device) if weights else None
 
-    def _draw_points(self, random: np.random.Generator, regions: int) -> Tensor:
+    def _draw_points(self, random: np.random.Generator, regions: int, lattice: Size) -> Tensor:
         """Return places between the outermost samples of the lattice, (B, n, 2)."""
-        most = [1 - 1 / self.lattice.width, 1 - 1 / self.lattice.height]
+        most = [1 - 1 / lattice.width, 1 - 1 / lattice.height]
         points = random.uniform(-1, 1, (regions, self.recipe.points, 2)) * most
         return torch.tensor(points, dtype=torch.float32, device=self.device)
 
@@ -191,7 +220,7 @@ def tune_dice(
     count = segmenter.spec.class_count
     sums = torch.zeros(3, count, dtype=torch.float64)
     for index in range(len(cache)):
-        batch = cache.read(index).to(device)
+        batch = cache.read(index).around(lattice).to(device)
         oracle = _wanted_density(batch, recipe) if recipe and recipe.oracle else None
         with mixed_precision(device):
             found = segmenter.sample(batch.view, lattice, oracle)

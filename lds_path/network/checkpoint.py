@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -13,16 +13,21 @@ from safetensors.torch import load_file, save
 from lds_path.classes import LabelClass
 from lds_path.errors import ModelError, UsageError
 from lds_path.geometry import Size
-from lds_path.network.segmenter import NetworkSpec, Segmenter
+from lds_path.network.scout import Scout
+from lds_path.network.spec import NetworkSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
+    from lds_path.network.segmenter import Segmenter
+
 WEIGHTS_NAME = "weights.safetensors"
 CARD_NAME = "model.json"
 SHIPPED = Path(__file__).parent.parent / "models"
+
+Network = TypeVar("Network", bound=Scout)
 
 _PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".tar")
 
@@ -143,20 +148,24 @@ def load_model(folder: Path) -> tuple[Segmenter, ModelCard]:
     ModelError
         If a file is missing or damaged, or the weights do not fit the description.
     """
-    card = read_card(folder)
-    path = folder / WEIGHTS_NAME
-    if not path.is_file():
-        raise ModelError(f"{path} is missing{_name_pickles(folder)}")
-    try:
-        weights = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise ModelError(
-            f"{path} is not a safetensors file ({error}); copy the model again"
-        ) from None
-    segmenter = _build_segmenter(folder / CARD_NAME, card)
-    _check_weights(path, weights, segmenter.state_dict())
-    segmenter.load_state_dict(weights)
-    return segmenter.eval(), card
+    # MONAI takes seconds to import: not for those who only read a card or scout.
+    from lds_path.network.segmenter import Segmenter
+
+    card, weights = read_card(folder), _read_weights(folder)
+    return _filled(folder, Segmenter, card, weights), card
+
+
+def load_scout(folder: Path) -> tuple[Scout, ModelCard]:
+    """Return the part of a model that looks at the coarse view, on the CPU.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing or damaged, or the weights do not fit the description.
+    """
+    card, weights = read_card(folder), _read_weights(folder)
+    own = {name: one for name, one in weights.items() if not name.startswith("network.")}
+    return _filled(folder, Scout, card, own), card
 
 
 def check_classes(card: ModelCard, classes: Sequence[str], model: str) -> None:
@@ -189,11 +198,29 @@ def _name_pickles(folder: str | Path) -> str:
     )
 
 
-def _build_segmenter(path: Path, card: ModelCard) -> Segmenter:
+def _read_weights(folder: Path) -> dict[str, Tensor]:
+    path = folder / WEIGHTS_NAME
+    if not path.is_file():
+        raise ModelError(f"{path} is missing{_name_pickles(folder)}")
     try:
-        return Segmenter(card.network)
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f"{path} is not a safetensors file ({error}); copy the model again"
+        ) from None
+
+
+def _filled(
+    folder: Path, kind: type[Network], card: ModelCard, weights: Mapping[str, Tensor]
+) -> Network:
+    """Return a network of a kind with the weights of a model."""
+    try:
+        network = kind(card.network)
     except (TypeError, ValueError) as error:
-        raise ModelError(f"{path} does not describe a network: {error}") from None
+        raise ModelError(f"{folder / CARD_NAME} does not describe a network: {error}") from None
+    _check_weights(folder / WEIGHTS_NAME, weights, network.state_dict())
+    network.load_state_dict(weights)
+    return network.eval()
 
 
 def _build_card(path: Path, content: Any) -> ModelCard:  # noqa: ANN401 - any JSON

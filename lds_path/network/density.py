@@ -48,20 +48,23 @@ class DensityNetwork(nn.Module):
         """Channels of the features."""
         return self.head.in_channels
 
-    def forward(self, view: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, view: Tensor, margin: int = 0) -> tuple[Tensor, Tensor]:
         """Return the density map of a coarse view, and what it was made from.
 
         Parameters
         ----------
         view
             Normalised coarse view, (B, 3, H, W), with even sides.
+        margin
+            Cells along each edge that are seen but belong to no map.
 
         Returns
         -------
         Tensor
-            Density, (B, 1, H / 2, W / 2), float32, mean 1 in each map, not below the floor.
+            Density, (B, 1, hd, wd), float32, mean 1 in each map, not below the floor;
+            hd = H / 2 - 2 margin, wd likewise.
         Tensor
-            Features, (B, `feature_count`, H / 2, W / 2).
+            Features, (B, `feature_count`, hd, wd).
         """
         features = []
         for layer in self.encoder:
@@ -72,6 +75,7 @@ class DensityNetwork(nn.Module):
         for layer in self.decoder:
             fine = features.pop()
             deep = layer(torch.cat((F.interpolate(deep, fine.shape[2:]), fine), dim=1))
+        deep = _inside(deep, margin)
         return to_density(self.head(deep), floor=self.floor), deep
 
 
@@ -107,12 +111,12 @@ class LocalDensityNetwork(nn.Module):
         """Channels of the features."""
         return self.head.in_channels
 
-    def forward(self, view: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, view: Tensor, margin: int = 0) -> tuple[Tensor, Tensor]:
         """Return the density map of a coarse view and its features, as `DensityNetwork` does."""
         features = self.layers(view)
         # Interpolation to half the size is the mean of 2 x 2.
-        density = to_density(F.avg_pool2d(self.head(features), 2), floor=self.floor)
-        return density, F.avg_pool2d(features, 2)
+        logits = _inside(F.avg_pool2d(self.head(features), 2), margin)
+        return to_density(logits, floor=self.floor), _inside(F.avg_pool2d(features, 2), margin)
 
 
 def to_density(logits: Tensor, *, floor: float) -> Tensor:
@@ -134,6 +138,11 @@ def to_density(logits: Tensor, *, floor: float) -> Tensor:
     share = torch.softmax(flat if flat.dtype == torch.float64 else flat.float(), dim=1)
     density = (1 - floor) * share * flat.shape[1] + floor
     return density.view_as(logits)
+
+
+def _inside(cells: Tensor, margin: int) -> Tensor:
+    height, width = cells.shape[2:]
+    return cells[..., margin : height - margin, margin : width - margin]
 
 
 def _normalised(inputs: int, outputs: int) -> tuple[nn.Module, nn.Module]:

@@ -61,3 +61,14 @@ def device_name(device: torch.device) -> str:
 def mixed_precision(device: torch.device) -> torch.autocast:
     """Return the context that runs convolutions in half precision on a GPU."""
     return torch.autocast(device.type, dtype=torch.float16, enabled=device.type == "cuda")
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Let each operation on the CPU use one thread: sums then do not depend on their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

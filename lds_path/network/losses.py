@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name
-from monai.losses.dice import DiceLoss
 
 from lds_path.network.grid import sample_area
 from lds_path.network.motion import move_grid
@@ -203,6 +202,8 @@ def _dice(probability: Tensor, target: Tensor, weight: Tensor, class_weights: Te
 
     Both sides times the root of the weight: MONAI's squared form then sums w p t, w p^2, w t^2.
     """
+    from monai.losses.dice import DiceLoss  # late: MONAI takes seconds, and only training needs it
+
     root = (weight + 1e-12).sqrt()
     present = (target * weight).sum(dim=(0, 2, 3)) > 0
     if not bool(present.any()):

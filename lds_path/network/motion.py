@@ -37,6 +37,21 @@ def move(image: Tensor, motion: Tensor) -> Tensor:
     return F.grid_sample(image, grid, padding_mode="reflection", align_corners=False)
 
 
+def with_margin(motion: Tensor, shares: tuple[float, float]) -> Tensor:
+    """Return the motion of a view that shows more than the region, (B, 2, 3).
+
+    Parameters
+    ----------
+    motion
+        Of the region.
+    shares
+        The region's part of the view's width and of its height; both have one centre.
+    """
+    scale = motion.new_tensor(shares)
+    turn = motion[:, :, :2] * scale[:, None] / scale
+    return torch.cat((turn, (motion[:, :, 2] * scale)[..., None]), dim=2)
+
+
 def move_grid(grid: Tensor, motion: Tensor) -> Tensor:
     """Return where in the region the samples of a grid over what is shown lie, (B, h, w, 2)."""
     motion = motion.to(grid)

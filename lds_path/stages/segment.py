@@ -31,7 +31,7 @@ MPP_TOLERANCE = 0.1
 
 def segment(
     tile: Path,
-    detect: Path,
+    plan: Path,
     output: Path,
     *,
     model: str,
@@ -51,8 +51,8 @@ def segment(
     ----------
     tile
         Folder of the tile stage.
-    detect
-        Folder of the detect stage.
+    plan
+        Folder of the plan stage, or of detect: the regions and their lattices.
     output
         Folder to write.
     model
@@ -78,15 +78,15 @@ def segment(
         If the shard, the device, or the size of the regions cannot be used.
     """
     number, count = parse_shard(shard)
-    inputs = {"tile": tile, "detect": detect}
+    inputs = {"tile": tile, "plan": plan}
     parameters = {"model": model, "shard": shard, "batch_size": batch_size, "device": device}
-    if is_quarantined(tile, detect):
+    if is_quarantined(tile, plan):
         return run_stage("segment", output, lambda _: {}, inputs=inputs, parameters=parameters)
     # Importing torch and MONAI takes seconds: only for a slide that is analysed.
     from lds_path.inference import Runner, in_order
     from lds_path.network.checkpoint import WEIGHTS_NAME, check_classes, find_model, load_model
     from lds_path.network.device import device_name, take_device
-    from lds_path.network.segmenter import check_sizes
+    from lds_path.network.spec import check_sizes
 
     folder = find_model(model)
 
@@ -96,9 +96,7 @@ def segment(
             check_classes(card, classes, model)
         pyramid = open_pyramid(tile)
         check_mpp(card, model, _asked_mpp(tile, pyramid), pyramid.frame.mpp)
-        regions = [
-            one for one in read_regions(detect / REGIONS_NAME) if one.index % count == number
-        ]
+        regions = [one for one in read_regions(plan / REGIONS_NAME) if one.index % count == number]
         check_sizes(regions, segmenter.spec)
         runner = Runner(segmenter.to(place), pyramid, place, batch_size, threads)
         with PredictionWriter(destination / PREDICTIONS_NAME) as writer:

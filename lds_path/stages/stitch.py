@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from lds_path.formats.label_zarr import Version
     from lds_path.formats.manifest import Manifest
+    from lds_path.geometry import Region
     from lds_path.mesh import Mesh
     from lds_path.mosaic import Canvas, Painted
 
@@ -206,7 +208,7 @@ def _open_mosaic(
     detect: Path, predictions: Predictions, canvas: Canvas, classes: Sequence[LabelClass]
 ) -> Mosaic:
     asked, found = read_regions(detect / REGIONS_NAME), predictions.regions
-    if asked != found:
+    if list(map(_place, asked)) != list(map(_place, found)):
         missing = {region.index for region in asked} - {region.index for region in found}
         problem = f"lack region {min(missing)}" if missing else "have other regions"
         raise StageInputError(
@@ -232,6 +234,11 @@ def _open_mosaic(
         values=[each.value for each in classes],
         overlap=manifest.parameters["overlap"],
     )
+
+
+def _place(region: Region) -> Region:
+    """Return a region without its lattice, which is the business of plan and segment."""
+    return replace(region, lattice=region.size)
 
 
 def _paint(mosaic: Mosaic, place: Block) -> tuple[Block, Painted]:

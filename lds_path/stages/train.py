@@ -30,7 +30,8 @@ from lds_path.learning.training_set import (
 )
 from lds_path.network.checkpoint import ModelCard
 from lds_path.network.device import device_name, take_device
-from lds_path.network.segmenter import NetworkSpec, Segmenter, check_sizes
+from lds_path.network.segmenter import Segmenter
+from lds_path.network.spec import NetworkSpec, check_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

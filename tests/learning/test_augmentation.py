@@ -23,11 +23,15 @@ def make_batch(width=64, height=64):
     image = torch.where(dark, 60.0, 200.0).expand(1, 3, -1, -1)
     levels = [level.round().to(torch.uint8) for level in halve(image, 4)]
     fractions = [level.round().to(torch.uint8) for level in halve(dark.float() * 255, 4)]
+    edges = halve(fractions[3].float(), 2)[1]  # a cell is 2 x 2 pixels of the view
     return Batch(
         view=levels[3],
         levels=levels,
         fractions=fractions,
-        edges=fractions[3].float(),
+        first_level=0,
+        edges=edges,
+        errors=2 * edges,
+        labelled=edges / 255,
         motion=stand_still(1),
     )
 

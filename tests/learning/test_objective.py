@@ -13,9 +13,11 @@ from lds_path.errors import UsageError
 from lds_path.geometry import Size
 from lds_path.learning.recipe import JIN2022, PRESETS, Recipe
 from lds_path.learning.training import Trainer, learning_rate_share, tune_dice
+from lds_path.network.benefit import round_trip_errors
 from lds_path.network.losses import edge_density
 from lds_path.network.motion import stand_still
-from lds_path.network.segmenter import NetworkSpec, Segmenter
+from lds_path.network.segmenter import Segmenter
+from lds_path.network.spec import NetworkSpec, lattices_on
 from lds_path.network.warp import halve, label_fractions
 
 CPU = torch.device("cpu")
@@ -26,7 +28,7 @@ SPEC = NetworkSpec(
 RECIPE = Recipe(steps=20, learning_rate=0.01, density_learning_rate=0.003, edge_weight=0.5, seed=3)
 
 
-def make_batch(regions=2, side=128):
+def make_batch(regions=2, side=128, ladder=()):
     """Dark discs on pale ground, with noise."""
     random = np.random.default_rng(5)
     y, x = np.mgrid[:side, :side]
@@ -38,11 +40,17 @@ def make_batch(regions=2, side=128):
     image = 200 - 90.0 * (labels == 2) + random.normal(0, 10, labels.shape)
     rgb = torch.tensor(np.repeat(image[:, None], 3, axis=1), dtype=torch.float32)
     found = torch.from_numpy(labels)
+    fractions = [(255 * level).to(torch.uint8) for level in halve(label_fractions(found, 2), 4)]
+    lattices = lattices_on(ladder, Size(side, side))
+    errors, labelled = round_trip_errors(fractions[0], lattices, Size(16, 16), torch.ones(2))
     return Batch(
         view=halve(rgb, 3)[2].to(torch.uint8),
         levels=[level.to(torch.uint8) for level in halve(rgb, 4)],
-        fractions=[(255 * level).to(torch.uint8) for level in halve(label_fractions(found, 2), 4)],
+        fractions=fractions,
+        first_level=0,
         edges=edge_density(found, Size(16, 16)),
+        errors=errors,
+        labelled=labelled,
         motion=stand_still(regions),
     )
 

@@ -10,7 +10,8 @@ from lds_path.errors import TrainingError
 from lds_path.formats.legend import Legend
 from lds_path.learning.training import Recipe, Trainer, learning_rate_share, tune_dice
 from lds_path.learning.training_set import LabelledSlide, open_training_set
-from lds_path.network.segmenter import NetworkSpec, Segmenter
+from lds_path.network.segmenter import Segmenter
+from lds_path.network.spec import NetworkSpec
 
 CPU = torch.device("cpu")
 SPEC = NetworkSpec(2, channels=(8, 16), density_channels=(4, 8, 8), kernel_width=0.15)

@@ -6,7 +6,8 @@ from lds_path.classes import LabelClass
 from lds_path.geometry import Size
 from lds_path.network.checkpoint import ModelCard, save_model
 from lds_path.network.description import describe
-from lds_path.network.segmenter import NetworkSpec, Segmenter
+from lds_path.network.segmenter import Segmenter
+from lds_path.network.spec import NetworkSpec
 
 SPEC = NetworkSpec(2, channels=(4, 8), density_channels=(4, 8), mean=(0.5, 0.6, 0.7))
 CLASSES = (LabelClass(1, "Stroma", (1, 2, 255)), LabelClass(2, "Tumor", (4, 5, 6)))

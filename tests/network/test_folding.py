@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from lds_path.network.folding import fold_batch_norm
-from lds_path.network.segmenter import NetworkSpec, build_network
+from lds_path.network.segmenter import build_network
+from lds_path.network.spec import NetworkSpec
 
 
 @pytest.mark.parametrize(

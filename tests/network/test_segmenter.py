@@ -7,13 +7,8 @@ from lds_path.errors import UsageError
 from lds_path.geometry import Region, Size
 from lds_path.network.grid import uniform_grid
 from lds_path.network.losses import segmentation_loss
-from lds_path.network.segmenter import (
-    NetworkSpec,
-    Segmenter,
-    check_sizes,
-    levels_around,
-    read_context,
-)
+from lds_path.network.segmenter import Segmenter, read_context
+from lds_path.network.spec import NetworkSpec, check_sizes, levels_around
 from lds_path.network.warp import halve
 
 SMALL = {"channels": (4, 8), "density_channels": (4, 8), "view_level": 2, "class_count": 3}

@@ -18,7 +18,8 @@ from lds_path.formats.regions import read_regions
 from lds_path.geometry import Size
 from lds_path.inference import Runner
 from lds_path.network.checkpoint import ModelCard, load_model, save_model
-from lds_path.network.segmenter import NetworkSpec, Segmenter
+from lds_path.network.segmenter import Segmenter
+from lds_path.network.spec import NetworkSpec
 from lds_path.stages.segment import segment
 
 SPEC = NetworkSpec(2, channels=(4, 8), density_channels=(4, 8, 8), kernel_width=0.15)

@@ -1,7 +1,32 @@
-rule segment:
+rule plan:
     input:
         tile="<results>/tile/{slide}",
         detect="<results>/detect/{slide}",
+        model=get_model,
+    output:
+        directory("<results>/plan/{slide}"),
+    log:
+        "<logs>/plan/{slide}.log",
+    benchmark:
+        "<benchmarks>/plan/{slide}.tsv"
+    conda:
+        "../../envs/network.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        options=get_options("plan"),
+        strict=get_strict(),
+    shell:
+        "lds-path plan {input.tile} {input.detect} {output} --model {input.model:q}"
+        " {params.options} --threads {threads} {params.strict} 2> {log}"
+
+
+rule segment:
+    input:
+        tile="<results>/tile/{slide}",
+        plan="<results>/plan/{slide}",
         model=get_model,
     output:
         directory("<results>/segment/{slide}/{scatteritem}"),
@@ -20,7 +45,7 @@ rule segment:
         options=get_options("segment"),
         strict=get_strict(),
     shell:
-        "lds-path segment {input.tile} {input.detect} {output} --model {input.model:q} {params.classes}"
+        "lds-path segment {input.tile} {input.plan} {output} --model {input.model:q} {params.classes}"
         " --shard {wildcards.scatteritem} {params.options} --threads {threads} {params.strict}"
         " 2> {log}"
 

@@ -1,0 +1,55 @@
+"""The samples that a slide may cost, as a user writes them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lds_path.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lds_path.geometry import Region
+
+UNIFORM = "uniform"
+_FORM = re.compile(r"(\d+(?:\.\d+)?)(/mm2)?")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """So many samples on average: per region, or per area of tissue."""
+
+    amount: float
+    """Side of the lattice that every region could have, or samples per mm2 of tissue."""
+    per_mm2: bool
+
+    def samples(self, regions: Sequence[Region], tissue_mm2: float) -> int:
+        """Return the samples of a whole slide; a side counts for square regions."""
+        if self.per_mm2:
+            return int(self.amount * tissue_mm2)
+        aspects = (
+            (one.size.width * one.size.height) / max(one.size.width, one.size.height) ** 2
+            for one in regions
+        )
+        return int(self.amount**2 * sum(aspects))
+
+
+def parse_budget(text: str) -> Budget | None:
+    """Return the budget; None for `uniform`, the same lattice everywhere.
+
+    Raises
+    ------
+    UsageError
+        If it is none of `uniform`, a number such as `128`, or samples such as `20000/mm2`.
+    """
+    if text == UNIFORM:
+        return None
+    match = _FORM.fullmatch(text)
+    if match is None or not float(match[1]) > 0:
+        raise UsageError(
+            f"the budget '{text}' is unknown; expected `{UNIFORM}`, the mean side of the lattices"
+            " such as 128, or samples per area of tissue such as 20000/mm2"
+        )
+    return Budget(float(match[1]), per_mm2=match[2] is not None)

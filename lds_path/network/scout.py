@@ -1,0 +1,138 @@
+"""The part of the network that looks at the coarse view: where to sample, and how closely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from lds_path.network.benefit import BenefitHead
+from lds_path.network.density import DensityNetwork, LocalDensityNetwork
+from lds_path.network.grid import sample_area, sampling_grid
+from lds_path.network.warp import halve, warp
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lds_path.geometry import Size
+    from lds_path.network.spec import NetworkSpec
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Where a batch of regions is sampled."""
+
+    density: Tensor
+    """Density map, (B, 1, hd, wd), float32, mean 1."""
+    grid: Tensor
+    """Sample positions (x, y) in [-1, 1], (B, h, w, 2), float32."""
+    context: Tensor
+    """What is known of each sample besides its colours, (B, K, h, w); K is 0 without
+    `shared_features`."""
+    features: Tensor
+    """What the density was made from, (B, F, hd, wd)."""
+
+
+class Scout(nn.Module):
+    """Decides from a coarse view where to sample a region, and foretells what samples are worth.
+
+    The view shows the margin of the spec beyond the region too; maps are of the region alone.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.density = build_density_network(spec)
+        if spec.ladder:
+            self.benefit = BenefitHead(self.density.feature_count, len(spec.ladder))
+        for name, values in (("mean", spec.mean), ("std", spec.std)):
+            colour = torch.tensor(values, dtype=torch.float32).view(1, 3, 1, 1)
+            self.register_buffer(name, colour, persistent=False)
+
+    def sample(self, view: Tensor, lattice: Size, density: Tensor | None = None) -> Sampling:
+        """Return where to sample regions.
+
+        Parameters
+        ----------
+        view
+            The regions and their margin at the coarse view's level, (B, 3, H, W), RGB in 0..255.
+        lattice
+            Number of samples across and down.
+        density
+            A density to sample by instead of the network's, such as the `target_density` of the
+            reference labels (Marin 2019's edge-based sampling, the oracle of studies).
+        """
+        spec = self.spec
+        found, features = self.density(self._normalise(view), margin=spec.cell_margin)
+        density = found if density is None else density
+        grid = sampling_grid(
+            density,
+            lattice,
+            sampler=spec.sampler,
+            kernel_width=spec.kernel_width,
+            smoothing=spec.smoothing,
+            max_zoom=spec.max_zoom,
+        )
+        context = features[:, :0]
+        if spec.shared_features:
+            context = read_context(features, grid, absolute=bool(spec.ladder))
+        return Sampling(density, grid, context, features)
+
+    def foretell(self, view: Tensor) -> Tensor:
+        """Return the error of each cell on each rung of the ladder, (B, rungs, hd, wd).
+
+        It is a share of the cell's area, weighted by class as in the training.
+
+        Parameters
+        ----------
+        view
+            As for `sample`.
+        """
+        _, features = self.density(self._normalise(view), margin=self.spec.cell_margin)
+        errors: Tensor = self.benefit(features)
+        return errors
+
+    def _normalise(self, image: Tensor) -> Tensor:
+        return (image.float() / 255 - self.mean) / self.std
+
+
+def read_context(features: Tensor, grid: Tensor, *, absolute: bool = False) -> Tensor:
+    """Return features at the samples, and half the log2 of each sample's area, (B, K + 1, h, w).
+
+    Parameters
+    ----------
+    features
+        Of the coarse view, (B, K, hd, wd).
+    grid
+        Sample positions, (B, h, w, 2).
+    absolute
+        For grids of different sizes: measure the area in cells of the features, not in that of
+        the uniform grid's samples, and average the features where samples are sparser than cells.
+    """
+    height, width = features.shape[2:]
+    with torch.autocast(device_type=grid.device.type, enabled=False):
+        features = features.to(grid.dtype)
+        area = sample_area(grid)
+        levels = [features]
+        if absolute:
+            area = area * (height * width / (grid.shape[1] * grid.shape[2]))
+            levels = halve(features, 1 + min(_times_even(height), _times_even(width)))
+        pitch = 0.5 * torch.log2(area)
+        return torch.cat((warp(levels, grid), pitch), dim=1)
+
+
+def _times_even(number: int) -> int:
+    """Return how often a number can be halved."""
+    return (number & -number).bit_length() - 1
+
+
+def build_density_network(spec: NetworkSpec) -> DensityNetwork | LocalDensityNetwork:
+    """Return the density network of a spec, with fresh weights."""
+    if spec.density_network == "local":
+        return LocalDensityNetwork(floor=spec.density_floor)
+    return DensityNetwork(channels=spec.density_channels, floor=spec.density_floor)

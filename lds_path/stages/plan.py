@@ -1,0 +1,272 @@
+"""plan: how many samples each region of a slide gets, for a budget of the whole slide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lds_path.allocation import allocate
+from lds_path.budget import UNIFORM, parse_budget
+from lds_path.errors import UsageError
+from lds_path.formats.manifest import Manifest, is_quarantined, read_manifest, run_stage
+from lds_path.formats.outlook import OUTLOOK_NAME, write_outlook
+from lds_path.formats.regions import REGIONS_NAME, copy_regions, read_regions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lds_path.budget import Budget
+    from lds_path.geometry import Region, Size
+
+
+def plan(
+    tile: Path,
+    detect: Path,
+    output: Path,
+    *,
+    model: str,
+    budget: str = UNIFORM,
+    device: str = "auto",
+    threads: int = 1,
+    strict: bool = False,
+) -> Manifest:
+    """Write the region table of a slide with the lattice that each region gets.
+
+    With the budget `uniform` it is the table of detect. With any other, the model looks at the
+    coarse view of every region and foretells the error of each lattice of its ladder; the samples
+    go where they save most. That is decided for the whole slide at once, so that shards change
+    nothing.
+
+    Parameters
+    ----------
+    tile
+        Folder of the tile stage.
+    detect
+        Folder of the detect stage.
+    output
+        Folder to write.
+    model
+        Id of a shipped model, or the path of a model folder.
+    budget
+        `uniform`; the mean samples per side of a region, such as `128`; or samples per area of
+        tissue, such as `20000/mm2`.
+    device
+        `cpu`, `cuda`, or `auto` for a GPU where there is one.
+    threads
+        Regions at a time.
+    strict
+        Raise instead of putting a slide in quarantine.
+
+    Raises
+    ------
+    ModelError
+        If the model is missing or damaged.
+    UsageError
+        If the budget cannot be read or met, or the model has no ladder.
+    """
+    asked = parse_budget(budget)
+    inputs = {"tile": tile, "detect": detect}
+    parameters = {"budget": budget} | ({"model": model} if asked else {})
+    if asked is None or is_quarantined(tile, detect):
+        return run_stage(
+            "plan",
+            output,
+            lambda folder: _copy(detect, folder),
+            inputs=inputs,
+            parameters=parameters,
+            strict=strict,
+        )
+    from lds_path.network.checkpoint import WEIGHTS_NAME, find_model
+    from lds_path.network.device import choose_device, device_name
+
+    def work(folder: Path) -> dict[str, Any]:
+        outlook = look(tile, detect, model=model, device=device, threads=threads)
+        samples = asked.samples(outlook.regions, outlook.tissue_mm2)
+        rungs = outlook.share_out(samples)
+        lattices = outlook.lattices(rungs)
+        copy_regions(detect / REGIONS_NAME, folder / REGIONS_NAME, lattices)
+        write_outlook(folder / OUTLOOK_NAME, outlook.ladder, outlook.errors, rungs)
+        return {
+            "regions": len(rungs),
+            "ladder": list(outlook.ladder),
+            "regions_per_rung": np.bincount(rungs, minlength=len(outlook.ladder)).tolist(),
+            "budget_samples": samples,
+            "samples": int(outlook.samples[rungs].sum()),
+            "expected_error_px": round(outlook.error(rungs), 1),
+        }
+
+    return run_stage(
+        "plan",
+        output,
+        work,
+        inputs={**inputs, "model": find_model(model) / WEIGHTS_NAME},
+        parameters=parameters,
+        strict=strict,
+        device=device_name(choose_device(device)),
+    )
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a model expects of a slide, before any budget is known."""
+
+    regions: Sequence[Region]
+    tissue_mm2: float
+    ladder: tuple[int, ...]
+    sizes: Sequence[Size]
+    """Lattice of each rung."""
+    errors: NDArray[np.float64]
+    """Expected error of each region on each rung, (regions, rungs), in weighted working pixels."""
+
+    @property
+    def samples(self) -> NDArray[np.int64]:
+        """Samples of a region on each rung, (rungs,)."""
+        return np.array([size.width * size.height for size in self.sizes], np.int64)
+
+    def share_out(self, samples: int) -> NDArray[np.intp]:
+        """Return the rung of each region, (regions,), for so many samples in all."""
+        return allocate(self.errors, self.samples, samples)
+
+    def lattices(self, rungs: NDArray[np.intp]) -> list[Size]:
+        """Return the lattice of each region."""
+        return [self.sizes[rung] for rung in rungs.tolist()]
+
+    def error(self, rungs: NDArray[np.intp]) -> float:
+        """Return the expected error of the whole slide."""
+        return float(np.take_along_axis(self.errors, rungs[:, None], axis=1).sum())
+
+
+def look(tile: Path, detect: Path, *, model: str, device: str, threads: int) -> Outlook:
+    """Return what a model expects of a slide.
+
+    Raises
+    ------
+    UsageError
+        If the model has no ladder, or the regions do not fit it.
+    """
+    # Importing torch takes a second: only for a slide that is planned.
+    from lds_path.formats.mask import open_mask
+    from lds_path.formats.pyramid import open_pyramid
+    from lds_path.network.checkpoint import find_model, load_scout
+    from lds_path.network.device import choose_device
+    from lds_path.network.spec import check_sizes, lattices_on
+    from lds_path.scouting import expected_errors
+
+    scout, card = load_scout(find_model(model))
+    ladder = card.network.ladder
+    if not ladder:
+        raise UsageError(
+            f"the model '{model}' knows one lattice and cannot share out a budget; set `plan:"
+            " budget` to uniform, or train with a `ladder`"
+        )
+    regions = read_regions(detect / REGIONS_NAME)
+    check_sizes(regions, card.network)
+    found = read_manifest(detect).results
+    errors = expected_errors(
+        scout,
+        open_pyramid(tile),
+        open_mask(detect, found["mask_downsample"]),
+        regions,
+        device=choose_device(device),
+        threads=threads,
+    )
+    sizes = lattices_on(ladder, regions[0].size)
+    return Outlook(regions, float(found.get("tissue_mm2", 0.0)), ladder, sizes, errors)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a budget would buy."""
+
+    budget: str
+    samples: int
+    seconds: float
+    """Estimated time of the stage segment."""
+    error: float
+    """Expected error, as a share of that on the smallest lattice everywhere."""
+    uniform_error: float | None
+    """The same with the samples shared out evenly; None where no rung has just as many."""
+
+
+def what_if(
+    tile: Path,
+    detect: Path,
+    *,
+    model: str,
+    budgets: Sequence[str] = (),
+    device: str = "auto",
+    threads: int = 1,
+) -> list[Forecast]:
+    """Return what budgets would cost a slide, and what they would bring.
+
+    The time is that of a few regions, measured here and now.
+
+    Parameters
+    ----------
+    tile, detect, model, device, threads
+        See `plan`.
+    budgets
+        As `plan` takes them; the rungs of the model's ladder when empty.
+    """
+    outlook = look(tile, detect, model=model, device=device, threads=threads)
+    asked = [(text, _parse(text)) for text in budgets or map(str, outlook.ladder)]
+    seconds = _seconds(tile, outlook, model=model, device=device, threads=threads)
+    worst = max(float(outlook.errors[:, 0].sum()), 1e-9)
+    forecasts = []
+    for text, budget in asked:
+        samples = budget.samples(outlook.regions, outlook.tissue_mm2)
+        rungs = outlook.share_out(samples)
+        even = [rung for rung, side in enumerate(outlook.ladder) if text == str(side)]
+        forecasts.append(
+            Forecast(
+                text,
+                int(outlook.samples[rungs].sum()),
+                float(seconds[rungs].sum()),
+                outlook.error(rungs) / worst,
+                float(outlook.errors[:, even[0]].sum()) / worst if even else None,
+            )
+        )
+    return forecasts
+
+
+def _copy(detect: Path, folder: Path) -> dict[str, Any]:
+    regions = read_regions(detect / REGIONS_NAME)
+    lattices = [one.lattice for one in regions]
+    copy_regions(detect / REGIONS_NAME, folder / REGIONS_NAME, lattices)
+    return {
+        "regions": len(regions),
+        "samples": sum(one.width * one.height for one in lattices),
+    }
+
+
+def _parse(text: str) -> Budget:
+    budget = parse_budget(text)
+    if budget is None:
+        raise UsageError(f"'{text}' shares nothing out; name budgets such as 128 or 20000/mm2")
+    return budget
+
+
+def _seconds(
+    tile: Path, outlook: Outlook, *, model: str, device: str, threads: int
+) -> NDArray[np.float64]:
+    """Return the seconds that a region takes on each rung, (rungs,)."""
+    from lds_path.formats.pyramid import open_pyramid
+    from lds_path.inference import Runner
+    from lds_path.network.checkpoint import find_model, load_model
+    from lds_path.network.device import choose_device
+
+    place = choose_device(device)
+    segmenter, _ = load_model(find_model(model))
+    runner = Runner(segmenter.to(place), open_pyramid(tile), place, 1, threads)
+    chosen = outlook.regions[:: max(1, len(outlook.regions) // threads)][:threads]
+    return np.array(
+        [
+            runner.seconds([replace(one, lattice=size) for one in chosen]) / len(chosen)
+            for size in outlook.sizes
+        ]
+    )
