@@ -48,7 +48,10 @@ def make_slide(root: Path, slide: str, *, seed: int = 0, mpp: float = 0.5) -> Sm
             return np.ascontiguousarray(part.transpose(2, 0, 1))
 
         write_pyramid(folder / PYRAMID_NAME, read_block, size, Frame(mpp, 1.0), background=243)
-        return {"width_l0": size.width, "height_l0": size.height, "mpp": mpp}
+        return {
+            "width_l0": size.width, "height_l0": size.height, "mpp": mpp, "downsample": 1.0,
+            "left_l0": 0, "top_l0": 0, "width": size.width, "height": size.height,
+        }  # fmt: skip
 
     def detect(folder: Path) -> dict[str, Any]:
         regions = make_regions(size)

@@ -125,6 +125,8 @@ JIN2022 = Preset(
         "edge_blur": 1.0,
         "edge_floor": 1e-3,
         "rarity": 0.0,
+        "benefit_weight": 0.0,
+        "error_power": 0.0,
         "stain_jitter": 0.0,
         "brightness_jitter": 0.0,
         "view_blur": 0.4,

@@ -107,13 +107,11 @@ class Trainer:
         return float(segmentation.detach()), float(edge.detach()), float(benefit.detach())
 
     def _draw_lattice(self, random: np.random.Generator, batch: Batch) -> Size:
-        """Return the lattice of a step: one of the ladder, with chance 1 / side, or the only one."""
+        """Return the lattice of a step: any of the ladder, or the only one."""
         ladder = self.segmenter.spec.ladder
         if not ladder:
             return self.lattice
-        chances = 1 / np.array(ladder)
-        rung = random.choice(len(ladder), p=chances / chances.sum())
-        return lattices_on(ladder, batch.size)[rung]
+        return lattices_on(ladder, batch.size)[random.integers(len(ladder))]
 
     def _losses(
         self, batch: Batch, lattice: Size, random: np.random.Generator

@@ -104,6 +104,6 @@ def benefit_loss(expected: Tensor, errors: Tensor, labelled: Tensor) -> Tensor:
         Labelled share of each cell, (B, 1, hd, wd).
     """
     rate = (expected * labelled).clamp_min(1e-8)
-    deviance = torch.xlogy(errors, errors / rate) - errors + rate
+    deviance = torch.xlogy(errors, errors) - errors * rate.log() - errors + rate
     area = labelled.sum() * errors.shape[1]
     return 2 * deviance.sum() / area.clamp_min(1e-6)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lds_path.errors import StageInputError
-from lds_path.formats.regions import COLUMNS, read_regions, write_regions
+from lds_path.formats.regions import COLUMNS, copy_regions, read_regions, write_regions
 from lds_path.geometry import Frame, Region, Size
 
 if TYPE_CHECKING:
@@ -99,3 +100,17 @@ def test_a_file_that_is_no_table_is_refused(table, content):
     table.write_bytes(content)
     with pytest.raises(StageInputError, match="run the detect stage again"):
         read_regions(table)
+
+
+def test_a_copy_differs_in_the_lattices_alone(table, tmp_path):
+    lattices = [Size(64, 64), Size(96, 192)]
+    copy_regions(table, tmp_path / "copy.tsv", lattices)
+    expected = [replace(one, lattice=size) for one, size in zip(REGIONS, lattices, strict=True)]
+    assert read_regions(tmp_path / "copy.tsv") == expected
+    copy_regions(tmp_path / "copy.tsv", tmp_path / "back.tsv", [one.lattice for one in REGIONS])
+    assert (tmp_path / "back.tsv").read_bytes() == table.read_bytes()
+
+
+def test_a_copy_needs_a_lattice_for_every_region(table, tmp_path):
+    with pytest.raises(ValueError, match="zip"):
+        copy_regions(table, tmp_path / "copy.tsv", [Size(8, 8)])

@@ -96,7 +96,10 @@ def test_the_view_and_the_edges_of_a_moved_region_show_what_the_samples_show(wid
     for batch in draw(Augmentation(1, 0, 0), 12, width=width):
         image, dark = shown(batch, Size(width // 8, 8))
         assert (image - batch.view[0, 0].float()).abs().mean() < 8
+        _, dark = shown(batch, Size(width // 16, 4))
         assert (dark * 255 - batch.edges[0, 0]).abs().mean() < 15
+        assert torch.equal(batch.errors, 2 * batch.edges)
+        assert torch.allclose(batch.labelled * 255, batch.edges, atol=1e-3)
 
 
 def test_a_disc_stays_a_disc_when_its_region_is_moved():

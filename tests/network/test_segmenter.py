@@ -7,7 +7,8 @@ from lds_path.errors import UsageError
 from lds_path.geometry import Region, Size
 from lds_path.network.grid import uniform_grid
 from lds_path.network.losses import segmentation_loss
-from lds_path.network.segmenter import Segmenter, read_context
+from lds_path.network.scout import read_context
+from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec, check_sizes, levels_around
 from lds_path.network.warp import halve
 
