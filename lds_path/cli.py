@@ -163,7 +163,7 @@ def train(**options: Any) -> None:
     help="uniform, mean samples per side of a region such as 128, or 20000/mm2 of tissue.",
 )
 @click.option("--what-if", is_flag=True, help="Print what each budget would cost; no OUTPUT.")
-@options.device
+@click.option("--device", default="auto", show_default=True, help="Of --what-if: as for segment.")
 @options.threads
 @options.strict
 def plan(output: Path | None, what_if: bool, **options: Any) -> None:
@@ -178,6 +178,7 @@ def plan(output: Path | None, what_if: bool, **options: Any) -> None:
     elif output is None:
         raise click.UsageError("name the folder OUTPUT to write, or ask --what-if")
     else:
+        options.pop("device")
         _finish(run(**options, output=output))
 
 

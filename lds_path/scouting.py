@@ -11,7 +11,7 @@ from tqdm import tqdm
 from lds_path.ahead import read_ahead
 from lds_path.dataset import read_view
 from lds_path.geometry import Size
-from lds_path.network.device import mixed_precision, single_threaded
+from lds_path.network.device import single_threaded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,6 @@ def expected_errors(
     tissue: Mask,
     regions: Sequence[Region],
     *,
-    device: torch.device,
     threads: int,
 ) -> NDArray[np.float64]:
     """Return the error that the network foretells, (regions, rungs), in working pixels of tissue.
@@ -38,14 +37,12 @@ def expected_errors(
     A pixel counts by its class, as in the training of the model. Each region is looked at alone,
     so that the result depends on nothing else.
     """
-    scout = scout.to(device).eval()
     multiple = scout.spec.region_multiple
 
     @torch.inference_mode()
     def work(region: Region) -> NDArray[np.float64]:
-        view = read_view(pyramid, region, scout.spec)[None].to(device)
-        with mixed_precision(device):
-            errors = scout.foretell(view)[0].double().cpu().numpy()  # (rungs, hd, wd)
+        view = read_view(pyramid, region, scout.spec)[None]
+        errors = scout.foretell(view)[0].double().numpy()  # (rungs, hd, wd)
         cells = Size(errors.shape[2], errors.shape[1])
         inside = tissue.read(region.left, region.top, cells, scale=multiple)
         found: NDArray[np.float64] = (errors * inside).sum(axis=(1, 2)) * multiple**2

@@ -31,7 +31,6 @@ def plan(
     *,
     model: str,
     budget: str = UNIFORM,
-    device: str = "auto",
     threads: int = 1,
     strict: bool = False,
 ) -> Manifest:
@@ -55,10 +54,8 @@ def plan(
     budget
         `uniform`; the mean samples per side of a region, such as `128`; or samples per area of
         tissue, such as `20000/mm2`.
-    device
-        `cpu`, `cuda`, or `auto` for a GPU where there is one.
     threads
-        Regions at a time.
+        Regions at a time. The coarse views are small: no GPU is held for them.
     strict
         Raise instead of putting a slide in quarantine.
 
@@ -82,10 +79,9 @@ def plan(
             strict=strict,
         )
     from lds_path.network.checkpoint import WEIGHTS_NAME, find_model
-    from lds_path.network.device import choose_device, device_name
 
     def work(folder: Path) -> dict[str, Any]:
-        outlook = look(tile, detect, model=model, device=device, threads=threads)
+        outlook = look(tile, detect, model=model, threads=threads)
         samples = asked.samples(outlook.regions, outlook.tissue_mm2)
         rungs = outlook.share_out(samples)
         lattices = outlook.lattices(rungs)
@@ -107,8 +103,11 @@ def plan(
         inputs={**inputs, "model": find_model(model) / WEIGHTS_NAME},
         parameters=parameters,
         strict=strict,
-        device=device_name(choose_device(device)),
     )
+
+
+_TIMED = 2
+"""Regions timed on each rung, times the threads."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ class Outlook:
         return float(np.take_along_axis(self.errors, rungs[:, None], axis=1).sum())
 
 
-def look(tile: Path, detect: Path, *, model: str, device: str, threads: int) -> Outlook:
+def look(tile: Path, detect: Path, *, model: str, threads: int) -> Outlook:
     """Return what a model expects of a slide.
 
     Raises
@@ -153,7 +152,6 @@ def look(tile: Path, detect: Path, *, model: str, device: str, threads: int) -> 
     from lds_path.formats.mask import open_mask
     from lds_path.formats.pyramid import open_pyramid
     from lds_path.network.checkpoint import find_model, load_scout
-    from lds_path.network.device import choose_device
     from lds_path.network.spec import check_sizes, lattices_on
     from lds_path.scouting import expected_errors
 
@@ -172,7 +170,6 @@ def look(tile: Path, detect: Path, *, model: str, device: str, threads: int) -> 
         open_pyramid(tile),
         open_mask(detect, found["mask_downsample"]),
         regions,
-        device=choose_device(device),
         threads=threads,
     )
     sizes = lattices_on(ladder, regions[0].size)
@@ -208,12 +205,14 @@ def what_if(
 
     Parameters
     ----------
-    tile, detect, model, device, threads
+    tile, detect, model
         See `plan`.
     budgets
         As `plan` takes them; the rungs of the model's ladder when empty.
+    device, threads
+        Where `segment` would run, as it takes them.
     """
-    outlook = look(tile, detect, model=model, device=device, threads=threads)
+    outlook = look(tile, detect, model=model, threads=threads)
     asked = [(text, _parse(text)) for text in budgets or map(str, outlook.ladder)]
     seconds = _seconds(tile, outlook, model=model, device=device, threads=threads)
     worst = max(float(outlook.errors[:, 0].sum()), 1e-9)
@@ -258,15 +257,16 @@ def _seconds(
     from lds_path.formats.pyramid import open_pyramid
     from lds_path.inference import Runner
     from lds_path.network.checkpoint import find_model, load_model
-    from lds_path.network.device import choose_device
+    from lds_path.network.device import take_device
 
-    place = choose_device(device)
     segmenter, _ = load_model(find_model(model))
-    runner = Runner(segmenter.to(place), open_pyramid(tile), place, 1, threads)
-    chosen = outlook.regions[:: max(1, len(outlook.regions) // threads)][:threads]
-    return np.array(
-        [
-            runner.seconds([replace(one, lattice=size) for one in chosen]) / len(chosen)
-            for size in outlook.sizes
-        ]
-    )
+    most = _TIMED * threads
+    chosen = outlook.regions[:: max(1, len(outlook.regions) // most)][:most]
+    with take_device(device) as place:
+        runner = Runner(segmenter.to(place), open_pyramid(tile), place, 1, threads)
+        return np.array(
+            [
+                runner.seconds([replace(one, lattice=size) for one in chosen]) / len(chosen)
+                for size in outlook.sizes
+            ]
+        )
