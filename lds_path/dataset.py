@@ -209,7 +209,7 @@ def read_labelled(
     shares = _halve_times(label_fractions(labels, spec.class_count) * 255, wanted.start)
     fractions = [_to_uint8(level) for level in halve(shares, len(wanted))]
     weights = torch.tensor(error_weights or (1.0,) * spec.class_count)
-    errors, known = round_trip_errors(fractions[0], ladder, cells, weights)
+    errors, known = round_trip_errors(fractions, ladder, cells, weights)
     return Batch(
         view=read_view(labelled.pyramid, region, spec)[None],
         levels=[read_region(labelled.pyramid, region, level)[None] for level in wanted],

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lds_path.geometry import Size
 
 _HIDDEN = 32
+_FINENESS = 4
 _USUAL = -3.0
 """Before the softplus: what a fresh head expects everywhere, 5 %."""
 
@@ -47,7 +48,7 @@ class BenefitHead(nn.Module):
 
 
 def round_trip_errors(
-    fractions: Tensor, lattices: Sequence[Size], cells: Size, class_weights: Tensor
+    fractions: Sequence[Tensor], lattices: Sequence[Size], cells: Size, class_weights: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return the error that labels have after a way to uniform lattices and back.
 
@@ -58,9 +59,10 @@ def round_trip_errors(
     Parameters
     ----------
     fractions
-        Area share of each class, (B, C, H, W), in 0..255.
+        Area share of each class, finest level first, (B, C, H / 2^k, W / 2^k), in 0..255.
     lattices
-        To go to.
+        To go to; each from the coarsest level that has four pixels or more along each sample's
+        sides.
     cells
         Size of the result.
     class_weights
@@ -73,20 +75,30 @@ def round_trip_errors(
     Tensor
         Labelled share of each cell, (B, 1, hd, wd).
     """
-    shares = fractions.float() / 255
-    labelled = shares.sum(dim=1) >= 0.5  # (B, H, W)
-    truth = shares.argmax(dim=1)
     extent = (cells.height, cells.width)
-    errors = []
-    for lattice in lattices:
-        samples = F.adaptive_avg_pool2d(shares, (lattice.height, lattice.width))
-        back = F.interpolate(samples, shares.shape[2:], mode="bilinear", align_corners=False)
-        found = back.argmax(dim=1)
-        cost = (class_weights[truth] + class_weights[found]) / 2 * ((truth != found) & labelled)
-        errors.append(F.adaptive_avg_pool2d(cost[:, None], extent))
-    pooled = F.adaptive_avg_pool2d(labelled[:, None].float(), extent)
-    empty = pooled.new_zeros((len(pooled), 0, *extent))
-    return torch.cat([empty, *errors], dim=1), pooled
+    errors = [
+        F.adaptive_avg_pool2d(_cost(_level_for(lattice, fractions), lattice, class_weights), extent)
+        for lattice in lattices
+    ]
+    coarsest = fractions[-1].float().sum(dim=1, keepdim=True) / 255
+    labelled = F.adaptive_avg_pool2d(coarsest, extent)
+    empty = labelled.new_zeros((len(labelled), 0, *extent))
+    return torch.cat([empty, *errors], dim=1), labelled
+
+
+def _level_for(lattice: Size, fractions: Sequence[Tensor]) -> Tensor:
+    fine = [one for one in fractions if one.shape[2] >= _FINENESS * lattice.height]
+    return fine[-1] if fine else fractions[0]
+
+
+def _cost(shares: Tensor, lattice: Size, class_weights: Tensor) -> Tensor:
+    """Return what each pixel costs after the way to a lattice and back, (B, 1, H, W)."""
+    shares = shares.float()
+    samples = F.adaptive_avg_pool2d(shares, (lattice.height, lattice.width))
+    back = F.interpolate(samples, shares.shape[2:], mode="bilinear", align_corners=False)
+    truth, found = shares.argmax(dim=1, keepdim=True), back.argmax(dim=1, keepdim=True)
+    wrong = (truth != found) & (shares.sum(dim=1, keepdim=True) > 127)
+    return (class_weights[truth] + class_weights[found]) / 2 * wrong
 
 
 def benefit_loss(expected: Tensor, errors: Tensor, labelled: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ def make_batch(regions=2, side=128, ladder=()):
     found = torch.from_numpy(labels)
     fractions = [(255 * level).to(torch.uint8) for level in halve(label_fractions(found, 2), 4)]
     lattices = lattices_on(ladder, Size(side, side))
-    errors, labelled = round_trip_errors(fractions[0], lattices, Size(16, 16), torch.ones(2))
+    errors, labelled = round_trip_errors(fractions, lattices, Size(16, 16), torch.ones(2))
     return Batch(
         view=halve(rgb, 3)[2].to(torch.uint8),
         levels=[level.to(torch.uint8) for level in halve(rgb, 4)],

@@ -5,7 +5,7 @@ import torch
 
 from lds_path.geometry import Size
 from lds_path.network.benefit import BenefitHead, benefit_loss, round_trip_errors
-from lds_path.network.warp import label_fractions
+from lds_path.network.warp import halve, label_fractions
 
 CELLS = Size(8, 8)
 
@@ -21,7 +21,7 @@ def disc(radius, side=64):
 
 def errors_of(labels, sides=(8, 16, 32), weights=(1.0, 1.0)):
     lattices = [Size(side, side) for side in sides]
-    return round_trip_errors(fractions_of(labels), lattices, CELLS, torch.tensor(weights))
+    return round_trip_errors([fractions_of(labels)], lattices, CELLS, torch.tensor(weights))
 
 
 def test_more_samples_never_make_the_labels_of_a_disc_worse():
@@ -102,3 +102,13 @@ def test_a_fresh_head_expects_little_and_the_same_everywhere():
     assert found.shape == (2, 3, 5, 6)
     assert found.std(dim=(2, 3)).max() < 1e-6
     assert 0 < found.mean() < 0.1
+
+
+def test_a_coarse_lattice_is_tried_on_a_coarse_level_and_errs_as_much():
+    fractions = fractions_of(disc(20))
+    lattices = [Size(4, 4), Size(16, 16)]
+    fine, _ = round_trip_errors([fractions], lattices, CELLS, torch.ones(2))
+    both, labelled = round_trip_errors(halve(fractions, 3), lattices, CELLS, torch.ones(2))
+    torch.testing.assert_close(fine[:, 1], both[:, 1])
+    assert both[:, 0].mean() == pytest.approx(float(fine[:, 0].mean()), rel=0.5)
+    assert (labelled == 1).all()

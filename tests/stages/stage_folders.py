@@ -20,6 +20,7 @@ from lds_path.formats.predictions import (
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid, write_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Frame, Region, Size, tile_starts
+from lds_path.stages.plan import plan
 from lds_path.stages.stitch import stitch
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def make_folders(
     )
     _write_tile(folders.tile, rgb, tile or {})
     _write_detect(folders, tissue, regions)
+    plan(folders.tile, folders.detect, root / "plan" / slide, model="demo")
     for number, folder in enumerate(folders.segment):
         shard = regions[number::2]
         shown = np.where(labels > 0, 3 - labels, 0) if disagree and number else labels

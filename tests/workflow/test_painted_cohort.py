@@ -44,7 +44,7 @@ def test_the_last_lines_name_the_files_to_open(demo):
 def test_everything_that_a_run_wrote_matches_its_manifests(demo):
     verification = verify(demo[0] / "results", threads=2)
     assert verification.findings == ()
-    assert verification.folders == 8 * len(SLIDES) + 1
+    assert verification.folders == 9 * len(SLIDES) + 1
 
 
 def test_a_result_is_told_from_the_painting_on(demo):
@@ -52,8 +52,8 @@ def test_a_result_is_told_from_the_painting_on(demo):
     stages = re.findall(r"^\d\. (\w+):", explain(demo[0] / name), re.MULTILINE)
     assert stages[0] == "demo"
     assert stages[-1] == "stitch"
-    assert set(stages) == {"demo", "tile", "detect", "segment", "stitch"}
-    assert len(stages) == 5
+    assert set(stages) == {"demo", "tile", "detect", "plan", "segment", "stitch"}
+    assert len(stages) == 6
 
 
 @pytest.mark.parametrize("slide", SLIDES)

@@ -13,8 +13,8 @@ rule plan:
         "../../envs/network.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         options=get_options("plan"),
         strict=get_strict(),
