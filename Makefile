@@ -5,13 +5,18 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: demo test test-faults check benchmark study clean
+.PHONY: demo test test-slurm test-faults check benchmark study clean
 
 demo: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES)
 
 test: .venv/installed-test
-	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n auto --dist loadfile
+	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n auto --dist loadfile --ignore tests/slurm
+
+# The workflow on a SLURM that the tests start and end. As root it installs Debian's packages for it.
+test-slurm: .venv/installed-test
+	.ci/install slurm-wlm munge
+	PATH="$(CURDIR)/$(BIN):$$PATH" pytest tests/slurm
 
 # Kills, full disks, bad slides and other faults; ends with a table. Minutes on two cores.
 test-faults: .venv/installed-test
