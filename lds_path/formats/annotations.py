@@ -36,6 +36,8 @@ _DECIMALS = 2
 _GZIP_LEVEL = 5
 """Files are 1 % larger than at level 6, in less than half the time."""
 _PART = 2**20
+MAX_BYTES = 2**29
+"""Of a file when it is unzipped; its objects take several times as much memory."""
 _BATCH = 256
 _SPOILT = (AttributeError, LookupError, TypeError, ValueError, shapely.errors.ShapelyError)
 _EXPECTED = "expected GeoJSON as QuPath exports it (File > Export objects as GeoJSON)"
@@ -147,10 +149,18 @@ def write_classes(path: Path, classes: Mapping[str, tuple[int, int, int]]) -> No
 
 def _load(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
     try:
-        content = path.read_bytes()
-        if content.startswith(b"\x1f\x8b"):
-            content = gzip.decompress(content)
+        with path.open("rb") as stream:
+            zipped = stream.read(2) == b"\x1f\x8b"
+        with (gzip.open if zipped else open)(path, "rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise LabelsError(
+                f"{path} holds more than {MAX_BYTES // 10**6} million characters, too many for the"
+                " memory; export fewer objects, or draw them into a label image"
+            )
         return json.loads(content)
+    except LabelsError:
+        raise
     except FileNotFoundError:
         raise LabelsError(f"{path} does not exist; correct its path in the sheet") from None
     except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:

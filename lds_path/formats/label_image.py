@@ -13,6 +13,9 @@ from PIL import Image, UnidentifiedImageError
 
 from lds_path.errors import LabelsError
 from lds_path.formats.legend import IGNORE
+from lds_path.formats.plain import FORMATS
+from lds_path.formats.tiff import DECODE_ERRORS
+from lds_path.formats.tiff_check import check_page
 from lds_path.geometry import Size
 
 if TYPE_CHECKING:
@@ -39,7 +42,10 @@ class TiledPixels:
     def __getitem__(self, window: tuple[slice, slice]) -> NDArray[Any]:
         """Return the pixels of a window, from the tiles that it touches."""
         with tifffile.TiffFile(self.path) as file, file.pages.first.aszarr() as store:
-            return np.asarray(zarr.open_array(store, mode="r")[window])
+            try:
+                return np.asarray(zarr.open_array(store, mode="r")[window])
+            except DECODE_ERRORS as error:
+                raise _damaged(self.path, error) from None
 
 
 @dataclass(frozen=True)
@@ -131,22 +137,35 @@ def _open_tiff(path: Path) -> TiledPixels | NDArray[Any]:
         raise LabelsError(f"{path} cannot be read as TIFF ({_line(error)}); check it") from None
     with file:
         page = file.pages.first
+        check_page(path, page, file.filehandle.size)
+        if page.compression in tifffile.TIFF.IMAGE_COMPRESSIONS:
+            raise LabelsError(
+                f"{path} is compressed as a photograph (method {page.compression:d}); reference labels"
+                " need a lossless compression such as deflate; save them again from their source"
+            )
         if page.is_tiled:
             return TiledPixels(path, page.shape, np.dtype(page.dtype))
         _check_fits(path, Size(page.imagewidth, page.imagelength))
-        return page.asarray()
+        try:
+            return page.asarray()
+        except DECODE_ERRORS as error:
+            raise _damaged(path, error) from None
 
 
 def _open_image(path: Path) -> NDArray[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 return np.asarray(image)
     except Image.DecompressionBombError:
         raise LabelsError(f"{path} is too large for the memory; {_TILED}") from None
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise LabelsError(f"{path} cannot be read as an image ({_line(error)})") from None
+
+
+def _damaged(path: Path, error: Exception) -> LabelsError:
+    return LabelsError(f"{path} has pixels that cannot be decoded ({_line(error)}); copy it again")
 
 
 def _check_fits(path: Path, size: Size) -> None:

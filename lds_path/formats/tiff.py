@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import xml.etree.ElementTree as ET
 import zlib
 from dataclasses import dataclass
 from itertools import product
@@ -15,8 +14,10 @@ import tifffile
 
 from lds_path.errors import UnreadableSlideError
 from lds_path.formats.mpp import mpp_from_resolution
+from lds_path.formats.ome_xml import parse_xml
 from lds_path.formats.plain import MAX_PIXELS, REMEDY, WHITE, PlainImage, open_plain, paste
 from lds_path.formats.tiff_check import check_page, check_tiff, unsuitable
+from lds_path.formats.tile_header import UNKNOWN, stated_size
 from lds_path.geometry import Size
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 UNITS = {2: "inch", 3: "centimeter"}
 OME_MICRONS = {"nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 PHOTOMETRIC = {"MINISWHITE", "MINISBLACK", "RGB", "YCBCR"}
+CODEC_BLOCK = 64
+"""Pixels by which a compressed tile may be larger than its TIFF says."""
 DECODE_ERRORS = (
     OSError, RuntimeError, ValueError, TypeError, IndexError, ArithmeticError, zlib.error,
     struct.error,
@@ -121,6 +124,7 @@ class TiffImage:
             data = pread(self._descriptor.fileno(), count, offset)
             if len(data) < count:
                 raise EOFError("it ends beyond the file's end")
+            _check_stated_size(data, keyframe)
             pixels, _, shape = keyframe.decode(data, index, jpegtables=keyframe.jpegtables)
         except (*DECODE_ERRORS, EOFError) as error:
             raise UnreadableSlideError(
@@ -174,6 +178,17 @@ def open_tiff(path: Path) -> TiffImage | PlainImage:
     return image if page.is_tiled else _in_memory(path, image)
 
 
+def _check_stated_size(data: bytes, keyframe: Any) -> None:  # noqa: ANN401 - a tifffile page
+    """Raise ValueError if a segment asks for much more memory than the TIFF states."""
+    if keyframe.compression not in tifffile.TIFF.IMAGE_COMPRESSIONS:
+        return  # such codecs fill the room that the TIFF states, and no more
+    found, expected = stated_size(data), _segment_size(keyframe)
+    # Scanners pad tiles to whole blocks of the codec.
+    if found is None or any(a > b + CODEC_BLOCK for a, b in zip(found, expected, strict=True)):
+        shown = "an unknown size" if found is None else "{} x {} pixels".format(*found)
+        raise ValueError(f"it says it has {shown}, not {expected[0]} x {expected[1]}")
+
+
 def _in_memory(path: Path, image: TiffImage) -> TiffImage | PlainImage:
     """Return an image in strips as one in memory, unless it is too large for that."""
     size = image.level_sizes[0]
@@ -205,7 +220,7 @@ def _level(path: Path, series: Any) -> Level:  # noqa: ANN401 - tifffile's serie
         raise _damaged(path, ValueError("an image or tile without width or height"))
     for page in pages:
         check_page(path, page, page.parent.filehandle.size)
-    if keyframe.compression not in tifffile.TIFF.DECOMPRESSORS:
+    if keyframe.compression not in tifffile.TIFF.DECOMPRESSORS or keyframe.compression in UNKNOWN:
         raise unsuitable(path, f"pixels compressed by method {keyframe.compression:d}")
     if keyframe.dtype != np.uint8:
         raise unsuitable(path, f"pixels of type {keyframe.dtype}")
@@ -246,14 +261,14 @@ def _to_rgb(pixels: NDArray[np.uint8], keyframe: Any) -> NDArray[np.uint8]:  # n
 def _ome_mpp(xml: str | None) -> tuple[float, float] | None:
     """Return (x, y) microns per pixel of the first image of an OME-XML text."""
     try:
-        pixels = next(e for e in ET.fromstring(xml or "").iter() if e.tag.endswith("}Pixels"))
+        pixels = next(e for e in parse_xml(xml or "").iter() if e.tag.endswith("}Pixels"))
         x = float(pixels.attrib["PhysicalSizeX"])
         y = float(pixels.attrib.get("PhysicalSizeY", x))
         return (
             x * OME_MICRONS[pixels.attrib.get("PhysicalSizeXUnit", "µm")],
             y * OME_MICRONS[pixels.attrib.get("PhysicalSizeYUnit", "µm")],
         )
-    except (ET.ParseError, StopIteration, KeyError, ValueError):
+    except (StopIteration, KeyError, ValueError):
         return None
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lds_path.errors import UnreadableSlideError
+from lds_path.formats.ome_xml import has_document_type
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ def check_tiff(path: Path, file: tifffile.TiffFile) -> None:
     ------
     UnreadableSlideError
         If directories or pixels lie beyond the file's end, the chain of directories has no end,
-        a tile is too large to hold, tiles are not of 8 bits, or OME-XML declares entities.
+        a tile is too large to hold, tiles are not of 8 bits, or XML declares entities.
     """
     _check_chain(path, file)
     for page in file.pages:
@@ -35,9 +36,9 @@ def check_tiff(path: Path, file: tifffile.TiffFile) -> None:
     first = file.pages.first
     if first.is_tiled and first.dtype is not None and first.dtype != np.uint8:
         raise unsuitable(path, f"pixels of type {first.dtype}")
-    if file.is_ome and "<!" in first.description.replace("<!--", ""):
+    if any(has_document_type(text) for text in _xml_of(first)):
         raise UnreadableSlideError(
-            f"{path} has OME-XML with a document type, which no scanner writes and which may"
+            f"{path} has XML with a document type, which no scanner writes and which may"
             " expand without end; convert it with a tool that you trust"
         )
 
@@ -71,6 +72,13 @@ def check_page(path: Path, page: Any, file_bytes: int) -> None:  # noqa: ANN401 
     pieces = zip(page.dataoffsets, counts, strict=False)
     if max((start + count for start, count in pieces if count), default=0) > file_bytes:
         raise _cut_short(path, "tiles")
+
+
+def _xml_of(page: Any) -> list[str]:  # noqa: ANN401 - a tifffile page
+    """Return the texts of a page that tifffile or OpenSlide parse as XML."""
+    tags = [page.tags.valueof(name) for name in ("ImageDescription", "XMP")]
+    texts = [tag.decode("latin-1") if isinstance(tag, bytes) else str(tag or "") for tag in tags]
+    return [text for text in texts if text.lstrip("\ufeffï»¿ \t\r\n").startswith("<")]
 
 
 def unsuitable(path: Path, finding: str) -> UnreadableSlideError:
