@@ -7,8 +7,9 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 
 from lds_path.classes import LabelClass
 from lds_path.errors import ModelError, UsageError
@@ -29,7 +30,13 @@ SHIPPED = Path(__file__).parent.parent / "models"
 
 Network = TypeVar("Network", bound=Scout)
 
-_PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".tar")
+MAX_WEIGHTS = 2**28
+"""Numbers in a network; the largest of MONAI's that are built here have a quarter of it."""
+MAX_CARD_BYTES = 2**24
+
+_PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".bin", ".tar")
+_KINDS = {torch.float32: ("F32", "F16", "BF16"), torch.int64: ("I64",)}
+"""Type in the network -> types in a file that become it without taking more room."""
 
 
 @dataclass(frozen=True)
@@ -125,10 +132,14 @@ def read_card(folder: Path) -> ModelCard:
     Raises
     ------
     ModelError
-        If it is missing, incomplete, or has fields that this version does not know.
+        If it is missing, incomplete, or has fields that this version does not know, or if a
+        pickle lies beside it.
     """
     path = folder / CARD_NAME
+    _refuse_pickles(folder)
     try:
+        if path.stat().st_size > MAX_CARD_BYTES:
+            raise ValueError(f"more than {MAX_CARD_BYTES >> 20} MiB")
         content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise ModelError(f"{path} is missing{_name_pickles(folder)}") from None
@@ -151,8 +162,8 @@ def load_model(folder: Path) -> tuple[Segmenter, ModelCard]:
     # MONAI takes seconds to import: not for those who only read a card or scout.
     from lds_path.network.segmenter import Segmenter
 
-    card, weights = read_card(folder), _read_weights(folder)
-    return _filled(folder, Segmenter, card, weights), card
+    card = read_card(folder)
+    return _load(folder, Segmenter, card), card
 
 
 def load_scout(folder: Path) -> tuple[Scout, ModelCard]:
@@ -163,9 +174,8 @@ def load_scout(folder: Path) -> tuple[Scout, ModelCard]:
     ModelError
         If a file is missing or damaged, or the weights do not fit the description.
     """
-    card, weights = read_card(folder), _read_weights(folder)
-    own = {name: one for name, one in weights.items() if not name.startswith("network.")}
-    return _filled(folder, Scout, card, own), card
+    card = read_card(folder)
+    return _load(folder, Scout, card, without="network."), card
 
 
 def check_classes(card: ModelCard, classes: Sequence[str], model: str) -> None:
@@ -188,8 +198,21 @@ def _join(names: Sequence[str]) -> str:
     return "[" + ", ".join(names) + "]"
 
 
+def _find_pickles(folder: str | Path) -> list[str]:
+    return sorted(path.name for path in Path(folder).glob("*") if path.suffix.lower() in _PICKLES)
+
+
+def _refuse_pickles(folder: Path) -> None:
+    pickles = _find_pickles(folder)
+    if pickles and (folder / CARD_NAME).exists():
+        raise ModelError(
+            f"{folder} holds {pickles[0]}, a pickle, which could run code where another program"
+            f" opens it; a model folder holds {CARD_NAME} and {WEIGHTS_NAME} alone: move it away"
+        )
+
+
 def _name_pickles(folder: str | Path) -> str:
-    pickles = sorted(path.name for path in Path(folder).glob("*") if path.suffix in _PICKLES)
+    pickles = _find_pickles(folder)
     if not pickles:
         return "; a model folder holds model.json and weights.safetensors, as train writes them"
     return (
@@ -198,29 +221,42 @@ def _name_pickles(folder: str | Path) -> str:
     )
 
 
-def _read_weights(folder: Path) -> dict[str, Tensor]:
+def _load(folder: Path, kind: type[Network], card: ModelCard, *, without: str = "-") -> Network:
+    """Return a network of a kind with the weights of a model, but those of a part."""
+    planned = _plan(folder / CARD_NAME, kind, card)
     path = folder / WEIGHTS_NAME
     if not path.is_file():
         raise ModelError(f"{path} is missing{_name_pickles(folder)}")
     try:
-        return load_file(path)
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if not name.startswith(without)]  # noqa: SIM118
+            slices = {name: file.get_slice(name) for name in names}
+            found = {name: (one.get_shape(), one.get_dtype()) for name, one in slices.items()}
+            _check_weights(path, found, planned)
+            weights = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
         raise ModelError(
             f"{path} is not a safetensors file ({error}); copy the model again"
         ) from None
-
-
-def _filled(
-    folder: Path, kind: type[Network], card: ModelCard, weights: Mapping[str, Tensor]
-) -> Network:
-    """Return a network of a kind with the weights of a model."""
-    try:
-        network = kind(card.network)
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"{folder / CARD_NAME} does not describe a network: {error}") from None
-    _check_weights(folder / WEIGHTS_NAME, weights, network.state_dict())
+    network = kind(card.network)
     network.load_state_dict(weights)
     return network.eval()
+
+
+def _plan(path: Path, kind: type[Network], card: ModelCard) -> dict[str, Tensor]:
+    """Return the weights that a description asks for, as shapes that take no memory."""
+    try:
+        with torch.device("meta"):
+            planned: dict[str, Tensor] = kind(card.network).state_dict()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{path} does not describe a network: {error}") from None
+    count = sum(tensor.numel() for tensor in planned.values())
+    if count > MAX_WEIGHTS:
+        raise ModelError(
+            f"{path} describes a network of {count // 10**6} million weights; expected at most"
+            f" {MAX_WEIGHTS // 10**6} million; use a smaller network"
+        )
+    return planned
 
 
 def _build_card(path: Path, content: Any) -> ModelCard:  # noqa: ANN401 - any JSON
@@ -261,14 +297,20 @@ def _with_tuples(content: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _check_weights(path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    for name in sorted(expected.keys() | found.keys()):
-        shapes = [
-            str(tuple(weights[name].shape)) if name in weights else "nothing"
-            for weights in (found, expected)
-        ]
-        if shapes[0] != shapes[1]:
+def _check_weights(
+    path: Path, found: Mapping[str, tuple[Sequence[int], str]], planned: Mapping[str, Tensor]
+) -> None:
+    """Check names, shapes and types of weights before they are read."""
+    for name in sorted(planned.keys() | found.keys()):
+        kinds = _KINDS.get(planned[name].dtype, ()) if name in planned else ()
+        expected = [_describe(planned[name].shape, kind) for kind in kinds] or ["nothing"]
+        stored = _describe(*found[name]) if name in found else "nothing"
+        if stored not in expected:
             raise ModelError(
-                f"{path} does not fit {CARD_NAME}: '{name}' is {shapes[0]}, expected {shapes[1]};"
+                f"{path} does not fit {CARD_NAME}: '{name}' is {stored}, expected {expected[0]};"
                 " copy both files from the same training"
             )
+
+
+def _describe(shape: Sequence[int], kind: str) -> str:
+    return f"{tuple(shape)} of {kind}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
 from lds_path.network.grid import SAMPLERS
+from lds_path.network.limits import check_colours, check_lists, check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +75,12 @@ class NetworkSpec:
                 raise UsageError(
                     f"the {name} '{getattr(self, name)}' is unknown; there are {', '.join(known)}"
                 )
+        check_whole(class_count=self.class_count, residual_units=self.residual_units)
+        check_whole(view_level=self.view_level, view_margin=self.view_margin)
+        check_lists(
+            channels=self.channels, density_channels=self.density_channels, ladder=self.ladder
+        )
+        check_colours(mean=self.mean, std=self.std)
         if not 0 < self.density_floor <= 1:
             raise UsageError(
                 f"density_floor is {self.density_floor}, expected more than 0, up to 1"
@@ -82,11 +89,11 @@ class NetworkSpec:
             raise UsageError(f"smoothing is {self.smoothing}, expected 0 or more")
         if self.max_zoom is not None and not self.max_zoom >= 1:
             raise UsageError(f"max_zoom is {self.max_zoom}, expected 1 or more")
-        if not (self.view_margin >= 0 and self.view_margin % self.region_multiple == 0):
+        if self.view_margin % self.region_multiple:
             raise UsageError(
                 f"view_margin is {self.view_margin}, expected a multiple of {self.region_multiple}"
             )
-        if any(side < 1 for side in self.ladder) or any(a >= b for a, b in pairwise(self.ladder)):
+        if any(a >= b for a, b in pairwise(self.ladder)):
             raise UsageError(f"ladder is {list(self.ladder)}, expected rising numbers of samples")
 
     @property

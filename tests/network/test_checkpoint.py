@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from lds_path.classes import LabelClass
 from lds_path.errors import ModelError, UsageError
@@ -135,6 +138,86 @@ def test_a_card_that_does_not_fit_is_named(folder, change, message):
 def test_weights_of_another_network_are_named(folder):
     edit_card(folder, lambda content: content["network"].update(channels=[8, 8]))
     with pytest.raises(ModelError, match=r"does not fit model\.json: .* expected"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "OLD.PKL", "optimizer.bin"])
+def test_a_model_with_a_pickle_beside_it_is_refused(folder, name):
+    (folder / name).write_bytes(pickle.dumps({"weights": 1}))
+    with pytest.raises(ModelError, match=f"holds {name}, a pickle"):
+        load_model(folder)
+
+
+def test_a_pickle_under_the_name_of_the_weights_is_not_opened(folder, tmp_path):
+    class Hostile:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "ran",))
+
+    torch.save({"weights": Hostile()}, folder / "weights.safetensors")
+    with pytest.raises(ModelError, match="is not a safetensors file"):
+        load_model(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"channels": [8192] * 8}, "describes a network of .* million weights"),
+        ({"channels": [4, 10**9]}, "channels is 1000000000, expected a whole number from 1"),
+        ({"channels": [4] * 10**5}, "channels is no list of at most"),
+        ({"channels": 4}, "channels is no list"),
+        ({"channels": [4, 8.0]}, "channels is 8.0, expected a whole number"),
+        ({"density_channels": [8192] * 8}, "describes a network of .* million weights"),
+        ({"residual_units": 10**9}, "residual_units is 1000000000"),
+        ({"view_level": 10**6}, "view_level is 1000000"),
+        ({"class_count": 10**9}, "class_count is 1000000000"),
+        ({"class_count": True}, "class_count is True"),
+        ({"mean": [0.5]}, "mean is not three numbers"),
+        ({"std": [0.1, 0.1, float("nan")]}, "std is not three numbers"),
+    ],
+)
+def test_a_network_too_large_for_any_slide_is_refused(folder, sizes, message):
+    edit_card(folder, lambda content: content["network"].update(sizes))
+    with pytest.raises(ModelError, match=message):
+        load_model(folder)
+
+
+def test_oversized_weights_are_refused_by_their_header_alone(folder):
+    path = folder / "weights.safetensors"
+    weights = load_file(path)
+    name, largest = max(weights.items(), key=lambda item: item[1].numel())
+    shape = [2**20, *largest.shape[1:]]
+    count = math.prod(shape) * 4
+    header = json.dumps({name: {"dtype": "F32", "shape": shape, "data_offsets": [0, count]}})
+    with path.open("wb") as stream:
+        stream.write(len(header).to_bytes(8, "little") + header.encode())
+        stream.truncate(8 + len(header) + count)
+    with pytest.raises(ModelError, match=r"does not fit model\.json"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.complex64, torch.int64])
+def test_weights_of_another_type_are_refused(folder, kind):
+    path = folder / "weights.safetensors"
+    save_file({name: tensor.to(kind) for name, tensor in load_file(path).items()}, path)
+    with pytest.raises(ModelError, match=r"expected .* of F32"):
+        load_model(folder)
+
+
+def test_weights_of_half_the_size_are_read(folder):
+    path = folder / "weights.safetensors"
+    halves = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in load_file(path).items()
+    }
+    save_file(halves, path)
+    assert next(iter(load_model(folder)[0].parameters())).dtype == torch.float32
+
+
+def test_a_card_too_large_for_a_description_is_refused(folder):
+    with (folder / "model.json").open("a") as stream:
+        stream.truncate(2**25)
+    with pytest.raises(ModelError, match="more than 16 MiB"):
         load_model(folder)
 
 

@@ -1,3 +1,4 @@
+import json
 import os
 import sys
 from pathlib import Path
@@ -121,8 +122,13 @@ def get_model(wildcards):
 
 def check_model_classes(folder):
     """End the run if the configuration names other classes than the model has."""
-    card = yaml.safe_load((folder / "model.json").read_text())
-    own = [each["name"] for each in card["classes"]]
+    try:
+        card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        own = [str(each["name"]) for each in card["classes"]]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        raise SystemExit(
+            f"Error: {folder}/model.json does not describe a model; copy the model again"
+        ) from None
     named = [each["name"] for each in config["classes"] or own]
     if named != own:
         raise SystemExit(
