@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 COLUMNS = ("slide", "path", "mpp", "labels", "roi", "split", "patient", "batch")
 REQUIRED = ("slide", "path")
 SPLITS = ("train", "tune", "test")
-ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""Names folders and files, and nothing in a shell, an address or above its folder."""
 
 
 def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
@@ -42,7 +43,8 @@ def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
     _check_columns(path, list(sheet.columns))
     sheet = sheet.reindex(columns=list(COLUMNS), fill_value="")
     for line, row in enumerate(sheet.itertuples(index=False), start=2):
-        _check_row(f"{path}, line {line}", str(row.slide), str(row.path), str(row.split))
+        files = f"{row.path}\t{row.labels}\t{row.roi}"
+        _check_row(f"{path}, line {line}", str(row.slide), str(row.path), files, str(row.split))
     _check_duplicates(path, sheet["slide"])
     _check_patients(path, sheet)
     sheet["mpp"] = _read_mpp(path, sheet["mpp"])
@@ -88,15 +90,17 @@ def _check_columns(path: Path, columns: list[str]) -> None:
             raise UsageError(f"{path} has no column '{column}'; columns are separated by tabs")
 
 
-def _check_row(line: str, slide: str, file: str, split: str) -> None:
+def _check_row(line: str, slide: str, file: str, files: str, split: str) -> None:
     if not ID_PATTERN.fullmatch(slide):
         raise UsageError(
             f"{line}: the slide id '{slide}' names files and folders, so it may hold only letters,"
-            " digits, '.', '_' and '-', and starts with a letter or digit; rename it (the path"
-            " may hold anything)"
+            " digits, '.', '_' and '-', at most 100, and starts with a letter or digit; rename it"
+            " (the path may hold anything)"
         )
     if not file:
         raise UsageError(f"{line}: slide '{slide}' has no path; fill the column 'path'")
+    if "\0" in files:
+        raise UsageError(f"{line}: a path of slide '{slide}' has a null character; correct it")
     if split and split not in SPLITS:
         raise UsageError(f"{line}: split '{split}' is unknown; use one of {', '.join(SPLITS)}")
 

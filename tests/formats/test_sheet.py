@@ -70,6 +70,31 @@ def test_a_mistake_is_named_in_one_line(tmp_path, text, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "slide",
+    [
+        "../a", "a/../../b", "/etc", ".", "..", ".a", "-rf", "~", "a;b", "a b", "a$(b)", "`a`", "a'b",
+        'a"b', "a|b", "a>b", "a&b", "a*", "a?", "a\\b", "{slide}", "<results>", "a%b", "a\u2028b",
+        "a\x0bb", "ä", "\u0430", "a\u202e", "a" * 101, "a\0b",
+    ],
+)  # fmt: skip
+def test_an_id_that_is_no_plain_name_is_refused(tmp_path, slide):
+    with pytest.raises(UsageError, match=r"the slide id .* names files and folders"):
+        read_sheet(write(tmp_path, f"slide\tpath\n{slide}\tx.svs\n"))
+
+
+def test_a_line_break_in_a_cell_starts_another_line_that_is_checked(tmp_path):
+    with pytest.raises(UsageError, match="line 3: the slide id '; rm' names files"):
+        read_sheet(write(tmp_path, 'slide\tpath\na\t"x\n; rm\t"\n'))
+
+
+@pytest.mark.parametrize("column", ["path", "labels", "roi"])
+def test_a_null_character_in_a_path_is_refused(tmp_path, column):
+    row = {"slide": "a", "path": "x", "labels": "", "roi": ""} | {column: "x\0y"}
+    with pytest.raises(UsageError, match="has a null character"):
+        read_sheet(write(tmp_path, "\t".join(row) + "\n" + "\t".join(row.values()) + "\n"))
+
+
 def test_slides_without_a_patient_or_a_split_are_in_nobodys_way(tmp_path):
     rows = ["a\tx\ttrain\tP", "b\tx\t\tP", "c\tx\ttrain\t", "d\tx\ttest\t", "e\tx\ttrain\tP"]
     sheet = read_sheet(write(tmp_path, "\n".join(["slide\tpath\tsplit\tpatient", *rows])))

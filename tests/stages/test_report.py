@@ -23,6 +23,8 @@ from lds_path.stages.export import export
 from lds_path.stages.report import report
 
 HOSTILE = "<script>alert(1)</script> & 'quotes' \"both\""
+QUOTED = re.sub(r"\\", r"\\\\", json.dumps(HOSTILE)[1:-1])
+"""As the replacement in a JSON text."""
 SLIDES = ["good", "no-mpp", "dark", "half-way", "never", "bad-labels"]
 
 
@@ -265,6 +267,38 @@ def test_words_from_users_are_never_markup(made):
         text = page.read_text(encoding="utf-8")
         assert "<script>alert" not in text
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+
+
+def poison(content):
+    """Add markup to every word of a JSON file that its reader does not know by heart."""
+    if isinstance(content, dict):
+        return {name: poison(value) for name, value in content.items()}
+    if isinstance(content, list):
+        return [poison(value) for value in content]
+    plain = not isinstance(content, str) or re.fullmatch(
+        r"done|pass|warn|fail|[\w-]+\.jpg", content
+    )
+    return content if plain or HOSTILE in content else f"{content}{HOSTILE}"
+
+
+def test_words_of_files_and_models_change_no_tag_of_a_page(tmp_path):
+    """File names, vendors, class names, models, versions, reasons: whatever a stage wrote down."""
+    root = tmp_path / "results"
+    finish(root, "good")
+    report(root, root / "report", slides=["good"])
+    names = ("index.html", "slides/good.html")
+    before = {name: Page(root / "report" / name) for name in names}
+    for path in [*root.glob("*/good/manifest.json"), *root.glob("*/good/metrics.json")]:
+        renamed = re.sub("Stroma|Tumor", rf"\g<0>{QUOTED}", path.read_text())
+        content = json.loads(renamed)
+        kept = {"stage": content.get("stage"), "outputs": content.get("outputs", {})}
+        path.write_text(json.dumps(poison(content) | {k: v for k, v in kept.items() if v}))
+    report(root, root / "report", slides=["good"])
+    for name in names:
+        after = Page(root / "report" / name)
+        assert after.text.count(HOSTILE) >= 3
+        assert [tag for tag, _ in after.tags] == [tag for tag, _ in before[name].tags]
+        assert [set(attrs) for _, attrs in after.tags] == [set(a) for _, a in before[name].tags]
 
 
 def test_a_hostile_slide_id_stays_text_and_in_the_folder(tmp_path):

@@ -54,12 +54,13 @@ def find_file(slide, column):
     """Return a file that the sheet names.
 
     A file that does not exist is left out of a rule's input, so that its slide is quarantined by
-    name instead of stopping the cohort.
+    name instead of stopping the cohort. So is one with {} or <> in its path, which Snakemake would take
+    for a wildcard or a variable; the command reads it all the same.
     """
     cell = slides.loc[slide, column]
     if cell and is_painted():
         return f"results/demo/{slide}/{Path(cell).name}"
-    return cell if cell and Path(cell).is_file() else []
+    return cell if cell and not set(cell) & set("{}<>") and Path(cell).is_file() else []
 
 
 def get_cell(column, option=""):
