@@ -311,10 +311,13 @@ def evaluate(**options: Any) -> None:
 @cli.command()
 @click.argument("results", type=PATH)
 @click.argument("output", type=PATH)
-@click.argument("slides", nargs=-1, required=True)
-@click.option("--sheet", type=PATH, help="Sample sheet, for the batches.")
+@click.argument("slides", nargs=-1)
+@click.option("--sheet", type=PATH, help="Sample sheet, for batches, and slides if none are named.")
 def report(**options: Any) -> None:
-    """Write the pages and the table of a cohort; RESULTS holds the folders of its stages."""
+    """Write the pages and the table of a cohort; RESULTS holds the folders of its stages.
+
+    At any time: slides that are not done are named with the stage that is missing.
+    """
     from lds_path.stages.report import report as run
 
     _finish(run(**options))

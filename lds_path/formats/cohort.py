@@ -91,7 +91,7 @@ class SlideRecord:
         if self.status == "done":
             return ""
         missing = next(name for name, stage in self.stages.items() if stage.status != "done")
-        return f"{missing} did not finish; its log says why"
+        return f"{missing} is not done yet; if it failed, its log says why"
 
     @property
     def stopped_by(self) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from PIL import Image
 
+from lds_path.errors import UsageError
 from lds_path.formats.cohort import SMALL, SMALL_SIZE, read_slide_record
 from lds_path.formats.fingerprint import sha256
 from lds_path.formats.manifest import FILE_NAME, run_stage
@@ -41,7 +42,7 @@ def report(
     results: Path,
     output: Path,
     *,
-    slides: Sequence[str],
+    slides: Sequence[str] = (),
     sheet: Path | None = None,
     strict: bool = False,
 ) -> Manifest:
@@ -59,15 +60,26 @@ def report(
     output
         Folder to write.
     slides
-        Ids in the order of the pages.
+        Ids in the order of the pages; those of the sheet when empty.
     sheet
         Sample sheet, for the batches; slides have none when not given.
     strict
         Accepted as by every stage; no slide's problem can stop the report.
+
+    Raises
+    ------
+    UsageError
+        If neither slides nor a sheet are given, or the sheet cannot be read.
     """
+    rows = {} if sheet is None else read_sheet(sheet)["batch"].to_dict()
+    batches = {str(slide): str(batch) for slide, batch in rows.items()}
+    slides = slides or list(batches)
+    if not slides:
+        raise UsageError(
+            f"{results} may hold many slides; name the slides, or the sheet by --sheet"
+        )
 
     def work(folder: Path) -> Mapping[str, Any]:
-        batches = {} if sheet is None else read_sheet(sheet)["batch"].to_dict()
         records = [read_slide_record(results, one, batches.get(one, "")) for one in slides]
         (folder / "slides").mkdir()
         files = {record.slide: _write_slide(record, folder) for record in records}
@@ -184,6 +196,7 @@ def _describe(records: Sequence[SlideRecord]) -> dict[str, Any]:
         for record in records
         for stage in record.stages.values()
         for folder in stage.folders
+        if (folder / FILE_NAME).exists()  # a run may be going on
     }
     return {
         "slides": {record.slide: word_of(record) for record in records},

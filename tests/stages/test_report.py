@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from stage_folders import make_folders
 
-from lds_path.errors import LabelsError, MissingMppError, UnsuitableSlideError
+from lds_path.errors import LabelsError, MissingMppError, UnsuitableSlideError, UsageError
 from lds_path.formats.cohort import read_slide_record
 from lds_path.formats.manifest import run_stage
 from lds_path.reporting.cohort_page import render_index
@@ -111,8 +111,8 @@ def test_every_slide_without_a_result_is_named_with_its_reason(made, name):
     for slide, reason in (
         ("no-mpp", "fill the 'mpp' column of slides.tsv"),
         ("dark", f"fluorescence {HOSTILE}"),
-        ("half-way", "detect did not finish"),
-        ("never", "tile did not finish"),
+        ("half-way", "detect is not done yet"),
+        ("never", "tile is not done yet"),
         ("bad-labels", "labels.tif is empty"),
     ):
         assert slide in text
@@ -206,6 +206,20 @@ def test_table_headers_have_a_scope_and_pages_a_language(made):
         tags = Page(path).tags
         assert all("scope" in attrs for tag, attrs in tags if tag == "th")
         assert ("html", {"lang": "en"}) in tags
+
+
+def test_without_ids_the_report_shows_the_slides_of_the_sheet(made, tmp_path):
+    _, folder = made
+    sheet = tmp_path / "slides.tsv"
+    sheet.write_text("slide\tpath\ngood\ta.svs\nlater\tb.svs\n", encoding="utf-8")
+    manifest = report(folder.parent, tmp_path / "report", sheet=sheet)
+    assert manifest.results["slides"] == {"good": "pass", "later": "not finished"}
+    assert "later (tile): tile is not done yet" in (tmp_path / "report/summary.txt").read_text()
+
+
+def test_a_report_of_nothing_is_a_mistake(tmp_path):
+    with pytest.raises(UsageError, match="name the slides, or the sheet"):
+        report(tmp_path, tmp_path / "report")
 
 
 def test_the_table_has_one_row_a_slide_and_the_metrics(made):
