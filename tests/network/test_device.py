@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from lds_path.errors import UsageError
-from lds_path.network.device import choose_device, device_name, mixed_precision
+from lds_path.gpu_locks import lock_folder
+from lds_path.network.device import choose_device, device_name, mixed_precision, take_device
 
 
 def test_auto_is_a_gpu_where_there_is_one():
@@ -22,3 +23,21 @@ def test_a_cpu_computes_in_full_precision():
     assert device_name(cpu) == "cpu"
     with mixed_precision(cpu):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+def test_a_cpu_is_nobodys_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with take_device("cpu") as first, take_device("cpu") as second:
+        assert first == second == torch.device("cpu")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_is_held_by_its_uuid(tmp_path, monkeypatch):
+    tmp_path.chmod(0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with take_device("auto") as place:
+        assert torch.cuda.current_device() == place.index == 0
+        uuid = torch.cuda.get_device_properties(place).uuid
+        assert lock_folder() / f"{uuid}.lock" in lock_folder().iterdir()
