@@ -18,6 +18,8 @@ from lds_path.stages.report import report
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 DRIVER = shutil.which("chromedriver")
 SLIDES = ("a-1", "b-2", "c-3")
+PAPER = 718
+"""Width of A4 between margins of a centimetre, in pixels of CSS."""
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
 
 
@@ -198,6 +200,22 @@ def test_pages_print(chromium, pages, page):
     printed = chromium.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
     assert base64.b64decode(printed["data"])[:5] == b"%PDF-"
     assert len(printed["data"]) > 20_000
+
+
+@pytest.mark.parametrize(("media", "width"), [("screen", 1280), ("print", PAPER)])
+@pytest.mark.parametrize("page", ["index.html", "slides/a-1.html"])
+def test_no_table_is_cut_on_a_desktop_or_on_paper(chromium, pages, page, media, width):
+    shape = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", shape)
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media})
+    chromium.get((pages / page).as_uri())
+    cut = chromium.execute_script(
+        "return [...document.querySelectorAll('.scroll')]"
+        ".filter((one) => one.firstElementChild.offsetWidth > one.clientWidth + 1)"
+        ".map((one) => one.innerText.slice(0, 60));"
+    )
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert cut == []
 
 
 CONTRAST = """
