@@ -1,7 +1,9 @@
 """What Snakemake would do, without doing it."""
 
+import re
+
 import pytest
-from snakemake_run import jobs_of, snakemake
+from snakemake_run import REPOSITORY, jobs_of, snakemake
 
 STAGES = ("tile", "detect", "segment", "stitch", "export", "assess")
 
@@ -24,6 +26,21 @@ def test_shards_multiply_the_segment_jobs_alone(tmp_path):
     run = snakemake(tmp_path, "-n", "--set-scatter", "shards=3")
     jobs = jobs_of(run)
     assert (jobs["segment"], jobs["stitch"]) == (6, 2)
+
+
+def test_small_slides_can_share_a_cluster_job(tmp_path):
+    """The command of docs/clusters.md, with two slides a job instead of twenty."""
+    page = (REPOSITORY / "docs/clusters.md").read_text()
+    options = re.search(r"(--groups .*) \\\n +(--group-components .*)", page).groups()
+    arguments = " ".join(options).replace("=20", "=2").split()
+    rows = "".join(f"s{number}\tx.svs\n" for number in range(4))
+    (tmp_path / "slides.tsv").write_text("slide\tpath\n" + rows)
+    sheet = f"slides={tmp_path / 'slides.tsv'}"
+    run = snakemake(tmp_path, "-n", "--config", sheet, *arguments)
+    jobs = jobs_of(run)
+    groups = re.findall(r"Group job (\w+) ", run.stdout + run.stderr)
+    assert sorted(groups) == ["after", "after", "before", "before"]
+    assert (jobs["tile"], jobs["export"]) == (4, 4)
 
 
 def test_a_missing_slide_does_not_stop_the_cohort(tmp_path):
