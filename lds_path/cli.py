@@ -89,6 +89,7 @@ def _finish(manifest: Manifest) -> None:
 @click.option("--seed", default=1, show_default=True, help="The same seed paints the same slide.")
 @click.option("--width", default=6144, show_default=True, help="Pixels of 0.5 um.")
 @click.option("--height", default=5120, show_default=True, help="Pixels of 0.5 um.")
+@click.option("--structured", default=1.0, show_default=True, help="Share with more than stroma.")
 def demo(**options: Any) -> None:
     """Paint an H&E-like slide and its reference labels into OUTPUT."""
     from lds_path.stages.demo import demo as run

@@ -8,6 +8,7 @@ Macenko et al. 2009.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,19 +91,21 @@ class PaintedSlide:
         return strip
 
 
-def paint_slide(seed: int, size: Size) -> PaintedSlide:
+def paint_slide(seed: int, size: Size, *, structured: float = 1.0) -> PaintedSlide:
     """Paint a slide.
 
     Parameters
     ----------
     seed
-        The same seed and size give the same slide.
+        The same seed, size and share give the same slide.
     size
         Extent in pixels of 0.5 um.
+    structured
+        Share of the slide's area, about its centre, in which anything but stroma lies.
     """
     random = np.random.default_rng([seed, 1])
     tissue = _paint_tissue(random, size)
-    structures = _paint_structures(random, size, tissue)
+    structures = _paint_structures(random, size, tissue, structured)
     nuclei = _paint_nuclei(random, structures)
     labels = np.where(structures == LUMEN, GLAND, structures).astype(np.uint8)
     return PaintedSlide(labels, structures, nuclei, seed)
@@ -121,19 +124,20 @@ def _paint_tissue(random: np.random.Generator, size: Size) -> Image.Image:
 
 
 def _paint_structures(
-    random: np.random.Generator, size: Size, tissue: Image.Image
+    random: np.random.Generator, size: Size, tissue: Image.Image, structured: float
 ) -> NDArray[np.uint8]:
     image = tissue.copy()
     draw = ImageDraw.Draw(image)
-    area_mm2 = size.width * size.height * MPP**2 / 1e6
+    area_mm2 = structured * size.width * size.height * MPP**2 / 1e6
+    side = math.sqrt(structured)
     for _ in range(round(0.55 * area_mm2)):
         radius = random.uniform(150, 520) / MPP
-        draw.polygon(_outline(random, *_place(random, size), radius, 0.22), fill=TUMOR)
+        draw.polygon(_outline(random, *_place(random, size, side), radius, 0.22), fill=TUMOR)
     for _ in range(round(5.0 * area_mm2)):
-        _paint_gland(random, draw, *_place(random, size))
+        _paint_gland(random, draw, *_place(random, size, side))
     for _ in range(round(5.0 * area_mm2)):
         radius = random.uniform(35, 85) / MPP
-        draw.polygon(_outline(random, *_place(random, size), radius, 0.12), fill=LYMPHOCYTES)
+        draw.polygon(_outline(random, *_place(random, size, side), radius, 0.12), fill=LYMPHOCYTES)
     return np.where(np.asarray(tissue) > 0, np.asarray(image), 0).astype(np.uint8)
 
 
@@ -148,8 +152,11 @@ def _paint_gland(
     draw.polygon([(float(px), float(py)) for px, py in inner], fill=LUMEN)
 
 
-def _place(random: np.random.Generator, size: Size) -> tuple[float, float]:
-    return random.uniform(0, size.width), random.uniform(0, size.height)
+def _place(random: np.random.Generator, size: Size, side: float) -> tuple[float, float]:
+    """Return a place in the middle of the slide, up to `side` of its width and height."""
+    low, high = (1 - side) / 2, (1 + side) / 2
+    x = random.uniform(low * size.width, high * size.width)
+    return x, random.uniform(low * size.height, high * size.height)
 
 
 def _outline(

@@ -14,11 +14,13 @@ from tqdm import tqdm
 from lds_path.balance import draw_regions, region_chances
 from lds_path.dataset import RegionCache, training_batches
 from lds_path.errors import TrainingError, UsageError
+from lds_path.formats.calibration import CALIBRATION_NAME, draw_calibration
 from lds_path.formats.training_log import TrainingLog
 from lds_path.learning.augmentation import Augmentation
+from lds_path.learning.calibration import calibrate
 from lds_path.learning.training import tune_dice
 from lds_path.learning.training_set import spread
-from lds_path.network.checkpoint import CARD_NAME, WEIGHTS_NAME, save_model
+from lds_path.network.checkpoint import WEIGHTS_NAME, load_model, save_model
 from lds_path.network.training_state import Learner, read_record, restore_state, save_state
 
 if TYPE_CHECKING:
@@ -114,8 +116,7 @@ class Fit:
         )
         with TrainingLog(self.folder, self.card.class_names, rows) as record:
             self._train(batches, chances, tune, record)
-        for name in (CARD_NAME, WEIGHTS_NAME):
-            shutil.copyfile(self.state / BEST_NAME / name, self.folder / name)
+        self._finish(tune)
         return {
             "steps": self.best.step,
             "best_step": self.best.best_step,
@@ -123,6 +124,22 @@ class Fit:
             "tune_regions": len(tune),
             "tune_dice": self._dice_by_class(),
         }
+
+    def _finish(self, tune: RegionCache) -> None:
+        """Write the model that scored best, with what it foretells where it has a ladder."""
+        segmenter, card = load_model(self.state / BEST_NAME)
+        if card.network.ladder and len(tune):
+            device = self.trainer.device
+            found = calibrate(segmenter.to(device), tune, device)
+            draw_calibration(
+                self.folder / CALIBRATION_NAME,
+                found.ladder,
+                found.expected,
+                found.found,
+                found.dice.tolist(),
+            )
+            card = replace(card, scores={**card.scores, "calibration": found.summary()})
+        save_model(self.folder, segmenter.cpu(), card)
 
     def _resume(self) -> list[Any]:
         """Go on where an equal training stopped; return the rows of its log."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lds_path.network.checkpoint import ModelCard
 
 _NOT_SAID = "not said"
+_CALIBRATION = ("ladder", "dice", "expected_error", "found_error", "correlation")
 _SAID_ELSEWHERE = (
     *("classes", "colors", "architecture", "channels", "sampler", "slides", "regions", "steps"),
     *("train", "tune", "description", "data", "licence", "authors"),
@@ -35,9 +36,11 @@ def describe(card: ModelCard, folder: Path) -> str:
         ("Classes", _classes(card)),
         ("Input", _input(card)),
         ("Network", _network(card, folder)),
+        ("Ladder", _ladder(card)),
         ("Training", _training(card)),
     ):
-        lines += ["", *([title] if title else []), *_aligned(list(entries))]
+        rows = _aligned(list(entries))
+        lines += ["", *([title] if title else []), *rows] if rows else []
     return "\n".join(lines) + "\n"
 
 
@@ -75,6 +78,18 @@ def _network(card: ModelCard, folder: Path) -> Iterator[tuple[str, str]]:
     weights = folder / WEIGHTS_NAME
     if weights.is_file():
         yield "weights", f"{weights.stat().st_size / 2**20:.1f} MiB, {WEIGHTS_NAME}"
+
+
+def _ladder(card: ModelCard) -> Iterator[tuple[str, str]]:
+    """Return what each lattice of the ladder is worth, as far as it was measured."""
+    known = card.scores.get("calibration")
+    if not known:
+        yield from ((f"{side} samples a side", "not measured") for side in card.network.ladder)
+        return
+    columns = (known[name] for name in _CALIBRATION)
+    for side, dice, expected, found, correlation in zip(*columns, strict=True):
+        text = f"tune Dice {dice:.3f}, error foretold {expected:.2%}, found {found:.2%}"
+        yield f"{side} samples a side", f"{text}, correlation over regions {correlation:.2f}"
 
 
 def _training(card: ModelCard) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,14 @@ MIN_SIDE = 512
 TILE = (256, 256)
 
 
-def demo(output: Path, *, seed: int = 1, width: int = 6144, height: int = 5120) -> Manifest:
+def demo(
+    output: Path,
+    *,
+    seed: int = 1,
+    width: int = 6144,
+    height: int = 5120,
+    structured: float = 1.0,
+) -> Manifest:
     """Paint a slide.
 
     Writes `slide.tif`, a pyramidal JPEG TIFF of 0.5 um pixels that OpenSlide reads, and
@@ -40,22 +47,27 @@ def demo(output: Path, *, seed: int = 1, width: int = 6144, height: int = 5120) 
         Width in pixels.
     height
         Height in pixels.
+    structured
+        Share of the slide, about its centre, in which anything but stroma lies.
 
     Raises
     ------
     UsageError
-        If a side is shorter than 512 pixels.
+        If a side is shorter than 512 pixels, or the share not more than 0 and at most 1.
     """
     if min(width, height) < MIN_SIDE:
         raise UsageError(f"a painted slide of {width} x {height} is too small; use 512 or more")
 
+    if not 0 < structured <= 1:
+        raise UsageError(f"structured is {structured:g}, expected more than 0 and at most 1")
+
     def work(folder: Path) -> dict[str, Any]:
-        painted = paint_slide(seed, Size(width, height))
+        painted = paint_slide(seed, Size(width, height), structured=structured)
         _write_slide(folder / SLIDE_NAME, np.concatenate(list(painted.strips())))
         _write_labels(folder / LABELS_NAME, painted.labels)
         return {"width": width, "height": height, "mpp": MPP}
 
-    parameters = {"seed": seed, "width": width, "height": height}
+    parameters = {"seed": seed, "width": width, "height": height, "structured": structured}
     return run_stage("demo", output, work, inputs={}, parameters=parameters, slide=output.name)
 
 

@@ -1,0 +1,52 @@
+"""The picture of a model's calibration: what it foretold of each region, and what came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+CALIBRATION_NAME = "calibration.png"
+
+
+def draw_calibration(
+    path: Path,
+    ladder: Sequence[int],
+    expected: NDArray[np.float64],
+    found: NDArray[np.float64],
+    dice: Sequence[float],
+) -> None:
+    """Write the picture: errors of regions by lattice, and the Dice on each lattice.
+
+    Parameters
+    ----------
+    path
+        PNG to write.
+    ladder
+        Samples per side on each rung.
+    expected, found
+        Foretold and true error, (regions, rungs), as shares of the area.
+    dice
+        Mean Dice on each rung.
+    """
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    errors, scores = figure.subplots(1, 2)
+    most = max(100 * float(max(expected.max(), found.max())), 1e-3)
+    errors.plot((0, most), (0, most), color="0.6", lw=1)
+    for rung, side in enumerate(ladder):
+        errors.plot(100 * expected[:, rung], 100 * found[:, rung], ".", label=f"{side} samples")
+    errors.set_xlabel("error foretold, % of the area")
+    errors.set_ylabel("error of the round trip, %")
+    errors.legend(fontsize="small", title="per side")
+    scores.plot([side**2 for side in ladder], dice, "o-")
+    scores.set_xscale("log")
+    scores.set_xlabel("samples per region")
+    scores.set_ylabel("mean Dice on the tuning regions")
+    figure.savefig(path, dpi=110, metadata={"Software": None})

@@ -1,0 +1,86 @@
+"""What a trained model foretells, against what came; and what each lattice of its ladder is worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from lds_path.learning.training import tune_dice
+from lds_path.network.spec import lattices_on
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lds_path.dataset import RegionCache
+    from lds_path.network.segmenter import Segmenter
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Errors of regions on each lattice of a ladder, as shares of their labelled area."""
+
+    ladder: tuple[int, ...]
+    expected: NDArray[np.float64]
+    """As the network foretold them, (regions, rungs)."""
+    found: NDArray[np.float64]
+    """Of the reference labels taken to the lattice and back, (regions, rungs)."""
+    area: NDArray[np.float64]
+    """Labelled area of each region, (regions,), in cells of the density map."""
+    dice: NDArray[np.float64]
+    """Mean Dice of the model's labels on each lattice, all regions on the same, (rungs,)."""
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the model card tells."""
+        return {
+            "ladder": list(self.ladder),
+            "dice": _rounded(self.dice),
+            "expected_error": _rounded(np.average(self.expected, axis=0, weights=self.area)),
+            "found_error": _rounded(np.average(self.found, axis=0, weights=self.area)),
+            "correlation": _rounded(
+                [_correlation(*pair) for pair in zip(self.expected.T, self.found.T, strict=True)]
+            ),
+        }
+
+
+@torch.inference_mode()
+def calibrate(segmenter: Segmenter, cache: RegionCache, device: torch.device) -> Calibration:
+    """Return what a model with a ladder foretells of labelled regions, and what is so.
+
+    Parameters
+    ----------
+    segmenter
+        The model.
+    cache
+        Regions that it did not learn from, one at least.
+    device
+        Where the model is.
+    """
+    segmenter.eval()
+    expected, found, area = [], [], []
+    for index in range(len(cache)):
+        batch = cache.read(index).to(device)
+        labelled = batch.labelled.sum()
+        share = segmenter.foretell(batch.view) * batch.labelled
+        expected.append((share.sum(dim=(0, 2, 3)) / labelled).cpu().numpy())
+        found.append((batch.errors.sum(dim=(0, 2, 3)) / labelled).cpu().numpy())
+        area.append(float(labelled))
+    ladder = segmenter.spec.ladder
+    dice = [
+        float(np.nanmean(tune_dice(segmenter, cache, lattice, device)))
+        for lattice in lattices_on(ladder, cache.read(0).size)
+    ]
+    return Calibration(ladder, *(np.array(one, float) for one in (expected, found, area, dice)))
+
+
+def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Return the correlation of two columns, 0 where one of them does not vary."""
+    if min(first.std(), second.std()) == 0:
+        return 0.0
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def _rounded(values: Any) -> list[float]:  # noqa: ANN401 - any numbers
+    return [round(float(value), 4) for value in values]
