@@ -28,6 +28,18 @@ def test_the_same_seed_paints_the_same_slide_and_another_another():
     assert (paint(1) != paint(2)).any()
 
 
+def test_structures_can_be_kept_to_a_part_of_the_slide():
+    size = Size(6000, 6000)
+    everywhere, part = (paint_slide(5, size, structured=share).labels > 1 for share in (1.0, 0.1))
+    rows, columns = np.nonzero(part)
+    margin = 600 / 0.5  # structures are up to about 600 um wide and lie about their place
+    low, high = 3000 - 950 - margin, 3000 + 950 + margin
+    assert rows.size > 0
+    assert min(rows.min(), columns.min()) >= low
+    assert max(rows.max(), columns.max()) <= high
+    assert part.mean() < 0.3 * everywhere.mean()
+
+
 def test_glass_is_bright_and_tissue_is_stained(painted):
     rgb = np.concatenate(list(painted.strips()))
     brightness = rgb.mean(-1)

@@ -107,11 +107,15 @@ class Trainer:
         return float(segmentation.detach()), float(edge.detach()), float(benefit.detach())
 
     def _draw_lattice(self, random: np.random.Generator, batch: Batch) -> Size:
-        """Return the lattice of a step: any of the ladder, or the only one."""
+        """Return the lattice of a step: one of the ladder, with a chance as its side, or the only.
+
+        Fine lattices show more, and take longer to learn.
+        """
         ladder = self.segmenter.spec.ladder
         if not ladder:
             return self.lattice
-        return lattices_on(ladder, batch.size)[random.integers(len(ladder))]
+        rung = random.choice(len(ladder), p=np.array(ladder) / sum(ladder))
+        return lattices_on(ladder, batch.size)[rung]
 
     def _losses(
         self, batch: Batch, lattice: Size, random: np.random.Generator

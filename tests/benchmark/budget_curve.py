@@ -28,7 +28,6 @@ from lds_path.stages.tile import tile
 REPOSITORY = Path(__file__).parent.parent.parent
 PAGE = REPOSITORY / "docs/benchmarks.md"
 PICTURE = REPOSITORY / "docs/budgets.svg"
-MODEL = "demo"
 USUAL = "usual"
 SPARSE = "sparse"
 SIDES = {USUAL: (6144, 5120), SPARSE: (16384, 16384)}
@@ -60,12 +59,13 @@ class Run:
 
 @click.command()
 @click.option("--folder", type=click.Path(path_type=Path), required=True, help="Scratch folder.")
+@click.option("--model", required=True, help="Trained with a ladder, on painted slides.")
 @click.option("--threads", default=2, show_default=True)
-def main(folder: Path, threads: int) -> None:
+def main(folder: Path, model: str, threads: int) -> None:
     """Measure, and write the section of docs/benchmarks.md on budgets."""
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    ladder = read_card(find_model(MODEL)).network.ladder
+    ladder = read_card(find_model(model)).network.ladder
     runs = [
         Run(kind, seed, side, shared)
         for kind, seeds in SLIDES.items()
@@ -78,13 +78,13 @@ def main(folder: Path, threads: int) -> None:
         record = folder / f"{run.name}.json"
         if not record.exists():
             click.echo(run.name)
-            record.write_text(json.dumps(measure(run, folder, threads)))
+            record.write_text(json.dumps(measure(run, folder, model, threads)))
         records.append((run, json.loads(record.read_text())))
     draw(records)
-    write_section(PAGE, "budgets", describe(records, threads))
+    write_section(PAGE, "budgets", describe(records, model, threads))
 
 
-def measure(run: Run, folder: Path, threads: int) -> dict[str, Any]:
+def measure(run: Run, folder: Path, model: str, threads: int) -> dict[str, Any]:
     """Segment a slide one way, and score it."""
     source = folder / f"{run.kind}-{run.seed}"
     width, height = SIDES[run.kind]
@@ -100,10 +100,10 @@ def measure(run: Run, folder: Path, threads: int) -> dict[str, Any]:
     regions = detect(tiled, work / "detect", lattice=run.side)
     budget = str(run.side) if run.shared else "uniform"
     planned = plan(
-        tiled, work / "detect", work / "plan", model=MODEL, budget=budget, threads=threads
+        tiled, work / "detect", work / "plan", model=model, budget=budget, threads=threads
     )
     segmented = segment(
-        tiled, work / "plan", work / "segment", model=MODEL, device="cpu", threads=threads
+        tiled, work / "plan", work / "segment", model=model, device="cpu", threads=threads
     )
     stitch(tiled, work / "detect", [work / "segment"], work / "stitch", threads=threads)
     scores = evaluate(
@@ -148,11 +148,11 @@ def table_of(records: list[tuple[Run, dict[str, Any]]], kind: str) -> list[dict[
     return rows
 
 
-def describe(records: list[tuple[Run, dict[str, Any]]], threads: int) -> str:
+def describe(records: list[tuple[Run, dict[str, Any]]], model: str, threads: int) -> str:
     """Return the section."""
     lines = [
-        "Written by `python tests/benchmark/budget_curve.py --folder build/budgets`.",
-        f"Model `{MODEL}`, {threads} threads, one run each. {_HOW}",
+        "Written by `python tests/benchmark/budget_curve.py --folder build/budgets --model MODEL`.",
+        f"Model `{model}`, {threads} threads, one run each. {_HOW}",
         "",
     ]
     for kind, words in (

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from lds_path.classes import LabelClass
@@ -55,6 +57,23 @@ def test_the_page_says_all_that_the_card_does(tmp_path):
         "Krebs=Tumor",
     ):
         assert text in page, text
+
+
+def test_a_ladder_tells_what_each_lattice_is_worth(tmp_path):
+    spec = replace(SPEC, ladder=(16, 32))
+    calibration = {
+        "ladder": [16, 32],
+        "dice": [0.7, 0.81],
+        "expected_error": [0.1, 0.05],
+        "found_error": [0.09, 0.06],
+        "correlation": [0.9, 0.8],
+    }
+    page = describe(make_card(network=spec, scores={"calibration": calibration}), tmp_path)
+    line = "32 samples a side  tune Dice 0.810, error foretold 5.00%, found 6.00%"
+    assert line in page
+    assert "correlation over regions 0.80" in page
+    assert "16 samples a side  not measured" in describe(make_card(network=spec), tmp_path)
+    assert "Ladder" not in describe(make_card(), tmp_path)
 
 
 def test_the_card_of_the_first_version_can_be_described(tmp_path):

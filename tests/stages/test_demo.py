@@ -21,6 +21,8 @@ def test_the_reference_labels_are_exactly_what_was_painted(tmp_path):
     assert (labels == paint_slide(3, Size(900, 700)).labels).all()
 
 
-def test_a_slide_too_small_to_paint_is_refused(tmp_path):
+def test_a_slide_that_cannot_be_painted_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="structured is 0, expected more than 0"):
+        demo(tmp_path / "a", structured=0)
     with pytest.raises(UsageError, match="100 x 700 is too small"):
         demo(tmp_path / "a", width=100, height=700)

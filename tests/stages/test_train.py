@@ -15,6 +15,7 @@ from lds_path.errors import LabelsError, TrainingError, UnsuitableSlideError, Us
 from lds_path.formats.manifest import run_stage
 from lds_path.learning.training import Trainer
 from lds_path.network.checkpoint import load_model
+from lds_path.stages.plan import plan
 from lds_path.stages.segment import segment
 from lds_path.stages.train import train
 
@@ -327,3 +328,41 @@ def test_the_card_is_plain_json(root, tmp_path):
     content = json.loads((tmp_path / "model" / "model.json").read_text())
     assert content["classes"][1]["name"] == "Dark"
     assert content["training"]["architecture"] == "UNet"
+
+
+def test_a_ladder_makes_a_model_that_plans_and_knows_its_calibration(root, tmp_path):
+    manifest = run(root, tmp_path / "model", ladder=(16, 32, 64), view_margin=64)
+    assert tuple(manifest.parameters["ladder"]) == (16, 32, 64)
+    _, card = load_model(tmp_path / "model")
+    known = card.scores["calibration"]
+    assert known["ladder"] == [16, 32, 64]
+    found = known["found_error"]
+    assert found == sorted(found, reverse=True)
+    assert found[0] > 0
+    assert all(0 <= dice <= 1 for dice in known["dice"])
+    with Image.open(tmp_path / "model" / "calibration.png") as picture:
+        assert picture.size[0] > 600
+    planned = plan(
+        root / "tile" / "b",
+        root / "detect" / "b",
+        tmp_path / "plan",
+        model=str(tmp_path / "model"),
+        budget="32",
+    )
+    assert planned.results["samples"] <= 6 * 32**2
+
+
+def test_a_ladder_learns_what_lattices_are_worth(root, tmp_path):
+    run(root, tmp_path / "model", ladder=(16, 32, 64), steps=150, learning_rate=0.01, patience=0)
+    _, card = load_model(tmp_path / "model")
+    known = card.scores["calibration"]
+    for expected, found in zip(known["expected_error"], known["found_error"], strict=True):
+        assert 0.5 * found < expected < 2 * found
+    assert min(known["dice"]) > 0.6
+
+
+def test_without_a_ladder_nothing_is_foretold(root, tmp_path):
+    run(root, tmp_path / "model")
+    _, card = load_model(tmp_path / "model")
+    assert "calibration" not in card.scores
+    assert not (tmp_path / "model" / "calibration.png").exists()
