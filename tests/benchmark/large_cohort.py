@@ -81,7 +81,9 @@ def main(folder: Path, slides: int, few: int, limit: int) -> None:
     (folder / "runs.json").write_text(
         json.dumps([asdict(run) for run in (dry, single, started, left, whole)])
     )
-    write_section(PAGE, "cohort", describe(folder, slides, few, dry, single, started, left, whole))
+    options = f"--slides {slides} --few {few} --limit {limit}"
+    text = describe(folder, slides, few, dry, single, started, left, whole)
+    write_section(PAGE, "cohort", text.replace("OPTIONS", options))
 
 
 def make_cohort(folder: Path, slides: int) -> Path:
@@ -179,8 +181,8 @@ def describe(
         "met" if max(per_job, per_started) < JOB_TARGET else "missed",
     ]
     return f"""
-Written by `python tests/benchmark/large_cohort.py --folder build/cohort`. Painted slides of
-{WIDTH} x {HEIGHT} pixels, one core. What is divided by jobs is processor time of Snakemake and all
+Written by `python tests/benchmark/large_cohort.py --folder build/cohort OPTIONS`.
+Painted slides of {WIDTH} x {HEIGHT} pixels, one core. What is divided by jobs is processor time of Snakemake and all
 processes that it started, the stages' own work included: an upper bound of the overhead.
 
 | target | found | |
