@@ -24,7 +24,7 @@ def check_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     validator = jsonschema.Draft202012Validator(schema)
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error is not None:
-        raise UsageError(f"config.yaml: {_explain(error)}")
+        raise UsageError(" ".join(f"config.yaml: {_explain(error)}".split()))
 
 
 def _explain(error: Any) -> str:  # noqa: ANN401 - jsonschema ships no types

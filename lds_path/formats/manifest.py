@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import math
 import os
 import platform
 import resource
@@ -35,6 +36,7 @@ FILE_NAME = MANIFEST_NAME
 MARKER = ".lds-path"
 NO_FOLDER = (errno.ENOTDIR, errno.ENAMETOOLONG, errno.ENOENT, errno.ELOOP, errno.EEXIST)
 STATUSES = ("done", "quarantined")
+TEXTS = ("stage", "slide", "reason", "quarantined_by", "command", "device", "created")
 HASHING_THREADS = 2
 PACKAGES = ("numpy", "openslide-python", "tifffile", "zarr", "numba", "torch", "monai")
 
@@ -205,6 +207,7 @@ def _check(manifest: Manifest) -> None:
     """Raise ValueError or TypeError unless the fields are what a stage writes."""
     if manifest.status not in STATUSES:
         raise ValueError(f"its status is {str(manifest.status)[:20]!r}")
+    _check_plain(manifest)
     for name in ("inputs", "outputs", "parameters", "results", "versions"):
         content = getattr(manifest, name)
         if not isinstance(content, dict):
@@ -212,6 +215,16 @@ def _check(manifest: Manifest) -> None:
         hashed = content.values() if name in ("inputs", "outputs") else ()
         if not all(isinstance(each, dict) and "sha256" in each for each in hashed):
             raise ValueError(f"its {name} have no sha256")
+
+
+def _check_plain(manifest: Manifest) -> None:
+    for name in TEXTS:
+        if not isinstance(getattr(manifest, name), str):
+            raise TypeError(f"its {name} is {str(getattr(manifest, name))[:20]!r}")
+    for name in ("seconds", "peak_memory_mib"):
+        number = getattr(manifest, name)
+        if not isinstance(number, int | float) or not 0 <= number < math.inf:
+            raise TypeError(f"its {name} is {str(number)[:20]!r}")
 
 
 def _check_apart(output: Path, inputs: Mapping[str, Path]) -> None:
