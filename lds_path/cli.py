@@ -102,6 +102,12 @@ def demo(**options: Any) -> None:
 @click.argument("output", type=PATH)
 @click.option("--mpp", default=0.5, show_default=True, help="Working resolution, um per pixel.")
 @click.option("--slide-mpp", type=float, help="The slide's own um per pixel, over the file's.")
+@click.option(
+    "--max-unreadable-percent",
+    default=20.0,
+    show_default=True,
+    help="Tiles of the slide that may fail to decode; they become white.",
+)
 @options.threads
 @options.strict
 def tile(**options: Any) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PIECES = (1024, 256)
 """Edges of the pieces in which a rectangle that cannot be read whole is tried again."""
-MAX_UNREADABLE_SHARE = 0.2
+MAX_UNREADABLE_PERCENT = 20.0
 MAX_PIXELS = 2**38
 """A slide of 25 x 75 mm at 0.1 um per pixel has fewer."""
 MAX_MISFIT = 0.02
@@ -59,7 +59,14 @@ class Slide:
         Whether a level is read without interpolation; others may lie off by half a level-0 pixel.
     """
 
-    def __init__(self, path: Path, reader: LevelReader, *, mpp: float | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        reader: LevelReader,
+        *,
+        mpp: float | None = None,
+        max_unreadable_percent: float = MAX_UNREADABLE_PERCENT,
+    ) -> None:
         chosen = choose_mpp(path, sheet=mpp, metadata=reader.metadata_mpp, tags=reader.tags_mpp)
         self.path = path
         self.mpp, self.mpp_source = chosen.value, chosen.source
@@ -88,6 +95,7 @@ class Slide:
         self.icc_profile = reader.icc_profile
         self.objective_power = reader.objective_power
         self._reader = reader
+        self._max_unreadable_percent = max_unreadable_percent
         self._unreadable: list[set[tuple[int, int]]] = [set() for _ in self.level_sizes]
         self._lock = threading.Lock()
 
@@ -121,7 +129,7 @@ class Slide:
         Raises
         ------
         UnreadableSlideError
-            If more than a fifth of the level turns out to be unreadable.
+            If more of the level turns out to be unreadable than the limit allows.
         """
         downsample = self.level_downsamples[level]
         x, y = self.left_l0 / downsample + left, self.top_l0 / downsample + top
@@ -166,15 +174,20 @@ class Slide:
         pieces = -(-size.width // PIECES[-1]) * -(-size.height // PIECES[-1])
         with self._lock:
             self._unreadable[level].add((column, row))
-            share = len(self._unreadable[level]) / pieces
-        if share > MAX_UNREADABLE_SHARE:
+            percent = 100 * len(self._unreadable[level]) / pieces
+        if percent > self._max_unreadable_percent:
             raise UnreadableSlideError(
-                f"{self.path} is damaged: more than {MAX_UNREADABLE_SHARE:.0%} of its tiles cannot"
-                " be decoded; copy it again from its source"
+                f"{self.path} is damaged: more than {self._max_unreadable_percent:g}% of its tiles"
+                " cannot be decoded; copy it again from its source"
             )
 
 
-def open_slide(path: Path, *, mpp: float | None = None) -> Slide:
+def open_slide(
+    path: Path,
+    *,
+    mpp: float | None = None,
+    max_unreadable_percent: float = MAX_UNREADABLE_PERCENT,
+) -> Slide:
     """Return a slide or plain image, open for reading.
 
     Parameters
@@ -183,6 +196,8 @@ def open_slide(path: Path, *, mpp: float | None = None) -> Slide:
         File of any format that OpenSlide reads, OME-TIFF, TIFF, PNG or JPEG.
     mpp
         Microns per level-0 pixel by the sample sheet; goes before what the file says.
+    max_unreadable_percent
+        Tiles of a level that may fail to decode and are read as white.
 
     Raises
     ------
@@ -197,7 +212,7 @@ def open_slide(path: Path, *, mpp: float | None = None) -> Slide:
     """
     reader = _open_reader(path)
     try:
-        return Slide(path, reader, mpp=mpp)
+        return Slide(path, reader, mpp=mpp, max_unreadable_percent=max_unreadable_percent)
     except BaseException:
         reader.close()
         raise

@@ -13,7 +13,7 @@ from lds_path.errors import UsageError
 from lds_path.formats.manifest import run_stage
 from lds_path.formats.mpp import MAX_MPP, MIN_MPP, is_plausible
 from lds_path.formats.pyramid import CHUNK, PYRAMID_NAME, halve, write_pyramid
-from lds_path.formats.slide import is_regular, open_slide
+from lds_path.formats.slide import MAX_UNREADABLE_PERCENT, is_regular, open_slide
 from lds_path.geometry import Frame, Size
 from lds_path.glass import glass_cells, glass_color, is_glass
 
@@ -59,6 +59,7 @@ def tile(
     *,
     mpp: float = 0.5,
     slide_mpp: float | None = None,
+    max_unreadable_percent: float = MAX_UNREADABLE_PERCENT,
     threads: int = 1,
     strict: bool = False,
 ) -> Manifest:
@@ -74,6 +75,8 @@ def tile(
         Working microns per pixel; a slide that is coarser stays as it is.
     slide_mpp
         Microns per pixel of the slide by the sample sheet; goes before what the file says.
+    max_unreadable_percent
+        Tiles of the slide that may fail to decode: they are filled with white and counted.
     threads
         Number of blocks that are read and compressed at the same time.
     strict
@@ -93,9 +96,12 @@ def tile(
         raise UsageError(f"mpp is {mpp:g}; expected {MIN_MPP:g} to {MAX_MPP:g} microns per pixel")
     if threads < 1:
         raise UsageError(f"threads is {threads}; expected at least 1")
+    if not 0 <= max_unreadable_percent <= 100:
+        raise UsageError(f"max_unreadable_percent is {max_unreadable_percent:g}; expected 0 to 100")
 
     def work(folder: Path) -> dict[str, Any]:
-        with open_slide(slide, mpp=slide_mpp) as opened:
+        limit = max_unreadable_percent
+        with open_slide(slide, mpp=slide_mpp, max_unreadable_percent=limit) as opened:
             return _write(opened, folder, mpp, threads)
 
     return run_stage(
@@ -103,7 +109,11 @@ def tile(
         output,
         work,
         inputs={"slide": slide} if is_regular(slide) else {},
-        parameters={"mpp": mpp, "slide_mpp": _to_json(slide_mpp)},
+        parameters={
+            "mpp": mpp,
+            "slide_mpp": _to_json(slide_mpp),
+            "max_unreadable_percent": max_unreadable_percent,
+        },
         strict=strict,
     )
 

@@ -86,8 +86,11 @@ def test_each_stage_is_a_rule_with_the_same_name(command):
         ({"modle": "demo"}, "the key 'modle' is unknown; did you mean 'model'?"),
         ({"export": {**CONFIG["export"], "tolerence_um": 1}}, "did you mean 'tolerance_um'?"),
         ({"tile": {}}, "'tile': 'mpp' is a required property"),
-        ({"tile": {"mpp": "half"}}, "'tile.mpp': 'half' is not of type 'number'; it is: working"),
-        ({"tile": {"mpp": 0}}, "'tile.mpp': 0 is less than the minimum"),
+        (
+            {"tile": {**CONFIG["tile"], "mpp": "half"}},
+            "'tile.mpp': 'half' is not of type 'number'; it is: working",
+        ),
+        ({"tile": {**CONFIG["tile"], "mpp": 0}}, "'tile.mpp': 0 is less than the minimum"),
         ({"classes": [{"name": "Tumor", "color": "red"}]}, "'classes.0.color': 'red' does not"),
         ({"classes": {"Tumor": "#FF0000"}}, "'classes': {'Tumor': '#FF0000'} is not of type"),
         ({"slides": None}, "'slides': None is not of type 'string'; it is: the path"),

@@ -1,6 +1,7 @@
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from shlex import quote
 
@@ -11,8 +12,10 @@ sys.path.insert(0, str(BASE))
 
 from lds_path.errors import LdsPathError
 from lds_path.formats.config import check_config
+from lds_path.formats.replacements import find_replacements
 from lds_path.formats.run_lock import RunLock
 from lds_path.formats.sheet import read_sheet
+from lds_path.formats.timestamps import end_future
 from lds_path.orphans import VARIABLE
 
 PAINTED = {
@@ -60,7 +63,48 @@ def find_file(slide, column):
     cell = slides.loc[slide, column]
     if cell and is_painted():
         return f"results/demo/{slide}/{Path(cell).name}"
-    return cell if cell and not set(cell) & set("{}<>") and Path(cell).is_file() else []
+    named = cell and not set(cell) & set("{}<>") and Path(cell).is_file()
+    return ancient(cell) if named else []
+
+
+def note_files():
+    """Return file of the sheet -> hash by which it replaced another one, noted for all jobs.
+
+    Times are not asked: clocks differ, and a copy may keep the time of its original.
+    """
+    files = {}
+    if workflow.is_main_process and not is_painted():
+        files |= {
+            cell: None
+            for column in ("labels", "roi")
+            for cell in slides[column]
+            if cell
+        }
+        files |= {
+            slides.loc[each, "path"]: Path("results/tile", each)
+            for each in slides.index
+        }
+    return find_replacements(Path(".snakemake/lds-path-files.json"), files)
+
+
+def get_replacement(*columns):
+    """Return a params function that changes when files of the sheet are replaced by others."""
+    return lambda wildcards: find_replacement(wildcards.slide, *columns)
+
+
+def find_replacement(slide, *columns):
+    """Return the hashes by which files of a slide replaced others."""
+    found = [replacements.get(slides.loc[slide, column], "") for column in columns]
+    return [each for each in found if each]
+
+
+def get_training_replacements(wildcards):
+    """Return the hashes by which files with labels and areas replaced others."""
+    named = [
+        find_replacement(each, "labels", "roi")
+        for each in get_labelled("train", "tune")
+    ]
+    return [each for found in named for each in found]
 
 
 def get_cell(column, option=""):
@@ -175,17 +219,30 @@ def print_summary():
 
 
 def lock_run():
-    """Return the lock of this run, after those of a run that was killed are removed."""
+    """Return the lock of this run, after what a killed run or a wrong clock left is mended."""
     lock = RunLock(Path(".snakemake"))
     if lock.freed:
         print(
             "The last run was killed and left a lock; it is removed.", file=sys.stderr
         )
+    late = end_future(Path("results"), time.time())
+    if late:
+        print(
+            f"{late} results are from the future, as if the clock was set back; they are now from"
+            " this moment.",
+            file=sys.stderr,
+        )
     return lock
 
 
 slides = load_slides()
-run_lock = lock_run() if workflow.is_main_process else None
+try:
+    run_lock = lock_run() if workflow.is_main_process else None
+    replacements = note_files()
+except OSError as error:
+    raise SystemExit(
+        f"Error: {Path.cwd()} cannot be written: {error.strerror}"
+    ) from None
 # The stages of a run that is killed end, too.
 os.environ[VARIABLE] = str(os.getpid())
 

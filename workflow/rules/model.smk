@@ -21,6 +21,7 @@ rule train:
         base=get_base(),
         classes=get_class_options(),
         options=get_options("labels", "train"),
+        replacement=get_training_replacements,
         results=subpath(output[0], parent=True),
     shell:
         "lds-path train {input.sheet:q} {output} --base {params.base:q}"

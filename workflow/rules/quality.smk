@@ -47,6 +47,7 @@ rule evaluate:
     params:
         labels=get_cell("labels"),
         roi=get_cell("roi", "--roi"),
+        replacement=get_replacement("labels", "roi"),
         options=get_options("labels", "evaluate"),
         strict=get_strict(),
     shell:

@@ -38,6 +38,7 @@ rule tile:
     params:
         slide=get_cell("path"),
         slide_mpp=get_cell("mpp", "--slide-mpp"),
+        replacement=get_replacement("path"),
         options=get_options("tile"),
         strict=get_strict(),
     shell:
@@ -63,6 +64,7 @@ rule detect:
         runtime=growing(30),
     params:
         roi=get_cell("roi", "--roi"),
+        replacement=get_replacement("roi"),
         options=get_options("detect"),
         strict=get_strict(),
     shell:
