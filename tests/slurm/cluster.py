@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
+ENDS_WITH_TESTS = ("setpriv", "--pdeathsig", "TERM")
+"""Before a command: Linux ends it when the process that started it is gone, killed or not."""
 
 
 def missing_programs() -> list[str]:
@@ -170,7 +172,7 @@ class Cluster:
     def _start(self, program: str, *arguments: str) -> None:
         with (self.folder / f"{program}.log").open("ab") as output:
             self.daemons[program] = subprocess.Popen(
-                [program, *arguments],
+                [*ENDS_WITH_TESTS, program, *arguments],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

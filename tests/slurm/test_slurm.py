@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from cluster import Cluster, wait_until
+from cluster import ENDS_WITH_TESTS, Cluster, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,8 @@ PAINTING = "logs/demo/painted-101.log"
 @contextmanager
 def start_run(cluster: Cluster, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """Start Snakemake with the shipped configuration and profile; only the waits are shorter."""
-    command = ["snakemake", *arguments, "--directory", str(folder), "--configfile", "config.yaml"]
+    command = [*ENDS_WITH_TESTS, "snakemake", *arguments]
+    command += ["--directory", str(folder), "--configfile", "config.yaml"]
     command += ["--workflow-profile", "profiles/slurm", "--latency-wait", "10"]
     command += ["--slurm-init-seconds-before-status-checks", "1", "--verbose"]
     with (
