@@ -18,9 +18,10 @@ test-slurm: .venv/installed-test
 	.ci/install slurm-wlm munge
 	PATH="$(CURDIR)/$(BIN):$$PATH" pytest tests/slurm
 
-# Kills, full disks, bad slides and other faults; ends with a table. Minutes on two cores.
+# Kills, full disks, bad slides and other faults; ends with a table. A quarter of an hour on two
+# cores. WRITE=--write-page writes the table into docs/faults.md.
 test-faults: .venv/installed-test
-	PATH="$(CURDIR)/$(BIN):$$PATH" pytest tests/faults -m faults -n auto
+	PATH="$(CURDIR)/$(BIN):$$PATH" pytest tests/faults -m faults -n auto $(WRITE)
 
 check: .venv/installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check

@@ -16,12 +16,14 @@ TIMES = ("created", "seconds", "peak_memory_mib", "outputs")
 TILE, DETECT, SEGMENT, STITCH = (
     "results/tile/a", "results/detect/a", "results/segment/a/1-of-1", "results/stitch/a",
 )  # fmt: skip
+PLAN = "results/plan/a"
 SLIDE, LABELS = "results/demo/a/slide.tif", "results/demo/a/labels.tif"
 OUTPUTS = {
     "demo": "results/demo/a",
     "tile": TILE,
     "detect": DETECT,
     "train": "results/train",
+    "plan": PLAN,
     "segment": SEGMENT,
     "stitch": STITCH,
     "export": "results/export/a",
@@ -45,7 +47,8 @@ ARGUMENTS = {
         *("--class", "Stroma=#56B4E9", "--class", "Gland=#009E73", "--class-map", "4=Gland"),
         *RECIPE,
     ],
-    "segment": [TILE, DETECT, SEGMENT, "--model", "demo", "--device", "cpu"],
+    "plan": [TILE, DETECT, PLAN, "--model", "demo"],
+    "segment": [TILE, PLAN, SEGMENT, "--model", "demo", "--device", "cpu"],
     "stitch": [TILE, DETECT, SEGMENT, STITCH, "--confidence", "true", "--zarr", "0.5"],
     "export": [STITCH, OUTPUTS["export"], "--detect", DETECT, "--dsa", "true"],
     "assess": [TILE, DETECT, SEGMENT, STITCH, OUTPUTS["assess"]],

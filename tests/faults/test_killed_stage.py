@@ -5,15 +5,22 @@ from __future__ import annotations
 import random
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 from small_run import ARGUMENTS, OUTPUTS, differences, run_stage
 
+import lds_path
 from lds_path.errors import StageInputError
 from lds_path.formats.manifest import read_manifest
 
 KILLS = 3
 KIND = "kill -9 of a stage"
+
+
+def test_every_stage_is_among_those_that_faults_are_injected_into():
+    stages = (Path(lds_path.__file__).parent / "stages").glob("[a-z]*.py")
+    assert set(ARGUMENTS) == {path.stem for path in stages}
 
 
 @pytest.mark.parametrize("number", range(KILLS))

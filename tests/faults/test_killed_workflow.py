@@ -10,7 +10,7 @@ from workflow_run import changes, finish, finished_stages, kill, prepare, start,
 JOBS = "kill -9 of a stage under Snakemake"
 SNAKEMAKE = "kill -9 of Snakemake"
 TWICE = "two runs on one results folder"
-STAGES = ("tile", "detect", "segment", "stitch", "export", "assess", "evaluate", "report")
+STAGES = ("tile", "detect", "plan", "segment", "stitch", "export", "assess", "evaluate", "report")
 KILLS = 4
 
 
