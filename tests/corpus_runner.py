@@ -9,6 +9,7 @@ import faulthandler
 import json
 import logging
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from corpus import all_cases, find_data
+from corpus import EITHER, all_cases, find_data
 from corpus_recipes import make_source
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ ROOT = Path(__file__).parent.parent
 MEMORY = 2 * 2**30
 SECONDS = 30
 """For one slide."""
+CASES = {case.name: case for case in all_cases()}
+REMEDY = re.compile(r"\b(check|convert|copy|correct|draw|fill|leave|lower|name|scan)\b")
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,30 @@ def run_cases(names: Sequence[str], folder: Path) -> list[Outcome]:
     return outcomes
 
 
+def find_flaws(outcome: Outcome) -> list[str]:
+    """Return what is wrong with the end of a case."""
+    case = CASES[outcome.name]
+    if outcome.status == "crashed":
+        return [f"{outcome.name}: {outcome.reason}"]
+    found = []
+    if case.end not in (EITHER, outcome.status):
+        found.append(f"expected {case.end}")
+    if case.reason.lower() not in outcome.reason.lower():
+        found.append(f"expected a reason with {case.reason!r}")
+    if outcome.reason and " ".join(case.file.split()) not in outcome.reason:
+        found.append("the reason does not name the file")
+    if outcome.reason and not REMEDY.search(outcome.reason.rpartition(";")[2]):
+        found.append("the reason names no remedy")
+    if "\n" in outcome.reason or re.search(
+        r"Traceback|<\w+|\(\)", outcome.reason.replace(case.file, "")
+    ):
+        found.append("the reason is not one for people")
+    if outcome.peak_memory_mib * 2**20 > MEMORY:
+        found.append(f"{outcome.peak_memory_mib} MiB")
+    found += [f"warning: {warning}" for warning in outcome.warnings]
+    return [f"{outcome.name} {outcome.status}: {fault} ({outcome.reason})" for fault in found]
+
+
 def run_case(case: Case, folder: Path, source: Source) -> Outcome:
     """Write a slide, run both stages on it and say how they ended."""
     from lds_path.stages.detect import detect
@@ -94,10 +121,9 @@ def main(folder: Path, names: Sequence[str]) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     logging.disable()
     source = make_source(find_data())
-    cases = {case.name: case for case in all_cases()}
     for name in names:
         faulthandler.dump_traceback_later(SECONDS, exit=True)
-        outcome = run_case(cases[name], folder, source)
+        outcome = run_case(CASES[name], folder, source)
         faulthandler.cancel_dump_traceback_later()
         sys.stdout.write(json.dumps(asdict(outcome)) + "\n")
         sys.stdout.flush()
