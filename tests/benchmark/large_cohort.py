@@ -170,15 +170,20 @@ def describe(
     per_job = whole.processor_seconds / ran
     per_started = (started.processor_seconds - dry.processor_seconds) / ended
     files, size = count_files(folder / "few")
+    stages = stage_seconds(folder / "few")
+    starts = {stage: clock - work for stage, (clock, _, work) in stages.items()}
+    slowest, start = max(starts.items(), key=lambda item: item[1])
+    dearest = max(per_job, per_started)
     rows = [
         f"| {stage} | {clock:.2f} | {work:.2f} | {clock - work:.2f} |"
         for stage, (clock, _, work) in sorted(
-            stage_seconds(folder / "few").items(), key=lambda item: STAGES.index(item[0])
+            stages.items(), key=lambda item: STAGES.index(item[0])
         )
     ]
     verdicts = [
         "met" if dry.seconds < DRY_RUN_TARGET else "missed",
-        "met" if max(per_job, per_started) < JOB_TARGET else "missed",
+        "met" if dearest < JOB_TARGET else "missed",
+        "met" if start < JOB_TARGET else "missed",
     ]
     return f"""
 Written by `python tests/benchmark/large_cohort.py --folder build/cohort OPTIONS`.
@@ -188,7 +193,8 @@ processes that it started, the stages' own work included: an upper bound of the 
 | target | found | |
 | --- | ---: | --- |
 | dry run of {slides} slides, {jobs} jobs: under {DRY_RUN_TARGET} s | {dry.seconds:.1f} s | {verdicts[0]} |
-| overhead per slide and stage: under {JOB_TARGET} s | {max(per_job, per_started):.2f} s | {verdicts[1]} |
+| overhead per slide and stage, mean: under {JOB_TARGET} s | {dearest:.2f} s | {verdicts[1]} |
+| the slowest stage to start, {slowest}: under {JOB_TARGET} s | {start:.2f} s | {verdicts[2]} |
 
 - Graph of {slides} slides: {dry.seconds - single.seconds:.1f} s more than that of one slide
   ({single.seconds:.1f} s); Snakemake takes {dry.memory_mib:.0f} MiB, for one slide {single.memory_mib:.0f} MiB.
@@ -197,9 +203,9 @@ processes that it started, the stages' own work included: an upper bound of the 
 - {slides} slides, interrupted after {started.seconds:.0f} s: {ended} jobs ended, {per_started:.2f} s of processor
   time a job beyond the dry run's; Snakemake took {started.memory_mib:.0f} MiB. The next run would do the other
   {rest} of {jobs} jobs: {"nothing twice" if ended + rest == jobs else f"{ended + rest - jobs} again"}.
-- Not run to the end: at {per_job:.2f} s a job, {slides} such slides take about {per_job * jobs / 3600:.1f} hours of one core.
+- Not run to the end: at {dearest:.2f} s a job, {slides} such slides take about {dearest * jobs / 3600:.1f} hours of one core.
 
-A job of the {few} slides, mean, by the clock of a machine that others used too:
+A job of the {few} slides, mean, by the clock:
 
 | stage | seconds | of these its work | start and end of the process |
 | --- | ---: | ---: | ---: |
