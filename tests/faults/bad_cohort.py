@@ -18,7 +18,7 @@ BAD = {
     "empty": ("nothing", "is empty"),
     "text": ("text", "not a slide"),
     "pipe": ("pipe", "is a pipe or a device"),
-    "cut-short": ("cut-in-directory-50", "has directories beyond its end"),
+    "cut-short": ("cut-in-directory-50", "is a damaged TIFF (corrupted"),
     "circle": ("directories-in-a-circle", "directories form a circle"),
     "spoilt": ("many-tiles-spoilt", "of its tiles cannot be decoded"),
     "header": ("far-too-wide", "lists"),
@@ -26,7 +26,7 @@ BAD = {
     "bomb": ("png-of-50000", "too large"),
     "sixteen-bit": ("pixels-uint16-grey", "8-bit"),
     "no-mpp": ("resolution-none", "mpp"),
-    "oblong": ("pixels-not-square", "not square"),
+    "oblong": ("pixels-not-square", "square pixels"),
     "coarse": ("coarse", "um per pixel"),
     "white": ("white", "shows no tissue"),
 }
