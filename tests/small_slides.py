@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from lds_path.classes import LabelClass
 from lds_path.formats.manifest import run_stage
 from lds_path.formats.mask import MASK_NAME
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid, write_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Frame, Region, Size, tile_starts
+from lds_path.network.checkpoint import ModelCard
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from lds_path.network.spec import NetworkSpec
 
 CLASSES = ("Pale", "Dark")
 REGION, OVERLAP, LATTICE = 512, 64, 32
@@ -30,6 +34,17 @@ class SmallSlide:
     tile: Path
     detect: Path
     labels: Path
+
+
+def make_card(spec: NetworkSpec) -> ModelCard:
+    """Return the card of a model for such slides."""
+    return ModelCard(
+        network=spec,
+        classes=(LabelClass(1, "Pale", (200, 200, 200)), LabelClass(2, "Dark", (90, 0, 90))),
+        mpp=0.5,
+        region_size=Size(REGION, REGION),
+        lattice=Size(LATTICE, LATTICE),
+    )
 
 
 def make_slide(root: Path, slide: str, *, seed: int = 0, mpp: float = 0.5) -> SmallSlide:

@@ -53,7 +53,10 @@ class TrainingLog:
         self.draw()
 
     def add(self, step: int, losses: Sequence[float], dice: Sequence[float] = ()) -> None:
-        """Add a step's losses, in the order of `LOSSES`, with the Dice of each class if it was measured; NaN is left empty."""
+        """Add a step: its losses as in `LOSSES`, and the Dice of each class if it was measured.
+
+        NaN is left empty.
+        """
         known = tuple(None if math.isnan(value) else value for value in dice)
         self._write((step, tuple(losses), known))
 

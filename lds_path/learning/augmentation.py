@@ -85,18 +85,15 @@ def _draw_motion(random: np.random.Generator, aspect: float) -> Tensor:
 def _moved(batch: Batch, motion: Tensor) -> Batch:
     height, width = batch.edges.shape[2:]  # a cell is 2 x 2 pixels of the view
     shares = (2 * width / batch.view.shape[3], 2 * height / batch.view.shape[2])
+    cells = move(torch.cat((batch.edges, batch.labelled, batch.errors), dim=1), motion)
     return replace(
         batch,
         view=_to_uint8(move(batch.view.float(), with_margin(motion, shares))),
-        edges=move(batch.edges, motion),
-        errors=_move_any(batch.errors, motion),
-        labelled=move(batch.labelled, motion),
+        edges=cells[:, :1],
+        labelled=cells[:, 1:2],
+        errors=cells[:, 2:],
         motion=motion,
     )
-
-
-def _move_any(cells: Tensor, motion: Tensor) -> Tensor:
-    return move(cells, motion) if cells.shape[1] else cells
 
 
 def _blurred(batch: Batch, pitches: float) -> Batch:

@@ -62,7 +62,7 @@ def calibrate(segmenter: Segmenter, cache: RegionCache, device: torch.device) ->
     expected, found, area = [], [], []
     for index in range(len(cache)):
         batch = cache.read(index).to(device)
-        labelled = batch.labelled.sum()
+        labelled = batch.labelled.sum().clamp_min(1e-6)  # of hardly anything nothing is left
         share = segmenter.foretell(batch.view) * batch.labelled
         expected.append((share.sum(dim=(0, 2, 3)) / labelled).cpu().numpy())
         found.append((batch.errors.sum(dim=(0, 2, 3)) / labelled).cpu().numpy())

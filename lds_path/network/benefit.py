@@ -53,8 +53,8 @@ def round_trip_errors(
     """Return the error that labels have after a way to uniform lattices and back.
 
     Nothing is predicted: each sample knows the class shares of its area, and each pixel takes the
-    likeliest class of the shares interpolated between the samples. No network can do better on
-    that lattice, and what it loses is what more samples would mend.
+    likeliest class of the shares interpolated between the samples. What is lost so, no knowledge of
+    the samples can mend, but more samples can.
 
     Parameters
     ----------

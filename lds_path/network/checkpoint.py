@@ -175,7 +175,7 @@ def load_scout(folder: Path) -> tuple[Scout, ModelCard]:
         If a file is missing or damaged, or the weights do not fit the description.
     """
     card = read_card(folder)
-    return _load(folder, Scout, card, without="network."), card
+    return _load(folder, Scout, card, without=("network.",)), card
 
 
 def check_classes(card: ModelCard, classes: Sequence[str], model: str) -> None:
@@ -221,8 +221,10 @@ def _name_pickles(folder: str | Path) -> str:
     )
 
 
-def _load(folder: Path, kind: type[Network], card: ModelCard, *, without: str = "-") -> Network:
-    """Return a network of a kind with the weights of a model, but those of a part."""
+def _load(
+    folder: Path, kind: type[Network], card: ModelCard, *, without: tuple[str, ...] = ()
+) -> Network:
+    """Return a network of a kind with the weights of a model, but those whose names begin so."""
     planned = _plan(folder / CARD_NAME, kind, card)
     path = folder / WEIGHTS_NAME
     if not path.is_file():

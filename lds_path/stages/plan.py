@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -235,11 +236,10 @@ def what_if(
 
 def _copy(detect: Path, folder: Path) -> dict[str, Any]:
     regions = read_regions(detect / REGIONS_NAME)
-    lattices = [one.lattice for one in regions]
-    copy_regions(detect / REGIONS_NAME, folder / REGIONS_NAME, lattices)
+    shutil.copyfile(detect / REGIONS_NAME, folder / REGIONS_NAME)
     return {
         "regions": len(regions),
-        "samples": sum(one.width * one.height for one in lattices),
+        "samples": sum(one.lattice.width * one.lattice.height for one in regions),
     }
 
 

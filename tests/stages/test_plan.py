@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from small_slides import LATTICE, REGION, make_slide
+from small_slides import LATTICE, make_card, make_slide
 
-from lds_path.classes import LabelClass
 from lds_path.cli import cli
 from lds_path.errors import ModelError, UsageError
 from lds_path.formats.labels import open_labels
@@ -18,8 +17,7 @@ from lds_path.formats.manifest import read_manifest, run_stage
 from lds_path.formats.outlook import OUTLOOK_NAME
 from lds_path.formats.predictions import Predictions
 from lds_path.formats.regions import REGIONS_NAME, read_regions
-from lds_path.geometry import Size
-from lds_path.network.checkpoint import ModelCard, load_scout, save_model
+from lds_path.network.checkpoint import load_scout, save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
 from lds_path.stages.plan import plan, what_if
@@ -34,13 +32,7 @@ SPEC = NetworkSpec(
     ladder=(16, 32, 48, 64),
     shared_features=True,
 )
-CARD = ModelCard(
-    network=SPEC,
-    classes=(LabelClass(1, "Pale", (200, 200, 200)), LabelClass(2, "Dark", (90, 0, 90))),
-    mpp=0.5,
-    region_size=Size(REGION, REGION),
-    lattice=Size(LATTICE, LATTICE),
-)
+CARD = make_card(SPEC)
 
 
 @pytest.fixture(scope="module")

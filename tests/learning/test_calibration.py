@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from small_slides import CLASSES, make_slide
+
+from lds_path.dataset import RegionCache, read_labelled
+from lds_path.formats.legend import Legend
+from lds_path.learning.calibration import calibrate
+from lds_path.learning.training_set import LabelledSlide, open_training_set
+from lds_path.network.segmenter import Segmenter
+from lds_path.network.spec import NetworkSpec
+
+CPU = torch.device("cpu")
+SPEC = NetworkSpec(2, channels=(8, 16), density_channels=(4, 8, 8), ladder=(16, 32))
+
+
+@pytest.fixture(scope="module")
+def regions(tmp_path_factory):
+    found = make_slide(tmp_path_factory.mktemp("slides"), "a")
+    slide = LabelledSlide("a", found.tile, found.detect, found.labels, None, "", 0.5, 0.5)
+    return open_training_set([slide], Legend(CLASSES)).regions
+
+
+def test_a_region_with_hardly_a_label_spoils_no_calibration(regions):
+    class Blank(RegionCache):
+        def read(self, index):
+            batch = read_labelled(regions[index], SPEC)
+            if index:
+                return batch
+            return replace(batch, labelled=0 * batch.labelled, errors=0 * batch.errors)
+
+    torch.manual_seed(0)
+    segmenter = Segmenter(SPEC)
+    summary = calibrate(segmenter, Blank(regions[:2], SPEC, mib=1), CPU).summary()
+    json.dumps(summary, allow_nan=False)
+    alone = calibrate(segmenter, RegionCache(regions[1:2], SPEC, mib=1), CPU).summary()
+    for name in ("expected_error", "found_error"):
+        assert summary[name] == pytest.approx(alone[name], abs=2e-4)
