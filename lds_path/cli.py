@@ -17,6 +17,7 @@ import click
 
 from lds_path import __version__, options
 from lds_path.errors import LdsPathError, is_lack_of_memory
+from lds_path.garbage import end_unsearched, unsearched
 from lds_path.options import PATH, split_class_map, split_classes
 from lds_path.orphans import end_with_run
 
@@ -54,6 +55,7 @@ def main() -> None:
     """Run the command line."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     end_with_run()
+    end_unsearched()
     try:
         cli(standalone_mode=True)
     except LdsPathError as error:
@@ -92,7 +94,8 @@ def _finish(manifest: Manifest) -> None:
 @click.option("--structured", default=1.0, show_default=True, help="Share with more than stroma.")
 def demo(**options: Any) -> None:
     """Paint an H&E-like slide and its reference labels into OUTPUT."""
-    from lds_path.stages.demo import demo as run
+    with unsearched():
+        from lds_path.stages.demo import demo as run
 
     _finish(run(**options))
 
@@ -112,7 +115,8 @@ def demo(**options: Any) -> None:
 @options.strict
 def tile(**options: Any) -> None:
     """Turn SLIDE into the OME-Zarr pyramid OUTPUT/pyramid.ome.zarr."""
-    from lds_path.stages.tile import tile as run
+    with unsearched():
+        from lds_path.stages.tile import tile as run
 
     _finish(run(**options))
 
@@ -130,7 +134,8 @@ def tile(**options: Any) -> None:
 @options.strict
 def detect(**options: Any) -> None:
     """Find the tissue of the pyramid in TILE and divide it into regions."""
-    from lds_path.stages.detect import detect as run
+    with unsearched():
+        from lds_path.stages.detect import detect as run
 
     _finish(run(**options))
 
@@ -151,7 +156,8 @@ def detect(**options: Any) -> None:
 @options.threads
 def train(**options: Any) -> None:
     """Train a model on the slides with labels in SHEET; OUTPUT becomes a model folder."""
-    from lds_path.stages.train import train as run
+    with unsearched():
+        from lds_path.stages.train import train as run
 
     named = split_classes(options.pop("classes"))
     options["class_map"] = split_class_map(options["class_map"])
@@ -175,8 +181,9 @@ def train(**options: Any) -> None:
 @options.strict
 def plan(output: Path | None, what_if: bool, **options: Any) -> None:
     """Give each region of a slide the samples that serve it best, within a budget."""
-    from lds_path.stages.plan import plan as run
-    from lds_path.stages.plan import what_if as forecast
+    with unsearched():
+        from lds_path.stages.plan import plan as run
+        from lds_path.stages.plan import what_if as forecast
 
     if what_if:
         options.pop("strict")
@@ -214,10 +221,11 @@ def _print_forecasts(forecasts: list[Forecast]) -> None:
 @options.strict
 def segment(**options: Any) -> None:
     """Run a model on the regions of a slide and write OUTPUT/predictions.npz."""
-    from lds_path.stages.segment import segment as run
+    with unsearched():
+        from lds_path.stages.segment import segment as run
 
     named = split_classes(options.pop("classes"))
-    _finish(run(**options, classes=tuple(named) or None))
+    _finish(run(**options, classes=tuple(named) or None, importing=unsearched))
 
 
 @cli.command()
@@ -241,7 +249,8 @@ def segment(**options: Any) -> None:
 @options.strict
 def stitch(**options: Any) -> None:
     """Join the predictions in all SEGMENT folders into the label image of the slide."""
-    from lds_path.stages.stitch import stitch as run
+    with unsearched():
+        from lds_path.stages.stitch import stitch as run
 
     options["segment"] = list(options["segment"])
     _finish(run(**options))
@@ -272,7 +281,8 @@ def stitch(**options: Any) -> None:
 @options.strict
 def export(**options: Any) -> None:
     """Turn the label image in STITCH into objects for QuPath."""
-    from lds_path.stages.export import export as run
+    with unsearched():
+        from lds_path.stages.export import export as run
 
     _finish(run(**options))
 
@@ -289,7 +299,8 @@ def export(**options: Any) -> None:
 @options.strict
 def assess(**options: Any) -> None:
     """Judge the analysis of a slide and draw what was found."""
-    from lds_path.stages.assess import assess as run
+    with unsearched():
+        from lds_path.stages.assess import assess as run
 
     options["segment"] = list(options["segment"])
     _finish(run(**options))
@@ -308,7 +319,8 @@ def assess(**options: Any) -> None:
 @options.strict
 def evaluate(**options: Any) -> None:
     """Score the label image in STITCH against the reference LABELS: GeoJSON or label image."""
-    from lds_path.stages.evaluate import evaluate as run
+    with unsearched():
+        from lds_path.stages.evaluate import evaluate as run
 
     options["segment"] = list(options["segment"])
     options["class_map"] = split_class_map(options["class_map"])
@@ -325,7 +337,8 @@ def report(**options: Any) -> None:
 
     At any time: slides that are not done are named with the stage that is missing.
     """
-    from lds_path.stages.report import report as run
+    with unsearched():
+        from lds_path.stages.report import report as run
 
     _finish(run(**options))
     click.echo((options["output"] / "summary.txt").read_text(encoding="utf-8"))
@@ -347,7 +360,8 @@ def describe(model: str) -> None:
 @click.argument("output", type=PATH)
 def bundle(model: str, output: Path) -> None:
     """Write MODEL, an id or a folder, as a MONAI bundle into the folder OUTPUT."""
-    from lds_path.bundle import write_bundle
+    with unsearched():
+        from lds_path.bundle import write_bundle
     from lds_path.network.checkpoint import find_model
 
     write_bundle(find_model(model), output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,8 @@ from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, read_regions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import torch
@@ -41,6 +43,7 @@ def segment(
     threads: int = 1,
     classes: tuple[str, ...] | None = None,
     strict: bool = False,
+    importing: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Manifest:
     """Run a model on the regions of a slide and write `predictions.npz`.
 
@@ -69,6 +72,8 @@ def segment(
         Class names that the model must have; not checked when None.
     strict
         Raise instead of putting a slide in quarantine.
+    importing
+        Gives what surrounds the import of torch and MONAI.
 
     Raises
     ------
@@ -83,10 +88,11 @@ def segment(
     if is_quarantined(tile, plan):
         return run_stage("segment", output, lambda _: {}, inputs=inputs, parameters=parameters)
     # Importing torch and MONAI takes seconds: only for a slide that is analysed.
-    from lds_path.inference import Runner, in_order
-    from lds_path.network.checkpoint import WEIGHTS_NAME, check_classes, find_model, load_model
-    from lds_path.network.device import device_name, take_device
-    from lds_path.network.spec import check_sizes
+    with importing():
+        from lds_path.inference import Runner, in_order
+        from lds_path.network.checkpoint import WEIGHTS_NAME, check_classes, find_model, load_model
+        from lds_path.network.device import device_name, take_device
+        from lds_path.network.spec import check_sizes
 
     folder = find_model(model)
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import itertools
 import logging
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -132,6 +134,30 @@ def test_a_quarantined_slide_is_passed_on(slide, model, tmp_path):
     manifest = segment(slide.tile, tmp_path / "d", tmp_path / "a", model=str(model))
     assert manifest.quarantined
     assert manifest.reason == "no tissue"
+
+
+def test_torch_and_monai_are_imported_where_the_caller_is_told(slide, model, tmp_path):
+    code = """
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from lds_path.stages.segment import segment
+
+@contextmanager
+def importing():
+    before = set(sys.modules)
+    yield
+    print(sorted({"torch", "monai"} & (set(sys.modules) - before)))
+
+tile, plan, output, model = sys.argv[1:]
+segment(Path(tile), Path(plan), Path(output), model=model, importing=importing)
+"""
+    folders = [slide.tile, slide.detect, tmp_path / "a", model]
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *map(str, folders)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ended.stdout == "['monai', 'torch']\n"
 
 
 @pytest.mark.parametrize("shard", ["0-of-2", "3-of-2", "1of2", "", "1-of-0", "-1-of-2"])
