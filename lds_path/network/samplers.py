@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from lds_path.geometry import Size
 
+LEAST_TURN = 0.01
+"""Least area that two sides of a cell of a kernel grid span, as a share of an upright cell's."""
+
 _REACH = 6.0  # sigmas; a Gaussian is below 2e-8 of its peak there
 
 
@@ -39,10 +42,15 @@ def kernel_grid(
 
     u(x) = sum d(x') k(x, x') x' / sum d(x') k(x, x')   (Recasens 2018; Jin 2022, eq. 3)
 
-    The Gaussian k is separable and never cut, so that the grid is the gradient of a convex
-    function and cannot fold. The density is mirrored at the edges without end,
-    folded into the two matrices, so that an edge of the region maps to itself.
-    A grid that zooms too far is mixed with the uniform grid, which keeps all of this.
+    The Gaussian k is separable and never cut, so that u is the gradient of a convex function and
+    cannot fold. The density is mirrored at the edges without end, folded into the two matrices,
+    so that an edge of the region maps to itself.
+
+    A lattice holds u at its points alone. Neighbours along a row or a column keep their order
+    however far apart they are, but where u turns within a cell, a corner of the cell may still be
+    turned over; this happens where a density leaps from cell to cell and the lattice's pitch is a
+    quarter of the kernel's width or more. Such a grid is mixed with the uniform grid until no
+    corner is, and so is one that zooms too far; all else that is said here stays true.
 
     Raises
     ------
@@ -62,9 +70,10 @@ def kernel_grid(
     move_y = shift_y @ density @ weight_x.T / total
     move = torch.stack((move_x, move_y), dim=-1)
     uniform = uniform_grid(lattice, density)
-    if max_zoom is None:
-        return uniform + move
-    return uniform + move * _share_within(uniform + move, max_zoom)
+    share = _share_unfolded(move_x, move_y)
+    if max_zoom is not None:
+        share = torch.minimum(share, _share_within(uniform + move, max_zoom))
+    return uniform + move * share[:, None, None, None]
 
 
 def separable_grid(
@@ -119,15 +128,47 @@ def _kernel_matrices(
     return weight.sum(dim=0), (weight * way).sum(dim=0)
 
 
+def _share_unfolded(move_x: Tensor, move_y: Tensor) -> Tensor:
+    """Return how much of its way from the uniform grid each grid may go, (B,), unfolded.
+
+    The ways are (B, h, w) each. With a and b the sides that meet at a corner of a cell, the area
+    ax by - ay bx that they span stays above LEAST_TURN of ax by. That is quadratic in the share.
+    """
+    height, width = move_x.shape[1:]
+    x, y = move_x * (width / 2), move_y * (height / 2)  # in uniform pitches
+    ax, ay, bx, by = x.diff(dim=2), y.diff(dim=2), x.diff(dim=1), y.diff(dim=1)
+    share = move_x.new_ones(len(move_x))
+    for rows in (slice(None, -1), slice(1, None)):
+        for columns in (slice(None, -1), slice(1, None)):
+            a, b = (ax[:, rows], ay[:, rows]), (bx[:, :, columns], by[:, :, columns])
+            linear = a[0] + b[1]
+            square = a[0] * b[1] - a[1] * b[0] / (1 - LEAST_TURN)
+            falls = 1 + linear + square < 0
+            if falls.any():
+                roots = _first_root(linear, square, falls)
+                share = torch.minimum(share, roots.flatten(1).amin(dim=1))
+    return share
+
+
+def _first_root(linear: Tensor, square: Tensor, falls: Tensor) -> Tensor:
+    """Return the least positive root x of 1 + linear x + square x^2 where it falls below 0 by 1.
+
+    Elsewhere there may be none, and neither a value nor a gradient comes from there: 1.
+    """
+    linear, square = torch.where(falls, linear, -1), torch.where(falls, square, 0)
+    root = 2 / ((linear**2 - 4 * square).sqrt() - linear)
+    return torch.where(falls, root, 1)
+
+
 def _share_within(grid: Tensor, max_zoom: float) -> Tensor:
-    """Return how much of its way from the uniform grid each grid may go, (B, 1, 1, 1).
+    """Return how much of its way from the uniform grid each grid may go, (B,), within a zoom.
 
     The pitch along either axis, edges included, is linear in that share.
     """
     x, y = grid.unbind(dim=-1)  # (B, h, w) each
     least = torch.minimum(_least_pitch(x, dim=2), _least_pitch(y, dim=1))
     share = (1 - 1 / max_zoom) / (1 - least).clamp_min(1e-6)
-    return share.clamp_max(1)[:, None, None, None]
+    return share.clamp_max(1)
 
 
 def _least_pitch(position: Tensor, *, dim: int) -> Tensor:

@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
 from lds_path.network.density import to_density
 from lds_path.network.grid import SAMPLERS, jacobian, sample_area, sampling_grid, uniform_grid
+from lds_path.network.samplers import LEAST_TURN
 
 LATTICE = Size(24, 20)
 
@@ -73,24 +74,55 @@ def test_the_kernel_equals_a_naive_double_loop():
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+def corner_turns(grid):
+    """The area that the sides at each corner of each cell span, as a share of an upright cell's."""
+    x, y = grid[0].double().unbind(-1)
+    across, down = (x.diff(dim=1), y.diff(dim=1)), (x.diff(dim=0), y.diff(dim=0))
+    assert across[0].min() > 0
+    assert down[1].min() > 0
+    shares = [
+        1 - across[1][rows] * down[0][:, columns] / (across[0][rows] * down[1][:, columns])
+        for rows in (slice(None, -1), slice(1, None))
+        for columns in (slice(None, -1), slice(1, None))
+    ]
+    return torch.stack(shares)
+
+
+# Without the share of the uniform grid a cell of this one is turned over.
+FOLDING = {"seed": 22610, "contrast": 9.0, "kernel_width": 0.0625, "floor": 0.015625}
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     contrast=st.floats(0, 30),
     kernel_width=st.floats(1 / 16, 0.6),
     floor=st.floats(0.01, 1),
+    lattice=st.sampled_from([LATTICE, Size(8, 8), Size(9, 40)]),
 )
-def test_a_grid_never_folds_nor_leaves_the_region(seed, contrast, kernel_width, floor):
-    grid = kernel_grid(random_density(seed, contrast, floor=floor), kernel_width=kernel_width)
-    x, y = grid[0].unbind(-1)
+@example(**FOLDING, lattice=LATTICE)
+@example(seed=367, contrast=15.0, kernel_width=1 / 16, floor=0.01, lattice=Size(16, 16))
+def test_a_grid_never_folds_nor_leaves_the_region(seed, contrast, kernel_width, floor, lattice):
+    density = random_density(seed, contrast, floor=floor)
+    grid = kernel_grid(density, lattice, kernel_width=kernel_width)
     assert grid.abs().max() < 1
-    # All four corners of every cell turn the same way.
-    across = (x.diff(dim=1), y.diff(dim=1))
-    down = (x.diff(dim=0), y.diff(dim=0))
-    for rows in (slice(None, -1), slice(1, None)):
-        for columns in (slice(None, -1), slice(1, None)):
-            turn = across[0][rows] * down[1][:, columns] - across[1][rows] * down[0][:, columns]
-            assert turn.min() > 0
+    assert corner_turns(grid).min() > 0
+
+
+def test_a_grid_that_would_fold_goes_as_far_as_it_may():
+    density = random_density(FOLDING["seed"], FOLDING["contrast"], floor=FOLDING["floor"])
+    grid = kernel_grid(density.double(), kernel_width=FOLDING["kernel_width"])
+    assert corner_turns(grid).min().item() == pytest.approx(LEAST_TURN, rel=1e-6)
+
+
+def test_a_grid_that_would_fold_has_gradients():
+    density = random_density(60, 15.0, shape=(1, 1, 6, 6), floor=0.01).double().requires_grad_()
+
+    def grid(density):
+        return kernel_grid(density, Size(4, 4), 1 / 6)
+
+    assert corner_turns(grid(density)).min().item() == pytest.approx(LEAST_TURN, rel=1e-6)
+    assert torch.autograd.gradcheck(grid, density)
 
 
 @settings(max_examples=30, deadline=None)
