@@ -23,7 +23,8 @@ from lds_path import __version__
 from lds_path.errors import UsageError
 from lds_path.formats.manifest import write_json
 from lds_path.geometry import Size
-from lds_path.network.checkpoint import CARD_NAME, WEIGHTS_NAME, load_model, read_card
+from lds_path.network.card import CARD_NAME, WEIGHTS_NAME, read_card
+from lds_path.network.checkpoint import load_model
 from lds_path.network.description import describe
 from lds_path.network.spec import levels_around
 from lds_path.network.warp import halve
@@ -32,7 +33,7 @@ from lds_path.unwarp import unwarp
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lds_path.network.checkpoint import ModelCard
+    from lds_path.network.card import ModelCard
     from lds_path.network.segmenter import Segmenter
 
 GLASS = 243

@@ -348,7 +348,7 @@ def report(**options: Any) -> None:
 @click.argument("model")
 def describe(model: str) -> None:
     """Print what MODEL is: the id of a shipped model, or a model folder."""
-    from lds_path.network.checkpoint import find_model, read_card
+    from lds_path.network.card import find_model, read_card
     from lds_path.network.description import describe as run
 
     folder = find_model(model)
@@ -362,7 +362,7 @@ def bundle(model: str, output: Path) -> None:
     """Write MODEL, an id or a folder, as a MONAI bundle into the folder OUTPUT."""
     with unsearched():
         from lds_path.bundle import write_bundle
-    from lds_path.network.checkpoint import find_model
+    from lds_path.network.card import find_model
 
     write_bundle(find_model(model), output)
 

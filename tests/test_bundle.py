@@ -13,7 +13,8 @@ from lds_path.bundle import RegionNetwork, load_network, write_bundle
 from lds_path.classes import LabelClass
 from lds_path.errors import ModelError, UsageError
 from lds_path.geometry import Size
-from lds_path.network.checkpoint import ModelCard, save_model
+from lds_path.network.card import ModelCard
+from lds_path.network.checkpoint import save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
 

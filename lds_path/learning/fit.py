@@ -20,7 +20,8 @@ from lds_path.learning.augmentation import Augmentation
 from lds_path.learning.calibration import calibrate
 from lds_path.learning.training import tune_dice
 from lds_path.learning.training_set import spread
-from lds_path.network.checkpoint import WEIGHTS_NAME, load_model, save_model
+from lds_path.network.card import WEIGHTS_NAME
+from lds_path.network.checkpoint import load_model, save_model
 from lds_path.network.training_state import Learner, read_record, restore_state, save_state
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from lds_path.dataset import Batch
     from lds_path.learning.training import Trainer
     from lds_path.learning.training_set import TrainingSet
-    from lds_path.network.checkpoint import ModelCard
+    from lds_path.network.card import ModelCard
 
 log = logging.getLogger(__name__)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lds_path.network.checkpoint import WEIGHTS_NAME
+from lds_path.network.card import WEIGHTS_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from lds_path.network.checkpoint import ModelCard
+    from lds_path.network.card import ModelCard
 
 _NOT_SAID = "not said"
 _CALIBRATION = ("ladder", "dice", "expected_error", "found_error", "correlation")

@@ -79,7 +79,7 @@ def plan(
             parameters=parameters,
             strict=strict,
         )
-    from lds_path.network.checkpoint import WEIGHTS_NAME, find_model
+    from lds_path.network.card import WEIGHTS_NAME, find_model
 
     def work(folder: Path) -> dict[str, Any]:
         outlook = look(tile, detect, model=model, threads=threads)
@@ -152,7 +152,8 @@ def look(tile: Path, detect: Path, *, model: str, threads: int) -> Outlook:
     # Importing torch takes a second: only for a slide that is planned.
     from lds_path.formats.mask import open_mask
     from lds_path.formats.pyramid import open_pyramid
-    from lds_path.network.checkpoint import find_model, load_scout
+    from lds_path.network.card import find_model
+    from lds_path.network.checkpoint import load_scout
     from lds_path.network.spec import check_sizes, lattices_on
     from lds_path.scouting import expected_errors
 
@@ -256,7 +257,8 @@ def _seconds(
     """Return the seconds that a region takes on each rung, (rungs,)."""
     from lds_path.formats.pyramid import open_pyramid
     from lds_path.inference import Runner
-    from lds_path.network.checkpoint import find_model, load_model
+    from lds_path.network.card import find_model
+    from lds_path.network.checkpoint import load_model
     from lds_path.network.device import take_device
 
     segmenter, _ = load_model(find_model(model))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lds_path.formats.pyramid import Pyramid
     from lds_path.geometry import Region
-    from lds_path.network.checkpoint import ModelCard
+    from lds_path.network.card import ModelCard
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,8 @@ def segment(
     # Importing torch and MONAI takes seconds: only for a slide that is analysed.
     with importing():
         from lds_path.inference import Runner, in_order
-        from lds_path.network.checkpoint import WEIGHTS_NAME, check_classes, find_model, load_model
+        from lds_path.network.card import WEIGHTS_NAME, check_classes, find_model
+        from lds_path.network.checkpoint import load_model
         from lds_path.network.device import device_name, take_device
         from lds_path.network.spec import check_sizes
 

@@ -28,7 +28,7 @@ from lds_path.learning.training_set import (
     open_training_set,
     summarise,
 )
-from lds_path.network.checkpoint import ModelCard
+from lds_path.network.card import ModelCard
 from lds_path.network.device import device_name, take_device
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec, check_sizes

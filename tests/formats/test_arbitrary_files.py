@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lds_path.errors import LdsPathError
 from lds_path.formats import annotations, manifest, regions, sheet
-from lds_path.network import checkpoint
+from lds_path.network import card
 
 DEEP = "[" * 100_000
 HUGE = "1" + "0" * 5000
@@ -43,7 +43,7 @@ def read_manifest(path):
 
 
 def read_card(path):
-    return checkpoint.read_card(path.parent)
+    return card.read_card(path.parent)
 
 
 READERS = {
@@ -119,7 +119,7 @@ def test_any_geojson_is_read_or_refused(folder, kind, coordinates, ellipse, prop
     read(annotations.read_polygons, folder / "a.geojson", json.dumps(feature))
 
 
-CARD = json.loads((checkpoint.SHIPPED / "demo" / "model.json").read_text(encoding="utf-8"))
+CARD = json.loads((card.SHIPPED / "demo" / "model.json").read_text(encoding="utf-8"))
 PLACES = [(name,) for name in CARD] + [
     (name, inner) for name in CARD if isinstance(CARD[name], dict) for inner in CARD[name]
 ]

@@ -19,7 +19,8 @@ from lds_path.errors import LdsPathError
 from lds_path.formats.config import check_config
 from lds_path.formats.manifest import read_manifest, run_stage
 from lds_path.geometry import Size
-from lds_path.network.checkpoint import ModelCard, load_model, save_model
+from lds_path.network.card import ModelCard
+from lds_path.network.checkpoint import load_model, save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
 from lds_path.stages.report import report

@@ -10,17 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lds_path.classes import LabelClass
-from lds_path.errors import ModelError, UsageError
+from lds_path.errors import ModelError
 from lds_path.geometry import Size
-from lds_path.network import checkpoint
-from lds_path.network.checkpoint import (
-    ModelCard,
-    check_classes,
-    find_model,
-    load_model,
-    read_card,
-    save_model,
-)
+from lds_path.network.card import ModelCard
+from lds_path.network.checkpoint import load_model, save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
 
@@ -76,29 +69,6 @@ def test_saving_twice_gives_the_same_bytes(folder, tmp_path):
 def test_both_files_have_the_same_permissions(folder):
     modes = {(folder / name).stat().st_mode for name in ("weights.safetensors", "model.json")}
     assert len(modes) == 1
-
-
-def test_a_model_is_found_by_its_path_or_shipped_id(folder, monkeypatch):
-    monkeypatch.setattr(checkpoint, "SHIPPED", folder.parent)
-    assert find_model(str(folder)) == folder
-    assert find_model(folder.name) == folder
-
-
-def test_a_missing_model_is_named_with_the_shipped_ones(folder, monkeypatch):
-    monkeypatch.setattr(checkpoint, "SHIPPED", folder.parent)
-    with pytest.raises(ModelError, match=f"'nowhere' does not exist.*{folder.name}"):
-        find_model("nowhere")
-
-
-def test_a_folder_that_is_no_model_is_named(tmp_path):
-    with pytest.raises(ModelError, match=r"holds no model\.json"):
-        find_model(str(tmp_path))
-
-
-def test_a_pickle_is_not_opened(tmp_path):
-    (tmp_path / "weights.pth").write_bytes(pickle.dumps({"weights": 1}))
-    with pytest.raises(ModelError, match=r"weights\.pth is a pickle"):
-        find_model(str(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["model.json", "weights.safetensors"])
@@ -212,31 +182,3 @@ def test_weights_of_half_the_size_are_read(folder):
     }
     save_file(halves, path)
     assert next(iter(load_model(folder)[0].parameters())).dtype == torch.float32
-
-
-def test_a_card_too_large_for_a_description_is_refused(folder):
-    with (folder / "model.json").open("a") as stream:
-        stream.truncate(2**25)
-    with pytest.raises(ModelError, match="more than 16 MiB"):
-        load_model(folder)
-
-
-def test_other_classes_are_named_with_the_remedy():
-    with pytest.raises(ModelError, match=r"\[Stroma, Tumor\].*\[Tumor, Stroma\]; set `classes`"):
-        check_classes(CARD, ("Tumor", "Stroma"), "demo")
-    check_classes(CARD, ("Stroma", "Tumor"), "demo")
-
-
-def test_class_values_have_no_gaps():
-    with pytest.raises(UsageError, match=r"values \[1, 3\], expected 1 to 2"):
-        ModelCard(SPEC, (CLASSES[0], LabelClass(3, "x", (0, 0, 0))), 0.5, Size(1, 1), Size(1, 1))
-
-
-def test_a_card_is_read_without_the_weights(folder):
-    (folder / "weights.safetensors").unlink()
-    assert read_card(folder) == CARD
-
-
-def test_a_model_from_before_a_field_existed_has_its_default(folder):
-    edit_card(folder, lambda content: content["network"].pop("view_level"))
-    assert read_card(folder).network.view_level == NetworkSpec(2).view_level

@@ -6,7 +6,8 @@ import torch
 
 from lds_path.classes import LabelClass
 from lds_path.geometry import Size
-from lds_path.network.checkpoint import ModelCard, save_model
+from lds_path.network.card import ModelCard
+from lds_path.network.checkpoint import save_model
 from lds_path.network.description import describe
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec

@@ -1,0 +1,205 @@
+"""What a model is, on disk: the card of a model folder, and where model folders are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lds_path.classes import LabelClass
+from lds_path.errors import ModelError, UsageError
+from lds_path.geometry import Size
+from lds_path.network.spec import NetworkSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+CARD_NAME = "model.json"
+WEIGHTS_NAME = "weights.safetensors"
+SHIPPED = Path(__file__).parent.parent / "models"
+
+MAX_CARD_BYTES = 2**24
+
+_PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".bin", ".tar")
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model is, how it was made and how good it is."""
+
+    network: NetworkSpec
+    classes: tuple[LabelClass, ...]
+    """With the values 1, 2, ... without gaps."""
+    mpp: float
+    """Microns per working pixel that it was trained at."""
+    region_size: Size
+    """Region that it was trained on, in working pixels."""
+    lattice: Size
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters, slides and length of the training."""
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    """Dice of each class on the tuning regions."""
+    licence: str = ""
+    authors: tuple[str, ...] = ()
+    description: str = ""
+    """What the model is for, and what it is not for."""
+    data: str = ""
+    """Where the training data come from, and their licence."""
+
+    def __post_init__(self) -> None:
+        values = [one.value for one in self.classes]
+        if values != list(range(1, self.network.class_count + 1)):
+            raise UsageError(
+                f"the classes have the values {values}, expected 1 to {self.network.class_count}"
+            )
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes in the order of their values."""
+        return tuple(one.name for one in self.classes)
+
+
+def find_model(model: str) -> Path:
+    """Return the folder of a model.
+
+    Parameters
+    ----------
+    model
+        Id of a model that the package ships, or the path of a model folder.
+
+    Raises
+    ------
+    ModelError
+        If there is none.
+    """
+    for folder in (SHIPPED / model, Path(model)):
+        if (folder / CARD_NAME).is_file():
+            return folder
+    if Path(model).is_dir():
+        raise ModelError(
+            f"{model} is no model folder: it holds no {CARD_NAME}{name_pickles(model)}"
+        )
+    shipped = ", ".join(shipped_models()) or "none"
+    raise ModelError(
+        f"the model '{model}' does not exist; give the id of a shipped model ({shipped}) or the"
+        " path of a model folder"
+    )
+
+
+def shipped_models() -> list[str]:
+    """Return the ids of the models inside the package."""
+    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{CARD_NAME}"))
+
+
+def write_card(folder: Path, card: ModelCard) -> None:
+    """Write a description into an existing folder."""
+    text = json.dumps(asdict(card), indent=1, allow_nan=False) + "\n"
+    (folder / CARD_NAME).write_text(text, encoding="utf-8")
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Return the description of a model.
+
+    Raises
+    ------
+    ModelError
+        If it is missing, incomplete, or has fields that this version does not know, or if a
+        pickle lies beside it.
+    """
+    path = folder / CARD_NAME
+    _refuse_pickles(folder)
+    try:
+        if path.stat().st_size > MAX_CARD_BYTES:
+            raise ValueError(f"more than {MAX_CARD_BYTES >> 20} MiB")
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelError(f"{path} is missing{name_pickles(folder)}") from None
+    except (ValueError, RecursionError, IsADirectoryError) as error:
+        raise ModelError(f"{path} is not JSON ({error}); copy the model again") from None
+    try:
+        return _build_card(path, content)
+    except (TypeError, UsageError) as error:
+        raise ModelError(f"{path} does not describe a model: {error}") from None
+
+
+def check_classes(card: ModelCard, classes: Sequence[str], model: str) -> None:
+    """Check that a run asks for the classes that a model knows, in their order.
+
+    Raises
+    ------
+    ModelError
+        If they differ.
+    """
+    if tuple(classes) != card.class_names:
+        raise ModelError(
+            f"the model '{model}' has the classes {_join(card.class_names)}, but config.yaml lists"
+            f" {_join(classes)}; set `classes` in config.yaml to the model's, or choose another"
+            " model"
+        )
+
+
+def name_pickles(folder: str | Path) -> str:
+    """Return the end of a message on a missing file: the pickle that lies there, if one does."""
+    pickles = _find_pickles(folder)
+    if not pickles:
+        return "; a model folder holds model.json and weights.safetensors, as train writes them"
+    return (
+        f"; {pickles[0]} is a pickle, which could run code and is not opened: save its weights as"
+        f" {WEIGHTS_NAME}"
+    )
+
+
+def _find_pickles(folder: str | Path) -> list[str]:
+    return sorted(path.name for path in Path(folder).glob("*") if path.suffix.lower() in _PICKLES)
+
+
+def _refuse_pickles(folder: Path) -> None:
+    pickles = _find_pickles(folder)
+    if pickles and (folder / CARD_NAME).exists():
+        raise ModelError(
+            f"{folder} holds {pickles[0]}, a pickle, which could run code where another program"
+            f" opens it; a model folder holds {CARD_NAME} and {WEIGHTS_NAME} alone: move it away"
+        )
+
+
+def _build_card(path: Path, content: Any) -> ModelCard:  # noqa: ANN401 - any JSON
+    _check_fields(path, content, ModelCard)
+    for name, kind in (("network", NetworkSpec), ("region_size", Size), ("lattice", Size)):
+        _check_fields(path, content[name], kind)
+    for one in content["classes"]:
+        _check_fields(path, one, LabelClass)
+    classes = tuple(LabelClass(**_with_tuples(one)) for one in content["classes"])
+    network = NetworkSpec(**_with_tuples(content["network"]))
+    sizes = {name: Size(**content[name]) for name in ("region_size", "lattice")}
+    rest = {**_with_tuples(content), "classes": classes, "network": network, **sizes}
+    return ModelCard(**rest)
+
+
+def _check_fields(path: Path, content: Any, kind: type) -> None:  # noqa: ANN401 - any JSON
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: found {content!r}, expected the fields of {kind.__name__}")
+    known = {one.name for one in fields(kind)}
+    # A field that came later has the default that older models behave by.
+    needed = {
+        one.name
+        for one in fields(kind)
+        if one.default is MISSING and one.default_factory is MISSING
+    }
+    for problem, names in (("lacks", needed - set(content)), ("has", set(content) - known)):
+        if names:
+            what = "the field" if problem == "lacks" else "the unknown field"
+            raise ModelError(
+                f"{path} {problem} {what} '{min(names)}' ({kind.__name__}); it was written by"
+                " another version of lds-path: use that version, or train the model again"
+            )
+
+
+def _with_tuples(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+    }
+
+
+def _join(names: Sequence[str]) -> str:
+    return "[" + ", ".join(names) + "]"
