@@ -13,15 +13,14 @@ from lds_path.network.samplers import (
     separable_grid,
     uniform_grid,
 )
+from lds_path.network.spec import SAMPLERS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from lds_path.geometry import Size
 
-__all__ = ["SAMPLERS", "jacobian", "sample_area", "sampling_grid", "uniform_grid"]
-
-SAMPLERS = ("uniform", "kernel", "separable", "knothe-rosenblatt")
+__all__ = ["jacobian", "sample_area", "sampling_grid", "uniform_grid"]
 
 
 def sampling_grid(

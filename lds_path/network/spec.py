@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
-from lds_path.network.grid import SAMPLERS
 from lds_path.network.limits import check_colours, check_lists, check_whole
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = ("UNet", "SegResNet", "FlexibleUNet")
 DENSITY_NETWORKS = ("context", "local")
+SAMPLERS = ("uniform", "kernel", "separable", "knothe-rosenblatt")
 
 
 @dataclass(frozen=True)

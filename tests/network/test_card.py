@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -80,3 +82,18 @@ def test_a_model_from_before_a_field_existed_has_its_default(folder):
     del content["network"]["view_level"]
     path.write_text(json.dumps(content))
     assert card.read_card(folder).network.view_level == NetworkSpec(2).view_level
+
+
+def test_a_card_is_read_without_torch(folder):
+    code = """
+import sys
+from pathlib import Path
+from lds_path.network.card import read_card
+from lds_path.network.description import describe
+folder = Path(sys.argv[1])
+print(describe(read_card(folder), folder).count("Pale") > 0, "torch" in sys.modules)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False
+    )
+    assert ended.stdout == "True False\n", ended.stderr

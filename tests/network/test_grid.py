@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
 from lds_path.network.density import to_density
-from lds_path.network.grid import SAMPLERS, jacobian, sample_area, sampling_grid, uniform_grid
+from lds_path.network.grid import jacobian, sample_area, sampling_grid, uniform_grid
 from lds_path.network.samplers import LEAST_TURN
+from lds_path.network.spec import SAMPLERS
 
 LATTICE = Size(24, 20)
 

@@ -9,8 +9,9 @@ import torch
 from lds_path.geometry import Size
 from lds_path.mesh import build_mesh
 from lds_path.network.density import to_density
-from lds_path.network.grid import SAMPLERS, sample_area, sampling_grid, uniform_grid
+from lds_path.network.grid import sample_area, sampling_grid, uniform_grid
 from lds_path.network.samplers import limit_peaks
+from lds_path.network.spec import SAMPLERS
 from lds_path.unwarp import Blend
 
 COUNT = 1000
