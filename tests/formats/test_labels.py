@@ -6,9 +6,6 @@ import numpy as np
 import openslide
 import pytest
 import tifffile
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes, arrays
 
 from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError
@@ -16,9 +13,9 @@ from lds_path.formats.labels import (
     label_blocks,
     level_sizes,
     open_labels,
-    reduce_by_majority,
     write_labels,
 )
+from lds_path.formats.majority import reduce_by_majority
 from lds_path.geometry import Size
 
 CLASSES = [
@@ -141,19 +138,6 @@ def test_several_threads_read_what_one_reads(stored):
                 expected = labels[place.top :, place.left :]
                 expected = expected[: place.size.height, : place.size.width]
                 np.testing.assert_array_equal(pixels, expected)
-
-
-@given(
-    arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(0, 3))
-)
-def test_a_reduced_pixel_is_the_most_frequent_of_its_four(labels):
-    reduced = reduce_by_majority(labels)
-    assert reduced.shape == tuple(-(-side // 2) for side in labels.shape)
-    padded = np.pad(labels, [(0, side % 2) for side in labels.shape], mode="edge")
-    for (row, column), value in np.ndenumerate(reduced):
-        four = padded[2 * row : 2 * row + 2, 2 * column : 2 * column + 2].ravel().tolist()
-        frequent = [item for item in four if four.count(item) == max(map(four.count, four))]
-        assert value == (min(frequent) if (row + column) % 2 else max(frequent))
 
 
 def test_a_painted_disc_lies_within_one_pixel_of_its_place_at_every_level(tmp_path):
