@@ -7,18 +7,17 @@ darkness: stains are coloured; dust, shadows and the seams of a scan are grey.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
+from lds_path.discs import close_mask, grow, open_mask, within_reach
 from lds_path.runs import drop_small_pieces, fill_small_holes
 from lds_path.strips import (
     DensityView,
     highest_band,
-    in_strips,
     is_grey,
     lowest_band,
     mean_of_bands,
@@ -53,8 +52,6 @@ _MAX_PALE_SHARE = 0.6
 Alcian blue."""
 _RIM_UM = 60.0
 """How far the blurred edge of a stroke or of the scanned area reaches."""
-_MAX_SHIFTS = 8
-"""Pixels; farther away, a distance transform is faster than shifted copies."""
 
 
 def find_tissue(
@@ -91,7 +88,7 @@ def find_tissue(
     tissue = _find_stained(density, mpp)
     tissue &= ~find_ink(density, tissue, mpp)
     tissue &= ~find_black(view, density, mpp)
-    tissue = _close(tissue, 16.0 / mpp)
+    tissue = close_mask(tissue, 16.0 / mpp)
     tissue = fill_small_holes(tissue, int(max_hole_um2 / mpp**2))
     return _drop_specks(tissue, min_tissue_um2 / mpp**2)
 
@@ -196,13 +193,13 @@ def find_ink(density: DensityView, foreground: NDArray[np.bool_], mpp: float) ->
         strong = density.where(_exceeds(hue, _INK, is_ink))
         if strong.sum() * mpp**2 < _MIN_INK_UM2:
             continue
-        ink = _drop_specks(_open(strong, 8.0 / mpp), _MIN_INK_UM2 / mpp**2)
+        ink = _drop_specks(open_mask(strong, 8.0 / mpp), _MIN_INK_UM2 / mpp**2)
         if not ink.any():
             continue
         pale = density.where(_exceeds(hue, 0.06))
         pale &= foreground & ~within_reach(ink, 16.0 / mpp)
         if pale.sum() <= _MAX_PALE_SHARE * ink.sum():
-            found |= _grow(ink, density.where(_exceeds(hue, 0.02)), _RIM_UM / mpp)
+            found |= grow(ink, density.where(_exceeds(hue, 0.02)), _RIM_UM / mpp)
     return found
 
 
@@ -212,10 +209,10 @@ def find_black(view: NDArray[np.uint8], density: DensityView, mpp: float) -> NDA
     for strip in strips(len(view)):
         highest = highest_band(view[strip])
         black[strip] = (highest < 70) & (highest - lowest_band(view[strip]) < 25)
-    black = _drop_specks(_open(black, 8.0 / mpp), _MIN_INK_UM2 / mpp**2)
+    black = _drop_specks(open_mask(black, 8.0 / mpp), _MIN_INK_UM2 / mpp**2)
     if not black.any():
         return black
-    return _grow(black, density.where(_is_grey_shade), _RIM_UM / mpp)
+    return grow(black, density.where(_is_grey_shade), _RIM_UM / mpp)
 
 
 def _find_stained(density: DensityView, mpp: float) -> NDArray[np.bool_]:
@@ -306,61 +303,6 @@ def _local_range(band: NDArray[np.uint8]) -> NDArray[np.uint8]:
     brightest: NDArray[np.uint8] = ndimage.maximum_filter(band, 3)
     darkest: NDArray[np.uint8] = ndimage.minimum_filter(band, 3)
     return brightest - darkest
-
-
-def _grow(seed: NDArray[np.bool_], within: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:
-    """Return the seed and what of `within` touches it and lies at most so far from it."""
-    near = within_reach(seed, distance)
-    grown: NDArray[np.bool_] = ndimage.binary_propagation(seed, mask=seed | (within & near))
-    fringe: NDArray[np.bool_] = ndimage.binary_dilation(grown) & near
-    return fringe
-
-
-def _open(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
-    """Return the mask without what a disc does not fit into."""
-
-    def open_(rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        inner = ~within_reach(~_pad(rows), radius)[1:-1, 1:-1]
-        return within_reach(inner, radius) & rows
-
-    return in_strips(open_, mask, 2 * int(radius) + 2) if mask.any() else mask
-
-
-def _close(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
-    """Return the mask with what a disc beside it does not fit into."""
-
-    def close(rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        return ~within_reach(~_pad(within_reach(rows, radius)), radius)[1:-1, 1:-1] | rows
-
-    return in_strips(close, mask, 2 * int(radius) + 2) if mask.any() else mask
-
-
-def within_reach(mask: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:
-    """Return where the mask is at most so many pixels away, centre to centre.
-
-    For a few pixels, shifted copies give what a distance transform gives, ten times as fast.
-    """
-    if not mask.any():
-        return mask
-    reach = int(distance)
-    if reach > _MAX_SHIFTS:
-        return np.asarray(ndimage.distance_transform_edt(~mask) <= distance)
-    height, width = mask.shape
-    near = np.zeros((height + 2 * reach, width), np.bool_)
-    for half in range(int(distance) + 1):  # pixels to the left and right of the centre
-        rows = math.isqrt(int(distance**2 - half**2))
-        wide = mask.copy() if half == 0 else np.zeros_like(mask)
-        if half:
-            wide[:, half:] |= mask[:, :-half]
-            wide[:, :-half] |= mask[:, half:]
-        for row in range(reach - rows, reach + rows + 1):
-            near[row : row + height] |= wide
-    return near[reach : reach + height]
-
-
-def _pad(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the mask with its edge repeated, so that the view's edge is no edge of a shape."""
-    return np.pad(mask, 1, mode="edge")
 
 
 def _drop_specks(mask: NDArray[np.bool_], min_area: float) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from lds_path.tissue import find_tissue, glass_color, is_dark_field, within_reach
+from lds_path.tissue import find_tissue, glass_color, is_dark_field
 
 MPP = 8.0
 GLASS = (243, 242, 243)
@@ -181,11 +181,3 @@ def test_real_fluorescence_is_dark_field(data, name):
     with openslide.OpenSlide(data / "slides" / name) as slide:
         view = slide.read_region((0, 0), 5, slide.level_dimensions[5]).convert("RGB")
     assert is_dark_field(np.asarray(view))
-
-
-@pytest.mark.parametrize("distance", [0.0, 1.0, 1.9, 2.0, 4.5, 8.0, 11.3])
-def test_within_reach_is_what_a_distance_transform_says(distance):
-    mask = np.random.default_rng(0).uniform(size=(40, 60)) < 0.01
-    expected = ndimage.distance_transform_edt(~mask) <= distance
-    np.testing.assert_array_equal(within_reach(mask, distance), expected)
-    assert not within_reach(np.zeros((3, 4), bool), distance).any()
