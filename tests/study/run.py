@@ -12,16 +12,16 @@ from typing import Any
 import click
 import numpy as np
 import yaml
-from sets import SHEET_NAME, class_names, slides_of
+from example import draw_example
+from sets import SHEET_NAME, STUDY, class_names, read_layouts, slides_of
 
 from lds_path.formats.score_table import CONFUSION_NAME, SCORES_NAME
 from lds_path.scores import overlap_of
 from lds_path.stages.evaluate import evaluate
+from lds_path.stages.plan import plan
 from lds_path.stages.segment import segment
 from lds_path.stages.stitch import stitch
 from lds_path.stages.train import train
-
-STUDY = Path(__file__).parent / "study.yaml"
 
 
 @click.command()
@@ -31,6 +31,7 @@ STUDY = Path(__file__).parent / "study.yaml"
 @click.option("--seed", type=int, required=True)
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="scores.json.")
 @click.option("--split", default="test", show_default=True, help="Scored.")
+@click.option("--example", type=click.Path(path_type=Path), help="JPEG of a scored image.")
 @click.option("--set", "changes", multiple=True, help="KEY=VALUE of train, for a trial.")
 def main(
     data: Path,
@@ -39,10 +40,12 @@ def main(
     seed: int,
     output: Path,
     split: str,
+    example: Path | None,
     changes: tuple[str, ...],
 ) -> None:
     """Run a job and write its scores."""
-    settings = read_settings(name, variant) | {
+    layout, settings = read_variant(name, variant)
+    settings |= {
         key: yaml.safe_load(value) for key, value in (one.split("=", 1) for one in changes)
     }
     work = output.parent / f"{output.stem}-work"
@@ -52,14 +55,18 @@ def main(
         data / SHEET_NAME,
         work / "model",
         tile=data / "tile",
-        detect=data / "detect",
+        detect=data / "detect" / layout,
         classes=class_names(name),
         device="cpu",
         seed=seed,
         **settings,
     )
     seconds = time.perf_counter() - started
-    scores = score(data, work, slides_of(data, split))
+    budgets = read_layouts(name)[layout].budgets if settings.get("ladder") else ()
+    scores = [
+        score(data, layout, work, slides_of(data, split), budget)
+        for budget in ("uniform", *map(str, budgets))
+    ]
     output.write_text(
         json.dumps(
             {
@@ -69,52 +76,85 @@ def main(
                 "train_seconds": round(seconds, 1),
                 "settings": settings,
                 "classes": class_names(name),
-                **scores,
+                "layout": layout,
+                "scores": scores,
             },
             indent=1,
         )
     )
+    if example is not None:
+        _draw(example, data, layout, work, slides_of(data, split))
     shutil.rmtree(work)
 
 
-def read_settings(name: str, variant: str) -> dict[str, Any]:
-    """Return the parameters of `train` for a variant on a set."""
+def read_variant(name: str, variant: str) -> tuple[str, dict[str, Any]]:
+    """Return the layout of a variant, and its parameters of `train` on a set."""
     study = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
-    merged = study["common"] | study["sets"][name]["train"] | study["variants"][variant]
-    return {
+    layout, own = study["variants"][variant]["layout"], study["variants"][variant]["train"]
+    of_layout = read_layouts(name)[layout].train
+    merged = study["common"] | study["sets"][name]["train"] | of_layout | own
+    return layout, {
         key: tuple(value) if isinstance(value, list) else value for key, value in merged.items()
     }
 
 
-def score(data: Path, work: Path, slides: dict[str, Path]) -> dict[str, Any]:
-    """Return the pixels of each class and the sums that scores of all slides are made of."""
-    confusion = 0
+def score(
+    data: Path, layout: str, work: Path, slides: dict[str, Path], budget: str
+) -> dict[str, Any]:
+    """Return how good the model is with a budget, from the pixels of all slides together."""
+    confusion: Any = 0
     trip = np.zeros((3, 0))
-    seconds = 0.0
+    seconds, samples = 0.0, 0
     for slide, labels in slides.items():
-        folders = {stage: work / stage / slide for stage in ("segment", "stitch", "evaluate")}
+        folders = {
+            stage: work / budget / stage / slide
+            for stage in ("plan", "segment", "stitch", "evaluate")
+        }
         for folder in folders.values():
-            folder.parent.mkdir(exist_ok=True)
-        tiled, detected = data / "tile" / slide, data / "detect" / slide
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        tiled, detected = data / "tile" / slide, data / "detect" / layout / slide
+        model = str(work / "model")
         started = time.perf_counter()
-        segment(tiled, detected, folders["segment"], model=str(work / "model"), device="cpu")
+        plan(tiled, detected, folders["plan"], model=model, budget=budget)
+        found = segment(tiled, folders["plan"], folders["segment"], model=model, device="cpu")
         stitch(tiled, detected, [folders["segment"]], folders["stitch"])
         seconds += time.perf_counter() - started
+        samples += found.results["samples"]
         evaluate(
             tiled, detected, [folders["segment"]], folders["stitch"], labels, folders["evaluate"]
         )
         confusion = confusion + _read_confusion(folders["evaluate"] / CONFUSION_NAME)
-        found = _read_round_trip(folders["evaluate"] / SCORES_NAME)
-        trip = found if not trip.size else trip + found
+        shares = _read_round_trip(folders["evaluate"] / SCORES_NAME)
+        trip = shares if not trip.size else trip + shares
     pixels = overlap_of(np.asarray(confusion))
     hit, reference, predicted = trip
     return {
+        "budget": budget,
+        "samples": round(samples / len(slides)),
         "iou": pixels.iou().tolist(),
         "dice": pixels.dice().tolist(),
         "ceiling_iou": (hit / (reference + predicted - hit)).tolist(),
         "confusion": np.asarray(confusion).tolist(),
-        "segment_stitch_seconds": round(seconds, 2),
+        "seconds": round(seconds / len(slides), 3),
     }
+
+
+def _draw(output: Path, data: Path, layout: str, work: Path, slides: dict[str, Path]) -> None:
+    """Draw what the model did to the first image, with the smallest budget that it shared out."""
+    slide, labels = next(iter(slides.items()))
+    folders = sorted(
+        (one for one in work.iterdir() if (one / "stitch").is_dir() and one.name.isdecimal()),
+        key=lambda one: int(one.name),
+    )
+    folder = folders[0] if folders else work / "uniform"
+    draw_example(
+        output,
+        data / "tile" / slide,
+        data / "detect" / layout / slide,
+        folder / "segment" / slide,
+        folder / "stitch" / slide,
+        labels,
+    )
 
 
 def _read_confusion(path: Path) -> np.ndarray:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import yaml
 from PIL import Image
 
 from lds_path.formats.manifest import run_stage
@@ -22,7 +24,7 @@ from lds_path.stages.tile import tile
 from lds_path.synthetic import CLASSES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -33,7 +35,7 @@ SHEET_NAME = "slides.tsv"
 
 @dataclass(frozen=True)
 class StudySet:
-    """Images with reference labels, each one region."""
+    """Images with reference labels."""
 
     classes: dict[str, tuple[int, int, int]]
     """Class -> colour in the masks; every pixel has the class of the nearest colour."""
@@ -41,9 +43,8 @@ class StudySet:
     """Split -> images."""
     image_mpp: float
     """Microns per image pixel; half of the working mpp reads the images at half their size."""
-    region: Size
-    """Part of an image, from its corner, that is one region, in working pixels."""
-    lattice: Size
+    area: Size
+    """Part of an image, from its corner, that is learned from and scored, in working pixels."""
     folder: str
     suffix: str
 
@@ -63,8 +64,7 @@ SETS = {
             "test": ("IDRiD_02", "IDRiD_04", "IDRiD_06", "IDRiD_08", "IDRiD_10"),
         },
         image_mpp=0.25,
-        region=Size(2112, 1408),
-        lattice=Size(72, 48),
+        area=Size(2112, 1408),
         folder="retina",
         suffix=".jpg",
     ),
@@ -75,8 +75,7 @@ SETS = {
             "test": ("10102", "10103", "10149", "10150"),
         },
         image_mpp=0.5,
-        region=Size(1024, 1024),
-        lattice=Size(32, 32),
+        area=Size(1024, 1024),
         folder="glomeruli",
         suffix=".png",
     ),
@@ -84,8 +83,34 @@ SETS = {
 PAINTED = {"train": range(301, 313), "test": range(401, 407)}
 """Split -> seeds of the painted slides, which no shipped model has seen."""
 PAINTED_SIDE = 4096
-"""Of a painted slide, which is one region."""
-PAINTED_LATTICE = 32
+STUDY = Path(__file__).parent / "study.yaml"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the images of a set are cut into regions."""
+
+    region: Size
+    lattice: Size
+    """Mean number of samples across and down a region."""
+    train: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters of `train`, before those of the variant."""
+    budgets: tuple[int, ...] = ()
+    """Mean samples per side of a region that a model with a ladder is scored with."""
+
+
+def read_layouts(name: str) -> dict[str, Layout]:
+    """Return the layouts of a set, by name."""
+    study = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
+    return {
+        layout: Layout(
+            Size(*one["region"]),
+            Size(*one["lattice"]),
+            one.get("train", {}),
+            tuple(one.get("budgets", ())),
+        )
+        for layout, one in study["sets"][name]["layouts"].items()
+    }
 
 
 def class_names(name: str) -> tuple[str, ...]:
@@ -96,14 +121,16 @@ def class_names(name: str) -> tuple[str, ...]:
 def prepare(name: str, folder: Path) -> None:
     """Write the sheet of a set, and the tile and detect folders of its slides."""
     folder.mkdir(parents=True)
-    rows = list(_painted(folder) if name == "painted" else _images(SETS[name], folder))
+    layouts = read_layouts(name)
+    found = _painted(layouts, folder) if name == "painted" else _images(SETS[name], layouts, folder)
+    rows = list(found)
     with (folder / SHEET_NAME).open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, delimiter="\t")
         writer.writerow(["slide", "path", "labels", "split"])
         writer.writerows(rows)
 
 
-def _painted(folder: Path) -> Iterator[tuple[str, str, str, str]]:
+def _painted(layouts: Mapping[str, Layout], folder: Path) -> Iterator[tuple[str, str, str, str]]:
     for split, seeds in PAINTED.items():
         for seed in seeds:
             slide = f"painted-{seed}"
@@ -111,17 +138,23 @@ def _painted(folder: Path) -> Iterator[tuple[str, str, str, str]]:
             source.parent.mkdir(exist_ok=True)
             demo(source, seed=seed, width=PAINTED_SIDE, height=PAINTED_SIDE)
             tile(source / SLIDE_NAME, folder / "tile" / slide)
-            detect(
-                folder / "tile" / slide,
-                folder / "detect" / slide,
-                region_size=PAINTED_SIDE,
-                lattice=PAINTED_LATTICE,
-            )
+            for layout, one in layouts.items():
+                output = folder / "detect" / layout / slide
+                output.parent.mkdir(parents=True, exist_ok=True)
+                detect(
+                    folder / "tile" / slide,
+                    output,
+                    region_size=one.region.width,
+                    overlap=0,
+                    lattice=one.lattice.width,
+                )
             path = Path("painted") / slide
             yield slide, str(path / SLIDE_NAME), str(path / LABELS_NAME), split
 
 
-def _images(one: StudySet, folder: Path) -> Iterator[tuple[str, str, str, str]]:
+def _images(
+    one: StudySet, layouts: Mapping[str, Layout], folder: Path
+) -> Iterator[tuple[str, str, str, str]]:
     (folder / "labels").mkdir()
     for split, images in one.splits.items():
         for slide in images:
@@ -130,7 +163,10 @@ def _images(one: StudySet, folder: Path) -> Iterator[tuple[str, str, str, str]]:
             labels = Path("labels") / f"{slide}.png"
             _write_labels(one, source / "masks" / f"{slide}.png", folder / labels)
             tile(image, folder / "tile" / slide, slide_mpp=one.image_mpp)
-            _write_region(one, folder / "tile" / slide, folder / "detect" / slide)
+            for name, layout in layouts.items():
+                output = folder / "detect" / name / slide
+                output.parent.mkdir(parents=True, exist_ok=True)
+                _write_regions(one.area, layout, folder / "tile" / slide, output)
             yield slide, str(image.resolve()), str(labels), split
 
 
@@ -142,15 +178,21 @@ def _write_labels(one: StudySet, mask: Path, output: Path) -> None:
     Image.fromarray((np.argmin(distance, axis=0) + 1).astype(np.uint8)).save(output)
 
 
-def _write_region(one: StudySet, tiled: Path, output: Path) -> None:
-    """Write what the detect stage writes, with the whole image as tissue and one region."""
+def _write_regions(area: Size, layout: Layout, tiled: Path, output: Path) -> None:
+    """Write what the detect stage writes, with the whole image as tissue, cut without overlap."""
 
     def work(folder: Path) -> dict[str, float]:
         pyramid = open_pyramid(tiled)
-        region = Region(0, 0, 0, one.region, one.lattice)
-        write_regions(folder / REGIONS_NAME, [region], [1.0], pyramid.frame)
+        corners = product(
+            range(0, area.height, layout.region.height), range(0, area.width, layout.region.width)
+        )
+        regions = [
+            Region(index, left, top, layout.region, layout.lattice)
+            for index, (top, left) in enumerate(corners)
+        ]
+        write_regions(folder / REGIONS_NAME, regions, [1.0] * len(regions), pyramid.frame)
         Image.fromarray(_whole_mask(pyramid.size)).save(folder / MASK_NAME)
-        return {"mask_downsample": float(MASK_DOWNSAMPLE), "regions": 1}
+        return {"mask_downsample": float(MASK_DOWNSAMPLE), "regions": len(regions)}
 
     run_stage("detect", output, work, inputs={"tile": tiled}, parameters={"overlap": 0})
 

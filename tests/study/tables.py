@@ -3,64 +3,183 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 import yaml
+from matplotlib.figure import Figure
 from page import write_section
-from run import STUDY
+from sets import STUDY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+PICTURE = PAGE.with_name("study.svg")
+BASELINE = "uniform"
+_TIERS = {"whole": 0, "fine": 1}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to spend one number of samples, over all seeds."""
+
+    name: str
+    tier: int
+    """0: as many samples as the layout `whole` has; 1: as `fine`."""
+    samples: float
+    """Of an image."""
+    seconds: float
+    """To plan, segment and stitch an image."""
+    iou: np.ndarray
+    """(seeds, classes)."""
+    ceiling: float
+
+    @property
+    def mean(self) -> float:
+        """Mean over classes, then seeds."""
+        return float(np.nanmean(self.iou, axis=1).mean())
 
 
 @click.command()
 @click.argument("output", type=click.Path(path_type=Path))
 @click.argument("jobs", type=click.Path(path_type=Path), nargs=-1, required=True)
 def main(output: Path, jobs: tuple[Path, ...]) -> None:
-    """Write the tables of JOBS to OUTPUT and into the page."""
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in jobs]
+    """Write the tables of JOBS to OUTPUT and into the page, and draw the picture."""
+    everything = [json.loads(path.read_text(encoding="utf-8")) for path in jobs]
+    records = [one for one in everything if "variant" in one]
+    ceilings = {one["set"]: one["ceilings"] for one in everything if "ceilings" in one}
     study = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
+    rows = {
+        name: read_rows([record for record in records if record["set"] == name])
+        for name in study["sets"]
+    }
+    classes = {record["set"]: record["classes"] for record in records}
     text = "\n\n".join(
-        table(name, one["about"], [record for record in records if record["set"] == name])
-        for name, one in study["sets"].items()
+        table(name, study["sets"][name]["about"], found, classes[name])
+        + ceiling_table(ceilings.get(name, ()))
+        for name, found in rows.items()
+        if found
     )
     output.write_text(text + "\n", encoding="utf-8")
-    write_section(PAGE, "study", text)
+    draw(rows)
+    write_section(PAGE, "study", f"{text}\n\n![mIoU against samples and seconds](study.svg)")
 
 
-def table(name: str, about: str, records: list[dict[str, Any]]) -> str:
-    """Return the table of a set: a row a variant, with the mean of its seeds."""
-    variants = list(dict.fromkeys(record["variant"] for record in records))
-    scores = {
-        variant: np.array([r["iou"] for r in records if r["variant"] == variant], np.float64)
-        for variant in variants
-    }  # variant -> (seeds, classes)
-    baseline = np.nanmean(scores["uniform"], axis=1).mean()
-    lines = [
-        f"### {name}",
-        "",
-        about,
-        "",
-        "| variant | mIoU | seeds | to uniform | ceiling | "
-        + " | ".join(records[0]["classes"])
-        + " |",
-        "| --- |" + " ---: |" * (4 + len(records[0]["classes"])),
+def read_rows(records: Sequence[dict[str, Any]]) -> list[Row]:
+    """Return a row for each variant and budget of a set, those of few samples first."""
+    found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for record in records:
+        for one in record["scores"]:
+            key = (record["variant"], record["layout"], one["budget"])
+            found.setdefault(key, []).append(one)
+    rows = [
+        Row(
+            name=_name(variant, layout, budget),
+            tier=_tier(layout, budget, [key[2] for key in found if key[:2] == (variant, layout)]),
+            samples=float(np.mean([one["samples"] for one in scores])),
+            seconds=float(np.mean([one["seconds"] for one in scores])),
+            iou=np.array([one["iou"] for one in scores], np.float64),
+            ceiling=float(np.nanmean([one["ceiling_iou"] for one in scores])),
+        )
+        for (variant, layout, budget), scores in found.items()
     ]
-    for variant, iou in scores.items():
-        mean = np.nanmean(iou, axis=1)
-        own = [record for record in records if record["variant"] == variant]
-        ceiling = np.nanmean([record["ceiling_iou"] for record in own])
-        cells = [
-            f"{mean.mean():.3f}",
-            " ".join(f"{one:.3f}" for one in mean),
-            f"{100 * (mean.mean() - baseline):+.1f}" if variant != "uniform" else "",
-            f"{ceiling:.3f}",
-            *(f"{one:.3f}" for one in np.nanmean(iou, axis=0)),
+    return sorted(rows, key=lambda row: row.tier)
+
+
+def _name(variant: str, layout: str, budget: str) -> str:
+    if layout == "parts" and budget == "uniform":
+        return f"{variant}, equal lattices"
+    return variant.removesuffix("-fine")
+
+
+def _tier(layout: str, budget: str, budgets: Sequence[str]) -> int:
+    """Return which number of samples a score belongs to: equal lattices are the smaller."""
+    if layout != "parts":
+        return _TIERS[layout]
+    return max(0, budgets.index(budget) - 1)
+
+
+def table(name: str, about: str, rows: Sequence[Row], classes: Sequence[str]) -> str:
+    """Return the tables of a set: a row a variant, with the mean of its seeds."""
+    lines = [f"### {name}", "", about]
+    for tier in sorted({row.tier for row in rows}):
+        chosen = [row for row in rows if row.tier == tier]
+        baseline = next((row.mean for row in chosen if row.name == BASELINE), None)
+        lines += [
+            "",
+            "| variant | samples | s | mIoU | seeds | to uniform | ceiling | "
+            + " | ".join(classes)
+            + " |",
+            "| --- |" + " ---: |" * (6 + len(classes)),
         ]
-        lines.append(f"| {variant} | " + " | ".join(cells) + " |")
+        lines += [_line(row, baseline) for row in chosen]
     return "\n".join(lines)
+
+
+def ceiling_table(ceilings: Sequence[dict[str, Any]]) -> str:
+    """Return what the reference labels keep on their way to the samples and back."""
+    if not ceilings:
+        return ""
+    lines = [
+        "",
+        "",
+        "What no network can beat, samples placed by the reference labels themselves:",
+        "",
+        "| layout | samples | lattices | uniform grids | grids of an edge oracle |",
+        "| --- | ---: | --- | ---: | ---: |",
+    ]
+    key = ("layout", "way", "side")
+    for one in ceilings:
+        if one["warp"]:
+            continue
+        other = next(o for o in ceilings if o["warp"] and all(o[k] == one[k] for k in key))
+        means = [f"{np.nanmean(np.array(each['iou'], float)):.3f}" for each in (one, other)]
+        lines.append(
+            f"| {one['layout']} | {one['samples']} | {one['way']} | {means[0]} | {means[1]} |"
+        )
+    return "\n".join(lines)
+
+
+def _line(row: Row, baseline: float | None) -> str:
+    gain = "" if row.name == BASELINE or baseline is None else f"{100 * (row.mean - baseline):+.1f}"
+    cells = [
+        row.name,
+        f"{row.samples:.0f}",
+        f"{row.seconds:.2f}",
+        f"{row.mean:.3f}",
+        " ".join(f"{one:.3f}" for one in np.nanmean(row.iou, axis=1)),
+        gain,
+        f"{row.ceiling:.3f}",
+        *(f"{one:.3f}" for one in np.nanmean(row.iou, axis=0)),
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def draw(rows: dict[str, list[Row]]) -> None:
+    """Draw mIoU against samples and against time, a line for each variant of several budgets."""
+    figure = Figure(figsize=(9, 3 * len(rows)), layout="constrained")
+    for axes, (name, found) in zip(
+        figure.subplots(len(rows), 2, squeeze=False), rows.items(), strict=True
+    ):
+        for axis, column in zip(axes, ("samples", "seconds"), strict=True):
+            for variant in dict.fromkeys(row.name for row in found):
+                line = [row for row in found if row.name == variant]
+                axis.plot(
+                    [getattr(row, column) for row in line],
+                    [row.mean for row in line],
+                    "o-" if variant != BASELINE else "ks--",
+                    label=variant,
+                )
+            axis.set_xscale("log")
+            axis.set_xlabel(f"{column} an image")
+            axis.set_title(name)
+        axes[0].set_ylabel("mIoU")
+        axes[1].legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(PICTURE, metadata={"Date": None})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,94 @@
+"""The README's picture: a slide, how many samples each region got, how far apart, the labels."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+import numpy as np
+from PIL import Image
+
+from lds_path import overlay
+from lds_path.formats.examination import examine
+from lds_path.stages.demo import SLIDE_NAME, demo
+from lds_path.stages.detect import detect
+from lds_path.stages.plan import plan
+from lds_path.stages.segment import segment
+from lds_path.stages.stitch import stitch
+from lds_path.stages.tile import tile
+
+PICTURE = Path(__file__).parents[2] / "docs" / "demo.jpg"
+_WIDTH = 560
+_GAP = 8
+_MAP = "viridis"
+
+
+@click.command()
+@click.option("--folder", type=click.Path(path_type=Path), required=True, help="Scratch folder.")
+@click.option("--model", default="demo", show_default=True)
+@click.option("--budget", default="128", show_default=True)
+@click.option("--seed", default=31, show_default=True)
+@click.option("--structured", default=0.35, show_default=True)
+def main(folder: Path, model: str, budget: str, seed: int, structured: float) -> None:
+    """Paint a slide, share a budget out, and draw what came."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    at = {name: folder / name for name in ("demo", "tile", "detect", "plan", "segment", "stitch")}
+    demo(at["demo"], seed=seed, width=12288, height=10240, structured=structured)
+    tile(at["demo"] / SLIDE_NAME, at["tile"], threads=2)
+    detect(at["tile"], at["detect"])
+    plan(at["tile"], at["detect"], at["plan"], model=model, budget=budget, threads=2)
+    segment(at["tile"], at["plan"], at["segment"], model=model, device="cpu", threads=2)
+    stitch(at["tile"], at["detect"], [at["segment"]], at["stitch"], threads=2)
+    found = examine(at["tile"], at["detect"], [at["segment"]], at["stitch"])
+
+    sides = np.full(found.tissue.shape, np.nan, np.float32)
+    boxes = [found.view.box(region) for region in found.regions]
+    for region, (left, top, right, bottom) in zip(found.regions, boxes, strict=True):
+        place = np.s_[round(top) : round(bottom) + 1, round(left) : round(right) + 1]
+        sides[place] = np.fmax(sides[place], max(region.lattice.width, region.lattice.height))
+    sides[~found.tissue] = np.nan
+    pitch = np.where(found.tissue, found.pitch.um, np.float32(np.nan))
+    few, many = float(np.nanmin(sides)), float(np.nanmax(sides))
+    fine, coarse = np.nanpercentile(pitch, (1, 99)).tolist()
+    bar = overlay.scale_bar(found.view.mpp, found.view.size.width)
+    panels = [
+        overlay.with_footer(found.picture, bar),
+        overlay.with_footer(
+            overlay.colour_values(found.picture, sides, low=few, high=many, colormap=_MAP),
+            bar,
+            color_bar=overlay.ColorBar(_MAP, f"{few:.0f} samples a side", f"{many:.0f}"),
+        ),
+        overlay.with_footer(
+            overlay.colour_values(
+                found.picture,
+                -np.log2(pitch),
+                low=-np.log2(coarse),
+                high=-np.log2(fine),
+                colormap=_MAP,
+            ),
+            bar,
+            color_bar=overlay.ColorBar(_MAP, f"a sample every {coarse:.2g} µm", f"{fine:.2g} µm"),
+        ),
+        overlay.with_footer(
+            overlay.colour_labels(found.picture, found.labels, found.classes),
+            bar,
+            classes=found.classes,
+        ),
+    ]
+    _beside(panels).save(PICTURE, quality=85)
+
+
+def _beside(panels: list[Image.Image]) -> Image.Image:
+    """Return pictures in two rows of two."""
+    small = [one.resize((_WIDTH, round(one.height * _WIDTH / one.width))) for one in panels]
+    height = max(one.height for one in small)
+    whole = Image.new("RGB", (2 * _WIDTH + _GAP, 2 * height + _GAP), "white")
+    for index, one in enumerate(small):
+        whole.paste(one, ((index % 2) * (_WIDTH + _GAP), (index // 2) * (height + _GAP)))
+    return whole
+
+
+if __name__ == "__main__":
+    main()
