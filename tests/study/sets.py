@@ -82,7 +82,8 @@ SETS = {
 }
 PAINTED = {"train": range(301, 313), "test": range(401, 407)}
 """Split -> seeds of the painted slides, which no shipped model has seen."""
-PAINTED_SIDE = 4096
+PAINTED_SIDE = 8192
+PAINTED_STRUCTURED = 0.4
 STUDY = Path(__file__).parent / "study.yaml"
 
 
@@ -136,7 +137,13 @@ def _painted(layouts: Mapping[str, Layout], folder: Path) -> Iterator[tuple[str,
             slide = f"painted-{seed}"
             source = folder / "painted" / slide
             source.parent.mkdir(exist_ok=True)
-            demo(source, seed=seed, width=PAINTED_SIDE, height=PAINTED_SIDE)
+            demo(
+                source,
+                seed=seed,
+                width=PAINTED_SIDE,
+                height=PAINTED_SIDE,
+                structured=PAINTED_STRUCTURED,
+            )
             tile(source / SLIDE_NAME, folder / "tile" / slide)
             for layout, one in layouts.items():
                 output = folder / "detect" / layout / slide

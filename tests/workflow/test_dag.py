@@ -19,7 +19,7 @@ def test_a_model_can_be_trained_in_the_same_run(tmp_path):
     run = snakemake(tmp_path, "-n", "--config", "slides=demo-training", "model=train")
     jobs = jobs_of(run)
     assert jobs["train"] == 1
-    assert jobs["segment"] == jobs["evaluate"] == 14
+    assert jobs["segment"] == jobs["evaluate"] == 19
 
 
 def test_shards_multiply_the_segment_jobs_alone(tmp_path):
