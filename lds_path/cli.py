@@ -60,14 +60,12 @@ def main() -> None:
         cli(standalone_mode=True)
     except LdsPathError as error:
         sys.exit(f"Error: {error}")
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        sys.exit(f"Error: {error.filename or 'the output'} cannot be written: {error.strerror}")
-    except (MemoryError, RuntimeError) as error:
-        if not is_lack_of_memory(error):
-            raise
-        _end_without_memory(error)
+    except Exception as error:
+        if is_lack_of_memory(error):
+            _end_without_memory(error)
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            sys.exit(f"Error: {error.filename or 'the output'} cannot be written: {error.strerror}")
+        raise
 
 
 def _end_without_memory(error: BaseException) -> NoReturn:

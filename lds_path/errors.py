@@ -56,6 +56,7 @@ class LabelsError(SlideProblem, ValueError):
 
 LACK_OF_MEMORY = (
     "can't start new thread", "cannot allocate memory", "not enough memory", "out of memory",
+    "error -4 while",  # zlib
 )  # fmt: skip
 
 

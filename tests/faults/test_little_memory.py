@@ -11,7 +11,7 @@ from lds_path.errors import StageInputError
 from lds_path.formats.manifest import read_manifest
 
 KIND = "memory limit"
-MIB = 4
+MIB = 1
 """What each stage may take beyond what it begins with."""
 
 
