@@ -121,6 +121,36 @@ def colour_values(
     return _mix(picture, colours, np.where(np.isnan(values), 0, round(255 * opacity)))
 
 
+def colour_pitch(
+    picture: NDArray[np.uint8],
+    pitch: NDArray[np.float32],
+    *,
+    fine: float,
+    coarse: float,
+    colormap: str,
+    opacity: float = 0.7,
+) -> NDArray[np.uint8]:
+    """Return the picture with a heat map of sampling pitches, by their logarithm, the finest last.
+
+    Parameters
+    ----------
+    picture
+        RGB, (H, W, 3).
+    pitch
+        (H, W), in any unit; NaN leaves the picture as it is.
+    fine, coarse
+        Pitches that take the last and the first colour of the map.
+    """
+    return colour_values(
+        picture,
+        -np.log2(pitch),
+        low=-math.log2(coarse),
+        high=-math.log2(fine),
+        colormap=colormap,
+        opacity=opacity,
+    )
+
+
 def draw_outline(
     picture: NDArray[np.uint8], mask: NDArray[np.bool_], color: Color = OUTLINE
 ) -> NDArray[np.uint8]:

@@ -101,12 +101,8 @@ def _draw_density(found: Examination, bar: overlay.ScaleBar) -> Image.Image:
     """Return the sampling pitch over the slide, the regions and the one drawn in full."""
     pitch = np.where(found.tissue, found.pitch.um, np.float32(np.nan))
     fine, coarse = _pitch_limits(pitch)
-    picture = overlay.colour_values(
-        found.picture,
-        -np.log2(pitch),
-        low=-math.log2(coarse),
-        high=-math.log2(fine),
-        colormap=DENSITY_MAP,
+    picture = overlay.colour_pitch(
+        found.picture, pitch, fine=fine, coarse=coarse, colormap=DENSITY_MAP
     )
     boxes = [found.view.box(region) for region in found.regions]
     picture = overlay.draw_boxes(picture, boxes, chosen=found.sample.place)

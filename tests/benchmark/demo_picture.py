@@ -61,13 +61,7 @@ def main(folder: Path, model: str, budget: str, seed: int, structured: float) ->
             color_bar=overlay.ColorBar(_MAP, f"{few:.0f} samples a side", f"{many:.0f}"),
         ),
         overlay.with_footer(
-            overlay.colour_values(
-                found.picture,
-                -np.log2(pitch),
-                low=-np.log2(coarse),
-                high=-np.log2(fine),
-                colormap=_MAP,
-            ),
+            overlay.colour_pitch(found.picture, pitch, fine=fine, coarse=coarse, colormap=_MAP),
             bar,
             color_bar=overlay.ColorBar(_MAP, f"a sample every {coarse:.2g} µm", f"{fine:.2g} µm"),
         ),

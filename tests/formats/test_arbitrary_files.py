@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from contextlib import suppress
 
 import pytest
+from any_json import JSON, NUMBERS, put
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -16,12 +16,6 @@ from lds_path.network import card
 
 DEEP = "[" * 100_000
 HUGE = "1" + "0" * 5000
-NUMBERS = st.floats() | st.integers() | st.integers(-9, 9)
-JSON = st.recursive(
-    st.none() | st.booleans() | NUMBERS | st.text(max_size=9),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
-    max_leaves=12,
-)  # fmt: skip
 CELLS = st.sampled_from(
     ["", "1", "-1", "0", "2.5", "nan", "inf", "slide", "test", "..", '"', "1e999"]
 )
@@ -127,9 +121,4 @@ PLACES = [(name,) for name in CARD] + [
 
 @given(place=st.sampled_from(PLACES), value=JSON)
 def test_a_model_card_with_any_value_is_read_or_refused(folder, place, value):
-    card = copy.deepcopy(CARD)
-    parent = card
-    for name in place[:-1]:
-        parent = parent[name]
-    parent[place[-1]] = value
-    read(read_card, folder / "model.json", json.dumps(card))
+    read(read_card, folder / "model.json", json.dumps(put(CARD, place, value)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from contextlib import suppress
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from any_json import JSON, places_of, put
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,34 +28,10 @@ from lds_path.stages.report import report
 REPOSITORY = Path(__file__).parent.parent.parent
 CONFIG = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
 SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
-NUMBERS = st.floats() | st.integers() | st.integers(-9, 9)
-JSON = st.recursive(
-    st.none() | st.booleans() | NUMBERS | st.text(max_size=9),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
-    max_leaves=12,
-)  # fmt: skip
 SPEC = NetworkSpec(2, channels=(4, 8), density_channels=(4, 8), view_level=2)
 CLASSES = (LabelClass(1, "Stroma", (1, 2, 3)), LabelClass(2, "Tumor", (4, 5, 6)))
 CARD = ModelCard(SPEC, CLASSES, mpp=0.5, region_size=Size(64, 64), lattice=Size(16, 16))
 few = settings(max_examples=30)
-
-
-def places_of(content):
-    """Return the paths to all values of nested dictionaries."""
-    inner = {name: value for name, value in content.items() if isinstance(value, dict)}
-    return [(name,) for name in content] + [
-        (name, *rest) for name, value in inner.items() for rest in places_of(value)
-    ]
-
-
-def put(content, place, value):
-    """Return a copy with another value at a place."""
-    changed = copy.deepcopy(content)
-    parent = changed
-    for name in place[:-1]:
-        parent = parent[name]
-    parent[place[-1]] = value
-    return changed
 
 
 # --- the configuration -----------------------------------------------------------------------

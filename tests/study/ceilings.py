@@ -13,9 +13,8 @@ import click
 import numpy as np
 import tifffile
 import torch
-import yaml
 from PIL import Image
-from sets import SETS, STUDY, class_names, read_layouts, slides_of
+from sets import SETS, class_names, read_layouts, slides_of
 
 from lds_path.allocation import allocate
 from lds_path.formats.regions import REGIONS_NAME, read_regions
@@ -89,7 +88,7 @@ def _round_trip(
     count = len(class_names(name))
     density = torch.ones(1, 1, 2, 2)
     if warped:
-        density = _oracle(truth, name, layout)
+        density = _oracle(truth, layout)
     grid = sampling_grid(
         density,
         lattice,
@@ -102,11 +101,9 @@ def _round_trip(
     return count_confusion(truth[truth > 0], back.argmax(axis=0).astype(np.uint8)[truth > 0], count)
 
 
-def _oracle(truth: NDArray[np.uint8], name: str, layout: Layout) -> torch.Tensor:
-    """Return the density that the labels ask for, as the trainings of the study have it."""
-    study = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
-    settings = study["sets"][name]["train"] | layout.train
-    multiple = 2 ** (settings.get("view_level", _VIEW_LEVEL) + 1)
+def _oracle(truth: NDArray[np.uint8], layout: Layout) -> torch.Tensor:
+    """Return the density that the labels' edges ask for, on the cells that a training has."""
+    multiple = 2 ** (layout.train.get("view_level", _VIEW_LEVEL) + 1)
     cells = Size(truth.shape[1] // multiple, truth.shape[0] // multiple)
     labels = torch.from_numpy(np.ascontiguousarray(truth))[None]
     return target_density(edge_density(labels, cells))

@@ -31,13 +31,8 @@ def draw_example(
     found = examine(tile, detect, [segment], stitch)
     pitch = np.where(found.tissue, found.pitch.um, np.float32(np.nan))
     fine, coarse = np.nanpercentile(pitch, (1, 99))
-    heat = overlay.colour_values(
-        found.picture,
-        -np.log2(pitch),
-        low=-np.log2(coarse),
-        high=-np.log2(fine),
-        colormap="viridis",
-        opacity=1.0,
+    heat = overlay.colour_pitch(
+        found.picture, pitch, fine=fine, coarse=coarse, colormap="viridis", opacity=1.0
     )
     boxes = [found.view.box(region) for region in found.regions]
     height, width = found.picture.shape[:2]

@@ -91,8 +91,7 @@ def read_variant(name: str, variant: str) -> tuple[str, dict[str, Any]]:
     """Return the layout of a variant, and its parameters of `train` on a set."""
     study = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
     layout, own = study["variants"][variant]["layout"], study["variants"][variant]["train"]
-    of_layout = read_layouts(name)[layout].train
-    merged = study["common"] | study["sets"][name]["train"] | of_layout | own
+    merged = study["common"] | read_layouts(name)[layout].train | own
     return layout, {
         key: tuple(value) if isinstance(value, list) else value for key, value in merged.items()
     }

@@ -95,22 +95,22 @@ class Layout:
     lattice: Size
     """Mean number of samples across and down a region."""
     train: Mapping[str, Any] = field(default_factory=dict)
-    """Parameters of `train`, before those of the variant."""
+    """Parameters of `train` for the set and the layout, before those of the variant."""
     budgets: tuple[int, ...] = ()
     """Mean samples per side of a region that a model with a ladder is scored with."""
 
 
 def read_layouts(name: str) -> dict[str, Layout]:
     """Return the layouts of a set, by name."""
-    study = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
+    study_set = yaml.safe_load(STUDY.read_text(encoding="utf-8"))["sets"][name]
     return {
         layout: Layout(
             Size(*one["region"]),
             Size(*one["lattice"]),
-            one.get("train", {}),
+            study_set["train"] | one.get("train", {}),
             tuple(one.get("budgets", ())),
         )
-        for layout, one in study["sets"][name]["layouts"].items()
+        for layout, one in study_set["layouts"].items()
     }
 
 
