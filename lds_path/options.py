@@ -124,6 +124,7 @@ recipe = together(
     choice("--optimizer", CHOICES["optimizer"], "What takes the steps."),
     number("--weight-decay", 1e-4, "Of the optimizer."),
     number("--largest-gradient", 5.0, "Norm that the gradient is cut to."),
+    choice("--precision", CHOICES["precision"], "Of the convolutions in a step."),
     number("--dice-weight", 1.0, "Of the Dice loss."),
     number("--cross-entropy-weight", 1.0, "Of the cross-entropy."),
     several("--class-weights", float, (), "Of each class in both; repeat it."),

@@ -14,6 +14,8 @@ from lds_path.gpu_locks import lock_device, name_devices
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PRECISIONS = ("auto", "float32", "bfloat16")
+
 
 def choose_device(device: str) -> torch.device:
     """Return the device of this name; `auto` is a GPU where there is one.
@@ -58,9 +60,15 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
-def mixed_precision(device: torch.device) -> torch.autocast:
-    """Return the context that runs convolutions in half precision on a GPU."""
-    return torch.autocast(device.type, dtype=torch.float16, enabled=device.type == "cuda")
+def mixed_precision(device: torch.device, precision: str = "auto") -> torch.autocast:
+    """Return the context that runs convolutions in a precision, one of `PRECISIONS`.
+
+    `auto` is float16 on a GPU and float32 on a CPU.
+    """
+    if precision == "auto":
+        precision = "float16" if device.type == "cuda" else "float32"
+    dtype = torch.float16 if precision == "float16" else torch.bfloat16
+    return torch.autocast(device.type, dtype=dtype, enabled=precision != "float32")
 
 
 @contextmanager

@@ -58,8 +58,11 @@ def save_state(path: Path, learner: Learner, record: Mapping[str, Any]) -> None:
         "scaler": learner.scaler.state_dict(),
     }
     partial = path.with_name(path.name + ".partial")
-    # Copies: safetensors refuses tensors that share memory.
-    copies = {name: value.detach().cpu().clone() for name, value in tensors.items()}
+    # Copies: safetensors refuses tensors that share memory, or lie there in another order.
+    plain = torch.contiguous_format
+    copies = {
+        name: value.detach().cpu().clone(memory_format=plain) for name, value in tensors.items()
+    }
     partial.write_bytes(save(copies, {_KEY: json.dumps(numbers)}))
     partial.replace(path)
 
