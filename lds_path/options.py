@@ -139,7 +139,7 @@ recipe = together(
     number("--rarity", 0.0, "Part of the target that is shared out among the classes."),
     number("--benefit-weight", 1.0, "Of the loss of the errors foretold for each lattice."),
     number("--error-power", 0.5, "What rare classes weigh in these errors."),
-    click.option("--oracle", type=bool, default=False, show_default=True, help="For studies."),
+    choice("--sample-by", CHOICES["sample_by"], "What decides where to sample; for studies."),
     number("--stain-jitter", 0.15, "Spread of the factors on optical density."),
     number("--brightness-jitter", 0.05, "Spread of the factors on brightness."),
     number("--view-blur", 0.0, "Share of the steps with a blurred coarse view."),

@@ -16,6 +16,7 @@ CHOICES = {
     "optimizer": ("AdamW", "Adam"),
     "edge_loss": ("kl", "mse"),
     "precision": PRECISIONS,
+    "sample_by": ("network", "labels", "random"),
 }
 
 
@@ -75,9 +76,10 @@ class Recipe:
     """Standard deviation of the logarithm of the factor on brightness."""
     view_blur: float = 0.0
     """Share of the steps, from the first, in which the coarse view is blurred at random."""
-    oracle: bool = False
-    """Sample by the target of the edge loss, made from the reference labels, not by the density
-    network. A bound for studies; such a model has not learned where to look."""
+    sample_by: str = "network"
+    """What decides where to sample: the density `network`; for studies `labels`, the target of the
+    edge loss, which bounds what a network can learn, or `random`, smooth hills that know nothing.
+    With these two no model learns where to look."""
 
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():
@@ -135,7 +137,7 @@ JIN2022 = Preset(
         "stain_jitter": 0.0,
         "brightness_jitter": 0.0,
         "view_blur": 0.4,
-        "oracle": False,
+        "sample_by": "network",
     },
     augmentation={"move_chance": 0.0, "blur_chance": 0.0, "noise_chance": 0.0},
 )

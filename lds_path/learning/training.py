@@ -13,6 +13,7 @@ import torch.nn.functional as F  # noqa: N812 - the usual name
 from lds_path.errors import TrainingError
 from lds_path.learning.recipe import PRESETS, Recipe
 from lds_path.network.benefit import benefit_loss
+from lds_path.network.density import to_density
 from lds_path.network.device import mixed_precision
 from lds_path.network.grid import sample_area
 from lds_path.network.losses import edge_loss, point_loss, segmentation_loss, target_density
@@ -124,11 +125,11 @@ class Trainer:
     ) -> tuple[Tensor, Tensor, Tensor]:
         recipe = self.recipe
         stain, gain = self._draw_stain(random, batch.view)
-        wanted = _wanted_density(batch, recipe)
+        wanted = wanted_density(batch, recipe)
         with mixed_precision(self.device, recipe.precision):
             view = _recolour(batch.view, stain, gain)
-            oracle = wanted if recipe.oracle else None
-            found = self.segmenter.sample(view, lattice, oracle)
+            density = imposed_density(wanted, recipe, random)
+            found = self.segmenter.sample(view, lattice, density)
             place, area = move_grid(found.grid, batch.motion), sample_area(found.grid)
             covered = area * area_factor(batch.motion)
             warped = _recolour(warp(batch.levels, place, covered), stain, gain)
@@ -219,16 +220,19 @@ def tune_dice(
     """Return the Dice of each class over regions, (C,); NaN for a class that nobody sees.
 
     The samples count by the area that they stand for, so that it estimates the Dice at full
-    resolution. A recipe with `oracle` samples by the reference labels here too.
+    resolution. A recipe that does not sample by the network does not do so here either.
     """
     segmenter.eval()
     count = segmenter.spec.class_count
     sums = torch.zeros(3, count, dtype=torch.float64)
     for index in range(len(cache)):
         batch = cache.read(index).around(lattice).to(device)
-        oracle = _wanted_density(batch, recipe) if recipe and recipe.oracle else None
+        density = None
+        if recipe is not None:
+            wanted = wanted_density(batch, recipe)
+            density = imposed_density(wanted, recipe, np.random.default_rng(index))
         with mixed_precision(device):
-            found = segmenter.sample(batch.view, lattice, oracle)
+            found = segmenter.sample(batch.view, lattice, density)
             grid = found.grid
             logits = segmenter.classify(warp(batch.levels, grid), found.context)
         target, labelled = warp_labels(batch.fractions, grid)
@@ -242,7 +246,31 @@ def tune_dice(
     return dice
 
 
-def _wanted_density(batch: Batch, recipe: Recipe) -> Tensor:
+def imposed_density(wanted: Tensor, recipe: Recipe, random: np.random.Generator) -> Tensor | None:
+    """Return the density to sample by instead of the network's; None to sample by that.
+
+    Parameters
+    ----------
+    wanted
+        Density that the labels ask for, (B, 1, hd, wd).
+    recipe
+        See `Recipe.sample_by`.
+    random
+        Draws the hills.
+    """
+    match recipe.sample_by:
+        case "labels":
+            return wanted
+        case "random":
+            regions, _, height, width = wanted.shape
+            hills = torch.tensor(random.normal(0, 1.5, (regions, 1, 6, 6)), dtype=torch.float32)
+            hills = F.interpolate(hills, (height, width), mode="bicubic", align_corners=False)
+            return to_density(hills.to(wanted.device), floor=recipe.edge_floor)
+        case _:
+            return None
+
+
+def wanted_density(batch: Batch, recipe: Recipe) -> Tensor:
     """Return the density that the labels of a batch ask for, (B, 1, hd, wd)."""
     height, width = batch.edges.shape[2:]
     shares = None

@@ -12,7 +12,13 @@ from lds_path.dataset import Batch
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
 from lds_path.learning.recipe import JIN2022, PRESETS, Recipe
-from lds_path.learning.training import Trainer, learning_rate_share, tune_dice
+from lds_path.learning.training import (
+    Trainer,
+    imposed_density,
+    learning_rate_share,
+    tune_dice,
+    wanted_density,
+)
 from lds_path.network.benefit import round_trip_errors
 from lds_path.network.losses import edge_density
 from lds_path.network.motion import stand_still
@@ -61,7 +67,7 @@ def make_trainer(recipe=RECIPE, spec=SPEC):
 
 
 def train(recipe=RECIPE, spec=SPEC, steps=20):
-    trainer, batch = make_trainer(recipe, spec), make_batch()
+    trainer, batch = make_trainer(recipe, spec), make_batch(ladder=spec.ladder)
     return trainer, np.array([trainer.step(number, batch) for number in range(steps)])
 
 
@@ -82,6 +88,15 @@ def test_every_sampler_learns(sampler):
     assert losses[-3:, 1].mean() < losses[:3, 1].mean()
 
 
+def test_half_precision_learns_every_part_as_full_precision_does():
+    spec = replace(SPEC, ladder=(8, 16), shared_features=True)
+    _, full = train(replace(RECIPE, precision="float32"), spec)
+    _, half = train(replace(RECIPE, precision="bfloat16"), spec)
+    assert not np.array_equal(half, full)
+    assert half[0] == pytest.approx(full[0], rel=0.02)
+    assert half[-3:].mean(axis=0) == pytest.approx(full[-3:].mean(axis=0), rel=0.3)
+
+
 def test_the_papers_preset_fits_spec_and_recipe_and_learns():
     spec, recipe = replace(SPEC, **JIN2022.network), replace(RECIPE, **JIN2022.recipe)
     assert (recipe.edge_weight, recipe.edge_loss, recipe.area_power) == (100, "mse", 0)
@@ -96,7 +111,7 @@ def test_the_papers_preset_fits_spec_and_recipe_and_learns():
 @pytest.mark.parametrize("preset", PRESETS.values())
 def test_a_preset_sets_every_part_of_the_objective(preset):
     """So that no other default changes what it means."""
-    free = {"steps", "seed", "points"}
+    free = {"steps", "seed", "points", "precision"}
     assert set(preset.recipe) == set(vars(RECIPE)) - free
 
 
@@ -110,6 +125,7 @@ def test_the_first_five_fields_are_those_of_every_recipe():
         ({"schedule": "linear"}, "schedule is 'linear', which is unknown; there are cosine, steps"),
         ({"optimizer": "SGD"}, "optimizer is 'SGD'"),
         ({"edge_loss": "l1"}, "edge_loss is 'l1'"),
+        ({"precision": "float64"}, "precision is 'float64'"),
         ({"edge_floor": 0.0}, "edge_floor is 0.0, expected 1e-06 to 1.0"),
         ({"rarity": 1.5}, "rarity is 1.5, expected 0.0 to 1.0"),
     ],
@@ -155,8 +171,8 @@ def test_points_teach_both_networks():
     assert trainer.segmenter.density.head.weight.abs().max() > 0
 
 
-def test_the_oracle_samples_by_the_labels_and_leaves_the_density_network_alone():
-    recipe = replace(RECIPE, oracle=True, weight_decay=0.0)
+def test_sampling_by_the_labels_is_what_they_ask_for_and_leaves_the_density_network_alone():
+    recipe = replace(RECIPE, sample_by="labels", weight_decay=0.0)
     before = make_trainer().segmenter.density.state_dict()
     trainer, losses = train(recipe, steps=5)
     assert losses[:, 1] == pytest.approx(np.zeros(5), abs=1e-6)
@@ -165,6 +181,20 @@ def test_the_oracle_samples_by_the_labels_and_leaves_the_density_network_alone()
     by_network = tune_dice(trainer.segmenter, Kept(), LATTICE, CPU)
     by_labels = tune_dice(trainer.segmenter, Kept(), LATTICE, CPU, recipe=recipe)
     assert not np.array_equal(by_network, by_labels)
+
+
+def test_sampling_at_random_knows_nothing_of_the_region_and_repeats():
+    recipe = replace(RECIPE, sample_by="random")
+    wanted = wanted_density(make_batch(), recipe)
+    found = [imposed_density(wanted, recipe, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+    assert found[0].mean(dim=(2, 3)) == pytest.approx(1.0)
+    assert found[0].max() > 2
+    assert found[0].min() >= recipe.edge_floor
+    assert imposed_density(wanted, RECIPE, np.random.default_rng(1)) is None
+    _, losses = train(recipe, steps=5)
+    assert np.isfinite(losses).all()
 
 
 def test_the_weight_of_the_edge_loss_decays_or_stays():

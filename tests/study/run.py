@@ -6,13 +6,16 @@ import csv
 import json
 import shutil
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 import yaml
+from aliasing import finest_level_alone
 from example import draw_example
+from guided import score_guided
 from sets import SHEET_NAME, STUDY, class_names, read_layouts, slides_of
 
 from lds_path.formats.score_table import CONFUSION_NAME, SCORES_NAME
@@ -44,29 +47,35 @@ def main(
     changes: tuple[str, ...],
 ) -> None:
     """Run a job and write its scores."""
-    layout, settings = read_variant(name, variant)
+    layout, settings, antialiased = read_variant(name, variant)
     settings |= {
         key: yaml.safe_load(value) for key, value in (one.split("=", 1) for one in changes)
     }
     work = output.parent / f"{output.stem}-work"
     work.mkdir(parents=True, exist_ok=True)
-    started = time.perf_counter()
-    train(
-        data / SHEET_NAME,
-        work / "model",
-        tile=data / "tile",
-        detect=data / "detect" / layout,
-        classes=class_names(name),
-        device="cpu",
-        seed=seed,
-        **settings,
-    )
-    seconds = time.perf_counter() - started
-    budgets = read_layouts(name)[layout].budgets if settings.get("ladder") else ()
-    scores = [
-        score(data, layout, work, slides_of(data, split), budget)
-        for budget in ("uniform", *map(str, budgets))
-    ]
+    with nullcontext() if antialiased else finest_level_alone():
+        started = time.perf_counter()
+        train(
+            data / SHEET_NAME,
+            work / "model",
+            tile=data / "tile",
+            detect=data / "detect" / layout,
+            classes=class_names(name),
+            device="cpu",
+            seed=seed,
+            **settings,
+        )
+        seconds = time.perf_counter() - started
+        slides = slides_of(data, split)
+        guided = settings.get("sample_by", "network") != "network"
+        if guided:
+            scores = [score_guided(data, layout, name, work / "model", slides)]
+        else:
+            budgets = read_layouts(name)[layout].budgets if settings.get("ladder") else ()
+            scores = [
+                score(data, layout, work, slides, budget)
+                for budget in ("uniform", *map(str, budgets))
+            ]
     output.write_text(
         json.dumps(
             {
@@ -82,19 +91,20 @@ def main(
             indent=1,
         )
     )
-    if example is not None:
-        _draw(example, data, layout, work, slides_of(data, split))
+    if example is not None and antialiased and not guided:
+        _draw(example, data, layout, work, slides)
     shutil.rmtree(work)
 
 
-def read_variant(name: str, variant: str) -> tuple[str, dict[str, Any]]:
-    """Return the layout of a variant, and its parameters of `train` on a set."""
+def read_variant(name: str, variant: str) -> tuple[str, dict[str, Any], bool]:
+    """Return the layout of a variant, its parameters of `train` on a set, and if it antialiases."""
     study = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
-    layout, own = study["variants"][variant]["layout"], study["variants"][variant]["train"]
-    merged = study["common"] | read_layouts(name)[layout].train | own
-    return layout, {
+    one = study["variants"][variant]
+    merged = study["common"] | read_layouts(name)[one["layout"]].train | one["train"]
+    settings = {
         key: tuple(value) if isinstance(value, list) else value for key, value in merged.items()
     }
+    return one["layout"], settings, one.get("antialiased", True)
 
 
 def score(

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 PICTURE = PAGE.with_name("study.svg")
 BASELINE = "uniform"
-_TIERS = {"whole": 0, "fine": 1}
+_HEADINGS = (
+    "As many samples as the layout `whole` has",
+    "Four times as many",
+    "What each part brings, with the few samples of the first table",
+)
+_ABLATION = 2
+_BESIDE = (BASELINE, "shared-features")
+"""Rows that the last table repeats."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +36,11 @@ class Row:
 
     name: str
     tier: int
-    """0: as many samples as the layout `whole` has; 1: as `fine`."""
+    """Table that it stands in, of `_HEADINGS`."""
     samples: float
     """Of an image."""
     seconds: float
-    """To plan, segment and stitch an image."""
+    """To plan, segment and stitch an image; NaN where the stages did not do it."""
     iou: np.ndarray
     """(seeds, classes)."""
     ceiling: float
@@ -54,8 +61,10 @@ def main(output: Path, jobs: tuple[Path, ...]) -> None:
     ceilings = {one["set"]: one["ceilings"] for one in everything if "ceilings" in one}
     study = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
     rows = {
-        name: read_rows([record for record in records if record["set"] == name])
-        for name in study["sets"]
+        name: read_rows(
+            [record for record in records if record["set"] == name], ablations=one["ablations"]
+        )
+        for name, one in study["sets"].items()
     }
     classes = {record["set"]: record["classes"] for record in records}
     text = "\n\n".join(
@@ -69,7 +78,7 @@ def main(output: Path, jobs: tuple[Path, ...]) -> None:
     write_section(PAGE, "study", f"{text}\n\n![mIoU against samples and seconds](study.svg)")
 
 
-def read_rows(records: Sequence[dict[str, Any]]) -> list[Row]:
+def read_rows(records: Sequence[dict[str, Any]], ablations: Sequence[str]) -> list[Row]:
     """Return a row for each variant and budget of a set, those of few samples first."""
     found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for record in records:
@@ -79,9 +88,11 @@ def read_rows(records: Sequence[dict[str, Any]]) -> list[Row]:
     rows = [
         Row(
             name=_name(variant, layout, budget),
-            tier=_tier(layout, budget, [key[2] for key in found if key[:2] == (variant, layout)]),
+            tier=_ABLATION
+            if variant in ablations
+            else _tier(layout, budget, [key[2] for key in found if key[:2] == (variant, layout)]),
             samples=float(np.mean([one["samples"] for one in scores])),
-            seconds=float(np.mean([one["seconds"] for one in scores])),
+            seconds=float(np.mean([one["seconds"] or np.nan for one in scores])),
             iou=np.array([one["iou"] for one in scores], np.float64),
             ceiling=float(np.nanmean([one["ceiling_iou"] for one in scores])),
         )
@@ -99,7 +110,7 @@ def _name(variant: str, layout: str, budget: str) -> str:
 def _tier(layout: str, budget: str, budgets: Sequence[str]) -> int:
     """Return which number of samples a score belongs to: equal lattices are the smaller."""
     if layout != "parts":
-        return _TIERS[layout]
+        return int(layout == "fine")
     return max(0, budgets.index(budget) - 1)
 
 
@@ -108,8 +119,12 @@ def table(name: str, about: str, rows: Sequence[Row], classes: Sequence[str]) ->
     lines = [f"### {name}", "", about]
     for tier in sorted({row.tier for row in rows}):
         chosen = [row for row in rows if row.tier == tier]
+        if tier == _ABLATION:
+            chosen = [row for row in rows if row.tier == 0 and row.name in _BESIDE] + chosen
         baseline = next((row.mean for row in chosen if row.name == BASELINE), None)
         lines += [
+            "",
+            f"{_HEADINGS[tier]}:",
             "",
             "| variant | samples | s | mIoU | seeds | to uniform | ceiling | "
             + " | ".join(classes)
@@ -149,7 +164,7 @@ def _line(row: Row, baseline: float | None) -> str:
     cells = [
         row.name,
         f"{row.samples:.0f}",
-        f"{row.seconds:.2f}",
+        "" if np.isnan(row.seconds) else f"{row.seconds:.2f}",
         f"{row.mean:.3f}",
         " ".join(f"{one:.3f}" for one in np.nanmean(row.iou, axis=1)),
         gain,
@@ -166,8 +181,9 @@ def draw(rows: dict[str, list[Row]]) -> None:
         figure.subplots(len(rows), 2, squeeze=False), rows.items(), strict=True
     ):
         for axis, column in zip(axes, ("samples", "seconds"), strict=True):
-            for variant in dict.fromkeys(row.name for row in found):
-                line = [row for row in found if row.name == variant]
+            usual = [row for row in found if row.tier != _ABLATION]
+            for variant in dict.fromkeys(row.name for row in usual):
+                line = [row for row in usual if row.name == variant]
                 axis.plot(
                     [getattr(row, column) for row in line],
                     [row.mean for row in line],
