@@ -97,7 +97,7 @@ class Fit:
         """Train, write the best model, and return what the manifest tells."""
         spec, steps = self.card.network, self.trainer.recipe.steps
         tune_regions = spread(self.tune_set.regions, _MOST_TUNE_REGIONS)
-        weights = error_weights(self.train_set.counts, self.trainer.recipe.error_power)
+        weights = self.trainer.error_weights
         tune = RegionCache(tune_regions, spec, mib=cache_mib // 4, error_weights=weights)
         chances = region_chances(self.train_set.counts, balance=self.schedule.balance)
         rows = self._resume()

@@ -16,6 +16,7 @@ CHOICES = {
     "optimizer": ("AdamW", "Adam"),
     "edge_loss": ("kl", "mse"),
     "precision": PRECISIONS,
+    "foretell": ("labels", "network"),
     "sample_by": ("network", "labels", "random"),
 }
 
@@ -65,8 +66,14 @@ class Recipe:
     rarity: float = 0.0
     """Part of the target that is shared out evenly among the classes that a region shows, each
     part spread over the class's area: rare classes draw samples. The rest goes to boundaries."""
+    rungs_per_step: int = 1
+    """Lattices of the ladder that each step learns from; all share one look at the coarse view."""
     benefit_weight: float = 1.0
     """Weight of the loss of the errors foretold for the lattices of the ladder."""
+    foretell: str = "labels"
+    """Which errors are foretold: those of the `labels` after the way to a lattice and back, which
+    more samples mend, or those of the `network` as it is at this step, which has to recognise what
+    it samples, too."""
     error_power: float = 0.5
     """A wrong pixel costs, in these errors, its class's share of the labelled area to minus this
     power. 0: all alike; 1: every class matters as much as a whole, as in a mean IoU."""
@@ -91,6 +98,8 @@ class Recipe:
         for name, low, high in (("edge_floor", 1e-6, 1.0), ("rarity", 0.0, 1.0)):
             if not low <= getattr(self, name) <= high:
                 raise UsageError(f"{name} is {getattr(self, name)}, expected {low} to {high}")
+        if self.rungs_per_step < 1:
+            raise UsageError(f"rungs_per_step is {self.rungs_per_step}, expected 1 or more")
 
 
 @dataclass(frozen=True)
@@ -132,7 +141,9 @@ JIN2022 = Preset(
         "edge_blur": 1.0,
         "edge_floor": 1e-3,
         "rarity": 0.0,
+        "rungs_per_step": 1,
         "benefit_weight": 0.0,
+        "foretell": "labels",
         "error_power": 0.0,
         "stain_jitter": 0.0,
         "brightness_jitter": 0.0,

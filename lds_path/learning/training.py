@@ -11,27 +11,47 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name
 
 from lds_path.errors import TrainingError
+from lds_path.geometry import Size
 from lds_path.learning.recipe import PRESETS, Recipe
-from lds_path.network.benefit import benefit_loss
+from lds_path.network.benefit import benefit_loss, network_errors, seen_loss
 from lds_path.network.density import to_density
 from lds_path.network.device import mixed_precision
 from lds_path.network.grid import sample_area
 from lds_path.network.losses import edge_loss, point_loss, segmentation_loss, target_density
 from lds_path.network.motion import area_factor, move, move_grid
+from lds_path.network.scout import read_cells
 from lds_path.network.spec import lattices_on
 from lds_path.network.warp import warp, warp_labels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from torch import Tensor
 
     from lds_path.dataset import Batch, RegionCache
-    from lds_path.geometry import Size
     from lds_path.network.segmenter import Segmenter
 
 __all__ = ["PRESETS", "Recipe", "Trainer", "learning_rate_share", "tune_dice"]
 
 WARM_UP_STEPS = 50
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the network made of a batch on one lattice, and what it should have made."""
+
+    batch: Batch
+    grid: Tensor
+    """Sample positions, (B, h, w, 2), in the frame of the view."""
+    area: Tensor
+    """What each sample stands for, (B, 1, h, w), 1 in the uniform grid."""
+    logits: Tensor
+    """(B, C, h, w)."""
+    target: Tensor
+    """True shares of the classes, (B, C, h, w)."""
+    labelled: Tensor
+    """Labelled share of each sample, (B, 1, h, w)."""
 
 
 @dataclass
@@ -42,6 +62,8 @@ class Trainer:
     lattice: Size
     recipe: Recipe
     device: torch.device
+    error_weights: tuple[float, ...] = ()
+    """What a wrong pixel of each class costs where errors of the network are foretold."""
     optimizer: torch.optim.Optimizer = field(init=False)
     scaler: torch.amp.GradScaler = field(init=False)
 
@@ -55,7 +77,7 @@ class Trainer:
         self.optimizer = make(groups, weight_decay=recipe.weight_decay)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.device.type == "cuda")
         # Convolutions are faster so, forwards and backwards, on CPUs as on GPUs.
-        self.segmenter.to(memory_format=torch.channels_last)
+        self.segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._rates = [float(group["lr"]) for group in self.optimizer.param_groups]
 
     def _scout_parameters(self) -> list[torch.nn.Parameter]:
@@ -97,8 +119,7 @@ class Trainer:
         batch = batch.to(self.device)
         if progress < recipe.view_blur:
             batch = replace(batch, view=_blur_view(batch.view, random))
-        lattice = self._draw_lattice(random, batch)
-        segmentation, edge, benefit = self._losses(batch.around(lattice), lattice, random)
+        segmentation, edge, benefit = self._losses(batch, self._draw_rungs(random), random)
         loss = segmentation + recipe.edge_weight * (1 - progress) ** recipe.edge_decay * edge
         loss = loss + recipe.benefit_weight * benefit
         if not bool(torch.isfinite(loss)):
@@ -109,64 +130,95 @@ class Trainer:
         self._descend(loss)
         return float(segmentation.detach()), float(edge.detach()), float(benefit.detach())
 
-    def _draw_lattice(self, random: np.random.Generator, batch: Batch) -> Size:
-        """Return the lattice of a step: one of the ladder, with a chance as its side, or the only.
+    def _draw_rungs(self, random: np.random.Generator) -> list[int]:
+        """Return the rungs of a step, each with a chance as its side; none without a ladder.
 
         Fine lattices show more, and take longer to learn.
         """
         ladder = self.segmenter.spec.ladder
         if not ladder:
-            return self.lattice
-        rung = random.choice(len(ladder), p=np.array(ladder) / sum(ladder))
-        return lattices_on(ladder, batch.size)[rung]
+            return []
+        count = min(self.recipe.rungs_per_step, len(ladder))
+        chances = np.array(ladder) / sum(ladder)
+        drawn: list[int] = random.choice(len(ladder), count, replace=False, p=chances).tolist()
+        return drawn
 
     def _losses(
-        self, batch: Batch, lattice: Size, random: np.random.Generator
+        self, batch: Batch, rungs: Sequence[int], random: np.random.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
-        recipe = self.recipe
+        recipe, ladder = self.recipe, lattices_on(self.segmenter.spec.ladder, batch.size)
         stain, gain = self._draw_stain(random, batch.view)
         wanted = wanted_density(batch, recipe)
         with mixed_precision(self.device, recipe.precision):
-            view = _recolour(batch.view, stain, gain)
-            density = imposed_density(wanted, recipe, random)
-            found = self.segmenter.sample(view, lattice, density)
-            place, area = move_grid(found.grid, batch.motion), sample_area(found.grid)
+            density, features = self.segmenter.look(_recolour(batch.view, stain, gain))
+            foretold = self.segmenter.benefit(features) if ladder else None
+        imposed = imposed_density(wanted, recipe, random)
+        density = density if imposed is None else imposed
+        edge = edge_loss(density, wanted, kind=recipe.edge_loss)
+        lattices = [ladder[rung] for rung in rungs] or [self.lattice]
+        seen = [self._see(batch, density, features, one, (stain, gain)) for one in lattices]
+        loss = torch.stack([self._segmentation_loss(one, random) for one in seen]).mean()
+        return loss, edge, self._benefit_loss(foretold, batch, rungs, seen)
+
+    def _see(
+        self,
+        batch: Batch,
+        density: Tensor,
+        features: Tensor,
+        lattice: Size,
+        colours: tuple[Tensor, Tensor],
+    ) -> _Seen:
+        """Segment a batch on one lattice."""
+        batch = batch.around(lattice)
+        with mixed_precision(self.device, self.recipe.precision):
+            sampling = self.segmenter.place(density, features, lattice)
+            grid, area = move_grid(sampling.grid, batch.motion), sample_area(sampling.grid)
             covered = area * area_factor(batch.motion)
-            warped = _recolour(warp(batch.levels, place, covered), stain, gain)
-            logits = self.segmenter.classify(warped, found.context)
-            benefit = self._benefit_loss(found.features, batch)
-        target, labelled = warp_labels(batch.fractions, place, covered)
-        loss = self._segmentation_loss(logits, target, area**recipe.area_power * labelled)
+            warped = _recolour(warp(batch.levels, grid, covered), *colours)
+            logits = self.segmenter.classify(warped, sampling.context)
+        target, labelled = warp_labels(batch.fractions, grid, covered)
+        return _Seen(batch, sampling.grid, area, logits, target, labelled)
+
+    def _benefit_loss(
+        self, foretold: Tensor | None, batch: Batch, rungs: Sequence[int], seen: Sequence[_Seen]
+    ) -> Tensor:
+        if foretold is None:
+            return batch.errors.new_zeros(())
+        if self.recipe.foretell == "labels":
+            return benefit_loss(foretold, batch.errors, batch.labelled)
+        costs = torch.tensor(self.error_weights, dtype=torch.float32, device=self.device)
+        losses = [
+            seen_loss(
+                read_cells(foretold[:, rung : rung + 1], one.grid),
+                network_errors(one.logits, one.target, costs),
+                one.area * one.labelled,
+            )
+            for rung, one in zip(rungs, seen, strict=True)
+        ]
+        return torch.stack(losses).mean()
+
+    def _segmentation_loss(self, seen: _Seen, random: np.random.Generator) -> Tensor:
+        recipe, weights = self.recipe, self._class_weights()
+        loss = segmentation_loss(
+            seen.logits,
+            seen.target,
+            seen.area**recipe.area_power * seen.labelled,
+            dice=recipe.dice_weight,
+            cross_entropy=recipe.cross_entropy_weight,
+            class_weights=weights,
+        )
         if recipe.point_weight > 0:
-            points = self._draw_points(random, len(logits), lattice)
-            weights = self._class_weights()
+            regions, _, height, width = seen.logits.shape
             at_points = point_loss(
-                logits,
-                found.grid,
-                batch.fractions[0],
-                points,
-                motion=batch.motion,
+                seen.logits,
+                seen.grid,
+                seen.batch.fractions[0],
+                self._draw_points(random, regions, Size(width, height)),
+                motion=seen.batch.motion,
                 class_weights=weights,
             )
             loss = loss + recipe.point_weight * at_points
-        edge = edge_loss(found.density, wanted, kind=recipe.edge_loss)
-        return loss, edge, benefit
-
-    def _benefit_loss(self, features: Tensor, batch: Batch) -> Tensor:
-        if not self.segmenter.spec.ladder:
-            return features.new_zeros(())
-        return benefit_loss(self.segmenter.benefit(features), batch.errors, batch.labelled)
-
-    def _segmentation_loss(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        recipe = self.recipe
-        return segmentation_loss(
-            logits,
-            target,
-            weight,
-            dice=recipe.dice_weight,
-            cross_entropy=recipe.cross_entropy_weight,
-            class_weights=self._class_weights(),
-        )
+        return loss
 
     def _class_weights(self) -> Tensor | None:
         weights = self.recipe.class_weights

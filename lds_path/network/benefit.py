@@ -115,7 +115,43 @@ def benefit_loss(expected: Tensor, errors: Tensor, labelled: Tensor) -> Tensor:
     labelled
         Labelled share of each cell, (B, 1, hd, wd).
     """
-    rate = (expected * labelled).clamp_min(1e-8)
-    deviance = torch.xlogy(errors, errors) - errors * rate.log() - errors + rate
+    deviance = _deviance(expected * labelled, errors)
     area = labelled.sum() * errors.shape[1]
     return 2 * deviance.sum() / area.clamp_min(1e-6)
+
+
+def seen_loss(expected: Tensor, errors: Tensor, weight: Tensor) -> Tensor:
+    """Return how far expected errors are from those of the network's own labels, as `benefit_loss`.
+
+    Parameters
+    ----------
+    expected
+        Error at each sample of the lattice that was segmented, (B, 1, h, w), more than 0.
+    errors
+        True error of each sample, (B, 1, h, w), see `network_errors`.
+    weight
+        Labelled area that each sample stands for, (B, 1, h, w).
+    """
+    return 2 * (_deviance(expected, errors) * weight).sum() / weight.sum().clamp_min(1e-6)
+
+
+def network_errors(logits: Tensor, target: Tensor, class_weights: Tensor) -> Tensor:
+    """Return what the predicted class shares of each sample cost, (B, 1, h, w), without gradient.
+
+    Parameters
+    ----------
+    logits
+        Scores of the classes, (B, C, h, w).
+    target
+        True shares of the classes, (B, C, h, w).
+    class_weights
+        What a wrong pixel costs, (C,): half that of its own class, half that of the other.
+    """
+    shares = torch.softmax(logits.detach().float(), dim=1)
+    cost = class_weights[:, None, None] * (shares - target).abs() / 2
+    return cost.sum(dim=1, keepdim=True)
+
+
+def _deviance(rate: Tensor, errors: Tensor) -> Tensor:
+    rate = rate.clamp_min(1e-8)
+    return torch.xlogy(errors, errors) - errors * rate.log() - errors + rate

@@ -67,9 +67,18 @@ class Scout(nn.Module):
             A density to sample by instead of the network's, such as the `target_density` of the
             reference labels (Marin 2019's edge-based sampling, the oracle of studies).
         """
+        found, features = self.look(view)
+        return self.place(found if density is None else density, features, lattice)
+
+    def look(self, view: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the density map and the features of a coarse view, as `Sampling` has them."""
+        density: Tensor
+        density, features = self.density(self._normalise(view), margin=self.spec.cell_margin)
+        return density, features
+
+    def place(self, density: Tensor, features: Tensor, lattice: Size) -> Sampling:
+        """Return where a lattice of samples lies that follows a density."""
         spec = self.spec
-        found, features = self.density(self._normalise(view), margin=spec.cell_margin)
-        density = found if density is None else density
         grid = sampling_grid(
             density,
             lattice,
@@ -93,7 +102,7 @@ class Scout(nn.Module):
         view
             As for `sample`.
         """
-        _, features = self.density(self._normalise(view), margin=self.spec.cell_margin)
+        _, features = self.look(view)
         errors: Tensor = self.benefit(features)
         return errors
 
@@ -118,12 +127,24 @@ def read_context(features: Tensor, grid: Tensor, *, absolute: bool = False) -> T
     with torch.autocast(device_type=grid.device.type, enabled=False):
         features = features.to(grid.dtype)
         area = sample_area(grid)
-        levels = [features]
         if absolute:
             area = area * (height * width / (grid.shape[1] * grid.shape[2]))
-            levels = halve(features, 1 + min(_times_even(height), _times_even(width)))
-        pitch = 0.5 * torch.log2(area)
-        return torch.cat((warp(levels, grid), pitch), dim=1)
+        values = read_cells(features, grid) if absolute else warp([features], grid)
+        return torch.cat((values, 0.5 * torch.log2(area)), dim=1)
+
+
+def read_cells(cells: Tensor, grid: Tensor) -> Tensor:
+    """Return values of cells at the samples, averaged where samples are sparser, (B, K, h, w).
+
+    Parameters
+    ----------
+    cells
+        Values, (B, K, hd, wd).
+    grid
+        Sample positions, (B, h, w, 2).
+    """
+    height, width = cells.shape[2:]
+    return warp(halve(cells, 1 + min(_times_even(height), _times_even(width))), grid)
 
 
 def _times_even(number: int) -> int:

@@ -16,7 +16,7 @@ from lds_path.formats.fingerprint import sha256
 from lds_path.formats.legend import IGNORED_CLASSES, Legend
 from lds_path.formats.manifest import FILE_NAME, Manifest, run_stage
 from lds_path.learning.augmentation import Augmentation
-from lds_path.learning.fit import Fit, Schedule, clear_state
+from lds_path.learning.fit import Fit, Schedule, clear_state, error_weights
 from lds_path.learning.recipe import PRESETS, Recipe
 from lds_path.learning.training import Trainer
 from lds_path.learning.training_set import (
@@ -268,7 +268,8 @@ class Training:
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(recipe.seed)
             segmenter = Segmenter(spec).to(self.device)
-            trainer = Trainer(segmenter, region.lattice, recipe, self.device)
+            costs = error_weights(train_set.counts, recipe.error_power)
+            trainer = Trainer(segmenter, region.lattice, recipe, self.device, costs)
             fit = Fit(
                 folder=folder,
                 state=state,
