@@ -14,7 +14,7 @@ import numpy as np
 import tifffile
 import torch
 from PIL import Image
-from sets import SETS, class_names, read_layouts, slides_of
+from sets import SETS, WORKING_MPP, class_names, count_images, read_layouts, slides_of
 
 from lds_path.allocation import allocate
 from lds_path.formats.regions import REGIONS_NAME, read_regions
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from lds_path.geometry import Region
 
 _ERROR_POWER = 0.5
-WORKING_MPP = 0.5
 _VIEW_LEVEL = 4
 
 
@@ -56,7 +55,8 @@ def main(data: Path, name: str, output: Path, split: str) -> None:
                 for labels, regions in images
             ]
             confusions = np.concatenate(tables)  # (regions, rungs, C + 1, C + 1)
-            found += _scores(confusions, layout, one, ladder, len(images), warped=warped)
+            count = count_images(name, split)
+            found += _scores(confusions, layout, one, ladder, count, warped=warped)
     output.write_text(json.dumps({"set": name, "ceilings": found}, indent=1), encoding="utf-8")
 
 

@@ -61,7 +61,7 @@ def score_guided(
     pixels = overlap_of(confusion)
     return {
         "budget": "uniform",
-        "samples": round(samples / len(slides)),
+        "samples": samples,
         "iou": pixels.iou().tolist(),
         "dice": pixels.dice().tolist(),
         "ceiling_iou": overlap_of(ceiling).iou().tolist(),

@@ -16,7 +16,7 @@ import yaml
 from aliasing import finest_level_alone
 from example import draw_example
 from guided import score_guided
-from sets import SHEET_NAME, STUDY, class_names, read_layouts, slides_of
+from sets import SHEET_NAME, STUDY, class_names, count_images, read_layouts, slides_of
 
 from lds_path.formats.score_table import CONFUSION_NAME, SCORES_NAME
 from lds_path.scores import overlap_of
@@ -76,6 +76,9 @@ def main(
                 score(data, layout, work, slides, budget)
                 for budget in ("uniform", *map(str, budgets))
             ]
+        for one in scores:
+            for total in ("samples", "seconds"):
+                one[total] = one[total] and round(one[total] / count_images(name, split), 3)
     output.write_text(
         json.dumps(
             {
@@ -139,12 +142,12 @@ def score(
     hit, reference, predicted = trip
     return {
         "budget": budget,
-        "samples": round(samples / len(slides)),
+        "samples": samples,
         "iou": pixels.iou().tolist(),
         "dice": pixels.dice().tolist(),
         "ceiling_iou": (hit / (reference + predicted - hit)).tolist(),
         "confusion": np.asarray(confusion).tolist(),
-        "seconds": round(seconds / len(slides), 3),
+        "seconds": seconds,
     }
 
 

@@ -24,10 +24,11 @@ from lds_path.stages.tile import tile
 from lds_path.synthetic import CLASSES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+WORKING_MPP = 0.5
 DATA = Path(os.environ.get("LDS_PATH_DATA", Path(__file__).parents[3] / "shared" / "data"))
 MASK_DOWNSAMPLE = 16
 SHEET_NAME = "slides.tsv"
@@ -47,6 +48,9 @@ class StudySet:
     """Part of an image, from its corner, that is learned from and scored, in working pixels."""
     folder: str
     suffix: str
+    joined: bool = False
+    """Whether the images of a split are put below each other into one slide, whose samples are then
+    shared out among them."""
 
 
 SETS = {
@@ -78,6 +82,7 @@ SETS = {
         area=Size(1024, 1024),
         folder="glomeruli",
         suffix=".png",
+        joined=True,
     ),
 }
 PAINTED = {"train": range(301, 313), "test": range(401, 407)}
@@ -117,6 +122,11 @@ def read_layouts(name: str) -> dict[str, Layout]:
 def class_names(name: str) -> tuple[str, ...]:
     """Return the classes of a set, in the order of their label values."""
     return tuple(CLASSES) if name == "painted" else tuple(SETS[name].classes)
+
+
+def count_images(name: str, split: str) -> int:
+    """Return how many images a split of a set has."""
+    return len(PAINTED[split] if name == "painted" else SETS[name].splits[split])
 
 
 def prepare(name: str, folder: Path) -> None:
@@ -162,51 +172,74 @@ def _painted(layouts: Mapping[str, Layout], folder: Path) -> Iterator[tuple[str,
 def _images(
     one: StudySet, layouts: Mapping[str, Layout], folder: Path
 ) -> Iterator[tuple[str, str, str, str]]:
-    (folder / "labels").mkdir()
+    for name in ("images", "labels"):
+        (folder / name).mkdir()
     for split, images in one.splits.items():
-        for slide in images:
-            source = DATA / one.folder
-            image = source / "images" / f"{slide}{one.suffix}"
-            labels = Path("labels") / f"{slide}.png"
-            _write_labels(one, source / "masks" / f"{slide}.png", folder / labels)
-            tile(image, folder / "tile" / slide, slide_mpp=one.image_mpp)
+        slides = {split: images} if one.joined else {image: (image,) for image in images}
+        for slide, parts in slides.items():
+            pictures, labels = (Path(kind) / f"{slide}.png" for kind in ("images", "labels"))
+            _write_joined(folder / pictures, [_read_picture(one, part) for part in parts], fill=255)
+            _write_joined(folder / labels, [_read_labels(one, part) for part in parts], fill=0)
+            tile(folder / pictures, folder / "tile" / slide, slide_mpp=one.image_mpp)
             for name, layout in layouts.items():
                 output = folder / "detect" / name / slide
                 output.parent.mkdir(parents=True, exist_ok=True)
-                _write_regions(one.area, layout, folder / "tile" / slide, output)
-            yield slide, str(image.resolve()), str(labels), split
+                _write_regions(one.area, len(parts), layout, folder / "tile" / slide, output)
+            yield slide, str(pictures), str(labels), split
 
 
-def _write_labels(one: StudySet, mask: Path, output: Path) -> None:
+def _read_picture(one: StudySet, image: str) -> NDArray[np.uint8]:
+    with Image.open(DATA / one.folder / "images" / f"{image}{one.suffix}") as picture:
+        return _crop(one, np.asarray(picture.convert("RGB")))
+
+
+def _read_labels(one: StudySet, image: str) -> NDArray[np.uint8]:
+    with Image.open(DATA / one.folder / "masks" / f"{image}.png") as mask:
+        pixels = _crop(one, np.asarray(mask.convert("RGB"))).astype(np.int32)
     colours = np.array(list(one.classes.values()), np.int32)
-    with Image.open(mask) as image:
-        pixels = np.asarray(image.convert("RGB"), np.int32)
     distance = [np.square(pixels - colour).sum(axis=-1) for colour in colours]
-    Image.fromarray((np.argmin(distance, axis=0) + 1).astype(np.uint8)).save(output)
+    return (np.argmin(distance, axis=0) + 1).astype(np.uint8)
 
 
-def _write_regions(area: Size, layout: Layout, tiled: Path, output: Path) -> None:
-    """Write what the detect stage writes, with the whole image as tissue, cut without overlap."""
+def _crop(one: StudySet, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    scale = round(WORKING_MPP / one.image_mpp)
+    return pixels[: one.area.height * scale, : one.area.width * scale]
+
+
+def _write_joined(output: Path, parts: Sequence[NDArray[np.uint8]], *, fill: int) -> None:
+    """Write images below each other, with as large a gap as they are."""
+    gap = np.full_like(parts[0], fill)
+    rows = [row for part in parts for row in (part, gap)][:-1]
+    Image.fromarray(np.concatenate(rows)).save(output)
+
+
+def _write_regions(area: Size, count: int, layout: Layout, tiled: Path, output: Path) -> None:
+    """Write what the detect stage writes, with the images as tissue, cut without overlap."""
 
     def work(folder: Path) -> dict[str, float]:
         pyramid = open_pyramid(tiled)
+        tops = [2 * area.height * number for number in range(count)]
         corners = product(
-            range(0, area.height, layout.region.height), range(0, area.width, layout.region.width)
+            [top + row for top in tops for row in range(0, area.height, layout.region.height)],
+            range(0, area.width, layout.region.width),
         )
         regions = [
             Region(index, left, top, layout.region, layout.lattice)
             for index, (top, left) in enumerate(corners)
         ]
         write_regions(folder / REGIONS_NAME, regions, [1.0] * len(regions), pyramid.frame)
-        Image.fromarray(_whole_mask(pyramid.size)).save(folder / MASK_NAME)
+        Image.fromarray(_mask(pyramid.size, tops, area)).save(folder / MASK_NAME)
         return {"mask_downsample": float(MASK_DOWNSAMPLE), "regions": len(regions)}
 
     run_stage("detect", output, work, inputs={"tile": tiled}, parameters={"overlap": 0})
 
 
-def _whole_mask(size: Size) -> NDArray[np.uint8]:
+def _mask(size: Size, tops: Sequence[int], area: Size) -> NDArray[np.uint8]:
     width, height = (-(-side // MASK_DOWNSAMPLE) for side in (size.width, size.height))
-    return np.full((height, width), 255, np.uint8)
+    mask = np.zeros((height, width), np.uint8)
+    for top in tops:
+        mask[top // MASK_DOWNSAMPLE : (top + area.height) // MASK_DOWNSAMPLE] = 255
+    return mask
 
 
 def slides_of(folder: Path, split: str) -> dict[str, Path]:
