@@ -63,7 +63,7 @@ def make_batch(regions=2, side=128, ladder=()):
 
 def make_trainer(recipe=RECIPE, spec=SPEC):
     torch.manual_seed(3)
-    return Trainer(Segmenter(spec), LATTICE, recipe, CPU)
+    return Trainer(Segmenter(spec), LATTICE, recipe, CPU, error_weights=(0.5, 2.0))
 
 
 def train(recipe=RECIPE, spec=SPEC, steps=20):
@@ -128,6 +128,8 @@ def test_the_first_five_fields_are_those_of_every_recipe():
         ({"precision": "float64"}, "precision is 'float64'"),
         ({"edge_floor": 0.0}, "edge_floor is 0.0, expected 1e-06 to 1.0"),
         ({"rarity": 1.5}, "rarity is 1.5, expected 0.0 to 1.0"),
+        ({"foretell": "me"}, "foretell is 'me', which is unknown; there are labels, network"),
+        ({"rungs_per_step": 0}, "rungs_per_step is 0, expected 1 or more"),
     ],
 )
 def test_a_recipe_names_what_is_impossible(change, message):
@@ -162,6 +164,24 @@ def test_every_part_of_the_edge_loss_can_be_switched():
     usual = first_loss()[1]
     for change in ({"edge_blur": 2.0}, {"edge_floor": 0.5}, {"rarity": 0.5}, {"edge_loss": "mse"}):
         assert first_loss(**change)[1] != pytest.approx(usual, rel=1e-5), change
+
+
+@pytest.mark.parametrize("foretell", ["labels", "network"])
+def test_a_step_may_learn_from_several_rungs_and_foretell_either_error(foretell):
+    spec = replace(SPEC, ladder=(8, 16, 32), shared_features=True)
+    recipe = replace(RECIPE, rungs_per_step=2, foretell=foretell)
+    trainer, losses = train(recipe, spec)
+    assert losses[-3:, 0].mean() < 0.7 * losses[:3, 0].mean()
+    assert losses[-3:, 2].mean() < losses[:3, 2].mean()
+    drawn = [trainer._draw_rungs(np.random.default_rng(seed)) for seed in range(20)]
+    assert {len(set(rungs)) for rungs in drawn} == {2}
+    assert {rung for rungs in drawn for rung in rungs} == {0, 1, 2}
+
+
+def test_all_rungs_a_step_are_all_lattices_of_the_ladder():
+    spec = replace(SPEC, ladder=(8, 16), shared_features=True)
+    trainer = make_trainer(replace(RECIPE, rungs_per_step=9), spec)
+    assert sorted(trainer._draw_rungs(np.random.default_rng(0))) == [0, 1]
 
 
 def test_points_teach_both_networks():

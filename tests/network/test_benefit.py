@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from lds_path.geometry import Size
-from lds_path.network.benefit import BenefitHead, benefit_loss, round_trip_errors
+from lds_path.network.benefit import (
+    BenefitHead,
+    benefit_loss,
+    network_errors,
+    round_trip_errors,
+    seen_loss,
+)
 from lds_path.network.warp import halve, label_fractions
 
 CELLS = Size(8, 8)
@@ -112,3 +118,30 @@ def test_a_coarse_lattice_is_tried_on_a_coarse_level_and_errs_as_much():
     torch.testing.assert_close(fine[:, 1], both[:, 1])
     assert both[:, 0].mean() == pytest.approx(float(fine[:, 0].mean()), rel=0.5)
     assert (labelled == 1).all()
+
+
+def test_the_networks_error_is_nothing_where_it_is_sure_and_right():
+    target = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).view(1, 2, 1, 2)
+    logits = 50 * (2 * target - 1)
+    costs = torch.tensor([0.5, 3.5])
+    assert network_errors(logits, target, costs) == pytest.approx(torch.zeros(1, 1, 1, 2))
+
+
+def test_a_sample_taken_for_another_class_costs_half_of_each_of_the_two():
+    target = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1)
+    taken = torch.tensor([-50.0, 50.0]).view(1, 2, 1, 1)
+    costs = torch.tensor([0.5, 3.5])
+    assert network_errors(taken, target, costs).item() == pytest.approx(2.0)
+    undecided = torch.zeros(1, 2, 1, 1)
+    assert network_errors(undecided, target, costs).item() == pytest.approx(1.0)
+
+
+def test_the_loss_of_seen_errors_is_least_at_their_weighted_mean():
+    errors = torch.tensor([0.1, 0.7]).view(1, 1, 1, 2)
+    weight = torch.tensor([3.0, 1.0]).view(1, 1, 1, 2)
+    losses = [
+        seen_loss(torch.full((1, 1, 1, 2), rate), errors, weight).item()
+        for rate in (0.2, 0.25, 0.3)
+    ]
+    assert losses[1] == min(losses)
+    assert seen_loss(errors, errors, weight).item() == pytest.approx(0, abs=1e-6)
