@@ -121,7 +121,10 @@ def benefit_loss(expected: Tensor, errors: Tensor, labelled: Tensor) -> Tensor:
 
 
 def seen_loss(expected: Tensor, errors: Tensor, weight: Tensor) -> Tensor:
-    """Return how far expected errors are from those of the network's own labels, as `benefit_loss`.
+    """Return how far expected errors are from those of the network's own labels.
+
+    Poisson deviance, as a share of the errors: a fresh network errs so much more than a trained one
+    that nothing else would be learned at first.
 
     Parameters
     ----------
@@ -132,7 +135,8 @@ def seen_loss(expected: Tensor, errors: Tensor, weight: Tensor) -> Tensor:
     weight
         Labelled area that each sample stands for, (B, 1, h, w).
     """
-    return 2 * (_deviance(expected, errors) * weight).sum() / weight.sum().clamp_min(1e-6)
+    deviance = _deviance(expected, errors) * weight
+    return 2 * deviance.sum() / (errors * weight).sum().clamp_min(1e-6)
 
 
 def network_errors(logits: Tensor, target: Tensor, class_weights: Tensor) -> Tensor:
