@@ -1,0 +1,71 @@
+"""The settings of the study fit the code, and its tables say what the jobs found."""
+
+from __future__ import annotations
+
+import pytest
+import run
+import tables
+import yaml
+from sets import STUDY, class_names, read_layouts
+
+from lds_path.geometry import Region
+from lds_path.network.spec import check_sizes
+from lds_path.stages.train import choose_settings
+
+SETTINGS = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
+JOBS = [
+    (name, variant)
+    for name, one in SETTINGS["sets"].items()
+    for variant in one["headline"] + one["ablations"]
+]
+
+
+@pytest.mark.parametrize(("name", "variant"), JOBS)
+def test_every_job_of_the_study_has_settings_that_a_training_takes(name, variant):
+    layout, settings, _ = run.read_variant(name, variant)
+    shape = {key: value for key, value in settings.items() if key != "cache_mib"}
+    spec = choose_settings(len(class_names(name)), shape.pop("preset", None), shape).network
+    one = read_layouts(name)[layout]
+    check_sizes([Region(0, 0, 0, one.region, one.lattice)], spec)
+    assert set(one.budgets) <= set(
+        range(min(spec.ladder, default=0), 1 + max(spec.ladder, default=0))
+    )
+
+
+def record(variant, layout, seed, *scores):
+    return {
+        "set": "glomeruli",
+        "variant": variant,
+        "layout": layout,
+        "seed": seed,
+        "classes": ["Other", "Glomerulus"],
+        "scores": [
+            {
+                "budget": budget,
+                "samples": samples,
+                "seconds": seconds,
+                "iou": [iou, iou],
+                "ceiling_iou": [0.9, 0.9],
+            }
+            for budget, samples, seconds, iou in scores
+        ],
+    }
+
+
+def test_the_tables_compare_rows_of_as_many_samples_with_the_uniform_one_over_all_seeds():
+    both = ("uniform", 1000, 2.0, 0.55), ("32", 990, 2.0, 0.6), ("64", 3900, 3.0, 0.8)
+    records = [
+        record("uniform", "whole", 1, ("uniform", 1000, 1.0, 0.5)),
+        record("uniform", "whole", 2, ("uniform", 1000, 1.0, 0.6)),
+        record("uniform-fine", "fine", 1, ("uniform", 4000, 1.5, 0.7)),
+        record("allocation-and-warp", "parts", 1, *both),
+        record("edge-oracle", "whole", 1, ("uniform", 1000, None, 0.9)),
+    ]
+    rows = tables.read_rows(records, ablations=["edge-oracle"])
+    text = tables.table("glomeruli", "Tiles.", rows, ["Other", "Glomerulus"])
+    few, many, ablations = text.split("\n\n| variant")[1:]
+    assert "| allocation-and-warp | 990 | 2.00 | 0.600 | 0.600 | +5.0 |" in few
+    assert "| allocation-and-warp, equal lattices | 1000 | 2.00 | 0.550 | 0.550 | +0.0 |" in few
+    assert "| uniform | 1000 | 1.00 | 0.550 | 0.500 0.600 |  |" in few
+    assert "| allocation-and-warp | 3900 | 3.00 | 0.800 | 0.800 | +10.0 |" in many
+    assert "| edge-oracle | 1000 |  | 0.900 | 0.900 | +35.0 |" in ablations
