@@ -151,7 +151,10 @@ class Trainer:
         wanted = wanted_density(batch, recipe)
         with mixed_precision(self.device, recipe.precision):
             density, features = self.segmenter.look(_recolour(batch.view, stain, gain))
-            foretold = self.segmenter.benefit(features) if ladder else None
+            # Errors of the network are foretold from what it has learned, and teach it nothing:
+            # what is rare and hard would drown the rest.
+            known = features if recipe.foretell == "labels" else features.detach()
+            foretold = self.segmenter.benefit(known) if ladder else None
         imposed = imposed_density(wanted, recipe, random)
         density = density if imposed is None else imposed
         edge = edge_loss(density, wanted, kind=recipe.edge_loss)
