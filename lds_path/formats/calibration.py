@@ -43,7 +43,7 @@ def draw_calibration(
     for rung, side in enumerate(ladder):
         errors.plot(100 * expected[:, rung], 100 * found[:, rung], ".", label=f"{side} samples")
     errors.set_xlabel("error foretold, % of the area")
-    errors.set_ylabel("error of the round trip, %")
+    errors.set_ylabel("error found, %")
     errors.legend(fontsize="small", title="per side")
     scores.plot(ladder, dice, "o-")
     scores.set_xscale("log")

@@ -9,12 +9,15 @@ import numpy as np
 import torch
 
 from lds_path.learning.training import tune_dice
+from lds_path.network.benefit import network_errors
+from lds_path.network.grid import sample_area
 from lds_path.network.spec import lattices_on
+from lds_path.network.warp import warp, warp_labels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lds_path.dataset import RegionCache
+    from lds_path.dataset import Batch, RegionCache
     from lds_path.network.segmenter import Segmenter
 
 
@@ -26,7 +29,8 @@ class Calibration:
     expected: NDArray[np.float64]
     """As the network foretold them, (regions, rungs)."""
     found: NDArray[np.float64]
-    """Of the reference labels taken to the lattice and back, (regions, rungs)."""
+    """As they are, (regions, rungs): of the reference labels taken to the lattice and back, or of
+    the network, whichever it foretells."""
     area: NDArray[np.float64]
     """Labelled area of each region, (regions,), in cells of the density map."""
     dice: NDArray[np.float64]
@@ -46,7 +50,12 @@ class Calibration:
 
 
 @torch.inference_mode()
-def calibrate(segmenter: Segmenter, cache: RegionCache, device: torch.device) -> Calibration:
+def calibrate(
+    segmenter: Segmenter,
+    cache: RegionCache,
+    device: torch.device,
+    network_costs: tuple[float, ...] = (),
+) -> Calibration:
     """Return what a model with a ladder foretells of labelled regions, and what is so.
 
     Parameters
@@ -57,6 +66,8 @@ def calibrate(segmenter: Segmenter, cache: RegionCache, device: torch.device) ->
         Regions that it did not learn from, one at least.
     device
         Where the model is.
+    network_costs
+        What a wrong pixel of each class costs, for a model that foretells its own errors.
     """
     segmenter.eval()
     expected, found, area = [], [], []
@@ -65,7 +76,10 @@ def calibrate(segmenter: Segmenter, cache: RegionCache, device: torch.device) ->
         labelled = batch.labelled.sum().clamp_min(1e-6)  # of hardly anything nothing is left
         share = segmenter.foretell(batch.view) * batch.labelled
         expected.append((share.sum(dim=(0, 2, 3)) / labelled).cpu().numpy())
-        found.append((batch.errors.sum(dim=(0, 2, 3)) / labelled).cpu().numpy())
+        if network_costs:
+            found.append(_own_errors(segmenter, batch, network_costs))
+        else:
+            found.append((batch.errors.sum(dim=(0, 2, 3)) / labelled).tolist())
         area.append(float(labelled))
     ladder = segmenter.spec.ladder
     dice = [
@@ -73,6 +87,21 @@ def calibrate(segmenter: Segmenter, cache: RegionCache, device: torch.device) ->
         for lattice in lattices_on(ladder, cache.read(0).size)
     ]
     return Calibration(ladder, *(np.array(one, float) for one in (expected, found, area, dice)))
+
+
+def _own_errors(segmenter: Segmenter, batch: Batch, costs: tuple[float, ...]) -> list[float]:
+    """Return what the network gets wrong of a batch on each rung, as a share of its area."""
+    weights = torch.tensor(costs, dtype=torch.float32, device=batch.view.device)
+    errors = []
+    for lattice in lattices_on(segmenter.spec.ladder, batch.size):
+        part = batch.around(lattice)
+        sampling = segmenter.sample(part.view, lattice)
+        logits = segmenter.classify(warp(part.levels, sampling.grid), sampling.context)
+        target, labelled = warp_labels(part.fractions, sampling.grid)
+        area = sample_area(sampling.grid) * labelled
+        wrong = (network_errors(logits, target, weights) * area).sum()
+        errors.append(float(wrong / area.sum().clamp_min(1e-6)))
+    return errors
 
 
 def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:

@@ -131,7 +131,9 @@ class Fit:
         segmenter, card = load_model(self.state / BEST_NAME)
         if card.network.ladder and len(tune):
             device = self.trainer.device
-            found = calibrate(segmenter.to(device), tune, device)
+            trainer = self.trainer
+            costs = trainer.error_weights if trainer.recipe.foretell == "network" else ()
+            found = calibrate(segmenter.to(device), tune, device, costs)
             draw_calibration(
                 self.folder / CALIBRATION_NAME,
                 found.ladder,

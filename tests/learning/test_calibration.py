@@ -40,3 +40,14 @@ def test_a_region_with_hardly_a_label_spoils_no_calibration(regions):
     alone = calibrate(segmenter, RegionCache(regions[1:2], SPEC, mib=1), CPU).summary()
     for name in ("expected_error", "found_error"):
         assert summary[name] == pytest.approx(alone[name], abs=2e-4)
+
+
+def test_a_model_that_foretells_its_own_errors_is_held_against_these(regions):
+    torch.manual_seed(0)
+    segmenter, cache = Segmenter(SPEC), RegionCache(regions[:2], SPEC, mib=1)
+    by_labels = calibrate(segmenter, cache, CPU).found
+    by_network = calibrate(segmenter, cache, CPU, (1.0, 1.0)).found
+    assert by_network.shape == by_labels.shape
+    assert (by_network > by_labels).all()  # a fresh network knows nothing
+    dearer = calibrate(segmenter, cache, CPU, (2.0, 2.0)).found
+    assert dearer == pytest.approx(2 * by_network, rel=1e-4)
