@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 PICTURE = PAGE.with_name("study.svg")
+RECORDS = PAGE.with_name("study.jsonl")
+"""What the tables are made from: a line for each job of any run."""
 BASELINE = "uniform"
 _HEADINGS = (
     "As many samples as the layout `whole` has",
@@ -55,8 +57,11 @@ class Row:
 @click.argument("output", type=click.Path(path_type=Path))
 @click.argument("jobs", type=click.Path(path_type=Path), nargs=-1, required=True)
 def main(output: Path, jobs: tuple[Path, ...]) -> None:
-    """Write the tables of JOBS to OUTPUT and into the page, and draw the picture."""
-    everything = [json.loads(path.read_text(encoding="utf-8")) for path in jobs]
+    """Write the tables of JOBS to OUTPUT and into the page, and draw the picture.
+
+    Jobs of earlier runs whose like is not among JOBS stay in the tables.
+    """
+    everything = remember(RECORDS, [json.loads(path.read_text(encoding="utf-8")) for path in jobs])
     records = [one for one in everything if "variant" in one]
     ceilings = {one["set"]: one["ceilings"] for one in everything if "ceilings" in one}
     study = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
@@ -76,6 +81,19 @@ def main(output: Path, jobs: tuple[Path, ...]) -> None:
     output.write_text(text + "\n", encoding="utf-8")
     draw(rows)
     write_section(PAGE, "study", f"{text}\n\n![mIoU against samples and seconds](study.svg)")
+
+
+def remember(path: Path, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put records into a file of one JSON object a line, in place of their like; return all."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    known = {_key(one): one for one in [*map(json.loads, lines), *records]}
+    kept = [known[key] for key in sorted(known)]
+    path.write_text("".join(json.dumps(one) + "\n" for one in kept), encoding="utf-8")
+    return kept
+
+
+def _key(record: dict[str, Any]) -> tuple[str, str, int]:
+    return record["set"], record.get("variant", ""), record.get("seed", 0)
 
 
 def read_rows(records: Sequence[dict[str, Any]], ablations: Sequence[str]) -> list[Row]:

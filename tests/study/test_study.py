@@ -69,3 +69,13 @@ def test_the_tables_compare_rows_of_as_many_samples_with_the_uniform_one_over_al
     assert "| uniform | 1000 | 1.00 | 0.550 | 0.500 0.600 |  |" in few
     assert "| allocation-and-warp | 3900 | 3.00 | 0.800 | 0.800 | +10.0 |" in many
     assert "| edge-oracle | 1000 |  | 0.900 | 0.900 | +35.0 |" in ablations
+
+
+def test_a_record_replaces_its_like_and_others_stay(tmp_path):
+    path = tmp_path / "study.jsonl"
+    first = [record("uniform", "whole", seed, ("uniform", 1, 1.0, 0.5)) for seed in (2, 1)]
+    assert tables.remember(path, first) == first[::-1]
+    again = record("uniform", "whole", 1, ("uniform", 1, 1.0, 0.7))
+    ceilings = {"set": "glomeruli", "ceilings": []}
+    assert tables.remember(path, [again, ceilings]) == [ceilings, again, first[0]]
+    assert len(path.read_text().splitlines()) == 3
