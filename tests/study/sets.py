@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from dataclasses import dataclass, field
 from itertools import product
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 WORKING_MPP = 0.5
 DATA = Path(os.environ.get("LDS_PATH_DATA", Path(__file__).parents[3] / "shared" / "data"))
 MASK_DOWNSAMPLE = 16
+_GAP = 128  # working pixels; whole pixels of every level that regions are read from
 SHEET_NAME = "slides.tsv"
 
 
@@ -49,8 +51,8 @@ class StudySet:
     folder: str
     suffix: str
     joined: bool = False
-    """Whether the images of a split are put below each other into one slide, whose samples are then
-    shared out among them."""
+    """Whether the images of a split are put together into one slide, whose samples are then shared
+    out among them."""
 
 
 SETS = {
@@ -178,8 +180,8 @@ def _images(
         slides = {split: images} if one.joined else {image: (image,) for image in images}
         for slide, parts in slides.items():
             pictures, labels = (Path(kind) / f"{slide}.png" for kind in ("images", "labels"))
-            _write_joined(folder / pictures, [_read_picture(one, part) for part in parts], fill=255)
-            _write_joined(folder / labels, [_read_labels(one, part) for part in parts], fill=0)
+            for path, read, fill in ((pictures, _read_picture, 255), (labels, _read_labels, 0)):
+                _write_joined(one, folder / path, [read(one, part) for part in parts], fill=fill)
             tile(folder / pictures, folder / "tile" / slide, slide_mpp=one.image_mpp)
             for name, layout in layouts.items():
                 output = folder / "detect" / name / slide
@@ -206,11 +208,30 @@ def _crop(one: StudySet, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return pixels[: one.area.height * scale, : one.area.width * scale]
 
 
-def _write_joined(output: Path, parts: Sequence[NDArray[np.uint8]], *, fill: int) -> None:
-    """Write images below each other, with as large a gap as they are."""
-    gap = np.full_like(parts[0], fill)
-    rows = [row for part in parts for row in (part, gap)][:-1]
-    Image.fromarray(np.concatenate(rows)).save(output)
+def _write_joined(
+    one: StudySet, output: Path, parts: Sequence[NDArray[np.uint8]], *, fill: int
+) -> None:
+    """Write images beside and below each other, with gaps between them."""
+    scale = parts[0].shape[0] // one.area.height
+    places = _places(one.area, len(parts))
+    width, height = (
+        scale * (max(place[axis] for place in places) + side)
+        for axis, side in enumerate((one.area.width, one.area.height))
+    )
+    joined = np.full((height, width, *parts[0].shape[2:]), fill, np.uint8)
+    for (left, top), part in zip(places, parts, strict=True):
+        rows, columns = part.shape[:2]
+        joined[scale * top :, scale * left :][:rows, :columns] = part
+    Image.fromarray(joined).save(output)
+
+
+def _places(area: Size, count: int) -> list[tuple[int, int]]:
+    """Return left and top of each image in a joined one, in working pixels."""
+    columns = math.ceil(math.sqrt(count))
+    return [
+        (number % columns * (area.width + _GAP), number // columns * (area.height + _GAP))
+        for number in range(count)
+    ]
 
 
 def _write_regions(area: Size, count: int, layout: Layout, tiled: Path, output: Path) -> None:
@@ -218,27 +239,31 @@ def _write_regions(area: Size, count: int, layout: Layout, tiled: Path, output: 
 
     def work(folder: Path) -> dict[str, float]:
         pyramid = open_pyramid(tiled)
-        tops = [2 * area.height * number for number in range(count)]
-        corners = product(
-            [top + row for top in tops for row in range(0, area.height, layout.region.height)],
-            range(0, area.width, layout.region.width),
-        )
+        places = _places(area, count)
+        rows = range(0, area.height, layout.region.height)
+        columns = range(0, area.width, layout.region.width)
+        corners = [
+            (left + column, top + row)
+            for left, top in places
+            for row, column in product(rows, columns)
+        ]
         regions = [
-            Region(index, left, top, layout.region, layout.lattice)
-            for index, (top, left) in enumerate(corners)
+            Region(index, *corner, layout.region, layout.lattice)
+            for index, corner in enumerate(corners)
         ]
         write_regions(folder / REGIONS_NAME, regions, [1.0] * len(regions), pyramid.frame)
-        Image.fromarray(_mask(pyramid.size, tops, area)).save(folder / MASK_NAME)
+        Image.fromarray(_mask(pyramid.size, places, area)).save(folder / MASK_NAME)
         return {"mask_downsample": float(MASK_DOWNSAMPLE), "regions": len(regions)}
 
     run_stage("detect", output, work, inputs={"tile": tiled}, parameters={"overlap": 0})
 
 
-def _mask(size: Size, tops: Sequence[int], area: Size) -> NDArray[np.uint8]:
+def _mask(size: Size, places: Sequence[tuple[int, int]], area: Size) -> NDArray[np.uint8]:
     width, height = (-(-side // MASK_DOWNSAMPLE) for side in (size.width, size.height))
     mask = np.zeros((height, width), np.uint8)
-    for top in tops:
-        mask[top // MASK_DOWNSAMPLE : (top + area.height) // MASK_DOWNSAMPLE] = 255
+    for left, top in places:
+        part = mask[top // MASK_DOWNSAMPLE :, left // MASK_DOWNSAMPLE :]
+        part[: area.height // MASK_DOWNSAMPLE, : area.width // MASK_DOWNSAMPLE] = 255
     return mask
 
 
