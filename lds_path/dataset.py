@@ -17,7 +17,7 @@ from lds_path.geometry import Size, widen
 from lds_path.network.benefit import round_trip_errors
 from lds_path.network.losses import edge_density
 from lds_path.network.motion import stand_still
-from lds_path.network.spec import lattices_on, levels_around, levels_of
+from lds_path.network.spec import lattices_on, levels_of
 from lds_path.network.warp import halve, label_fractions
 
 if TYPE_CHECKING:
@@ -119,9 +119,9 @@ class Batch:
         height, width = self.levels[0].shape[2:]
         return Size(width << self.first_level, height << self.first_level)
 
-    def around(self, lattice: Size) -> Batch:
-        """Return the batch with the levels alone that samples on this lattice are read from."""
-        wanted = levels_around(self.size, lattice)
+    def around(self, *lattices: Size) -> Batch:
+        """Return the batch with the levels alone that samples on these lattices are read from."""
+        wanted = levels_of(self.size, lattices)
         part = slice(wanted.start - self.first_level, wanted.stop - self.first_level)
         return replace(
             self,
@@ -268,6 +268,7 @@ def training_batches(
     batch_size: int,
     seed: int,
     threads: int,
+    lattices: Callable[[int, Size], Sequence[Size]],
     augment: Callable[[Batch, np.random.Generator], Batch],
 ) -> Iterator[Batch]:
     """Yield batches of regions; what is in a batch depends on the seed and its number alone.
@@ -286,6 +287,9 @@ def training_batches(
         Of the draws.
     threads
         Number of reading threads.
+    lattices
+        Returns for the number of a batch and the size of its regions the lattices that it will be
+        sampled on; it has the levels for these alone.
     augment
         Returns a batch of one as it is to be seen.
     """
@@ -293,7 +297,9 @@ def training_batches(
     def make_batch(step: int) -> Batch:
         chosen = draw_regions(chances, batch_size=batch_size, seed=seed, step=step).tolist()
         random = np.random.default_rng([seed, step, 1])
-        return Batch.join([augment(cache.read(index), random) for index in chosen])
+        regions = [cache.read(index) for index in chosen]
+        wanted = lattices(step, regions[0].size)
+        return Batch.join([augment(region.around(*wanted), random) for region in regions])
 
     return read_ahead(make_batch, steps, threads=threads, ahead=2)
 

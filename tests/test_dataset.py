@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from lds_path.dataset import (
 from lds_path.errors import UsageError
 from lds_path.geometry import Region, Size
 from lds_path.learning.augmentation import Augmentation
-from lds_path.network.spec import NetworkSpec
+from lds_path.network.spec import NetworkSpec, lattices_on, levels_of
 
 SPEC = NetworkSpec(2)
 
@@ -132,17 +133,42 @@ def test_a_cache_changes_nothing_but_the_time(labelled, mib):
 def test_batches_depend_on_seed_and_step_alone(labelled, threads):
     chances = np.full(len(labelled), 1 / len(labelled))
 
+    def lattices(_step, _size):
+        return [labelled[0].region.lattice]
+
     def draw(threads, seed=5, steps=range(4)):
         cache = RegionCache(labelled, SPEC, mib=1)
         plan = {"batch_size": 2, "seed": seed, "threads": threads}
-        augment = Augmentation(0.5, 0.5).apply
-        batches = training_batches(cache, chances, steps=steps, augment=augment, **plan)
+        plan |= {"augment": Augmentation(0.5, 0.5).apply, "lattices": lattices}
+        batches = training_batches(cache, chances, steps=steps, **plan)
         return [batch.levels[1] for batch in batches]
 
     expected = draw(1)
     assert all(map(torch.equal, draw(threads), expected))
     assert all(map(torch.equal, draw(threads, steps=range(2, 4)), expected[2:]))
     assert not all(map(torch.equal, draw(threads, seed=6), expected))
+
+
+def test_a_batch_has_the_levels_for_its_lattices_alone(labelled):
+    cache = RegionCache(labelled, replace(SPEC, ladder=(4, 32)), mib=1)
+    whole = cache.read(0)
+    sparse, fine = (lattices_on([side], whole.size)[0] for side in (4, 32))
+    batches = training_batches(
+        cache,
+        np.array([1.0] + [0.0] * (len(labelled) - 1)),
+        steps=range(3),
+        batch_size=1,
+        seed=1,
+        threads=1,
+        lattices=lambda step, _size: [[sparse], [fine], [sparse, fine]][step],
+        augment=lambda batch, _random: batch,
+    )
+    for batch, lattices in zip(batches, ([sparse], [fine], [sparse, fine]), strict=True):
+        wanted = levels_of(whole.size, lattices)
+        assert batch.first_level == wanted.start
+        assert len(batch.levels) == len(batch.fractions) == len(wanted)
+        assert batch.size == whole.size
+    assert levels_of(whole.size, [sparse]) != levels_of(whole.size, [fine])
 
 
 def test_the_pixels_of_each_class_are_counted(labelled):

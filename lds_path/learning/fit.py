@@ -113,6 +113,7 @@ class Fit:
             batch_size=self.schedule.batch_size,
             seed=self.trainer.recipe.seed,
             threads=threads,
+            lattices=self.trainer.lattices,
             augment=self.schedule.augmentation.apply,
         )
         with TrainingLog(self.folder, self.card.class_names, rows) as record:

@@ -119,7 +119,7 @@ class Trainer:
         batch = batch.to(self.device)
         if progress < recipe.view_blur:
             batch = replace(batch, view=_blur_view(batch.view, random))
-        segmentation, edge, benefit = self._losses(batch, self._draw_rungs(random), random)
+        segmentation, edge, benefit = self._losses(number, batch, random)
         loss = segmentation + recipe.edge_weight * (1 - progress) ** recipe.edge_decay * edge
         loss = loss + recipe.benefit_weight * benefit
         if not bool(torch.isfinite(loss)):
@@ -130,11 +130,17 @@ class Trainer:
         self._descend(loss)
         return float(segmentation.detach()), float(edge.detach()), float(benefit.detach())
 
-    def _draw_rungs(self, random: np.random.Generator) -> list[int]:
+    def lattices(self, number: int, size: Size) -> list[Size]:
+        """Return the lattices that a step learns from, for regions of a size."""
+        ladder = lattices_on(self.segmenter.spec.ladder, size)
+        return [ladder[rung] for rung in self._draw_rungs(number)] or [self.lattice]
+
+    def _draw_rungs(self, number: int) -> list[int]:
         """Return the rungs of a step, each with a chance as its side; none without a ladder.
 
         Fine lattices show more, and take longer to learn.
         """
+        random = np.random.default_rng([self.recipe.seed, 2, number])
         ladder = self.segmenter.spec.ladder
         if not ladder:
             return []
@@ -144,9 +150,9 @@ class Trainer:
         return drawn
 
     def _losses(
-        self, batch: Batch, rungs: Sequence[int], random: np.random.Generator
+        self, number: int, batch: Batch, random: np.random.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
-        recipe, ladder = self.recipe, lattices_on(self.segmenter.spec.ladder, batch.size)
+        recipe, rungs = self.recipe, self._draw_rungs(number)
         stain, gain = self._draw_stain(random, batch.view)
         wanted = wanted_density(batch, recipe)
         with mixed_precision(self.device, recipe.precision):
@@ -154,12 +160,14 @@ class Trainer:
             # Errors of the network are foretold from what it has learned, and teach it nothing:
             # what is rare and hard would drown the rest.
             known = features if recipe.foretell == "labels" else features.detach()
-            foretold = self.segmenter.benefit(known) if ladder else None
+            foretold = self.segmenter.benefit(known) if rungs else None
         imposed = imposed_density(wanted, recipe, random)
         density = density if imposed is None else imposed
         edge = edge_loss(density, wanted, kind=recipe.edge_loss)
-        lattices = [ladder[rung] for rung in rungs] or [self.lattice]
-        seen = [self._see(batch, density, features, one, (stain, gain)) for one in lattices]
+        seen = [
+            self._see(batch, density, features, lattice, (stain, gain))
+            for lattice in self.lattices(number, batch.size)
+        ]
         loss = torch.stack([self._segmentation_loss(one, random) for one in seen]).mean()
         return loss, edge, self._benefit_loss(foretold, batch, rungs, seen)
 
