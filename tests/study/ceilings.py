@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _ERROR_POWER = 0.5
 _VIEW_LEVEL = 4
+_LAYOUTS = ("whole", "fine", "parts")
 
 
 @click.command()
@@ -46,7 +47,8 @@ _VIEW_LEVEL = 4
 def main(data: Path, name: str, output: Path, split: str) -> None:
     """Write the ceilings of a set: mIoU of uniform grids, and of oracles of warp and allocation."""
     found = []
-    for layout, one in read_layouts(name).items():
+    for layout in _LAYOUTS:
+        one = read_layouts(name)[layout]
         images = _images(data, layout, split)
         ladder = one.train.get("ladder", (max(one.lattice.width, one.lattice.height),))
         for warped in (False, True):

@@ -52,7 +52,7 @@ def draw_example(
     }
     figure = Figure(figsize=(10.5, 7.2 * height / width + 0.6), layout="constrained", dpi=100)
     for axis, (title, picture) in zip(figure.subplots(2, 3).flat, pictures.items(), strict=True):
-        axis.imshow(picture, interpolation="nearest", aspect="equal")
+        axis.imshow(picture, aspect="equal")
         axis.set_title(title, fontsize="small")
         axis.set_axis_off()
     figure.savefig(output, pil_kwargs={"quality": 85})
