@@ -208,7 +208,8 @@ def draw(rows: dict[str, list[Row]]) -> None:
                     "o-" if variant != BASELINE else "ks--",
                     label=variant,
                 )
-            axis.set_xscale("log")
+            if column == "samples":
+                axis.set_xscale("log")
             axis.set_xlabel(f"{column} an image")
             axis.set_title(name)
         axes[0].set_ylabel("mIoU")
