@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from lds_path.learning.training import tune_dice
+from lds_path.learning.training import see, tune_dice
 from lds_path.network.benefit import network_errors
-from lds_path.network.grid import sample_area
 from lds_path.network.spec import lattices_on
-from lds_path.network.warp import warp, warp_labels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,12 +92,9 @@ def _own_errors(segmenter: Segmenter, batch: Batch, costs: tuple[float, ...]) ->
     weights = torch.tensor(costs, dtype=torch.float32, device=batch.view.device)
     errors = []
     for lattice in lattices_on(segmenter.spec.ladder, batch.size):
-        part = batch.around(lattice)
-        sampling = segmenter.sample(part.view, lattice)
-        logits = segmenter.classify(warp(part.levels, sampling.grid), sampling.context)
-        target, labelled = warp_labels(part.fractions, sampling.grid)
-        area = sample_area(sampling.grid) * labelled
-        wrong = (network_errors(logits, target, weights) * area).sum()
+        seen = see(segmenter, batch, lattice)
+        area = seen.area * seen.labelled
+        wrong = (network_errors(seen.logits, seen.target, weights) * area).sum()
         errors.append(float(wrong / area.sum().clamp_min(1e-6)))
     return errors
 

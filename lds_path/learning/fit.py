@@ -131,10 +131,9 @@ class Fit:
         """Write the model that scored best, with what it foretells where it has a ladder."""
         segmenter, card = load_model(self.state / BEST_NAME)
         if card.network.ladder and len(tune):
-            device = self.trainer.device
             trainer = self.trainer
             costs = trainer.error_weights if trainer.recipe.foretell == "network" else ()
-            found = calibrate(segmenter.to(device), tune, device, costs)
+            found = calibrate(segmenter.to(trainer.device), tune, trainer.device, costs)
             draw_calibration(
                 self.folder / CALIBRATION_NAME,
                 found.ladder,

@@ -38,7 +38,7 @@ WARM_UP_STEPS = 50
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """What the network made of a batch on one lattice, and what it should have made."""
 
     batch: Batch
@@ -178,7 +178,7 @@ class Trainer:
         features: Tensor,
         lattice: Size,
         colours: tuple[Tensor, Tensor],
-    ) -> _Seen:
+    ) -> Seen:
         """Segment a batch on one lattice."""
         batch = batch.around(lattice)
         with mixed_precision(self.device, self.recipe.precision):
@@ -188,10 +188,10 @@ class Trainer:
             warped = _recolour(warp(batch.levels, grid, covered), *colours)
             logits = self.segmenter.classify(warped, sampling.context)
         target, labelled = warp_labels(batch.fractions, grid, covered)
-        return _Seen(batch, sampling.grid, area, logits, target, labelled)
+        return Seen(batch, sampling.grid, area, logits, target, labelled)
 
     def _benefit_loss(
-        self, foretold: Tensor | None, batch: Batch, rungs: Sequence[int], seen: Sequence[_Seen]
+        self, foretold: Tensor | None, batch: Batch, rungs: Sequence[int], seen: Sequence[Seen]
     ) -> Tensor:
         if foretold is None:
             return batch.errors.new_zeros(())
@@ -208,7 +208,7 @@ class Trainer:
         ]
         return torch.stack(losses).mean()
 
-    def _segmentation_loss(self, seen: _Seen, random: np.random.Generator) -> Tensor:
+    def _segmentation_loss(self, seen: Seen, random: np.random.Generator) -> Tensor:
         recipe, weights = self.recipe, self._class_weights()
         loss = segmentation_loss(
             seen.logits,
@@ -289,24 +289,42 @@ def tune_dice(
     count = segmenter.spec.class_count
     sums = torch.zeros(3, count, dtype=torch.float64)
     for index in range(len(cache)):
-        batch = cache.read(index).around(lattice).to(device)
+        batch = cache.read(index).to(device)
         density = None
-        if recipe is not None:
-            wanted = wanted_density(batch, recipe)
+        if recipe is not None and recipe.sample_by != "network":
+            wanted = wanted_density(batch.around(lattice), recipe)
             density = imposed_density(wanted, recipe, np.random.default_rng(index))
-        with mixed_precision(device):
-            found = segmenter.sample(batch.view, lattice, density)
-            grid = found.grid
-            logits = segmenter.classify(warp(batch.levels, grid), found.context)
-        target, labelled = warp_labels(batch.fractions, grid)
-        weight = sample_area(grid) * labelled
-        chosen = torch.nn.functional.one_hot(logits.argmax(dim=1), count).movedim(-1, 1)
-        for row, values in enumerate((chosen * target, chosen, target)):
+        seen = see(segmenter, batch, lattice, density)
+        weight = seen.area * seen.labelled
+        chosen = torch.nn.functional.one_hot(seen.logits.argmax(dim=1), count).movedim(-1, 1)
+        for row, values in enumerate((chosen * seen.target, chosen, seen.target)):
             sums[row] += (values * weight).sum(dim=(0, 2, 3)).double().cpu()
     dice: NDArray[np.float64] = torch.where(
         sums[2] > 0, 2 * sums[0] / (sums[1] + sums[2]), torch.nan
     ).numpy()
     return dice
+
+
+def see(segmenter: Segmenter, batch: Batch, lattice: Size, density: Tensor | None = None) -> Seen:
+    """Return what a network makes of regions as they are, on one lattice.
+
+    Parameters
+    ----------
+    segmenter
+        The network.
+    batch
+        Regions that are not moved.
+    lattice
+        Number of samples across and down.
+    density
+        To sample by instead of the network's.
+    """
+    batch = batch.around(lattice)
+    with mixed_precision(batch.view.device):
+        found = segmenter.sample(batch.view, lattice, density)
+        logits = segmenter.classify(warp(batch.levels, found.grid), found.context)
+    target, labelled = warp_labels(batch.fractions, found.grid)
+    return Seen(batch, found.grid, sample_area(found.grid), logits, target, labelled)
 
 
 def imposed_density(wanted: Tensor, recipe: Recipe, random: np.random.Generator) -> Tensor | None:

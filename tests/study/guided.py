@@ -15,10 +15,9 @@ from sets import class_names
 from lds_path.dataset import read_labelled
 from lds_path.formats.legend import IGNORED_CLASSES, Legend
 from lds_path.learning.recipe import Recipe
-from lds_path.learning.training import imposed_density, wanted_density
+from lds_path.learning.training import imposed_density, see, wanted_density
 from lds_path.learning.training_set import LabelledSlide, open_training_set
 from lds_path.network.checkpoint import load_model
-from lds_path.network.warp import warp
 from lds_path.round_trip import lattice_shares
 from lds_path.scores import count_confusion, overlap_of
 from lds_path.unwarp import unwarp
@@ -78,10 +77,11 @@ def _segment(
     region, count = labelled.region, segmenter.spec.class_count
     batch = read_labelled(labelled, segmenter.spec).around(region.lattice)
     density = imposed_density(wanted_density(batch, recipe), recipe, random)
-    sampling = segmenter.sample(batch.view, region.lattice, density)
-    logits = segmenter.classify(warp(batch.levels, sampling.grid), sampling.context)
-    grid = sampling.grid[0].numpy()
+    seen = see(segmenter, batch, region.lattice, density)
+    grid = seen.grid[0].numpy()
     truth = labelled.reference.read(region.left, region.top, region.size)
-    found = unwarp(torch.softmax(logits, dim=1)[0].numpy(), grid, region.size).argmax(axis=0) + 1
+    found = (
+        unwarp(torch.softmax(seen.logits, dim=1)[0].numpy(), grid, region.size).argmax(axis=0) + 1
+    )
     back = unwarp(lattice_shares(truth, grid, count + 1), grid, region.size).argmax(axis=0)
     return truth, found.astype(np.uint8), back.astype(np.uint8)
