@@ -65,7 +65,6 @@ def score_guided(
         "dice": pixels.dice().tolist(),
         "ceiling_iou": overlap_of(ceiling).iou().tolist(),
         "confusion": confusion.tolist(),
-        "seconds": None,
     }
 
 

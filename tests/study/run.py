@@ -8,7 +8,7 @@ import shutil
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -25,6 +25,9 @@ from lds_path.stages.plan import plan
 from lds_path.stages.segment import segment
 from lds_path.stages.stitch import stitch
 from lds_path.stages.train import train
+
+if TYPE_CHECKING:
+    from lds_path.formats.manifest import Manifest
 
 
 @click.command()
@@ -71,14 +74,10 @@ def main(
         if guided:
             scores = [score_guided(data, layout, name, work / "model", slides)]
         else:
-            budgets = read_layouts(name)[layout].budgets if settings.get("ladder") else ()
-            scores = [
-                score(data, layout, work, slides, budget)
-                for budget in ("uniform", *map(str, budgets))
-            ]
+            budgets = read_budgets(name, layout)
+            scores = [score(data, layout, work, slides, budget) for budget in budgets]
         for one in scores:
-            for total in ("samples", "seconds"):
-                one[total] = one[total] and round(one[total] / count_images(name, split), 3)
+            one["samples"] = round(one["samples"] / count_images(name, split), 3)
     output.write_text(
         json.dumps(
             {
@@ -110,33 +109,28 @@ def read_variant(name: str, variant: str) -> tuple[str, dict[str, Any], bool]:
     return one["layout"], settings, one.get("antialiased", True)
 
 
+def read_budgets(name: str, layout: str) -> list[str]:
+    """Return the budgets that the models of a layout are scored with."""
+    return ["uniform", *map(str, read_layouts(name)[layout].budgets)]
+
+
 def score(
     data: Path, layout: str, work: Path, slides: dict[str, Path], budget: str
 ) -> dict[str, Any]:
     """Return how good the model is with a budget, from the pixels of all slides together."""
     confusion: Any = 0
     trip = np.zeros((3, 0))
-    seconds, samples = 0.0, 0
+    samples = 0
     for slide, labels in slides.items():
-        folders = {
-            stage: work / budget / stage / slide
-            for stage in ("plan", "segment", "stitch", "evaluate")
-        }
-        for folder in folders.values():
-            folder.parent.mkdir(parents=True, exist_ok=True)
         tiled, detected = data / "tile" / slide, data / "detect" / layout / slide
-        model = str(work / "model")
-        started = time.perf_counter()
-        plan(tiled, detected, folders["plan"], model=model, budget=budget)
-        found = segment(tiled, folders["plan"], folders["segment"], model=model, device="cpu")
-        stitch(tiled, detected, [folders["segment"]], folders["stitch"])
-        seconds += time.perf_counter() - started
-        samples += found.results["samples"]
-        evaluate(
-            tiled, detected, [folders["segment"]], folders["stitch"], labels, folders["evaluate"]
-        )
-        confusion = confusion + _read_confusion(folders["evaluate"] / CONFUSION_NAME)
-        shares = _read_round_trip(folders["evaluate"] / SCORES_NAME)
+        folder = work / budget
+        done = run_stages(tiled, detected, work / "model", budget, folder)
+        samples += done["segment"].results["samples"]
+        segmented, scored = folder / "segment" / slide, folder / "evaluate" / slide
+        scored.parent.mkdir(exist_ok=True)
+        evaluate(tiled, detected, [segmented], folder / "stitch" / slide, labels, scored)
+        confusion = confusion + _read_confusion(scored / CONFUSION_NAME)
+        shares = _read_round_trip(scored / SCORES_NAME)
         trip = shares if not trip.size else trip + shares
     pixels = overlap_of(np.asarray(confusion))
     hit, reference, predicted = trip
@@ -147,7 +141,22 @@ def score(
         "dice": pixels.dice().tolist(),
         "ceiling_iou": (hit / (reference + predicted - hit)).tolist(),
         "confusion": np.asarray(confusion).tolist(),
-        "seconds": seconds,
+    }
+
+
+def run_stages(
+    tiled: Path, detected: Path, model: Path, budget: str, folder: Path
+) -> dict[str, Manifest]:
+    """Plan, segment and stitch a slide into `folder/STAGE/SLIDE`, on one core; return manifests."""
+    planned, segmented, stitched = (
+        folder / stage / tiled.name for stage in ("plan", "segment", "stitch")
+    )
+    for one in (planned, segmented, stitched):
+        one.parent.mkdir(parents=True, exist_ok=True)
+    return {
+        "plan": plan(tiled, detected, planned, model=str(model), budget=budget),
+        "segment": segment(tiled, planned, segmented, model=str(model), device="cpu"),
+        "stitch": stitch(tiled, detected, [segmented], stitched),
     }
 
 

@@ -22,12 +22,14 @@ PICTURE = PAGE.with_name("study.svg")
 RECORDS = PAGE.with_name("study.jsonl")
 """What the tables are made from: a line for each job of any run."""
 BASELINE = "uniform"
+_LAYOUTS = ("whole", "fine", "finer")
 _HEADINGS = (
     "As many samples as the layout `whole` has",
     "Four times as many",
+    "Sixteen times as many",
     "What each part brings, with the few samples of the first table",
 )
-_ABLATION = 2
+_ABLATION = 3
 _BESIDE = (BASELINE, "shared-features")
 """Rows that the last table repeats."""
 
@@ -42,7 +44,7 @@ class Row:
     samples: float
     """Of an image."""
     seconds: float
-    """To plan, segment and stitch an image; NaN where the stages did not do it."""
+    """To plan, segment and stitch an image on one core; NaN where that was not timed."""
     iou: np.ndarray
     """(seeds, classes)."""
     ceiling: float
@@ -64,10 +66,13 @@ def main(output: Path, jobs: tuple[Path, ...]) -> None:
     everything = remember(RECORDS, [json.loads(path.read_text(encoding="utf-8")) for path in jobs])
     records = [one for one in everything if "variant" in one]
     ceilings = {one["set"]: one["ceilings"] for one in everything if "ceilings" in one}
+    times = {one["set"]: one["times"] for one in everything if "times" in one}
     study = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
     rows = {
         name: read_rows(
-            [record for record in records if record["set"] == name], ablations=one["ablations"]
+            [record for record in records if record["set"] == name],
+            times.get(name, ()),
+            ablations=one["ablations"],
         )
         for name, one in study["sets"].items()
     }
@@ -93,11 +98,20 @@ def remember(path: Path, records: Sequence[dict[str, Any]]) -> list[dict[str, An
 
 
 def _key(record: dict[str, Any]) -> tuple[str, str, int]:
-    return record["set"], record.get("variant", ""), record.get("seed", 0)
+    kind = next((kind for kind in ("ceilings", "times") if kind in record), "")
+    return record["set"], record.get("variant", kind), record.get("seed", 0)
 
 
-def read_rows(records: Sequence[dict[str, Any]], ablations: Sequence[str]) -> list[Row]:
+def read_rows(
+    records: Sequence[dict[str, Any]],
+    times: Sequence[dict[str, Any]],
+    ablations: Sequence[str],
+) -> list[Row]:
     """Return a row for each variant and budget of a set, those of few samples first."""
+    seconds = {
+        (one["variant"], one["budget"]): one["plan"] + one["segment"] + one["stitch"]
+        for one in times
+    }
     found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for record in records:
         for one in record["scores"]:
@@ -110,7 +124,7 @@ def read_rows(records: Sequence[dict[str, Any]], ablations: Sequence[str]) -> li
             if variant in ablations
             else _tier(layout, budget, [key[2] for key in found if key[:2] == (variant, layout)]),
             samples=float(np.mean([one["samples"] for one in scores])),
-            seconds=float(np.mean([one["seconds"] or np.nan for one in scores])),
+            seconds=seconds.get((variant, budget), np.nan),
             iou=np.array([one["iou"] for one in scores], np.float64),
             ceiling=float(np.nanmean([one["ceiling_iou"] for one in scores])),
         )
@@ -122,19 +136,20 @@ def read_rows(records: Sequence[dict[str, Any]], ablations: Sequence[str]) -> li
 def _name(variant: str, layout: str, budget: str) -> str:
     if layout == "parts" and budget == "uniform":
         return f"{variant}, equal lattices"
-    return variant.removesuffix("-fine")
+    return variant.removesuffix("-fine").removesuffix("-finer")
 
 
 def _tier(layout: str, budget: str, budgets: Sequence[str]) -> int:
     """Return which number of samples a score belongs to: equal lattices are the smaller."""
     if layout != "parts":
-        return int(layout == "fine")
+        return _LAYOUTS.index(layout)
     return max(0, budgets.index(budget) - 1)
 
 
 def table(name: str, about: str, rows: Sequence[Row], classes: Sequence[str]) -> str:
     """Return the tables of a set: a row a variant, with the mean of its seeds."""
     lines = [f"### {name}", "", about]
+    uniform = [row for row in rows if row.name == BASELINE]
     for tier in sorted({row.tier for row in rows}):
         chosen = [row for row in rows if row.tier == tier]
         if tier == _ABLATION:
@@ -144,12 +159,12 @@ def table(name: str, about: str, rows: Sequence[Row], classes: Sequence[str]) ->
             "",
             f"{_HEADINGS[tier]}:",
             "",
-            "| variant | samples | s | mIoU | seeds | to uniform | ceiling | "
+            "| variant | samples | s | mIoU | seeds | to uniform | uniform in this time | ceiling | "
             + " | ".join(classes)
             + " |",
-            "| --- |" + " ---: |" * (6 + len(classes)),
+            "| --- |" + " ---: |" * (7 + len(classes)),
         ]
-        lines += [_line(row, baseline) for row in chosen]
+        lines += [_line(row, baseline, in_time(row, uniform)) for row in chosen]
     return "\n".join(lines)
 
 
@@ -177,15 +192,28 @@ def ceiling_table(ceilings: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _line(row: Row, baseline: float | None) -> str:
+def in_time(row: Row, uniform: Sequence[Row]) -> float:
+    """Return the mIoU of uniform grids with as many samples as a row's time pays; NaN if unknown.
+
+    Between the numbers of samples that were tried it is interpolated; beyond them it is the last.
+    """
+    timed = sorted((one for one in uniform if one.seconds > 0), key=lambda one: one.seconds)
+    if row.name == BASELINE or not timed or not row.seconds > 0:
+        return np.nan
+    best = np.maximum.accumulate([one.mean for one in timed])
+    return float(np.interp(row.seconds, [one.seconds for one in timed], best))
+
+
+def _line(row: Row, baseline: float | None, rival: float) -> str:
     gain = "" if row.name == BASELINE or baseline is None else f"{100 * (row.mean - baseline):+.1f}"
     cells = [
         row.name,
         f"{row.samples:.0f}",
-        "" if np.isnan(row.seconds) else f"{row.seconds:.2f}",
+        "" if np.isnan(row.seconds) else f"{row.seconds:.3f}",
         f"{row.mean:.3f}",
         " ".join(f"{one:.3f}" for one in np.nanmean(row.iou, axis=1)),
         gain,
+        "" if np.isnan(rival) else f"{rival:.3f}",
         f"{row.ceiling:.3f}",
         *(f"{one:.3f}" for one in np.nanmean(row.iou, axis=0)),
     ]

@@ -43,39 +43,49 @@ def record(variant, layout, seed, *scores):
             {
                 "budget": budget,
                 "samples": samples,
-                "seconds": seconds,
                 "iou": [iou, iou],
                 "ceiling_iou": [0.9, 0.9],
             }
-            for budget, samples, seconds, iou in scores
+            for budget, samples, iou in scores
         ],
     }
 
 
+def timed(variant, budget, seconds):
+    return {"variant": variant, "budget": budget, "plan": 0.25, "segment": seconds, "stitch": 0.25}
+
+
 def test_the_tables_compare_rows_of_as_many_samples_with_the_uniform_one_over_all_seeds():
-    both = ("uniform", 1000, 2.0, 0.55), ("32", 990, 2.0, 0.6), ("64", 3900, 3.0, 0.8)
+    both = ("uniform", 1000, 0.55), ("32", 990, 0.6), ("64", 3900, 0.8)
     records = [
-        record("uniform", "whole", 1, ("uniform", 1000, 1.0, 0.5)),
-        record("uniform", "whole", 2, ("uniform", 1000, 1.0, 0.6)),
-        record("uniform-fine", "fine", 1, ("uniform", 4000, 1.5, 0.7)),
+        record("uniform", "whole", 1, ("uniform", 1000, 0.5)),
+        record("uniform", "whole", 2, ("uniform", 1000, 0.6)),
+        record("uniform-fine", "fine", 1, ("uniform", 4000, 0.7)),
         record("allocation-and-warp", "parts", 1, *both),
-        record("edge-oracle", "whole", 1, ("uniform", 1000, None, 0.9)),
+        record("edge-oracle", "whole", 1, ("uniform", 1000, 0.9)),
     ]
-    rows = tables.read_rows(records, ablations=["edge-oracle"])
+    times = [
+        timed("uniform", "uniform", 0.5),
+        timed("uniform-fine", "uniform", 1.5),
+        timed("allocation-and-warp", "32", 1.0),
+        timed("allocation-and-warp", "64", 2.0),
+    ]
+    rows = tables.read_rows(records, times, ablations=["edge-oracle"])
     text = tables.table("glomeruli", "Tiles.", rows, ["Other", "Glomerulus"])
     few, many, ablations = text.split("\n\n| variant")[1:]
-    assert "| allocation-and-warp | 990 | 2.00 | 0.600 | 0.600 | +5.0 |" in few
-    assert "| allocation-and-warp, equal lattices | 1000 | 2.00 | 0.550 | 0.550 | +0.0 |" in few
-    assert "| uniform | 1000 | 1.00 | 0.550 | 0.500 0.600 |  |" in few
-    assert "| allocation-and-warp | 3900 | 3.00 | 0.800 | 0.800 | +10.0 |" in many
-    assert "| edge-oracle | 1000 |  | 0.900 | 0.900 | +35.0 |" in ablations
+    assert "| allocation-and-warp | 990 | 1.500 | 0.600 | 0.600 | +5.0 | 0.625 |" in few
+    assert "| allocation-and-warp, equal lattices | 1000 |  | 0.550 | 0.550 | +0.0 |  |" in few
+    assert "| uniform | 1000 | 1.000 | 0.550 | 0.500 0.600 |  |  |" in few
+    assert "| allocation-and-warp | 3900 | 2.500 | 0.800 | 0.800 | +10.0 | 0.700 |" in many
+    assert "| edge-oracle | 1000 |  | 0.900 | 0.900 | +35.0 |  |" in ablations
 
 
 def test_a_record_replaces_its_like_and_others_stay(tmp_path):
     path = tmp_path / "study.jsonl"
-    first = [record("uniform", "whole", seed, ("uniform", 1, 1.0, 0.5)) for seed in (2, 1)]
+    first = [record("uniform", "whole", seed, ("uniform", 1, 0.5)) for seed in (2, 1)]
     assert tables.remember(path, first) == first[::-1]
-    again = record("uniform", "whole", 1, ("uniform", 1, 1.0, 0.7))
-    ceilings = {"set": "glomeruli", "ceilings": []}
-    assert tables.remember(path, [again, ceilings]) == [ceilings, again, first[0]]
-    assert len(path.read_text().splitlines()) == 3
+    again = record("uniform", "whole", 1, ("uniform", 1, 0.7))
+    ceilings, times = ({"set": "glomeruli", kind: []} for kind in ("ceilings", "times"))
+    found = tables.remember(path, [again, times, ceilings])
+    assert found == [ceilings, times, again, first[0]]
+    assert len(path.read_text().splitlines()) == 4
