@@ -43,13 +43,14 @@ class StudySet:
     classes: dict[str, tuple[int, int, int]]
     """Class -> colour in the masks; every pixel has the class of the nearest colour."""
     splits: dict[str, tuple[str, ...]]
-    """Split -> images."""
+    """Split -> images, or parts of one: `1008-512` begins 512 working pixels from the left."""
     image_mpp: float
     """Microns per image pixel; half of the working mpp reads the images at half their size."""
     area: Size
     """Part of an image, from its corner, that is learned from and scored, in working pixels."""
-    folder: str
-    suffix: str
+    pictures: str
+    """Where the images lie in the data, by their names."""
+    masks: str
     joined: bool = False
     """Whether the images of a split are put together into one slide, whose samples are then shared
     out among them."""
@@ -71,8 +72,8 @@ SETS = {
         },
         image_mpp=0.25,
         area=Size(2112, 1408),
-        folder="retina",
-        suffix=".jpg",
+        pictures="retina/images/{}.jpg",
+        masks="retina/masks/{}.png",
     ),
     "glomeruli": StudySet(
         classes={"Other": (0, 0, 0), "Glomerulus": (255, 0, 0)},
@@ -82,9 +83,17 @@ SETS = {
         },
         image_mpp=0.5,
         area=Size(1024, 1024),
-        folder="glomeruli",
-        suffix=".png",
+        pictures="glomeruli/images/{}.png",
+        masks="glomeruli/masks/{}.png",
         joined=True,
+    ),
+    "breast": StudySet(
+        classes={"Other": (0, 0, 0), "Tumor": (255, 255, 255)},
+        splits={"train": ("1008-0", "1008-512"), "test": ("1008-1280",)},
+        image_mpp=0.25,
+        area=Size(512, 1280),
+        pictures="breast/image_{}.jpg",
+        masks="breast/mask_{}.jpg",
     ),
 }
 PAINTED = {"train": range(301, 313), "test": range(401, 407)}
@@ -191,21 +200,24 @@ def _images(
 
 
 def _read_picture(one: StudySet, image: str) -> NDArray[np.uint8]:
-    with Image.open(DATA / one.folder / "images" / f"{image}{one.suffix}") as picture:
-        return _crop(one, np.asarray(picture.convert("RGB")))
+    return _crop(one, one.pictures, image)
 
 
 def _read_labels(one: StudySet, image: str) -> NDArray[np.uint8]:
-    with Image.open(DATA / one.folder / "masks" / f"{image}.png") as mask:
-        pixels = _crop(one, np.asarray(mask.convert("RGB"))).astype(np.int32)
+    pixels = _crop(one, one.masks, image).astype(np.int32)
     colours = np.array(list(one.classes.values()), np.int32)
     distance = [np.square(pixels - colour).sum(axis=-1) for colour in colours]
     return (np.argmin(distance, axis=0) + 1).astype(np.uint8)
 
 
-def _crop(one: StudySet, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _crop(one: StudySet, paths: str, image: str) -> NDArray[np.uint8]:
+    """Return what is used of an image, (H, W, 3)."""
+    name, _, left = image.partition("-")
     scale = round(WORKING_MPP / one.image_mpp)
-    return pixels[: one.area.height * scale, : one.area.width * scale]
+    first = scale * int(left or 0)
+    with Image.open(DATA / paths.format(name)) as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+    return pixels[: one.area.height * scale, first : first + one.area.width * scale]
 
 
 def _write_joined(
