@@ -90,7 +90,7 @@ def find_tissue(
     tissue &= ~find_black(view, density, mpp)
     tissue = close_mask(tissue, 16.0 / mpp)
     tissue = fill_small_holes(tissue, int(max_hole_um2 / mpp**2))
-    return _drop_specks(tissue, min_tissue_um2 / mpp**2)
+    return drop_specks(tissue, min_tissue_um2 / mpp**2)
 
 
 def is_dark_field(view: NDArray[np.uint8]) -> bool:
@@ -193,7 +193,7 @@ def find_ink(density: DensityView, foreground: NDArray[np.bool_], mpp: float) ->
         strong = density.where(_exceeds(hue, _INK, is_ink))
         if strong.sum() * mpp**2 < _MIN_INK_UM2:
             continue
-        ink = _drop_specks(open_mask(strong, 8.0 / mpp), _MIN_INK_UM2 / mpp**2)
+        ink = drop_specks(open_mask(strong, 8.0 / mpp), _MIN_INK_UM2 / mpp**2)
         if not ink.any():
             continue
         pale = density.where(_exceeds(hue, 0.06))
@@ -209,7 +209,7 @@ def find_black(view: NDArray[np.uint8], density: DensityView, mpp: float) -> NDA
     for strip in strips(len(view)):
         highest = highest_band(view[strip])
         black[strip] = (highest < 70) & (highest - lowest_band(view[strip]) < 25)
-    black = _drop_specks(open_mask(black, 8.0 / mpp), _MIN_INK_UM2 / mpp**2)
+    black = drop_specks(open_mask(black, 8.0 / mpp), _MIN_INK_UM2 / mpp**2)
     if not black.any():
         return black
     return grow(black, density.where(_is_grey_shade), _RIM_UM / mpp)
@@ -305,5 +305,6 @@ def _local_range(band: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return brightest - darkest
 
 
-def _drop_specks(mask: NDArray[np.bool_], min_area: float) -> NDArray[np.bool_]:
+def drop_specks(mask: NDArray[np.bool_], min_area: float) -> NDArray[np.bool_]:
+    """Return a mask, (H, W), without its pieces of fewer than so many pixels."""
     return drop_small_pieces(mask, max(int(min_area) - 1, 0))

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 from skimage.measure import label, regionprops
-from skimage.morphology import disk, remove_small_objects
+from skimage.morphology import disk
 from skimage.transform import hough_line, hough_line_peaks
 
 from lds_path.strips import DensityView
-from lds_path.tissue import find_ink
+from lds_path.tissue import drop_specks, find_ink
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,7 +118,7 @@ def _find_folds(
     alike = np.einsum("hwc,hwc->hw", smooth, around) > _SAME_HUE * lengths
     darkness = smooth.mean(axis=2)
     fold = ((darkness > _THICK * typical) & alike) | (darkness > _OPAQUE)
-    return _drop_specks(fold & tissue, _MIN_FOLD_UM2 / mpp**2)
+    return drop_specks(fold & tissue, _MIN_FOLD_UM2 / mpp**2)
 
 
 def _surroundings(
@@ -147,7 +147,7 @@ def _find_dark(view: NDArray[np.uint8], mpp: float) -> NDArray[np.bool_]:
     """Return black without hue: no stain absorbs red as it absorbs green."""
     highest = view.max(axis=2)
     dark = (highest < 80) & (highest - view.min(axis=2) < 30)
-    return _drop_specks(dark, _MIN_SPOT_UM2 / mpp**2)
+    return drop_specks(dark, _MIN_SPOT_UM2 / mpp**2)
 
 
 def _find_bubbles(rims: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
@@ -203,8 +203,3 @@ def _grow(mask: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:
     """Return the mask and about what lies so near to it."""
     near: NDArray[np.bool_] = ndimage.maximum_filter(mask, 2 * round(distance) + 1)
     return near
-
-
-def _drop_specks(mask: NDArray[np.bool_], min_area: float) -> NDArray[np.bool_]:
-    kept: NDArray[np.bool_] = remove_small_objects(mask, max_size=max(int(min_area) - 1, 0))
-    return kept
