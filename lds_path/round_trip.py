@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numba import njit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,15 +40,30 @@ def lattice_shares(
     height, width = labels.shape
     left, right = _halfway(positions[..., 0], width)
     top, bottom = (side.T for side in _halfway(positions[..., 1].T, height))
-    sums = np.zeros((height + 1, width + 1), np.int32)
-    counts = np.empty((value_count, *positions.shape[:2]), np.float32)
-    for value in range(value_count):
-        np.cumsum(np.cumsum(labels == value, axis=0, dtype=np.int32), axis=1, out=sums[1:, 1:])
-        counts[value] = (
-            sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
-        )
+    counts = np.zeros((value_count, *positions.shape[:2]), np.float32)
+    _count(labels, left, right, top, bottom, counts)
     shares: NDArray[np.float32] = counts / np.maximum(counts.sum(axis=0), 1)
     return shares
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _count(
+    labels: NDArray[np.uint8],
+    left: NDArray[np.intp],
+    right: NDArray[np.intp],
+    top: NDArray[np.intp],
+    bottom: NDArray[np.intp],
+    counts: NDArray[np.float32],
+) -> None:
+    """Count the pixels of each value in the rectangle of each sample."""
+    value_count, rows, columns = counts.shape
+    for j in range(rows):
+        for i in range(columns):
+            for y in range(top[j, i], bottom[j, i]):
+                for x in range(left[j, i], right[j, i]):
+                    value = labels[y, x]
+                    if value < value_count:
+                        counts[value, j, i] += 1
 
 
 def lattice_labels(labels: NDArray[np.uint8], positions: NDArray[np.float32]) -> NDArray[np.uint8]:
