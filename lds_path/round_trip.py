@@ -40,9 +40,9 @@ def lattice_shares(
     height, width = labels.shape
     left, right = _halfway(positions[..., 0], width)
     top, bottom = (side.T for side in _halfway(positions[..., 1].T, height))
-    counts = np.zeros((value_count, *positions.shape[:2]), np.float32)
+    counts = np.zeros((value_count, *positions.shape[:2]), np.int32)
     _count(labels, left, right, top, bottom, counts)
-    shares: NDArray[np.float32] = counts / np.maximum(counts.sum(axis=0), 1)
+    shares: NDArray[np.float32] = (counts / np.maximum(counts.sum(axis=0), 1)).astype(np.float32)
     return shares
 
 
@@ -53,7 +53,7 @@ def _count(
     right: NDArray[np.intp],
     top: NDArray[np.intp],
     bottom: NDArray[np.intp],
-    counts: NDArray[np.float32],
+    counts: NDArray[np.int32],
 ) -> None:
     """Count the pixels of each value in the rectangle of each sample."""
     value_count, rows, columns = counts.shape

@@ -42,7 +42,7 @@ class Recipe:
     """Norm that the gradient is cut to."""
     precision: str = "auto"
     """Of the convolutions in a step: `auto` is float16 on a GPU and float32 on a CPU; `bfloat16`
-    takes 0.5 to 0.8 of the time of float32 on CPUs that multiply matrices of it (AMX)."""
+    takes about 0.8 of the time of float32 on CPUs that multiply matrices of it (AMX)."""
     dice_weight: float = 1.0
     cross_entropy_weight: float = 1.0
     class_weights: tuple[float, ...] = ()

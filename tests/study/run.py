@@ -58,16 +58,7 @@ def main(
     work.mkdir(parents=True, exist_ok=True)
     with nullcontext() if antialiased else finest_level_alone():
         started = time.perf_counter()
-        train(
-            data / SHEET_NAME,
-            work / "model",
-            tile=data / "tile",
-            detect=data / "detect" / layout,
-            classes=class_names(name),
-            device="cpu",
-            seed=seed,
-            **settings,
-        )
+        train_variant(data, name, layout, work / "model", settings | {"seed": seed})
         seconds = time.perf_counter() - started
         slides = slides_of(data, split)
         guided = settings.get("sample_by", "network") != "network"
@@ -107,6 +98,21 @@ def read_variant(name: str, variant: str) -> tuple[str, dict[str, Any], bool]:
         key: tuple(value) if isinstance(value, list) else value for key, value in merged.items()
     }
     return one["layout"], settings, one.get("antialiased", True)
+
+
+def train_variant(
+    data: Path, name: str, layout: str, output: Path, settings: dict[str, Any]
+) -> None:
+    """Train on the regions of a layout of a prepared set."""
+    train(
+        data / SHEET_NAME,
+        output,
+        tile=data / "tile",
+        detect=data / "detect" / layout,
+        classes=class_names(name),
+        device="cpu",
+        **settings,
+    )
 
 
 def read_budgets(name: str, layout: str) -> list[str]:

@@ -14,10 +14,8 @@ from typing import Any
 import click
 import numpy as np
 import yaml
-from run import read_budgets, read_variant, run_stages
-from sets import SHEET_NAME, STUDY, class_names, count_images, slides_of
-
-from lds_path.stages.train import train
+from run import read_budgets, read_variant, run_stages, train_variant
+from sets import STUDY, count_images, slides_of
 
 
 @click.command()
@@ -36,15 +34,7 @@ def main(data: Path, name: str, output: Path, split: str, steps: int, repeats: i
         layout, settings, _ = read_variant(name, variant)
         model = work / variant / "model"
         model.parent.mkdir(parents=True)
-        train(
-            data / SHEET_NAME,
-            model,
-            tile=data / "tile",
-            detect=data / "detect" / layout,
-            classes=class_names(name),
-            device="cpu",
-            **settings | {"steps": steps, "tune_every": steps},
-        )
+        train_variant(data, name, layout, model, settings | {"steps": steps, "tune_every": steps})
         slides = list(slides_of(data, split))
         for budget in read_budgets(name, layout):
             seconds = [
