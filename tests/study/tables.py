@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,14 +23,15 @@ PICTURE = PAGE.with_name("study.svg")
 RECORDS = PAGE.with_name("study.jsonl")
 """What the tables are made from: a line for each job of any run."""
 BASELINE = "uniform"
-_LAYOUTS = ("whole", "fine", "finer")
+_LAYOUTS = ("whole", "fine", "finer", "finest")
 _HEADINGS = (
     "As many samples as the layout `whole` has",
     "Four times as many",
     "Sixteen times as many",
+    "Sixty-four times as many",
     "What each part brings, with the few samples of the first table",
 )
-_ABLATION = 3
+_ABLATION = len(_HEADINGS) - 1
 _BESIDE = (BASELINE, "shared-features")
 """Rows that the last table repeats."""
 
@@ -136,7 +138,7 @@ def read_rows(
 def _name(variant: str, layout: str, budget: str) -> str:
     if layout == "parts" and budget == "uniform":
         return f"{variant}, equal lattices"
-    return variant.removesuffix("-fine").removesuffix("-finer")
+    return re.sub("-fine(r|st)?$", "", variant)
 
 
 def _tier(layout: str, budget: str, budgets: Sequence[str]) -> int:
