@@ -31,9 +31,11 @@ benchmark: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check pyvips==3.2.0 pyvips-binary==8.18.7
 	PATH="$(CURDIR)/$(BIN):$$PATH" python tests/benchmark/benchmark.py --folder build/benchmark
 
-# Needs the real images (LDS_PATH_DATA). Hours on two cores; goes on where it was.
+# Needs the real images (LDS_PATH_DATA). Hours on two cores; goes on where it was. With STEPS=5 it
+# tries everything with trainings of so many steps, and leaves the docs as they are.
 study: .venv/installed
-	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --snakefile tests/study/Snakefile --directory build/study --cores $(CORES)
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --snakefile tests/study/Snakefile --cores $(CORES) \
+	  --directory build/study$(if $(STEPS),-$(STEPS) --config steps=$(STEPS))
 
 clean:
 	rm -rf .venv .snakemake results logs benchmarks

@@ -60,12 +60,14 @@ class Row:
 @click.command()
 @click.argument("output", type=click.Path(path_type=Path))
 @click.argument("jobs", type=click.Path(path_type=Path), nargs=-1, required=True)
-def main(output: Path, jobs: tuple[Path, ...]) -> None:
+@click.option("--trial", is_flag=True, help="Write OUTPUT alone, from JOBS alone.")
+def main(output: Path, jobs: tuple[Path, ...], trial: bool) -> None:
     """Write the tables of JOBS to OUTPUT and into the page, and draw the picture.
 
     Jobs of earlier runs whose like is not among JOBS stay in the tables.
     """
-    everything = remember(RECORDS, [json.loads(path.read_text(encoding="utf-8")) for path in jobs])
+    found_now = [json.loads(path.read_text(encoding="utf-8")) for path in jobs]
+    everything = found_now if trial else remember(RECORDS, found_now)
     records = [one for one in everything if "variant" in one]
     ceilings = {one["set"]: one["ceilings"] for one in everything if "ceilings" in one}
     times = {one["set"]: one["times"] for one in everything if "times" in one}
@@ -86,8 +88,9 @@ def main(output: Path, jobs: tuple[Path, ...]) -> None:
         if found
     )
     output.write_text(text + "\n", encoding="utf-8")
-    draw(rows)
-    write_section(PAGE, "study", f"{text}\n\n![mIoU against samples and seconds](study.svg)")
+    if not trial:
+        draw(rows)
+        write_section(PAGE, "study", f"{text}\n\n![mIoU against samples and seconds](study.svg)")
 
 
 def remember(path: Path, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
