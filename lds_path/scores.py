@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numba import njit
 from scipy import ndimage
 
 if TYPE_CHECKING:
@@ -61,13 +62,21 @@ def count_confusion(
     Parameters
     ----------
     reference, predicted
-        Values from 0 to the number of classes, of one shape.
+        Values from 0 to the number of classes, of one shape; greater ones are not counted.
     class_count
         Number of classes, without background.
     """
-    side = class_count + 1
-    pairs = reference.astype(np.intp).ravel() * side + predicted.ravel()
-    return np.bincount(pairs, minlength=side**2).reshape(side, side).astype(np.int64)
+    pairs = np.zeros((256, 256), np.int64)
+    _count_pairs(reference.ravel(), predicted.ravel(), pairs)
+    return pairs[: class_count + 1, : class_count + 1].copy()
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _count_pairs(
+    reference: NDArray[np.uint8], predicted: NDArray[np.uint8], pairs: NDArray[np.int64]
+) -> None:
+    for i in range(len(reference)):
+        pairs[reference[i], predicted[i]] += 1
 
 
 def overlap_of(confusion: NDArray[np.int64]) -> Overlap:

@@ -28,6 +28,14 @@ def test_the_confusion_counts_pairs_of_values():
             assert confusion[i, j] == np.count_nonzero((reference == i) & (predicted == j))
 
 
+def test_values_that_are_no_class_are_not_counted():
+    reference, predicted = make_labels(0), make_labels(1)
+    predicted[0], reference[1] = 255, 4
+    assert (
+        count_confusion(reference, predicted, 3) == count_confusion(reference[2:], predicted[2:], 3)
+    ).all()
+
+
 def test_equal_images_agree_entirely():
     labels = make_labels(0)
     overlap = overlap_of(count_confusion(labels, labels, 3))

@@ -12,7 +12,7 @@ import zarr
 from PIL import Image, UnidentifiedImageError
 
 from lds_path.errors import LabelsError
-from lds_path.formats.legend import IGNORE
+from lds_path.formats.legend import IGNORE, recode
 from lds_path.formats.plain import FORMATS
 from lds_path.formats.tiff import DECODE_ERRORS
 from lds_path.formats.tiff_check import check_page
@@ -75,19 +75,21 @@ class LabelImage:
         if x.any() and y.any():
             x0, y0 = columns[x][0], rows[y][0]
             block = np.asarray(self.pixels[y0 : rows[y][-1] + 1, x0 : columns[x][-1] + 1])
-            window[np.ix_(y, x)] = self._translate(block)[np.ix_(rows[y] - y0, columns[x] - x0)]
+            picked = block.take(rows[y] - y0, axis=0).take(columns[x] - x0, axis=1)
+            window[_span(y), _span(x)] = self._translate(picked)
         return window
 
     def _translate(self, block: NDArray[np.uint8]) -> NDArray[np.uint8]:
         values, known = self.legend.table()
-        if not known[block].all():
+        unknown = block.tobytes().translate(None, delete=bytes(np.flatnonzero(known).tolist()))
+        if unknown:
             names = [f"{value} {name}" for value, name in enumerate(self.legend.classes, 1) if name]
             raise LabelsError(
-                f"{self.path} has the label value {block[~known[block]][0]}, but the classes are"
+                f"{self.path} has the label value {unknown[0]}, but the classes are"
                 f" {', '.join(names)}; use these, 0 for what is not labelled and {IGNORE} to"
                 " ignore, or list the value in `class_map` or `ignore`"
             )
-        return values[block]
+        return recode(block, values)
 
 
 def open_label_image(path: Path, legend: Legend, slide: Size, bounds_l0: Size) -> LabelImage:
@@ -193,6 +195,12 @@ def _nearest(start: int, length: int, step: int, ratio: float) -> NDArray[np.int
 
 def _within(index: NDArray[np.int64], length: int) -> NDArray[np.bool_]:
     return (index >= 0) & (index < length)
+
+
+def _span(inside: NDArray[np.bool_]) -> slice:
+    """Return the one stretch of a row that is inside."""
+    found = np.flatnonzero(inside)
+    return slice(int(found[0]), int(found[-1]) + 1)
 
 
 def _line(error: Exception) -> str:

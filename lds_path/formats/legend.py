@@ -101,3 +101,9 @@ class Legend:
 
     def _value(self, name: str) -> int:
         return self.classes.index(name) + 1
+
+
+def recode(values: NDArray[np.uint8], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return `table[values]`, read-only, for a table of 256; several times as fast, by bytes."""
+    recoded = values.tobytes().translate(table.tobytes())
+    return np.frombuffer(recoded, np.uint8).reshape(values.shape)

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from lds_path.errors import LabelsError
 from lds_path.formats.labels import Block, label_blocks, open_labels
-from lds_path.formats.legend import IGNORE, IGNORED_CLASSES, Legend
+from lds_path.formats.legend import IGNORE, IGNORED_CLASSES, Legend, recode
 from lds_path.formats.manifest import read_manifest, run_stage
 from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
@@ -151,7 +151,7 @@ class _Annotation:
 
     def read(self, left: int, top: int, size: Size) -> NDArray[np.uint8]:
         """Return the number of each pixel's class, from 1; 0 is background, 255 not known."""
-        return self.numbers[self.reference.read(left, top, size)]
+        return recode(self.reference.read(left, top, size), self.numbers)
 
     @property
     def numbers(self) -> NDArray[np.uint8]:
@@ -226,7 +226,7 @@ def _score_pixels(
         scored = drawn != IGNORE
         if not scored[inner].any():
             continue
-        found = annotation.numbers[_read_working(predicted, wide, tile["mpp"])]
+        found = recode(_read_working(predicted, wide, tile["mpp"]), annotation.numbers)
         inside = scored[inner]
         tally.confusion += count_confusion(drawn[inner][inside], found[inner][inside], count)
         bands = tuple(near_boundary(each, scored, band)[inner] for each in (drawn, found))

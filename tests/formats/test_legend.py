@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from lds_path.errors import UsageError
-from lds_path.formats.legend import IGNORE, Legend
+from lds_path.formats.legend import IGNORE, Legend, recode
 
 CLASSES = ("Stroma", "Tumor")
 
@@ -36,3 +37,11 @@ def test_a_map_to_no_class_is_named():
 def test_an_unlabelled_that_is_nothing_is_named():
     with pytest.raises(UsageError, match="`unlabelled` is 'Other', expected background or ignore"):
         Legend(CLASSES, unlabelled="Other")
+
+
+def test_recoded_values_are_those_of_the_table():
+    values, table = np.random.default_rng(1).integers(0, 256, (2, 256)).astype(np.uint8)
+    windows = values.reshape(8, 32), values.reshape(8, 32)[1::2, 3:], values[:0]
+    for window in windows:
+        assert (recode(window, table) == table[window]).all()
+        assert recode(window, table).shape == window.shape
