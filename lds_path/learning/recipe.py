@@ -83,6 +83,9 @@ class Recipe:
     """Standard deviation of the logarithm of the factor on brightness."""
     view_blur: float = 0.0
     """Share of the steps, from the first, in which the coarse view is blurred at random."""
+    withhold_chance: float = 0.0
+    """Share of the regions, in a step, that the segmentation network sees without the shared
+    features: it then learns to do without them, too, which a few images to learn from may need."""
     sample_by: str = "network"
     """What decides where to sample: the density `network`; for studies `labels`, the target of the
     edge loss, which bounds what a network can learn, or `random`, smooth hills that know nothing.
@@ -95,9 +98,10 @@ class Recipe:
                     f"{name} is '{getattr(self, name)}', which is unknown; there are"
                     f" {', '.join(known)}"
                 )
-        for name, low, high in (("edge_floor", 1e-6, 1.0), ("rarity", 0.0, 1.0)):
-            if not low <= getattr(self, name) <= high:
-                raise UsageError(f"{name} is {getattr(self, name)}, expected {low} to {high}")
+        shares = (("edge_floor", 1e-6), ("rarity", 0.0), ("withhold_chance", 0.0))
+        for name, low in shares:
+            if not low <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} is {getattr(self, name)}, expected {low} to 1.0")
         if self.rungs_per_step < 1:
             raise UsageError(f"rungs_per_step is {self.rungs_per_step}, expected 1 or more")
 
@@ -148,6 +152,7 @@ JIN2022 = Preset(
         "stain_jitter": 0.0,
         "brightness_jitter": 0.0,
         "view_blur": 0.4,
+        "withhold_chance": 0.0,
         "sample_by": "network",
     },
     augmentation={"move_chance": 0.0, "blur_chance": 0.0, "noise_chance": 0.0},

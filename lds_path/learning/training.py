@@ -161,6 +161,7 @@ class Trainer:
             # what is rare and hard would drown the rest.
             known = features if recipe.foretell == "labels" else features.detach()
             foretold = self.segmenter.benefit(known) if rungs else None
+        features = features * self._draw_shown(number, features)
         imposed = imposed_density(wanted, recipe, random)
         density = density if imposed is None else imposed
         edge = edge_loss(density, wanted, kind=recipe.edge_loss)
@@ -240,6 +241,12 @@ class Trainer:
         most = [1 - 1 / lattice.width, 1 - 1 / lattice.height]
         points = random.uniform(-1, 1, (regions, self.recipe.points, 2)) * most
         return torch.tensor(points, dtype=torch.float32, device=self.device)
+
+    def _draw_shown(self, number: int, features: Tensor) -> Tensor:
+        """Return which regions show the segmentation network their features, (B, 1, 1, 1)."""
+        random = np.random.default_rng([self.recipe.seed, 3, number])
+        shown = random.random((len(features), 1, 1, 1)) >= self.recipe.withhold_chance
+        return torch.from_numpy(shown).to(features)
 
     def _draw_stain(self, random: np.random.Generator, view: Tensor) -> tuple[Tensor, Tensor]:
         """Return exponents (B, 3, 1, 1) and gains (B, 1, 1, 1) near one."""

@@ -128,6 +128,7 @@ def test_the_first_five_fields_are_those_of_every_recipe():
         ({"precision": "float64"}, "precision is 'float64'"),
         ({"edge_floor": 0.0}, "edge_floor is 0.0, expected 1e-06 to 1.0"),
         ({"rarity": 1.5}, "rarity is 1.5, expected 0.0 to 1.0"),
+        ({"withhold_chance": -0.1}, "withhold_chance is -0.1, expected 0.0 to 1.0"),
         ({"foretell": "me"}, "foretell is 'me', which is unknown; there are labels, network"),
         ({"rungs_per_step": 0}, "rungs_per_step is 0, expected 1 or more"),
     ],
@@ -182,6 +183,25 @@ def test_all_rungs_a_step_are_all_lattices_of_the_ladder():
     spec = replace(SPEC, ladder=(8, 16), shared_features=True)
     trainer = make_trainer(replace(RECIPE, rungs_per_step=9), spec)
     assert sorted(trainer._draw_rungs(0)) == [0, 1]
+
+
+def test_withheld_features_change_nothing_for_the_segmentation_network():
+    def loss(chance, scale):
+        spec = replace(SPEC, shared_features=True)
+        trainer = make_trainer(replace(RECIPE, withhold_chance=chance), spec)
+        look = trainer.segmenter.look
+        trainer.segmenter.look = lambda view: (look(view)[0], scale * look(view)[1])
+        return trainer.step(0, make_batch())[0]
+
+    assert loss(0.0, 1) != pytest.approx(loss(0.0, 2), rel=1e-5)
+    assert loss(1.0, 1) == pytest.approx(loss(1.0, 2), rel=1e-6)
+
+
+def test_features_are_withheld_from_a_share_of_the_regions_the_same_ones_each_time():
+    trainer = make_trainer(replace(RECIPE, withhold_chance=0.25))
+    shown = [trainer._draw_shown(number, torch.ones(20, 3, 2, 2)) for number in range(50)]
+    assert torch.stack(shown).mean() == pytest.approx(0.75, abs=0.05)
+    assert torch.equal(shown[7], trainer._draw_shown(7, torch.ones(20, 3, 2, 2)))
 
 
 def test_points_teach_both_networks():
