@@ -145,7 +145,7 @@ recipe = together(
     number("--stain-jitter", 0.15, "Spread of the factors on optical density."),
     number("--brightness-jitter", 0.05, "Spread of the factors on brightness."),
     number("--view-blur", 0.0, "Share of the steps with a blurred coarse view."),
-    number("--withhold-chance", 0.0, "Share of regions that are segmented without features."),
+    number("--withhold-chance", 0.0, "Share of regions segmented by their colours alone."),
     number("--move-chance", 0.5, "Share of regions that are turned, shifted and scaled."),
     number("--blur-chance", 0.1, "Share of regions that are blurred."),
     number("--noise-chance", 0.1, "Share of regions that get noise."),

@@ -84,8 +84,9 @@ class Recipe:
     view_blur: float = 0.0
     """Share of the steps, from the first, in which the coarse view is blurred at random."""
     withhold_chance: float = 0.0
-    """Share of the regions, in a step, that the segmentation network sees without the shared
-    features: it then learns to do without them, too, which a few images to learn from may need."""
+    """Share of the regions, in a step, of which the segmentation network sees the colours alone,
+    neither the shared features nor the distance of the samples: it learns to do without, too, which
+    a single image to learn from may need."""
     sample_by: str = "network"
     """What decides where to sample: the density `network`; for studies `labels`, the target of the
     edge loss, which bounds what a network can learn, or `random`, smooth hills that know nothing.

@@ -54,6 +54,18 @@ class Seen:
     """Labelled share of each sample, (B, 1, h, w)."""
 
 
+@dataclass(frozen=True)
+class _Look:
+    """What all lattices of a step have in common."""
+
+    density: Tensor
+    features: Tensor
+    colours: tuple[Tensor, Tensor]
+    """Exponents and gains, see `Trainer._draw_stain`."""
+    shown: Tensor
+    """Whose context the segmentation network sees, (B, 1, 1, 1)."""
+
+
 @dataclass
 class Trainer:
     """Trains a segmenter step by step."""
@@ -161,33 +173,23 @@ class Trainer:
             # what is rare and hard would drown the rest.
             known = features if recipe.foretell == "labels" else features.detach()
             foretold = self.segmenter.benefit(known) if rungs else None
-        features = features * self._draw_shown(number, features)
         imposed = imposed_density(wanted, recipe, random)
         density = density if imposed is None else imposed
         edge = edge_loss(density, wanted, kind=recipe.edge_loss)
-        seen = [
-            self._see(batch, density, features, lattice, (stain, gain))
-            for lattice in self.lattices(number, batch.size)
-        ]
+        look = _Look(density, features, (stain, gain), self._draw_shown(number, len(density)))
+        seen = [self._see(batch, look, lattice) for lattice in self.lattices(number, batch.size)]
         loss = torch.stack([self._segmentation_loss(one, random) for one in seen]).mean()
         return loss, edge, self._benefit_loss(foretold, batch, rungs, seen)
 
-    def _see(
-        self,
-        batch: Batch,
-        density: Tensor,
-        features: Tensor,
-        lattice: Size,
-        colours: tuple[Tensor, Tensor],
-    ) -> Seen:
+    def _see(self, batch: Batch, look: _Look, lattice: Size) -> Seen:
         """Segment a batch on one lattice."""
         batch = batch.around(lattice)
         with mixed_precision(self.device, self.recipe.precision):
-            sampling = self.segmenter.place(density, features, lattice)
+            sampling = self.segmenter.place(look.density, look.features, lattice)
             grid, area = move_grid(sampling.grid, batch.motion), sample_area(sampling.grid)
             covered = area * area_factor(batch.motion)
-            warped = _recolour(warp(batch.levels, grid, covered), *colours)
-            logits = self.segmenter.classify(warped, sampling.context)
+            warped = _recolour(warp(batch.levels, grid, covered), *look.colours)
+            logits = self.segmenter.classify(warped, sampling.context * look.shown)
         target, labelled = warp_labels(batch.fractions, grid, covered)
         return Seen(batch, sampling.grid, area, logits, target, labelled)
 
@@ -242,11 +244,11 @@ class Trainer:
         points = random.uniform(-1, 1, (regions, self.recipe.points, 2)) * most
         return torch.tensor(points, dtype=torch.float32, device=self.device)
 
-    def _draw_shown(self, number: int, features: Tensor) -> Tensor:
-        """Return which regions show the segmentation network their features, (B, 1, 1, 1)."""
+    def _draw_shown(self, number: int, regions: int) -> Tensor:
+        """Return whose context the segmentation network sees in a step, (B, 1, 1, 1), 0 or 1."""
         random = np.random.default_rng([self.recipe.seed, 3, number])
-        shown = random.random((len(features), 1, 1, 1)) >= self.recipe.withhold_chance
-        return torch.from_numpy(shown).to(features)
+        shown = random.random((regions, 1, 1, 1)) >= self.recipe.withhold_chance
+        return torch.tensor(shown, dtype=torch.float32, device=self.device)
 
     def _draw_stain(self, random: np.random.Generator, view: Tensor) -> tuple[Tensor, Tensor]:
         """Return exponents (B, 3, 1, 1) and gains (B, 1, 1, 1) near one."""

@@ -185,23 +185,25 @@ def test_all_rungs_a_step_are_all_lattices_of_the_ladder():
     assert sorted(trainer._draw_rungs(0)) == [0, 1]
 
 
-def test_withheld_features_change_nothing_for_the_segmentation_network():
-    def loss(chance, scale):
+def test_what_is_withheld_changes_nothing_for_the_segmentation_network():
+    def loss(chance, context):
         spec = replace(SPEC, shared_features=True)
         trainer = make_trainer(replace(RECIPE, withhold_chance=chance), spec)
-        look = trainer.segmenter.look
-        trainer.segmenter.look = lambda view: (look(view)[0], scale * look(view)[1])
+        place = trainer.segmenter.place
+        trainer.segmenter.place = lambda *what: replace(
+            place(*what), context=torch.full_like(place(*what).context, context)
+        )
         return trainer.step(0, make_batch())[0]
 
-    assert loss(0.0, 1) != pytest.approx(loss(0.0, 2), rel=1e-5)
-    assert loss(1.0, 1) == pytest.approx(loss(1.0, 2), rel=1e-6)
+    assert loss(0.0, 1.0) != pytest.approx(loss(0.0, 2.0), rel=1e-5)
+    assert loss(1.0, 1.0) == loss(1.0, 2.0)
 
 
-def test_features_are_withheld_from_a_share_of_the_regions_the_same_ones_each_time():
+def test_context_is_withheld_from_a_share_of_the_regions_the_same_ones_each_time():
     trainer = make_trainer(replace(RECIPE, withhold_chance=0.25))
-    shown = [trainer._draw_shown(number, torch.ones(20, 3, 2, 2)) for number in range(50)]
+    shown = [trainer._draw_shown(number, 20) for number in range(50)]
     assert torch.stack(shown).mean() == pytest.approx(0.75, abs=0.05)
-    assert torch.equal(shown[7], trainer._draw_shown(7, torch.ones(20, 3, 2, 2)))
+    assert torch.equal(shown[7], trainer._draw_shown(7, 20))
 
 
 def test_points_teach_both_networks():
