@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -29,24 +28,32 @@ def main(data: Path, name: str, output: Path, split: str, steps: int, repeats: i
     """Write the seconds of an image in each stage, for every headline variant and budget."""
     work = output.parent / f"{output.stem}-work"
     headline = yaml.safe_load(STUDY.read_text(encoding="utf-8"))["sets"][name]["headline"]
-    found: list[dict[str, Any]] = []
+    layouts: dict[str, str] = {}
     for variant in headline:
         layout, settings, _ = read_variant(name, variant)
         model = work / variant / "model"
         model.parent.mkdir(parents=True)
         train_variant(data, name, layout, model, settings | {"steps": steps, "tune_every": steps})
-        slides = list(slides_of(data, split))
-        for budget in read_budgets(name, layout):
-            seconds = [
-                time_stages(
-                    data, layout, model, budget, work / variant / f"{budget}-{turn}", slides
-                )
-                for turn in range(repeats + 1)
-            ]
-            # The first turn compiles, and warms caches.
-            middle = np.median(seconds[1:], axis=0) / count_images(name, split)
-            stages = dict(zip(("plan", "segment", "stitch"), middle.round(4).tolist(), strict=True))
-            found.append({"variant": variant, "budget": budget, **stages})
+        layouts[variant] = layout
+    ways = [(one, budget) for one in headline for budget in read_budgets(name, layouts[one])]
+    slides = list(slides_of(data, split))
+    # All in turn, so that a machine that slows down slows all down. The first turn compiles, and
+    # warms caches.
+    seconds = [
+        [
+            time_stages(
+                data, layouts[one], work / one / "model", budget, work / one / budget, slides
+            )
+            for one, budget in ways
+        ]
+        for _ in range(repeats + 1)
+    ]
+    middle = np.median(seconds[1:], axis=0) / count_images(name, split)  # (ways, stages)
+    found = [
+        {"variant": one, "budget": budget}
+        | dict(zip(("plan", "segment", "stitch"), stages, strict=True))
+        for (one, budget), stages in zip(ways, middle.round(4).tolist(), strict=True)
+    ]
     output.write_text(json.dumps({"set": name, "times": found}, indent=1), encoding="utf-8")
     shutil.rmtree(work)
 
