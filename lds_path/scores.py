@@ -62,13 +62,21 @@ def count_confusion(
     Parameters
     ----------
     reference, predicted
-        Values from 0 to the number of classes, of one shape; greater ones are not counted.
+        Values from 0 to the number of classes, of one shape.
     class_count
         Number of classes, without background.
+
+    Raises
+    ------
+    ValueError
+        If a value is no class.
     """
     pairs = np.zeros((256, 256), np.int64)
     _count_pairs(reference.ravel(), predicted.ravel(), pairs)
-    return pairs[: class_count + 1, : class_count + 1].copy()
+    side = class_count + 1
+    if pairs[side:].any() or pairs[:, side:].any():
+        raise ValueError(f"values beyond those of {class_count} classes")
+    return pairs[:side, :side].copy()
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -28,12 +28,13 @@ def test_the_confusion_counts_pairs_of_values():
             assert confusion[i, j] == np.count_nonzero((reference == i) & (predicted == j))
 
 
-def test_values_that_are_no_class_are_not_counted():
-    reference, predicted = make_labels(0), make_labels(1)
-    predicted[0], reference[1] = 255, 4
-    assert (
-        count_confusion(reference, predicted, 3) == count_confusion(reference[2:], predicted[2:], 3)
-    ).all()
+@pytest.mark.parametrize("value", [4, 255])
+def test_a_value_that_is_no_class_is_an_error_on_either_side(value):
+    labels, wrong = make_labels(0), make_labels(1)
+    wrong[-1, -1] = value
+    for pair in ((labels, wrong), (wrong, labels)):
+        with pytest.raises(ValueError, match="values beyond those of 3 classes"):
+            count_confusion(*pair, 3)
 
 
 def test_equal_images_agree_entirely():

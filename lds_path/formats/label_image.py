@@ -72,11 +72,11 @@ class LabelImage:
         rows = _nearest(top, size.height, step, height / self.slide.height)
         x, y = _within(columns, width), _within(rows, height)
         window = np.full((len(rows), len(columns)), IGNORE, np.uint8)
-        if x.any() and y.any():
+        if columns[x].size and rows[y].size:
             x0, y0 = columns[x][0], rows[y][0]
             block = np.asarray(self.pixels[y0 : rows[y][-1] + 1, x0 : columns[x][-1] + 1])
-            picked = block.take(rows[y] - y0, axis=0).take(columns[x] - x0, axis=1)
-            window[_span(y), _span(x)] = self._translate(picked)
+            labels = self._translate(block)
+            window[y, x] = labels.take(rows[y] - y0, axis=0).take(columns[x] - x0, axis=1)
         return window
 
     def _translate(self, block: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -193,14 +193,10 @@ def _nearest(start: int, length: int, step: int, ratio: float) -> NDArray[np.int
     return index
 
 
-def _within(index: NDArray[np.int64], length: int) -> NDArray[np.bool_]:
-    return (index >= 0) & (index < length)
-
-
-def _span(inside: NDArray[np.bool_]) -> slice:
-    """Return the one stretch of a row that is inside."""
-    found = np.flatnonzero(inside)
-    return slice(int(found[0]), int(found[-1]) + 1)
+def _within(index: NDArray[np.int64], length: int) -> slice:
+    """Return the stretch of a rising index that lies within a length."""
+    start, stop = np.searchsorted(index, (0, length)).tolist()
+    return slice(start, stop)
 
 
 def _line(error: Exception) -> str:
