@@ -222,9 +222,11 @@ def true_downsample(full: Size, level: Size, stated: float) -> float:
     """Return the whole factor that explains a level's size, else the stated factor.
 
     Scanners halve and cut off the odd pixel, so a level of 2221 x 1783 pixels under one of
-    4443 x 3567 is reduced by 2, although the sizes' quotient is 2.0005.
+    4443 x 3567 is reduced by 2, although the sizes' quotient is 2.0005; one of 2 x 2 under 87 x 95
+    is reduced by 32, although it is 45.5.
     """
-    for whole in (2.0 ** round(math.log2(stated)), float(round(stated))):
+    halvings = math.log2(stated)
+    for whole in (2.0 ** math.floor(halvings), 2.0 ** round(halvings), float(round(stated))):
         misfit_x = abs(full.width / whole - level.width)
         misfit_y = abs(full.height / whole - level.height)
         if whole >= 1 and misfit_x < 1 and misfit_y < 1:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -208,6 +208,7 @@ def test_the_resolution_tags_give_the_mpp_of_tiff_and_png(tmp_path):
 
 
 @given(st.integers(64, 200_000), st.integers(64, 200_000), st.sampled_from([2, 4, 8, 16, 32]))
+@example(87, 95, 32)
 def test_a_level_cut_to_whole_pixels_has_a_whole_downsample(width, height, factor):
     level = Size(width // factor, height // factor)
     stated = (width / level.width + height / level.height) / 2
