@@ -1,7 +1,13 @@
-"""OME-XML of label images: pixel size, class names and class colours."""
+"""OME-XML of label images: pixel size, class names and class colours.
+
+It is written as UTF-8 without numeric character references: before it parses, Bio-Formats (which
+QuPath opens OME-TIFF with) replaces the `&` of `&#181;` by a blank. Characters that only such a
+reference could express, or that Bio-Formats cannot write again (beyond U+FFFF), are escaped.
+"""
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
@@ -16,13 +22,16 @@ if TYPE_CHECKING:
 _SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 _NAMES = "lds-path/class-names"
 _COLORS = "lds-path/class-colors"
+_MICROMETER = "\N{MICRO SIGN}m"
+_UNSAFE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd]|\\(?=U00(0[0-9a-f]|10)[0-9a-f]{4})")
+_ESCAPED = re.compile(r"\\U(00(?:0[0-9a-f]|10)[0-9a-f]{4})")
 
 
 def write_ome_xml(name: str, size: Size, mpp: float, classes: Sequence[LabelClass]) -> bytes:
-    """Return the OME-XML of a label image, plain ASCII.
+    """Return the OME-XML of a label image.
 
     The classes stand in the channel's name, for the eye, and as two map annotations, value to
-    name and value to #rrggbb.
+    name and value to #rrggbb; names are escaped, see `escape_name`.
     """
     listing = ", ".join(f"{item.value} {item.name}" for item in classes)
     root, image = _begin(f"{name} labels", size, mpp, listing)
@@ -36,10 +45,10 @@ def write_ome_xml(name: str, size: Size, mpp: float, classes: Sequence[LabelClas
 
 
 def write_grey_ome_xml(name: str, size: Size, mpp: float, channel: str, meaning: str) -> bytes:
-    """Return the OME-XML of an image of one quantity, plain ASCII."""
+    """Return the OME-XML of an image of one quantity."""
     root, image = _begin(f"{name} {channel}", size, mpp, channel)
     description = ET.Element("Description")
-    description.text = meaning
+    description.text = escape_name(meaning)
     image.insert(0, description)  # before Pixels, as the schema has it
     return _text(root)
 
@@ -57,8 +66,24 @@ def parse_ome_xml(text: str) -> tuple[float, list[LabelClass]]:
     if pixels is None or "PhysicalSizeX" not in pixels.attrib:
         raise ValueError("no PhysicalSizeX")
     names, colors = _read_map(root, _NAMES), _read_map(root, _COLORS)
-    classes = [LabelClass(value, name, _rgb(colors[value])) for value, name in names.items()]
+    classes = [
+        LabelClass(value, unescape_name(name), _rgb(colors[value])) for value, name in names.items()
+    ]
     return float(pixels.attrib["PhysicalSizeX"]), classes
+
+
+def escape_name(name: str) -> str:
+    """Return a name as every reader of OME-XML gives it back.
+
+    Control characters and those beyond U+FFFF, such as emoji, become a backslash, `U` and eight
+    hexadecimal digits; so does a backslash that would begin such an escape.
+    """
+    return _UNSAFE.sub(lambda found: f"\\U{ord(found[0]):08x}", name)
+
+
+def unescape_name(text: str) -> str:
+    """Return the name that `escape_name` escaped."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def has_document_type(text: str) -> bool:
@@ -85,21 +110,22 @@ def parse_xml(text: str) -> ET.Element:
 def _begin(title: str, size: Size, mpp: float, channel: str) -> tuple[ET.Element, ET.Element]:
     """Return the document of an image of one uint8 channel, and the image in it."""
     root = ET.Element("OME", {"xmlns": _SCHEMA, "Creator": f"lds-path {__version__}"})
-    image = ET.SubElement(root, "Image", ID="Image:0", Name=title)
+    image = ET.SubElement(root, "Image", ID="Image:0", Name=escape_name(title))
     length = repr(float(mpp))
     pixels = ET.SubElement(
         image, "Pixels", ID="Pixels:0", DimensionOrder="XYCZT", Type="uint8", SignificantBits="8",
         Interleaved="false", BigEndian="false", SizeX=str(size.width), SizeY=str(size.height),
-        SizeC="1", SizeZ="1", SizeT="1", PhysicalSizeX=length, PhysicalSizeXUnit="\N{MICRO SIGN}m",
-        PhysicalSizeY=length, PhysicalSizeYUnit="\N{MICRO SIGN}m",
+        SizeC="1", SizeZ="1", SizeT="1", PhysicalSizeX=length, PhysicalSizeXUnit=_MICROMETER,
+        PhysicalSizeY=length, PhysicalSizeYUnit=_MICROMETER,
     )  # fmt: skip
-    ET.SubElement(pixels, "Channel", ID="Channel:0:0", SamplesPerPixel="1", Name=channel)
+    name = escape_name(channel)
+    ET.SubElement(pixels, "Channel", ID="Channel:0:0", SamplesPerPixel="1", Name=name)
     ET.SubElement(pixels, "TiffData", IFD="0", PlaneCount="1")
     return root, image
 
 
 def _text(root: ET.Element) -> bytes:
-    text = ET.tostring(root, encoding="us-ascii").decode()
+    text = ET.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>{text}'.encode()
 
 
@@ -107,7 +133,7 @@ def _add_map(parent: ET.Element, index: int, space: str, pairs: Mapping[int, str
     note = ET.SubElement(parent, "MapAnnotation", ID=f"Annotation:{index}", Namespace=space)
     value = ET.SubElement(note, "Value")
     for key, text in pairs.items():
-        ET.SubElement(value, "M", K=str(key)).text = text
+        ET.SubElement(value, "M", K=str(key)).text = escape_name(text)
 
 
 def _read_map(root: ET.Element, space: str) -> dict[int, str]:

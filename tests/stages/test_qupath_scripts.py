@@ -5,13 +5,11 @@ read at the tags v0.6.0 and v0.7.0 and at 0.8.0-SNAPSHOT.
 """
 
 import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from groovy_run import compile_groovy, run_groovy
 from stage_folders import make_folders
 
 from lds_path.stages.assess import assess
@@ -52,30 +50,12 @@ def name_file(tile, path):
 @pytest.fixture(scope="module")
 def done(cohort, tmp_path_factory):
     """What the scripts did."""
-    if shutil.which("groovyc") is None or shutil.which("java") is None:
-        pytest.skip("groovyc or java is not installed (Debian: groovy)")
-    # Debian's groovy looks for the default Java; here is the one that `java` is.
-    java = Path(shutil.which("java")).resolve().parent.parent
-    environment = os.environ if "JAVA_HOME" in os.environ else os.environ | {"JAVA_HOME": str(java)}
     classes = tmp_path_factory.mktemp("api")
-    sources = [str(path) for path in sorted((QUPATH / "api").glob("*.groovy"))]
-    subprocess.run(["groovyc", "-d", str(classes), *sources], check=True, env=environment)
+    compile_groovy(classes, sorted((QUPATH / "api").glob("*.groovy")))
     slide = cohort.parent / f"{SLIDES[0]}.tif"
-    command = ["groovy", "-cp", str(classes), str(QUPATH / "check.groovy")]
-    arguments = [
-        str(cohort / "report" / "qupath"),
-        SLIDES[0],
-        str(slide),
-        "800",
-        "640",
-        "300",
-        "200",
-    ]
-    printed = subprocess.run(
-        [*command, *arguments], check=False, capture_output=True, text=True, env=environment
-    )
-    assert printed.returncode == 0, printed.stderr
-    return json.loads(printed.stdout)
+    sizes = (800, 640, 300, 200)
+    asked = (cohort / "report" / "qupath", SLIDES[0], slide, *sizes)
+    return json.loads(run_groovy(QUPATH / "check.groovy", *asked, classes=classes))
 
 
 def test_the_project_has_every_slide_with_its_objects_classes_and_overlay(cohort, done):
