@@ -17,14 +17,14 @@ import click
 
 from lds_path import __version__, options
 from lds_path.errors import LdsPathError, is_lack_of_memory
-from lds_path.garbage import end_unsearched, unsearched
 from lds_path.options import PATH, split_class_map, split_classes
-from lds_path.orphans import end_with_run
+from lds_path.run.gc_freeze import end_unsearched, unsearched
+from lds_path.run.parent_watch import end_with_run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lds_path.formats.manifest import Manifest
+    from lds_path.provenance.manifest import Manifest
     from lds_path.stages.plan import Forecast
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -346,8 +346,8 @@ def report(**options: Any) -> None:
 @click.argument("model")
 def describe(model: str) -> None:
     """Print what MODEL is: the id of a shipped model, or a model folder."""
-    from lds_path.network.card import find_model, read_card
-    from lds_path.network.description import describe as run
+    from lds_path.models.card import find_model, read_card
+    from lds_path.models.description import describe as run
 
     folder = find_model(model)
     click.echo(run(read_card(folder), folder), nl=False)
@@ -359,8 +359,8 @@ def describe(model: str) -> None:
 def bundle(model: str, output: Path) -> None:
     """Write MODEL, an id or a folder, as a MONAI bundle into the folder OUTPUT."""
     with unsearched():
-        from lds_path.bundle import write_bundle
-    from lds_path.network.card import find_model
+        from lds_path.models.bundle import write_bundle
+    from lds_path.models.card import find_model
 
     write_bundle(find_model(model), output)
 

@@ -39,7 +39,7 @@ def make_source(data: Path | None) -> Source:
         slide = (data / SLIDE).read_bytes()
         return Source(slide, tifffile.imread(io.BytesIO(slide), key=0)[900:1380, 700:1300])
     from lds_path.geometry import Size
-    from lds_path.synthetic import paint_slide
+    from lds_path.pixels.synthetic import paint_slide
 
     rgb = np.concatenate(list(paint_slide(1, Size(1024, 768)).strips()))
     slide = io.BytesIO()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from lds_path.tissue import glass_color
+from lds_path.pixels.tissue import glass_color
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,7 @@ import shapely
 import tifffile
 from shapely.geometry import shape
 
-from lds_path.formats.manifest import read_manifest
+from lds_path.provenance.manifest import read_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path

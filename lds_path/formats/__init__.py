@@ -1,1 +1,1 @@
-"""What is on disk: numpy in, numpy out, no torch."""
+"""What one stage leaves for the next: numpy in, numpy out, no torch."""

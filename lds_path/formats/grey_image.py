@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tifffile
 
+from lds_path.formats.label_tiles import TILE
 from lds_path.formats.labels import level_tags
 from lds_path.formats.ome_xml import write_grey_ome_xml
-from lds_path.formats.tile_spool import TILE
 from lds_path.geometry import Size
 
 if TYPE_CHECKING:

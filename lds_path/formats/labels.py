@@ -21,12 +21,12 @@ import numpy as np
 import tifffile
 
 from lds_path import __version__
-from lds_path.ahead import read_ahead
 from lds_path.errors import StageInputError
-from lds_path.formats.majority import reduce_by_majority
+from lds_path.formats.label_tiles import TILE, TileSpool, decode_tile, encode_tile
 from lds_path.formats.ome_xml import parse_ome_xml, write_ome_xml
-from lds_path.formats.tile_spool import TILE, TileSpool, decode_tile, encode_tile
 from lds_path.geometry import Size
+from lds_path.pixels.majority import reduce_by_majority
+from lds_path.read_ahead import read_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

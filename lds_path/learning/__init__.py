@@ -1,1 +1,1 @@
-"""How a model learns: the recipe, the labelled regions, the steps, what is shown."""
+"""From annotations to weights: the recipe, the labelled regions, the steps."""

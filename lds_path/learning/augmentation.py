@@ -20,7 +20,7 @@ from lds_path.network.motion import move, with_margin
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lds_path.dataset import Batch
+    from lds_path.learning.batches import Batch
 
 BLUR_PITCHES = (0.2, 0.8)
 """Range of the blur's standard deviation, in distances between samples of the uniform grid."""

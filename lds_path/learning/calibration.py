@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from lds_path.learning.training import see, tune_dice
+from lds_path.learning.trainer import see, tune_dice
 from lds_path.network.benefit import network_errors
 from lds_path.network.spec import lattices_on
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lds_path.dataset import Batch, RegionCache
+    from lds_path.learning.batches import Batch, RegionCache
     from lds_path.network.segmenter import Segmenter
 
 

@@ -11,18 +11,18 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from lds_path.balance import draw_regions, region_chances
-from lds_path.dataset import RegionCache, training_batches
 from lds_path.errors import TrainingError, UsageError
-from lds_path.formats.calibration import CALIBRATION_NAME, draw_calibration
-from lds_path.formats.training_log import TrainingLog
 from lds_path.learning.augmentation import Augmentation
+from lds_path.learning.balance import draw_regions, region_chances
+from lds_path.learning.batches import RegionCache, training_batches
 from lds_path.learning.calibration import calibrate
-from lds_path.learning.training import tune_dice
+from lds_path.learning.calibration_picture import CALIBRATION_NAME, draw_calibration
+from lds_path.learning.trainer import tune_dice
+from lds_path.learning.training_log import TrainingLog
 from lds_path.learning.training_set import spread
-from lds_path.network.card import WEIGHTS_NAME
-from lds_path.network.checkpoint import load_model, save_model
-from lds_path.network.training_state import Learner, read_record, restore_state, save_state
+from lds_path.learning.training_state import Learner, read_record, restore_state, save_state
+from lds_path.models.card import WEIGHTS_NAME
+from lds_path.models.checkpoint import load_model, save_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.dataset import Batch
-    from lds_path.learning.training import Trainer
+    from lds_path.learning.batches import Batch
+    from lds_path.learning.trainer import Trainer
     from lds_path.learning.training_set import TrainingSet
-    from lds_path.network.card import ModelCard
+    from lds_path.models.card import ModelCard
 
 log = logging.getLogger(__name__)
 

@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from lds_path.ahead import read_ahead
-from lds_path.dataset import LabelledRegion, class_counts, read_region
 from lds_path.errors import TrainingError
-from lds_path.formats.manifest import read_manifest
 from lds_path.formats.mask import open_mask
 from lds_path.formats.pyramid import open_pyramid
-from lds_path.formats.reference import open_reference
 from lds_path.formats.regions import REGIONS_NAME, read_regions
-from lds_path.formats.sheet import read_sheet
 from lds_path.geometry import Size
+from lds_path.learning.batches import LabelledRegion, class_counts, read_region
+from lds_path.provenance.manifest import read_manifest
+from lds_path.read_ahead import read_ahead
+from lds_path.reference.reference import open_reference
+from lds_path.run.sheet import read_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from lds_path.formats.legend import Legend
+    from lds_path.reference.legend import Legend
 
 log = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""Models that come with the package, one folder each."""
+"""The model folder: what is in one, and those that come with the package, a folder each."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from lds_path.errors import UsageError
-from lds_path.gpu_locks import lock_device, name_devices
+from lds_path.run.gpu_locks import lock_device, name_devices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,1 +1,1 @@
-"""Where results come from: whether they are still what their stages wrote, and how they were made."""
+"""Where results come from: manifests, hashes, and whether they still match."""

@@ -6,15 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from lds_path.errors import LdsPathError
-from lds_path.formats.fingerprint import describe_outputs
-from lds_path.formats.manifest import FILE_NAME, read_manifest
+from lds_path.provenance.fingerprint import describe_outputs
 from lds_path.provenance.lineage import find_folder_of, locate
+from lds_path.provenance.manifest import FILE_NAME, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from lds_path.formats.manifest import Manifest
+    from lds_path.provenance.manifest import Manifest
 
 WIDTH = 12
 """Of the column of names."""

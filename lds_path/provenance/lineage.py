@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lds_path.errors import UsageError
-from lds_path.formats.manifest import FILE_NAME, MARKER
+from lds_path.provenance.manifest import FILE_NAME, MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from lds_path.formats.manifest import Manifest
+    from lds_path.provenance.manifest import Manifest
 
 
 def find_folders(results: Path) -> list[Path]:

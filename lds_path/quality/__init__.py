@@ -1,1 +1,1 @@
-"""How good a slide and its analysis are: what a metric is, artefacts, focus, stains, verdict."""
+"""Is it to be trusted: what a metric is, what it is measured on, the verdict."""

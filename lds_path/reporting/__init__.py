@@ -1,1 +1,1 @@
-"""What is shown of slides and cohorts: metrics by name, pictures, pages, the table."""
+"""What people look at: pictures, pages, the table of the cohort."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from lds_path.formats.cohort import STAGES
+from lds_path.provenance.cohort import STAGES
 from lds_path.reporting.cohort_table import mean_dice
 from lds_path.reporting.distributions import WIDTH, distribute
 from lds_path.reporting.pages import SYMBOLS, class_rows, environment, label_of, word_of
@@ -15,7 +15,7 @@ from lds_path.reporting.pages import SYMBOLS, class_rows, environment, label_of,
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lds_path.formats.cohort import SlideRecord
+    from lds_path.provenance.cohort import SlideRecord
     from lds_path.reporting.cohort_table import Column
     from lds_path.reporting.distributions import Distribution
     from lds_path.reporting.pages import Files

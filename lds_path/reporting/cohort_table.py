@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lds_path.formats.cohort import STAGES
+from lds_path.provenance.cohort import STAGES
 from lds_path.quality.metric import AREA, CONFIDENCE, SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lds_path.formats.cohort import SlideRecord
+    from lds_path.provenance.cohort import SlideRecord
 
 CLASS_METRICS = (AREA, SHARE, CONFIDENCE)
 CHANNELS = ("red", "green", "blue")

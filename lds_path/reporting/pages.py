@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from lds_path import __version__
-from lds_path.formats.cohort import STAGES
+from lds_path.provenance.cohort import STAGES
 from lds_path.quality.metric import AREA, CONFIDENCE, SHARE, number
 from lds_path.quality.verdict import limits_of
 from lds_path.reporting.cohort_table import CLASS_METRICS, mean_dice
@@ -17,7 +17,7 @@ from lds_path.reporting.cohort_table import CLASS_METRICS, mean_dice
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lds_path.formats.cohort import SlideRecord, StageRecord
+    from lds_path.provenance.cohort import SlideRecord, StageRecord
 
 SYMBOLS = {"pass": "✓", "warn": "!", "fail": "✕", "quarantined": "‖", "not finished": "…"}
 """Sign beside the word of a verdict or a status."""
@@ -254,7 +254,7 @@ def format_memory(mib: float) -> str:
 def environment() -> jinja2.Environment:
     """Return the templates; everything that is put into them is escaped."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("lds_path.stages", "templates"),
+        loader=jinja2.PackageLoader("lds_path.reporting", "templates"),
         autoescape=True,  # ids, reasons and file names come from users
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

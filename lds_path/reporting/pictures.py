@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from lds_path import overlay
 from lds_path.classes import LabelClass
-from lds_path.formats.cohort import SMALL, SMALL_SIZE
-from lds_path.quality.artefacts import KINDS
+from lds_path.pixels.artefacts import KINDS
+from lds_path.provenance.cohort import SMALL, SMALL_SIZE
 from lds_path.quality.metric import number
+from lds_path.reporting import overlay
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lds_path.formats.examination import Examination
-    from lds_path.formats.view import Sample
+    from lds_path.quality.examination import Examination
+    from lds_path.quality.view import Sample
 
 PICTURES = (
     "thumbnail", "overlay", "tissue", "artefacts", "confidence", "density", "sampling",

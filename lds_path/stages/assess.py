@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from lds_path.formats.examination import examine
-from lds_path.formats.manifest import run_stage, write_json
+from lds_path.provenance.manifest import run_stage, write_json
+from lds_path.quality import analysis_metrics as analysis
+from lds_path.quality import slide_metrics as slide
+from lds_path.quality.examination import examine
 from lds_path.quality.verdict import Thresholds, judge, limits_of
-from lds_path.reporting import metrics as analysis
-from lds_path.reporting import slide_metrics as slide
 from lds_path.reporting.pictures import draw_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from lds_path.formats.examination import Examination
-    from lds_path.formats.manifest import Manifest
+    from lds_path.provenance.manifest import Manifest
+    from lds_path.quality.examination import Examination
     from lds_path.quality.metric import Metric
 
 METRICS_NAME = "metrics.json"

@@ -9,9 +9,9 @@ import tifffile
 from PIL import Image
 
 from lds_path.errors import UsageError
-from lds_path.formats.manifest import Manifest, run_stage
 from lds_path.geometry import Size
-from lds_path.synthetic import MPP, paint_slide
+from lds_path.pixels.synthetic import MPP, paint_slide
+from lds_path.provenance.manifest import Manifest, run_stage
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,15 +11,15 @@ import shapely
 from PIL import Image
 
 from lds_path.errors import LabelsError, StageInputError, UnsuitableSlideError, UsageError
-from lds_path.formats.annotations import read_polygons
-from lds_path.formats.manifest import read_manifest, run_stage
 from lds_path.formats.mask import MASK_NAME
 from lds_path.formats.pyramid import halve, open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Region, Size, tile_starts
-from lds_path.runs import count_pieces
-from lds_path.tissue import find_tissue, is_dark_field
-from lds_path.tracing.polygons import rasterise
+from lds_path.objects.geojson import read_polygons
+from lds_path.objects.polygons import rasterise
+from lds_path.pixels.components import count_pieces
+from lds_path.pixels.tissue import find_tissue, is_dark_field
+from lds_path.provenance.manifest import read_manifest, run_stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.formats.manifest import Manifest
     from lds_path.formats.pyramid import Pyramid
+    from lds_path.provenance.manifest import Manifest
 
 MAX_TISSUE_MPP = 1000.0
 _READ_ROWS = 512

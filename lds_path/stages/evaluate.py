@@ -11,12 +11,13 @@ from tqdm import tqdm
 
 from lds_path.errors import LabelsError
 from lds_path.formats.labels import Block, label_blocks, open_labels
-from lds_path.formats.legend import IGNORE, IGNORED_CLASSES, Legend, recode
-from lds_path.formats.manifest import read_manifest, run_stage
 from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
-from lds_path.formats.reference import open_reference
-from lds_path.formats.score_table import (
+from lds_path.geometry import Size
+from lds_path.provenance.manifest import read_manifest, run_stage
+from lds_path.reference.legend import IGNORE, IGNORED_CLASSES, Legend, recode
+from lds_path.reference.reference import open_reference
+from lds_path.reference.score_table import (
     CONFUSION_NAME,
     PICTURE_NAME,
     SCORES_NAME,
@@ -24,17 +25,16 @@ from lds_path.formats.score_table import (
     write_confusion,
     write_scores,
 )
-from lds_path.geometry import Size
-from lds_path.mesh import build_mesh
-from lds_path.mosaic import Mosaic, canvas_of
-from lds_path.round_trip import lattice_labels, lattice_shares
-from lds_path.scores import (
+from lds_path.reference.scores import (
     count_boundary,
     count_confusion,
     near_boundary,
     overlap_of,
     score_columns,
 )
+from lds_path.unwarp.mesh import build_mesh
+from lds_path.unwarp.mosaic import Mosaic, canvas_of
+from lds_path.unwarp.round_trip import lattice_labels, lattice_shares
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,12 +44,12 @@ if TYPE_CHECKING:
 
     from lds_path.classes import LabelClass
     from lds_path.formats.labels import Labels
-    from lds_path.formats.manifest import Manifest
     from lds_path.formats.mask import Mask
-    from lds_path.formats.reference import Reference
     from lds_path.geometry import Region
-    from lds_path.mesh import Mesh
-    from lds_path.scores import Overlap
+    from lds_path.provenance.manifest import Manifest
+    from lds_path.reference.reference import Reference
+    from lds_path.reference.scores import Overlap
+    from lds_path.unwarp.mesh import Mesh
 
 BLOCK = 2048
 

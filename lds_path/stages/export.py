@@ -14,17 +14,17 @@ from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from lds_path.errors import StageInputError, UsageError
-from lds_path.formats.annotations import SlideObject, write_classes, write_geojson
-from lds_path.formats.dsa import write_dsa
 from lds_path.formats.labels import open_labels
-from lds_path.formats.manifest import read_manifest, run_stage
-from lds_path.formats.object_tally import ObjectTally
-from lds_path.formats.outlines import write_outlines
-from lds_path.formats.qupath import CLASSES_NAME, ScriptSlide, maps_of, write_scripts
 from lds_path.geometry import Frame, Size
-from lds_path.tracing.pieces import STRIP, trace_labels
-from lds_path.tracing.polygons import mean_inside, place_all_on_grid
-from lds_path.tracing.style import Style
+from lds_path.objects.detected import write_outlines
+from lds_path.objects.dsa import write_dsa
+from lds_path.objects.geojson import SlideObject, write_classes, write_geojson
+from lds_path.objects.pieces import STRIP, trace_labels
+from lds_path.objects.polygons import mean_inside, place_all_on_grid
+from lds_path.objects.qupath_scripts import CLASSES_NAME, ScriptSlide, maps_of, write_scripts
+from lds_path.objects.style import Style
+from lds_path.objects.tally import ObjectTally
+from lds_path.provenance.manifest import read_manifest, run_stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from shapely.geometry import MultiPolygon, Polygon
 
     from lds_path.formats.labels import Labels
-    from lds_path.formats.manifest import Manifest
-    from lds_path.tracing.pieces import LeftOut, Piece
+    from lds_path.objects.pieces import LeftOut, Piece
+    from lds_path.provenance.manifest import Manifest
 
 log = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lds_path.allocation import allocate
-from lds_path.budget import UNIFORM, parse_budget
 from lds_path.errors import UsageError
-from lds_path.formats.manifest import Manifest, is_quarantined, read_manifest, run_stage
-from lds_path.formats.outlook import OUTLOOK_NAME, write_outlook
 from lds_path.formats.regions import REGIONS_NAME, copy_regions, read_regions
+from lds_path.inference.allocation import allocate
+from lds_path.inference.budget import UNIFORM, parse_budget
+from lds_path.inference.outlook import OUTLOOK_NAME, write_outlook
+from lds_path.provenance.manifest import Manifest, is_quarantined, read_manifest, run_stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.budget import Budget
     from lds_path.geometry import Region, Size
+    from lds_path.inference.budget import Budget
 
 
 def plan(
@@ -79,7 +79,7 @@ def plan(
             parameters=parameters,
             strict=strict,
         )
-    from lds_path.network.card import WEIGHTS_NAME, find_model
+    from lds_path.models.card import WEIGHTS_NAME, find_model
 
     def work(folder: Path) -> dict[str, Any]:
         outlook = look(tile, detect, model=model, threads=threads)
@@ -152,10 +152,10 @@ def look(tile: Path, detect: Path, *, model: str, threads: int) -> Outlook:
     # Importing torch takes a second: only for a slide that is planned.
     from lds_path.formats.mask import open_mask
     from lds_path.formats.pyramid import open_pyramid
-    from lds_path.network.card import find_model
-    from lds_path.network.checkpoint import load_scout
+    from lds_path.inference.forecast import expected_errors
+    from lds_path.models.card import find_model
+    from lds_path.models.checkpoint import load_scout
     from lds_path.network.spec import check_sizes, lattices_on
-    from lds_path.scouting import expected_errors
 
     scout, card = load_scout(find_model(model))
     ladder = card.network.ladder
@@ -256,9 +256,9 @@ def _seconds(
 ) -> NDArray[np.float64]:
     """Return the seconds that a region takes on each rung, (rungs,)."""
     from lds_path.formats.pyramid import open_pyramid
-    from lds_path.inference import Runner
-    from lds_path.network.card import find_model
-    from lds_path.network.checkpoint import load_model
+    from lds_path.inference.runner import Runner
+    from lds_path.models.card import find_model
+    from lds_path.models.checkpoint import load_model
     from lds_path.network.device import take_device
 
     segmenter, _ = load_model(find_model(model))

@@ -11,23 +11,23 @@ import pandas as pd
 from PIL import Image
 
 from lds_path.errors import UsageError
-from lds_path.formats.cohort import SMALL, SMALL_SIZE, read_slide_record
-from lds_path.formats.fingerprint import sha256
-from lds_path.formats.manifest import FILE_NAME, run_stage
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
-from lds_path.formats.qupath import PROJECT_SCRIPT, write_cohort_scripts
-from lds_path.formats.sheet import read_sheet
-from lds_path.formats.view import read_picture, view_of
+from lds_path.objects.qupath_scripts import PROJECT_SCRIPT, write_cohort_scripts
+from lds_path.provenance.cohort import SMALL, SMALL_SIZE, read_slide_record
+from lds_path.provenance.fingerprint import sha256
+from lds_path.provenance.manifest import FILE_NAME, run_stage
+from lds_path.quality.view import read_picture, view_of
 from lds_path.reporting.cohort_page import render_index
 from lds_path.reporting.cohort_table import describe_columns, table_row
 from lds_path.reporting.pages import Files, render_slide, word_of
+from lds_path.run.sheet import read_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from lds_path.formats.cohort import SlideRecord
-    from lds_path.formats.manifest import Manifest
+    from lds_path.provenance.cohort import SlideRecord
+    from lds_path.provenance.manifest import Manifest
 
 INDEX_NAME = "index.html"
 TABLE_NAME = "cohort.tsv"

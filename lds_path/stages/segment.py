@@ -10,10 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lds_path.errors import ModelError, UsageError
-from lds_path.formats.manifest import Manifest, is_quarantined, read_manifest, run_stage
 from lds_path.formats.predictions import PREDICTIONS_NAME, PredictionWriter
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, read_regions
+from lds_path.provenance.manifest import Manifest, is_quarantined, read_manifest, run_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lds_path.formats.pyramid import Pyramid
     from lds_path.geometry import Region
-    from lds_path.network.card import ModelCard
+    from lds_path.models.card import ModelCard
 
 log = logging.getLogger(__name__)
 
@@ -89,9 +89,9 @@ def segment(
         return run_stage("segment", output, lambda _: {}, inputs=inputs, parameters=parameters)
     # Importing torch and MONAI takes seconds: only for a slide that is analysed.
     with importing():
-        from lds_path.inference import Runner, in_order
-        from lds_path.network.card import WEIGHTS_NAME, check_classes, find_model
-        from lds_path.network.checkpoint import load_model
+        from lds_path.inference.runner import Runner, in_order
+        from lds_path.models.card import WEIGHTS_NAME, check_classes, find_model
+        from lds_path.models.checkpoint import load_model
         from lds_path.network.device import device_name, take_device
         from lds_path.network.spec import check_sizes
 

@@ -10,21 +10,21 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from lds_path.ahead import read_ahead
 from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError
-from lds_path.formats.density_image import DENSITY_SCALE, read_density
 from lds_path.formats.grey_image import write_grey
 from lds_path.formats.label_zarr import write_label_zarr
 from lds_path.formats.labels import Block, label_blocks, open_labels, write_labels
-from lds_path.formats.manifest import read_manifest, run_stage
 from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
 from lds_path.formats.pyramid import PYRAMID_NAME
 from lds_path.formats.regions import REGIONS_NAME, read_regions
 from lds_path.geometry import Size
-from lds_path.mesh import build_mesh
-from lds_path.mosaic import Mosaic, canvas_of
+from lds_path.provenance.manifest import read_manifest, run_stage
+from lds_path.quality.sample_density import DENSITY_SCALE, read_density
+from lds_path.read_ahead import read_ahead
+from lds_path.unwarp.mesh import build_mesh
+from lds_path.unwarp.mosaic import Mosaic, canvas_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.formats.label_zarr import Version
-    from lds_path.formats.manifest import Manifest
     from lds_path.geometry import Region
-    from lds_path.mesh import Mesh
-    from lds_path.mosaic import Canvas, Painted
+    from lds_path.provenance.manifest import Manifest
+    from lds_path.unwarp.mesh import Mesh
+    from lds_path.unwarp.mosaic import Canvas, Painted
 
 CONFIDENCE_NAME = "confidence.png"
 MEANINGS = {

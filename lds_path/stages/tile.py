@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lds_path.errors import UsageError
-from lds_path.formats.manifest import run_stage
-from lds_path.formats.mpp import MAX_MPP, MIN_MPP, is_plausible
 from lds_path.formats.pyramid import CHUNK, PYRAMID_NAME, halve, write_pyramid
-from lds_path.formats.slide import MAX_UNREADABLE_PERCENT, is_regular, open_slide
 from lds_path.geometry import Frame, Size
-from lds_path.glass import glass_cells, glass_color, is_glass
+from lds_path.pixels.glass import glass_cells, glass_color, is_glass
+from lds_path.provenance.manifest import run_stage
+from lds_path.slides.mpp import MAX_MPP, MIN_MPP, is_plausible
+from lds_path.slides.slide import MAX_UNREADABLE_PERCENT, is_regular, open_slide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.formats.manifest import Manifest
-    from lds_path.formats.slide import Slide
-    from lds_path.glass import Color
+    from lds_path.pixels.glass import Color
+    from lds_path.provenance.manifest import Manifest
+    from lds_path.slides.slide import Slide
 
 MPP_TOLERANCE = 0.05
 """A level, or a whole reduction of one, this near to the working mpp is used as it is."""
@@ -215,7 +215,7 @@ class BlockReader:
             return planes
         if pitch == 2:
             return halve(np.ascontiguousarray(planes))
-        from lds_path.resample import area_mean  # numba takes half a second to import
+        from lds_path.pixels.area_mean import area_mean  # numba takes half a second to import
 
         return area_mean(pixels, size, pitch=pitch, left=x - x0, top=y - y0)
 

@@ -12,13 +12,10 @@ import torch
 from lds_path import __version__
 from lds_path.classes import make_classes
 from lds_path.errors import UsageError
-from lds_path.formats.fingerprint import sha256
-from lds_path.formats.legend import IGNORED_CLASSES, Legend
-from lds_path.formats.manifest import FILE_NAME, Manifest, run_stage
 from lds_path.learning.augmentation import Augmentation
 from lds_path.learning.fit import Fit, Schedule, clear_state, error_weights
 from lds_path.learning.recipe import PRESETS, Recipe
-from lds_path.learning.training import Trainer
+from lds_path.learning.trainer import Trainer
 from lds_path.learning.training_set import (
     check_alike,
     check_classes,
@@ -28,10 +25,13 @@ from lds_path.learning.training_set import (
     open_training_set,
     summarise,
 )
-from lds_path.network.card import ModelCard
+from lds_path.models.card import ModelCard
 from lds_path.network.device import device_name, take_device
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec, check_sizes
+from lds_path.provenance.fingerprint import sha256
+from lds_path.provenance.manifest import FILE_NAME, Manifest, run_stage
+from lds_path.reference.legend import IGNORED_CLASSES, Legend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

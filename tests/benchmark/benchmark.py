@@ -23,8 +23,8 @@ from references import (
 )
 from speed_tables import STAGES, Medians, describe, draw_plot
 
-from lds_path.formats.manifest import read_manifest
 from lds_path.formats.regions import REGIONS_NAME, read_regions
+from lds_path.provenance.manifest import read_manifest
 
 REPOSITORY = Path(__file__).parent.parent.parent
 PAGE = REPOSITORY / "docs/benchmarks.md"

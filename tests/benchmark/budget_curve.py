@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from page import write_section
 
-from lds_path.network.card import find_model, read_card
+from lds_path.models.card import find_model, read_card
 from lds_path.stages.demo import LABELS_NAME, SLIDE_NAME, demo
 from lds_path.stages.detect import detect
 from lds_path.stages.evaluate import evaluate

@@ -9,8 +9,8 @@ import click
 import numpy as np
 from PIL import Image
 
-from lds_path import overlay
-from lds_path.formats.examination import examine
+from lds_path.quality.examination import examine
+from lds_path.reporting import overlay
 from lds_path.stages.demo import SLIDE_NAME, demo
 from lds_path.stages.detect import detect
 from lds_path.stages.plan import plan

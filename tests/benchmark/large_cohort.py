@@ -24,7 +24,7 @@ from statistics import mean
 import click
 from page import write_section
 
-from lds_path.formats.cohort import STAGES
+from lds_path.provenance.cohort import STAGES
 from lds_path.stages.demo import demo
 
 REPOSITORY = Path(__file__).parent.parent.parent

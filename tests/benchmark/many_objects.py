@@ -24,8 +24,8 @@ from PIL import Image
 
 from lds_path.classes import LabelClass
 from lds_path.formats.labels import BLOCK, label_blocks, write_labels
-from lds_path.formats.manifest import read_manifest, run_stage
 from lds_path.geometry import Size
+from lds_path.provenance.manifest import read_manifest, run_stage
 from lds_path.stages.export import MAX_VERTICES
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.formats.manifest import Manifest
+    from lds_path.provenance.manifest import Manifest
 
 PAGE = Path(__file__).parent.parent.parent / "docs/benchmarks.md"
 MPP = 0.5

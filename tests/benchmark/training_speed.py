@@ -9,11 +9,11 @@ import click
 from page import write_section
 
 from lds_path.network.device import PRECISIONS
+from lds_path.pixels.synthetic import CLASSES
 from lds_path.stages.demo import LABELS_NAME, SLIDE_NAME, demo
 from lds_path.stages.detect import detect
 from lds_path.stages.tile import tile
 from lds_path.stages.train import train
-from lds_path.synthetic import CLASSES
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 SIDE = 4096

@@ -9,9 +9,9 @@ import numpy as np
 import tifffile
 from workflow_run import changes, finish, prepare
 
-from lds_path.formats.fingerprint import sha256
-from lds_path.formats.manifest import read_manifest
 from lds_path.formats.pyramid import open_pyramid
+from lds_path.provenance.fingerprint import sha256
+from lds_path.provenance.manifest import read_manifest
 from lds_path.stages.demo import demo
 
 DAMAGED = "tile of a slide that does not decode"

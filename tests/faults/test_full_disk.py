@@ -11,7 +11,7 @@ from small_run import ARGUMENTS, OUTPUTS, differences, run_stage
 from workflow_run import changes, finish, prepare, results, start
 
 from lds_path.errors import StageInputError
-from lds_path.formats.manifest import read_manifest
+from lds_path.provenance.manifest import read_manifest
 
 FULL = "disk full under a stage"
 READ_ONLY = "results folder that cannot be written"

@@ -12,7 +12,7 @@ from small_run import ARGUMENTS, OUTPUTS, differences, run_stage
 
 import lds_path
 from lds_path.errors import StageInputError
-from lds_path.formats.manifest import read_manifest
+from lds_path.provenance.manifest import read_manifest
 
 KILLS = 3
 KIND = "kill -9 of a stage"

@@ -8,7 +8,7 @@ import pytest
 from small_run import ARGUMENTS, OUTPUTS, differences, run_stage
 
 from lds_path.errors import StageInputError
-from lds_path.formats.manifest import read_manifest
+from lds_path.provenance.manifest import read_manifest
 
 KIND = "memory limit"
 MIB = 1

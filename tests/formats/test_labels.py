@@ -15,8 +15,8 @@ from lds_path.formats.labels import (
     open_labels,
     write_labels,
 )
-from lds_path.formats.majority import reduce_by_majority
 from lds_path.geometry import Size
+from lds_path.pixels.majority import reduce_by_majority
 
 CLASSES = [
     LabelClass(1, "Stroma", (200, 120, 160)),

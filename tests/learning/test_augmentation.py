@@ -7,10 +7,10 @@ import pytest
 import torch
 from scipy import ndimage
 
-from lds_path.dataset import Batch
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
 from lds_path.learning.augmentation import Augmentation
+from lds_path.learning.batches import Batch
 from lds_path.network.grid import uniform_grid
 from lds_path.network.motion import area_factor, move_grid, stand_still
 from lds_path.network.warp import halve, warp, warp_labels

@@ -7,12 +7,12 @@ import pytest
 import torch
 from small_slides import CLASSES, make_slide
 
-from lds_path.dataset import RegionCache, read_labelled
-from lds_path.formats.legend import Legend
+from lds_path.learning.batches import RegionCache, read_labelled
 from lds_path.learning.calibration import calibrate
 from lds_path.learning.training_set import LabelledSlide, open_training_set
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
+from lds_path.reference.legend import Legend
 
 CPU = torch.device("cpu")
 SPEC = NetworkSpec(2, channels=(8, 16), density_channels=(4, 8, 8), ladder=(16, 32))

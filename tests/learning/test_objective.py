@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from lds_path.dataset import Batch
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
+from lds_path.learning.batches import Batch
 from lds_path.learning.recipe import JIN2022, PRESETS, Recipe
-from lds_path.learning.training import (
+from lds_path.learning.trainer import (
     Trainer,
     imposed_density,
     learning_rate_share,

@@ -8,7 +8,6 @@ import pytest
 from small_slides import CLASSES, make_slide
 
 from lds_path.errors import TrainingError
-from lds_path.formats.legend import Legend
 from lds_path.geometry import Size
 from lds_path.learning.training_set import (
     LabelledSlide,
@@ -21,6 +20,7 @@ from lds_path.learning.training_set import (
     spread,
     summarise,
 )
+from lds_path.reference.legend import Legend
 
 
 @pytest.fixture(scope="module")

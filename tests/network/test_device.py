@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from lds_path.errors import UsageError
-from lds_path.gpu_locks import lock_folder
 from lds_path.network.device import choose_device, device_name, mixed_precision, take_device
+from lds_path.run.gpu_locks import lock_folder
 
 
 def test_auto_is_a_gpu_where_there_is_one():

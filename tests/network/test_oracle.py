@@ -10,7 +10,7 @@ from lds_path.geometry import Size
 from lds_path.network.grid import sampling_grid
 from lds_path.network.losses import edge_density, target_density
 from lds_path.network.warp import halve, label_fractions, warp_labels
-from lds_path.unwarp import unwarp
+from lds_path.unwarp.blend import unwarp
 
 SIDE, LATTICE, CELLS = 512, Size(32, 32), Size(32, 32)
 CLASSES = 3

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from lds_path.geometry import Size
-from lds_path.mesh import build_mesh
 from lds_path.network.density import to_density
 from lds_path.network.grid import sample_area, sampling_grid, uniform_grid
 from lds_path.network.samplers import limit_peaks
 from lds_path.network.spec import SAMPLERS
-from lds_path.unwarp import Blend
+from lds_path.unwarp.blend import Blend
+from lds_path.unwarp.mesh import build_mesh
 
 COUNT = 1000
 LATTICE = Size(24, 20)

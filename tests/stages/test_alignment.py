@@ -12,7 +12,6 @@ from scipy import ndimage
 from shapely.geometry import shape
 
 from lds_path.formats.labels import open_labels
-from lds_path.formats.manifest import read_manifest, run_stage
 from lds_path.formats.predictions import (
     Prediction,
     PredictionWriter,
@@ -22,11 +21,12 @@ from lds_path.formats.predictions import (
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import read_regions
 from lds_path.geometry import Size
+from lds_path.objects.polygons import GRID, rasterise
+from lds_path.provenance.manifest import read_manifest, run_stage
 from lds_path.stages.detect import detect
 from lds_path.stages.export import export
 from lds_path.stages.stitch import stitch
 from lds_path.stages.tile import tile
-from lds_path.tracing.polygons import GRID, rasterise
 
 CLASSES = [
     {"value": 1, "name": "Bright", "color": [0, 158, 115]},

@@ -4,8 +4,8 @@ import tifffile
 
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
+from lds_path.pixels.synthetic import paint_slide
 from lds_path.stages.demo import demo
-from lds_path.synthetic import paint_slide
 
 
 def test_openslide_reads_the_painted_slide_with_its_mpp_and_levels(tmp_path):

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lds_path.errors import LabelsError, StageInputError, UnsuitableSlideError, UsageError
-from lds_path.formats.manifest import run_stage
 from lds_path.formats.pyramid import PYRAMID_NAME, write_pyramid
 from lds_path.formats.regions import read_regions
 from lds_path.geometry import Frame, Size
+from lds_path.provenance.manifest import run_stage
 from lds_path.stages.detect import detect, lay_regions, tissue_share
 from lds_path.stages.tile import tile as tile_stage
 

@@ -10,7 +10,6 @@ from PIL import Image
 from lds_path.classes import LabelClass
 from lds_path.errors import LabelsError
 from lds_path.formats.labels import label_blocks, write_labels
-from lds_path.formats.manifest import run_stage
 from lds_path.formats.predictions import (
     PREDICTIONS_NAME,
     Prediction,
@@ -19,8 +18,9 @@ from lds_path.formats.predictions import (
 )
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Frame, Region, Size
-from lds_path.round_trip import lattice_labels
+from lds_path.provenance.manifest import run_stage
 from lds_path.stages.evaluate import evaluate
+from lds_path.unwarp.round_trip import lattice_labels
 
 MPP = 0.5
 LATTICE = Size(24, 20)

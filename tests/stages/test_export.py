@@ -13,15 +13,15 @@ from shapely.geometry import shape
 
 from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError, UnsuitableSlideError, UsageError
-from lds_path.formats.annotations import read_polygons
 from lds_path.formats.labels import label_blocks, write_labels
-from lds_path.formats.manifest import run_stage
 from lds_path.formats.regions import write_regions
 from lds_path.geometry import Frame, Region, Size
+from lds_path.objects.geojson import read_polygons
+from lds_path.objects.polygons import GRID, rasterise
+from lds_path.objects.simplify import FINENESS
+from lds_path.provenance.manifest import run_stage
 from lds_path.stages import export as export_module
 from lds_path.stages.export import export
-from lds_path.tracing.chords import FINENESS
-from lds_path.tracing.polygons import GRID, rasterise
 
 CLASSES = (
     LabelClass(1, "Stroma", (150, 200, 150)),

@@ -12,11 +12,11 @@ from shapely.geometry import shape
 
 from lds_path.classes import LabelClass
 from lds_path.formats.labels import label_blocks, write_labels
-from lds_path.formats.manifest import run_stage
 from lds_path.geometry import Size
+from lds_path.objects.polygons import rasterise
+from lds_path.pixels.synthetic import paint_slide
+from lds_path.provenance.manifest import run_stage
 from lds_path.stages.export import export
-from lds_path.synthetic import paint_slide
-from lds_path.tracing.polygons import rasterise
 
 CLASSES = [
     LabelClass(value, name, (40 * value, 90, 200 - 40 * value))

@@ -13,13 +13,13 @@ from small_slides import LATTICE, make_card, make_slide
 from lds_path.cli import cli
 from lds_path.errors import ModelError, UsageError
 from lds_path.formats.labels import open_labels
-from lds_path.formats.manifest import read_manifest, run_stage
-from lds_path.formats.outlook import OUTLOOK_NAME
 from lds_path.formats.predictions import Predictions
 from lds_path.formats.regions import REGIONS_NAME, read_regions
-from lds_path.network.checkpoint import load_scout, save_model
+from lds_path.inference.outlook import OUTLOOK_NAME
+from lds_path.models.checkpoint import load_scout, save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
+from lds_path.provenance.manifest import read_manifest, run_stage
 from lds_path.stages.plan import plan, what_if
 from lds_path.stages.segment import segment
 from lds_path.stages.stitch import stitch

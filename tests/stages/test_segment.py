@@ -12,14 +12,14 @@ import torch
 from small_slides import CLASSES, LATTICE, make_card, make_slide
 
 from lds_path.errors import ModelError, UsageError
-from lds_path.formats.manifest import read_manifest, run_stage
 from lds_path.formats.predictions import Predictions
 from lds_path.formats.pyramid import Pyramid, open_pyramid
 from lds_path.formats.regions import read_regions
-from lds_path.inference import Runner
-from lds_path.network.checkpoint import load_model, save_model
+from lds_path.inference.runner import Runner
+from lds_path.models.checkpoint import load_model, save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
+from lds_path.provenance.manifest import read_manifest, run_stage
 from lds_path.stages.segment import segment
 
 SPEC = NetworkSpec(2, channels=(4, 8), density_channels=(4, 8, 8), kernel_width=0.15)

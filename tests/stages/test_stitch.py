@@ -9,9 +9,7 @@ import zarr
 from PIL import Image
 
 from lds_path.errors import StageInputError
-from lds_path.formats import density_image
 from lds_path.formats.labels import open_labels
-from lds_path.formats.manifest import FILE_NAME, read_manifest, run_stage, write_json
 from lds_path.formats.predictions import (
     Prediction,
     PredictionWriter,
@@ -20,6 +18,8 @@ from lds_path.formats.predictions import (
 )
 from lds_path.formats.regions import write_regions
 from lds_path.geometry import Frame, Region, Size, tile_starts
+from lds_path.provenance.manifest import FILE_NAME, read_manifest, run_stage, write_json
+from lds_path.quality import sample_density
 from lds_path.stages.stitch import stitch
 
 SIDE, OVERLAP, LATTICE, MPP, MASK_STEP = 512, 64, 64, 0.5, 16
@@ -245,7 +245,7 @@ def test_the_density_image_has_the_frame_of_the_confidence(tmp_path):
 def test_strips_do_not_change_the_density(tmp_path, monkeypatch):
     folders = save_stages(tmp_path, Size(1300, 900), certain)
     for rows in (7, 512):
-        monkeypatch.setattr(density_image, "_ROWS", rows)
+        monkeypatch.setattr(sample_density, "_ROWS", rows)
         stitch(*folders, tmp_path / str(rows), density=True)
     first, second = (
         (tmp_path / rows / "a slide.density.ome.tif").read_bytes() for rows in ("7", "512")

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lds_path.errors import MissingMppError, UsageError
-from lds_path.formats.manifest import read_manifest
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
 from lds_path.geometry import Frame, Size
+from lds_path.provenance.manifest import read_manifest
 from lds_path.stages.tile import choose_source, tile
 
 GLASS = (243, 240, 242)

@@ -12,9 +12,9 @@ from PIL import Image
 from small_slides import CLASSES, LATTICE, REGION, make_slide
 
 from lds_path.errors import LabelsError, TrainingError, UnsuitableSlideError, UsageError
-from lds_path.formats.manifest import run_stage
-from lds_path.learning.training import Trainer
-from lds_path.network.checkpoint import load_model
+from lds_path.learning.trainer import Trainer
+from lds_path.models.checkpoint import load_model
+from lds_path.provenance.manifest import run_stage
 from lds_path.stages.plan import plan
 from lds_path.stages.segment import segment
 from lds_path.stages.train import train

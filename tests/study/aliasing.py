@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-import lds_path.inference
+import lds_path.inference.runner
 import lds_path.network.spec
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lds_path.geometry import Size
 
-_READERS = (lds_path.inference, lds_path.network.spec)
+_READERS = (lds_path.inference.runner, lds_path.network.spec)
 
 
 @contextmanager

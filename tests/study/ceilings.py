@@ -16,15 +16,15 @@ import torch
 from PIL import Image
 from sets import SETS, WORKING_MPP, class_names, count_images, read_layouts, slides_of
 
-from lds_path.allocation import allocate
 from lds_path.formats.regions import REGIONS_NAME, read_regions
 from lds_path.geometry import Size
+from lds_path.inference.allocation import allocate
 from lds_path.learning.fit import error_weights
 from lds_path.network.grid import sampling_grid
 from lds_path.network.losses import edge_density, target_density
-from lds_path.round_trip import lattice_shares
-from lds_path.scores import count_confusion, overlap_of
-from lds_path.unwarp import unwarp
+from lds_path.reference.scores import count_confusion, overlap_of
+from lds_path.unwarp.blend import unwarp
+from lds_path.unwarp.round_trip import lattice_shares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,19 +9,19 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from lds_path import overlay
-from lds_path.dataset import read_region
-from lds_path.formats.examination import examine
 from lds_path.formats.pyramid import open_pyramid
+from lds_path.learning.batches import read_region
 from lds_path.network.spec import levels_around
 from lds_path.network.warp import warp
+from lds_path.quality.examination import examine
+from lds_path.reporting import overlay
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from lds_path.formats.examination import Examination
+    from lds_path.quality.examination import Examination
 
 
 def draw_example(

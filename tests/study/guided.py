@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from sets import class_names
 
-from lds_path.dataset import read_labelled
-from lds_path.formats.legend import IGNORED_CLASSES, Legend
+from lds_path.learning.batches import read_labelled
 from lds_path.learning.recipe import Recipe
-from lds_path.learning.training import imposed_density, see, wanted_density
+from lds_path.learning.trainer import imposed_density, see, wanted_density
 from lds_path.learning.training_set import LabelledSlide, open_training_set
-from lds_path.network.checkpoint import load_model
-from lds_path.round_trip import lattice_shares
-from lds_path.scores import count_confusion, overlap_of
-from lds_path.unwarp import unwarp
+from lds_path.models.checkpoint import load_model
+from lds_path.reference.legend import IGNORED_CLASSES, Legend
+from lds_path.reference.scores import count_confusion, overlap_of
+from lds_path.unwarp.blend import unwarp
+from lds_path.unwarp.round_trip import lattice_shares
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.dataset import LabelledRegion
+    from lds_path.learning.batches import LabelledRegion
     from lds_path.network.segmenter import Segmenter
 
 

@@ -18,8 +18,8 @@ from example import draw_example
 from guided import score_guided
 from sets import SHEET_NAME, STUDY, class_names, count_images, read_layouts, slides_of
 
-from lds_path.formats.score_table import CONFUSION_NAME, SCORES_NAME
-from lds_path.scores import overlap_of
+from lds_path.reference.score_table import CONFUSION_NAME, SCORES_NAME
+from lds_path.reference.scores import overlap_of
 from lds_path.stages.evaluate import evaluate
 from lds_path.stages.plan import plan
 from lds_path.stages.segment import segment
@@ -27,7 +27,7 @@ from lds_path.stages.stitch import stitch
 from lds_path.stages.train import train
 
 if TYPE_CHECKING:
-    from lds_path.formats.manifest import Manifest
+    from lds_path.provenance.manifest import Manifest
 
 
 @click.command()

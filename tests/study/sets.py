@@ -14,15 +14,15 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from lds_path.formats.manifest import run_stage
 from lds_path.formats.mask import MASK_NAME
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Region, Size
+from lds_path.pixels.synthetic import CLASSES
+from lds_path.provenance.manifest import run_stage
 from lds_path.stages.demo import LABELS_NAME, SLIDE_NAME, demo
 from lds_path.stages.detect import detect
 from lds_path.stages.tile import tile
-from lds_path.synthetic import CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -10,7 +10,7 @@ import tifffile
 import yaml
 from snakemake_run import REPOSITORY, jobs_of, snakemake
 
-from lds_path.network.checkpoint import load_model
+from lds_path.models.checkpoint import load_model
 from lds_path.stages.demo import demo
 
 pytestmark = pytest.mark.slow

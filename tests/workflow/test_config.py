@@ -12,11 +12,11 @@ import yaml
 
 from lds_path.cli import cli
 from lds_path.errors import UsageError
-from lds_path.formats.config import check_config
 from lds_path.learning.augmentation import Augmentation
 from lds_path.learning.fit import Schedule
 from lds_path.network.spec import NetworkSpec
 from lds_path.quality.verdict import Thresholds
+from lds_path.run.config import check_config
 from lds_path.stages.train import NETWORK, RECIPE
 
 REPOSITORY = Path(__file__).parent.parent.parent

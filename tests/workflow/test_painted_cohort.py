@@ -13,9 +13,9 @@ import tifffile
 from skimage.registration import phase_cross_correlation
 from snakemake_run import jobs_of, snakemake
 
+from lds_path.pixels.synthetic import CLASSES
 from lds_path.provenance.explanation import explain
 from lds_path.provenance.verification import verify
-from lds_path.synthetic import CLASSES
 
 pytestmark = pytest.mark.slow
 

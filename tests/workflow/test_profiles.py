@@ -23,7 +23,7 @@ rule segment:
 JOB = """
 import os, sys, time
 from pathlib import Path
-from lds_path.gpu_locks import lock_device, name_devices
+from lds_path.run.gpu_locks import lock_device, name_devices
 names = os.environ["CUDA_VISIBLE_DEVICES"].split(",")
 with lock_device(names, folder=Path("locks")) as index:
     mine, other = (Path(f"held-{number}") for number in (index, 1 - index))

@@ -11,12 +11,12 @@ BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE))
 
 from lds_path.errors import LdsPathError
-from lds_path.formats.config import check_config
-from lds_path.formats.replacements import find_replacements
-from lds_path.formats.run_lock import RunLock
-from lds_path.formats.sheet import read_sheet
-from lds_path.formats.timestamps import end_future
-from lds_path.orphans import VARIABLE
+from lds_path.run.config import check_config
+from lds_path.run.replaced_files import find_replacements
+from lds_path.run.run_lock import RunLock
+from lds_path.run.sheet import read_sheet
+from lds_path.run.future_times import end_future
+from lds_path.run.parent_watch import VARIABLE
 
 PAINTED = {
     name: BASE / f"workflow/sheets/{name}.tsv" for name in ("demo", "demo-training")

@@ -1,0 +1,54 @@
+"""What the samples of a slide are worth: the expected error of each region on each lattice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from lds_path.geometry import Size
+from lds_path.learning.batches import read_view
+from lds_path.network.device import single_threaded
+from lds_path.read_ahead import read_ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lds_path.formats.mask import Mask
+    from lds_path.formats.pyramid import Pyramid
+    from lds_path.geometry import Region
+    from lds_path.network.scout import Scout
+
+
+def expected_errors(
+    scout: Scout,
+    pyramid: Pyramid,
+    tissue: Mask,
+    regions: Sequence[Region],
+    *,
+    threads: int,
+) -> NDArray[np.float64]:
+    """Return the error that the network foretells, (regions, rungs), in working pixels of tissue.
+
+    A pixel counts by its class, as in the training of the model. Each region is looked at alone,
+    so that the result depends on nothing else.
+    """
+    multiple = scout.spec.region_multiple
+
+    @torch.inference_mode()
+    def work(region: Region) -> NDArray[np.float64]:
+        view = read_view(pyramid, region, scout.spec)[None]
+        errors = scout.foretell(view)[0].double().numpy()  # (rungs, hd, wd)
+        cells = Size(errors.shape[2], errors.shape[1])
+        inside = tissue.read(region.left, region.top, cells, scale=multiple)
+        found: NDArray[np.float64] = (errors * inside).sum(axis=(1, 2)) * multiple**2
+        return found
+
+    with single_threaded():
+        found = read_ahead(work, regions, threads=threads, ahead=2 * threads)
+        bar = tqdm(found, total=len(regions), unit="region", desc="plan", disable=None)
+        return np.stack(list(bar))

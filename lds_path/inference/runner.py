@@ -1,0 +1,192 @@
+"""A model run over the regions of a slide: read, sample, read what is needed, classify."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from lds_path.formats.predictions import Prediction, encode_grid, encode_probability
+from lds_path.geometry import Size
+from lds_path.learning.batches import read_region, read_view
+from lds_path.network.device import mixed_precision, single_threaded
+from lds_path.network.folding import fold_batch_norm
+from lds_path.network.spec import levels_around
+from lds_path.network.warp import levels_needed, warp
+from lds_path.read_ahead import read_ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from torch import Tensor
+
+    from lds_path.formats.pyramid import Pyramid
+    from lds_path.geometry import Region
+    from lds_path.network.scout import Sampling
+    from lds_path.network.segmenter import Segmenter
+
+_WINDOW = 16  # batches among which regions of one lattice size are brought together
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Regions of which the network has decided where to sample them."""
+
+    regions: tuple[Region, ...]
+    count: int
+    """Regions from here on only fill up the batch."""
+    sampling: Sampling
+    needed: tuple[range, ...]
+    """Of the levels around the region's pitch, those that each region reads."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs a network over regions."""
+
+    segmenter: Segmenter
+    pyramid: Pyramid
+    device: torch.device
+    batch_size: int
+    threads: int
+
+    def run(self, regions: Sequence[Region]) -> Iterator[Prediction]:
+        """Yield the predictions, region by region or batch by batch, nearly in order."""
+        batches = self._run_cuda(regions) if self.device.type == "cuda" else self._run_cpu(regions)
+        with tqdm(total=len(regions), unit="region", desc="segment", disable=None) as bar:
+            for predictions in batches:
+                bar.update(len(predictions))
+                yield from predictions
+
+    def seconds(self, regions: Sequence[Region]) -> float:
+        """Return how long regions take, the second time; the first time warms up."""
+        for _ in range(2):
+            started = time.perf_counter()
+            for _ in self.run(regions):
+                pass
+            taken = time.perf_counter() - started
+        return taken
+
+    def _run_cpu(self, regions: Sequence[Region]) -> Iterator[list[Prediction]]:
+        """Give each thread whole regions: sums then do not depend on the number of threads."""
+
+        def work(region: Region) -> list[Prediction]:
+            sampled = self._sample((region,), 1, self._read_views((region,)))
+            return self._classify(sampled, self._read_levels(sampled))
+
+        self._lay_out()
+        with single_threaded():
+            yield from read_ahead(work, regions, threads=self.threads, ahead=2 * self.threads)
+
+    def _run_cuda(self, regions: Sequence[Region]) -> Iterator[list[Prediction]]:
+        """Read the coarse views, then the levels that the grids need, ahead of the network."""
+
+        def load(sampled: Sampled) -> tuple[Sampled, list[Tensor]]:
+            return sampled, self._read_levels(sampled)
+
+        def view(batch: tuple[tuple[Region, ...], int]) -> tuple[tuple[Region, ...], int, Tensor]:
+            return *batch, self._read_views(batch[0])
+
+        def sampled() -> Iterator[Sampled]:
+            for batch in read_ahead(
+                view, batches_of(regions, self.batch_size), threads=self.threads, ahead=2
+            ):
+                yield self._sample(*batch)
+
+        self._lay_out()
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+            for loaded in read_ahead(load, sampled(), threads=self.threads, ahead=2):
+                yield self._classify(*loaded)
+
+    def _read_views(self, regions: Sequence[Region]) -> Tensor:
+        views = [read_view(self.pyramid, region, self.segmenter.spec) for region in regions]
+        return self._pin(torch.stack(views))
+
+    def _read_levels(self, sampled: Sampled) -> list[Tensor]:
+        """Return the levels, finest first; one that no sample of a region needs is left black."""
+        first = sampled.regions[0]
+        wanted = levels_around(first.size, first.lattice)
+        levels = []
+        for index, level in enumerate(wanted):
+            shape = (3, first.size.height >> level, first.size.width >> level)
+            black = torch.zeros((1, 1, 1), dtype=torch.uint8).expand(shape)
+            planes = [
+                read_region(self.pyramid, region, level) if index in needed else black
+                for region, needed in zip(sampled.regions, sampled.needed, strict=True)
+            ]
+            unused = all(plane is black for plane in planes)
+            batch = black.expand(len(planes), *shape) if unused else self._pin(torch.stack(planes))
+            levels.append(batch)
+        return levels
+
+    @torch.inference_mode()
+    def _sample(self, regions: tuple[Region, ...], count: int, views: Tensor) -> Sampled:
+        first = regions[0]
+        wanted = levels_around(first.size, first.lattice)
+        finest = Size(first.size.width >> wanted.start, first.size.height >> wanted.start)
+        with mixed_precision(self.device):
+            sampling = self.segmenter.sample(self._move(views), first.lattice)
+        needed = tuple(levels_needed(sampling.grid, finest, len(wanted)))
+        return Sampled(regions, count, sampling, needed)
+
+    @torch.inference_mode()
+    def _classify(self, sampled: Sampled, levels: list[Tensor]) -> list[Prediction]:
+        sampling = sampled.sampling
+        warped = warp([self._move(level) for level in levels], sampling.grid)
+        warped = warped.to(memory_format=torch.channels_last)
+        with mixed_precision(self.device):
+            logits = self.segmenter.classify(warped, sampling.context)
+        probability = encode_probability(torch.softmax(logits.float(), dim=1).cpu().numpy())
+        grid = encode_grid(sampling.grid.cpu().numpy())
+        density = sampling.density[:, 0].cpu().numpy().astype(np.float16)
+        return [
+            Prediction(sampled.regions[item], probability[item], grid[item], density[item])
+            for item in range(sampled.count)
+        ]
+
+    def _lay_out(self) -> None:
+        """Arrange the weights for inference; channels last is 1.2 times as fast on a CPU, too."""
+        fold_batch_norm(self.segmenter.network)
+        self.segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def _pin(self, tensor: Tensor) -> Tensor:
+        return tensor.pin_memory() if self.device.type == "cuda" else tensor
+
+    def _move(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.device, non_blocking=True)
+
+
+def batches_of(
+    regions: Iterable[Region], batch_size: int
+) -> Iterator[tuple[tuple[Region, ...], int]]:
+    """Yield batches of regions of one size and lattice, and how many of each count.
+
+    The last region of an incomplete batch is repeated to fill it.
+    """
+    remaining = iter(regions)
+    while window := list(islice(remaining, _WINDOW * batch_size)):
+        alike: dict[tuple[Size, Size], list[Region]] = {}
+        for region in window:
+            alike.setdefault((region.size, region.lattice), []).append(region)
+        for group in alike.values():
+            for start in range(0, len(group), batch_size):
+                batch = group[start : start + batch_size]
+                filling = batch[-1:] * (batch_size - len(batch))
+                yield (*batch, *filling), len(batch)
+
+
+def in_order(predictions: Iterable[Prediction], regions: Sequence[Region]) -> Iterator[Prediction]:
+    """Yield the predictions in the order of the regions."""
+    waiting: dict[int, Prediction] = {}
+    order = iter(regions)
+    expected = next(order, None)
+    for prediction in predictions:
+        waiting[prediction.region.index] = prediction
+        while expected is not None and expected.index in waiting:
+            yield waiting.pop(expected.index)
+            expected = next(order, None)

@@ -1,0 +1,324 @@
+"""Regions of pyramids as torch tensors: where the formats and torch meet."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from lds_path.errors import UsageError
+from lds_path.geometry import Size, widen
+from lds_path.learning.balance import draw_regions
+from lds_path.network.benefit import round_trip_errors
+from lds_path.network.losses import edge_density
+from lds_path.network.motion import stand_still
+from lds_path.network.spec import lattices_on, levels_of
+from lds_path.network.warp import halve, label_fractions
+from lds_path.read_ahead import read_ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import TypeVar
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from lds_path.formats.pyramid import Pyramid
+    from lds_path.geometry import Region
+    from lds_path.network.spec import NetworkSpec
+    from lds_path.reference.reference import Reference
+
+    Item = TypeVar("Item")
+    Result = TypeVar("Result")
+
+
+def read_region(pyramid: Pyramid, region: Region, level: int) -> Tensor:
+    """Return a region at a pyramid level.
+
+    A level that the pyramid of a small slide does not have is averaged from its coarsest one.
+
+    Parameters
+    ----------
+    pyramid
+        Where to read.
+    region
+        The region; its corner and size must be multiples of 2^level.
+    level
+        Pyramid level.
+
+    Returns
+    -------
+    Tensor
+        RGB, (3, H / 2^level, W / 2^level), uint8, the background beyond the slide's edges.
+
+    Raises
+    ------
+    UsageError
+        If the region does not begin and end on whole pixels of the level.
+    """
+    factor = 2**level
+    if any(side % factor for side in (region.left, region.top, *_sides(region.size))):
+        raise UsageError(
+            f"region {region.index} at ({region.left}, {region.top}) of {region.size.width} x"
+            f" {region.size.height} pixels does not fit pyramid level {level}; set `region_size`"
+            f" and `overlap` to multiples of {factor}"
+        )
+    stored = min(level, pyramid.level_count - 1)
+    scale = 2**stored
+    size = Size(region.size.width // scale, region.size.height // scale)
+    pixels = pyramid.read(stored, region.left // scale, region.top // scale, size)
+    planes = torch.from_numpy(pixels).permute(2, 0, 1)
+    if stored < level:
+        planes = _to_uint8(halve(planes[None].float(), level - stored + 1)[-1][0])
+    return planes.contiguous()
+
+
+def read_view(pyramid: Pyramid, region: Region, spec: NetworkSpec) -> Tensor:
+    """Return what a model's coarse view shows of a region and its margin, as `read_region` does."""
+    return read_region(pyramid, widen(region, spec.view_margin), spec.view_level)
+
+
+@dataclass(frozen=True)
+class LabelledRegion:
+    """A region of a slide that has reference labels."""
+
+    slide: str
+    pyramid: Pyramid
+    reference: Reference
+    region: Region
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Regions of one size with their labels; the first axis counts them."""
+
+    view: Tensor
+    """Coarse view with its margin, (B, 3, H, W), uint8."""
+    levels: list[Tensor]
+    """Pyramid, finest level first, (B, 3, H, W), uint8."""
+    first_level: int
+    """Number of the finest of these levels."""
+    fractions: list[Tensor]
+    """Area share of each class at the same levels, (B, C, H, W), uint8, 255 is all."""
+    edges: Tensor
+    """Class boundaries per cell of the density map, (B, 1, hd, wd), float32."""
+    errors: Tensor
+    """What each lattice of the ladder costs each cell, (B, rungs, hd, wd), float32."""
+    labelled: Tensor
+    """Labelled share of each cell, (B, 1, hd, wd), float32."""
+    motion: Tensor
+    """How view and cells are moved against the levels and fractions, see `network.motion`."""
+
+    @property
+    def size(self) -> Size:
+        """Size of the regions, in working pixels."""
+        height, width = self.levels[0].shape[2:]
+        return Size(width << self.first_level, height << self.first_level)
+
+    def around(self, *lattices: Size) -> Batch:
+        """Return the batch with the levels alone that samples on these lattices are read from."""
+        wanted = levels_of(self.size, lattices)
+        part = slice(wanted.start - self.first_level, wanted.stop - self.first_level)
+        return replace(
+            self,
+            levels=self.levels[part],
+            fractions=self.fractions[part],
+            first_level=wanted.start,
+        )
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on another device."""
+        moved = self._map(lambda tensor: tensor.to(device, non_blocking=True))
+        return replace(moved, motion=self.motion.to(device))
+
+    def turned(self, turn: int) -> Batch:
+        """Return the batch mirrored and turned in one of 8 ways, before it is moved.
+
+        Turn 0 changes nothing; turns 0, 2, 4 and 6 keep width and height.
+        """
+
+        def work(tensor: Tensor) -> Tensor:
+            tensor = tensor.flip(-1) if turn >= 4 else tensor
+            return torch.rot90(tensor, turn % 4, (-2, -1)) if turn % 4 else tensor
+
+        return self._map(work)
+
+    @property
+    def bytes(self) -> int:
+        """Memory of all tensors."""
+        return sum(tensor.nbytes for tensor in self._tensors())
+
+    @staticmethod
+    def join(batches: Sequence[Batch]) -> Batch:
+        """Return the regions of several batches as one."""
+        views = [batch.view for batch in batches]
+        levels = zip(*(batch.levels for batch in batches), strict=True)
+        fractions = zip(*(batch.fractions for batch in batches), strict=True)
+        return Batch(
+            view=torch.cat(views),
+            levels=[torch.cat(level) for level in levels],
+            fractions=[torch.cat(level) for level in fractions],
+            first_level=batches[0].first_level,
+            edges=torch.cat([batch.edges for batch in batches]),
+            errors=torch.cat([batch.errors for batch in batches]),
+            labelled=torch.cat([batch.labelled for batch in batches]),
+            motion=torch.cat([batch.motion for batch in batches]),
+        )
+
+    def _tensors(self) -> list[Tensor]:
+        return [
+            self.view, *self.levels, *self.fractions, self.edges, self.errors, self.labelled
+        ]  # fmt: skip
+
+    def _map(self, work: Callable[[Tensor], Tensor]) -> Batch:
+        return replace(
+            self,
+            view=work(self.view),
+            levels=[work(level) for level in self.levels],
+            fractions=[work(level) for level in self.fractions],
+            edges=work(self.edges),
+            errors=work(self.errors),
+            labelled=work(self.labelled),
+        )
+
+
+def read_labelled(
+    labelled: LabelledRegion, spec: NetworkSpec, error_weights: Sequence[float] = ()
+) -> Batch:
+    """Return a region with its labels as a batch of one.
+
+    Parameters
+    ----------
+    labelled
+        The region.
+    spec
+        Of the network that will see it.
+    error_weights
+        What a wrong pixel of each class costs; all alike when empty.
+    """
+    region = labelled.region
+    ladder = lattices_on(spec.ladder, region.size)
+    wanted = levels_of(region.size, [region.lattice, *ladder])
+    labels = torch.from_numpy(labelled.reference.read(region.left, region.top, region.size))[None]
+    multiple = spec.region_multiple
+    cells = Size(region.size.width // multiple, region.size.height // multiple)
+    shares = _halve_times(label_fractions(labels, spec.class_count) * 255, wanted.start)
+    fractions = [_to_uint8(level) for level in halve(shares, len(wanted))]
+    weights = torch.tensor(error_weights or (1.0,) * spec.class_count)
+    errors, known = round_trip_errors(fractions, ladder, cells, weights)
+    return Batch(
+        view=read_view(labelled.pyramid, region, spec)[None],
+        levels=[read_region(labelled.pyramid, region, level)[None] for level in wanted],
+        fractions=fractions,
+        first_level=wanted.start,
+        edges=edge_density(labels, cells),
+        errors=errors,
+        labelled=known,
+        motion=stand_still(1),
+    )
+
+
+class RegionCache:
+    """Labelled regions, kept in memory up to a bound; any thread may read."""
+
+    def __init__(
+        self,
+        regions: Sequence[LabelledRegion],
+        spec: NetworkSpec,
+        *,
+        mib: int,
+        error_weights: Sequence[float] = (),
+    ) -> None:
+        self._regions = regions
+        self._spec = spec
+        self._error_weights = error_weights
+        self._bytes_left = mib * 2**20
+        self._kept: OrderedDict[int, Batch] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._regions)
+
+    def read(self, index: int) -> Batch:
+        """Return a region as a batch of one; what was read last longest ago is forgotten first."""
+        with self._lock:
+            if index in self._kept:
+                self._kept.move_to_end(index)
+                return self._kept[index]
+        found = read_labelled(self._regions[index], self._spec, self._error_weights)
+        with self._lock:
+            if index not in self._kept:
+                self._kept[index] = found
+                self._bytes_left -= found.bytes
+            while self._bytes_left < 0 and self._kept:
+                _, forgotten = self._kept.popitem(last=False)
+                self._bytes_left += forgotten.bytes
+        return found
+
+
+def training_batches(
+    cache: RegionCache,
+    chances: NDArray[np.float64],
+    *,
+    steps: range,
+    batch_size: int,
+    seed: int,
+    threads: int,
+    lattices: Callable[[int, Size], Sequence[Size]],
+    augment: Callable[[Batch, np.random.Generator], Batch],
+) -> Iterator[Batch]:
+    """Yield batches of regions; what is in a batch depends on the seed and its number alone.
+
+    Parameters
+    ----------
+    cache
+        The regions.
+    chances
+        Probability of each region.
+    steps
+        Numbers of the batches.
+    batch_size
+        Regions in each.
+    seed
+        Of the draws.
+    threads
+        Number of reading threads.
+    lattices
+        Returns for the number of a batch and the size of its regions the lattices that it will be
+        sampled on; it has the levels for these alone.
+    augment
+        Returns a batch of one as it is to be seen.
+    """
+
+    def make_batch(step: int) -> Batch:
+        chosen = draw_regions(chances, batch_size=batch_size, seed=seed, step=step).tolist()
+        random = np.random.default_rng([seed, step, 1])
+        regions = [cache.read(index) for index in chosen]
+        wanted = lattices(step, regions[0].size)
+        return Batch.join([augment(region.around(*wanted), random) for region in regions])
+
+    return read_ahead(make_batch, steps, threads=threads, ahead=2)
+
+
+def class_counts(labelled: LabelledRegion) -> NDArray[np.int64]:
+    """Return how many pixels of a region have each label value, (256,)."""
+    region = labelled.region
+    labels = labelled.reference.read(region.left, region.top, region.size)
+    counts: NDArray[np.int64] = np.bincount(labels.ravel(), minlength=256)
+    return counts
+
+
+def _sides(size: Size) -> tuple[int, int]:
+    return size.width, size.height
+
+
+def _halve_times(image: Tensor, times: int) -> Tensor:
+    return halve(image, times + 1)[-1]
+
+
+def _to_uint8(image: Tensor) -> Tensor:
+    return (image + 0.5).to(torch.uint8)

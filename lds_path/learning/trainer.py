@@ -1,0 +1,389 @@
+"""Joint training of density network and segmentation network."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the usual name
+
+from lds_path.errors import TrainingError
+from lds_path.geometry import Size
+from lds_path.learning.recipe import PRESETS, Recipe
+from lds_path.network.benefit import benefit_loss, network_errors, seen_loss
+from lds_path.network.density import to_density
+from lds_path.network.device import mixed_precision
+from lds_path.network.grid import sample_area
+from lds_path.network.losses import edge_loss, point_loss, segmentation_loss, target_density
+from lds_path.network.motion import area_factor, move, move_grid
+from lds_path.network.scout import read_cells
+from lds_path.network.spec import lattices_on
+from lds_path.network.warp import warp, warp_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from lds_path.learning.batches import Batch, RegionCache
+    from lds_path.network.segmenter import Segmenter
+
+__all__ = ["PRESETS", "Recipe", "Trainer", "learning_rate_share", "tune_dice"]
+
+WARM_UP_STEPS = 50
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the network made of a batch on one lattice, and what it should have made."""
+
+    batch: Batch
+    grid: Tensor
+    """Sample positions, (B, h, w, 2), in the frame of the view."""
+    area: Tensor
+    """What each sample stands for, (B, 1, h, w), 1 in the uniform grid."""
+    logits: Tensor
+    """(B, C, h, w)."""
+    target: Tensor
+    """True shares of the classes, (B, C, h, w)."""
+    labelled: Tensor
+    """Labelled share of each sample, (B, 1, h, w)."""
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What all lattices of a step have in common."""
+
+    density: Tensor
+    features: Tensor
+    colours: tuple[Tensor, Tensor]
+    """Exponents and gains, see `Trainer._draw_stain`."""
+    shown: Tensor
+    """Whose context the segmentation network sees, (B, 1, 1, 1)."""
+
+
+@dataclass
+class Trainer:
+    """Trains a segmenter step by step."""
+
+    segmenter: Segmenter
+    lattice: Size
+    recipe: Recipe
+    device: torch.device
+    error_weights: tuple[float, ...] = ()
+    """What a wrong pixel of each class costs where errors of the network are foretold."""
+    optimizer: torch.optim.Optimizer = field(init=False)
+    scaler: torch.amp.GradScaler = field(init=False)
+
+    def __post_init__(self) -> None:
+        recipe = self.recipe
+        groups = [
+            {"params": self.segmenter.network.parameters(), "lr": recipe.learning_rate},
+            {"params": self._scout_parameters(), "lr": recipe.density_learning_rate},
+        ]
+        make = torch.optim.Adam if recipe.optimizer == "Adam" else torch.optim.AdamW
+        self.optimizer = make(groups, weight_decay=recipe.weight_decay)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.device.type == "cuda")
+        # Convolutions are faster so, forwards and backwards, on CPUs as on GPUs.
+        self.segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._rates = [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    def _scout_parameters(self) -> list[torch.nn.Parameter]:
+        parameters = list(self.segmenter.density.parameters())
+        if self.segmenter.spec.ladder:
+            parameters += self.segmenter.benefit.parameters()
+        return parameters
+
+    def step(self, number: int, batch: Batch) -> tuple[float, float, float]:
+        """Learn from one batch.
+
+        Parameters
+        ----------
+        number
+            Number of the step, from 0.
+        batch
+            Regions with their labels.
+
+        Returns
+        -------
+        float
+            Segmentation loss, with that of the points.
+        float
+            Edge loss, not weighted.
+        float
+            Loss of the errors foretold, not weighted; 0 without a ladder.
+
+        Raises
+        ------
+        TrainingError
+            If a loss is not a finite number.
+        """
+        recipe = self.recipe
+        progress = number / recipe.steps
+        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate * learning_rate_share(number, recipe.steps, recipe.schedule)
+        self.segmenter.train()
+        random = np.random.default_rng([recipe.seed, 1, number])
+        batch = batch.to(self.device)
+        if progress < recipe.view_blur:
+            batch = replace(batch, view=_blur_view(batch.view, random))
+        segmentation, edge, benefit = self._losses(number, batch, random)
+        loss = segmentation + recipe.edge_weight * (1 - progress) ** recipe.edge_decay * edge
+        loss = loss + recipe.benefit_weight * benefit
+        if not bool(torch.isfinite(loss)):
+            raise TrainingError(
+                f"the loss is {loss.item()} at step {number + 1}; lower `learning_rate`"
+                f" (now {recipe.learning_rate}), or look for damaged labels"
+            )
+        self._descend(loss)
+        return float(segmentation.detach()), float(edge.detach()), float(benefit.detach())
+
+    def lattices(self, number: int, size: Size) -> list[Size]:
+        """Return the lattices that a step learns from, for regions of a size."""
+        ladder = lattices_on(self.segmenter.spec.ladder, size)
+        return [ladder[rung] for rung in self._draw_rungs(number)] or [self.lattice]
+
+    def _draw_rungs(self, number: int) -> list[int]:
+        """Return the rungs of a step, each with a chance as its side; none without a ladder.
+
+        Fine lattices show more, and take longer to learn.
+        """
+        random = np.random.default_rng([self.recipe.seed, 2, number])
+        ladder = self.segmenter.spec.ladder
+        if not ladder:
+            return []
+        count = min(self.recipe.rungs_per_step, len(ladder))
+        chances = np.array(ladder) / sum(ladder)
+        drawn: list[int] = random.choice(len(ladder), count, replace=False, p=chances).tolist()
+        return drawn
+
+    def _losses(
+        self, number: int, batch: Batch, random: np.random.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        recipe, rungs = self.recipe, self._draw_rungs(number)
+        stain, gain = self._draw_stain(random, batch.view)
+        wanted = wanted_density(batch, recipe)
+        with mixed_precision(self.device, recipe.precision):
+            density, features = self.segmenter.look(_recolour(batch.view, stain, gain))
+            # Errors of the network are foretold from what it has learned, and teach it nothing:
+            # what is rare and hard would drown the rest.
+            known = features if recipe.foretell == "labels" else features.detach()
+            foretold = self.segmenter.benefit(known) if rungs else None
+        imposed = imposed_density(wanted, recipe, random)
+        density = density if imposed is None else imposed
+        edge = edge_loss(density, wanted, kind=recipe.edge_loss)
+        look = _Look(density, features, (stain, gain), self._draw_shown(number, len(density)))
+        seen = [self._see(batch, look, lattice) for lattice in self.lattices(number, batch.size)]
+        loss = torch.stack([self._segmentation_loss(one, random) for one in seen]).mean()
+        return loss, edge, self._benefit_loss(foretold, batch, rungs, seen)
+
+    def _see(self, batch: Batch, look: _Look, lattice: Size) -> Seen:
+        """Segment a batch on one lattice."""
+        batch = batch.around(lattice)
+        with mixed_precision(self.device, self.recipe.precision):
+            sampling = self.segmenter.place(look.density, look.features, lattice)
+            grid, area = move_grid(sampling.grid, batch.motion), sample_area(sampling.grid)
+            covered = area * area_factor(batch.motion)
+            warped = _recolour(warp(batch.levels, grid, covered), *look.colours)
+            logits = self.segmenter.classify(warped, sampling.context * look.shown)
+        target, labelled = warp_labels(batch.fractions, grid, covered)
+        return Seen(batch, sampling.grid, area, logits, target, labelled)
+
+    def _benefit_loss(
+        self, foretold: Tensor | None, batch: Batch, rungs: Sequence[int], seen: Sequence[Seen]
+    ) -> Tensor:
+        if foretold is None:
+            return batch.errors.new_zeros(())
+        if self.recipe.foretell == "labels":
+            return benefit_loss(foretold, batch.errors, batch.labelled)
+        costs = torch.tensor(self.error_weights, dtype=torch.float32, device=self.device)
+        losses = [
+            seen_loss(
+                read_cells(foretold[:, rung : rung + 1], one.grid),
+                network_errors(one.logits, one.target, costs),
+                one.area * one.labelled,
+            )
+            for rung, one in zip(rungs, seen, strict=True)
+        ]
+        return torch.stack(losses).mean()
+
+    def _segmentation_loss(self, seen: Seen, random: np.random.Generator) -> Tensor:
+        recipe, weights = self.recipe, self._class_weights()
+        loss = segmentation_loss(
+            seen.logits,
+            seen.target,
+            seen.area**recipe.area_power * seen.labelled,
+            dice=recipe.dice_weight,
+            cross_entropy=recipe.cross_entropy_weight,
+            class_weights=weights,
+        )
+        if recipe.point_weight > 0:
+            regions, _, height, width = seen.logits.shape
+            at_points = point_loss(
+                seen.logits,
+                seen.grid,
+                seen.batch.fractions[0],
+                self._draw_points(random, regions, Size(width, height)),
+                motion=seen.batch.motion,
+                class_weights=weights,
+            )
+            loss = loss + recipe.point_weight * at_points
+        return loss
+
+    def _class_weights(self) -> Tensor | None:
+        weights = self.recipe.class_weights
+        return torch.tensor(weights, device=self.device) if weights else None
+
+    def _draw_points(self, random: np.random.Generator, regions: int, lattice: Size) -> Tensor:
+        """Return places between the outermost samples of the lattice, (B, n, 2)."""
+        most = [1 - 1 / lattice.width, 1 - 1 / lattice.height]
+        points = random.uniform(-1, 1, (regions, self.recipe.points, 2)) * most
+        return torch.tensor(points, dtype=torch.float32, device=self.device)
+
+    def _draw_shown(self, number: int, regions: int) -> Tensor:
+        """Return whose context the segmentation network sees in a step, (B, 1, 1, 1), 0 or 1."""
+        random = np.random.default_rng([self.recipe.seed, 3, number])
+        shown = random.random((regions, 1, 1, 1)) >= self.recipe.withhold_chance
+        return torch.tensor(shown, dtype=torch.float32, device=self.device)
+
+    def _draw_stain(self, random: np.random.Generator, view: Tensor) -> tuple[Tensor, Tensor]:
+        """Return exponents (B, 3, 1, 1) and gains (B, 1, 1, 1) near one."""
+        recipe, regions = self.recipe, len(view)
+        stain = np.exp(random.normal(0, recipe.stain_jitter, (regions, 3, 1, 1)))
+        gain = np.exp(random.normal(0, recipe.brightness_jitter, (regions, 1, 1, 1)))
+        like = {"dtype": torch.float32, "device": view.device}
+        return torch.tensor(stain, **like), torch.tensor(gain, **like)  # type: ignore[arg-type]
+
+    def _descend(self, loss: Tensor) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.unscale_(self.optimizer)
+        if self.recipe.largest_gradient is not None:
+            torch.nn.utils.clip_grad_norm_(
+                self.segmenter.parameters(), self.recipe.largest_gradient
+            )
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+
+def learning_rate_share(number: int, steps: int, schedule: str = "cosine") -> float:
+    """Return the learning rate at a step as a share of the highest; see `Recipe.schedule`."""
+    if schedule == "steps":
+        return 0.1 ** sum(number >= share * steps for share in (0.4, 0.8))
+    warm_up = min(WARM_UP_STEPS, steps / 10)
+    if number < warm_up:
+        return (number + 1) / (warm_up + 1)
+    return 0.01 + 0.99 * (1 + math.cos(math.pi * number / steps)) / 2
+
+
+@torch.inference_mode()
+def tune_dice(
+    segmenter: Segmenter,
+    cache: RegionCache,
+    lattice: Size,
+    device: torch.device,
+    *,
+    recipe: Recipe | None = None,
+) -> NDArray[np.float64]:
+    """Return the Dice of each class over regions, (C,); NaN for a class that nobody sees.
+
+    The samples count by the area that they stand for, so that it estimates the Dice at full
+    resolution. A recipe that does not sample by the network does not do so here either.
+    """
+    segmenter.eval()
+    count = segmenter.spec.class_count
+    sums = torch.zeros(3, count, dtype=torch.float64)
+    for index in range(len(cache)):
+        batch = cache.read(index).to(device)
+        density = None
+        if recipe is not None and recipe.sample_by != "network":
+            wanted = wanted_density(batch.around(lattice), recipe)
+            density = imposed_density(wanted, recipe, np.random.default_rng(index))
+        seen = see(segmenter, batch, lattice, density)
+        weight = seen.area * seen.labelled
+        chosen = torch.nn.functional.one_hot(seen.logits.argmax(dim=1), count).movedim(-1, 1)
+        for row, values in enumerate((chosen * seen.target, chosen, seen.target)):
+            sums[row] += (values * weight).sum(dim=(0, 2, 3)).double().cpu()
+    dice: NDArray[np.float64] = torch.where(
+        sums[2] > 0, 2 * sums[0] / (sums[1] + sums[2]), torch.nan
+    ).numpy()
+    return dice
+
+
+def see(segmenter: Segmenter, batch: Batch, lattice: Size, density: Tensor | None = None) -> Seen:
+    """Return what a network makes of regions as they are, on one lattice.
+
+    Parameters
+    ----------
+    segmenter
+        The network.
+    batch
+        Regions that are not moved.
+    lattice
+        Number of samples across and down.
+    density
+        To sample by instead of the network's.
+    """
+    batch = batch.around(lattice)
+    with mixed_precision(batch.view.device):
+        found = segmenter.sample(batch.view, lattice, density)
+        logits = segmenter.classify(warp(batch.levels, found.grid), found.context)
+    target, labelled = warp_labels(batch.fractions, found.grid)
+    return Seen(batch, found.grid, sample_area(found.grid), logits, target, labelled)
+
+
+def imposed_density(wanted: Tensor, recipe: Recipe, random: np.random.Generator) -> Tensor | None:
+    """Return the density to sample by instead of the network's; None to sample by that.
+
+    Parameters
+    ----------
+    wanted
+        Density that the labels ask for, (B, 1, hd, wd).
+    recipe
+        See `Recipe.sample_by`.
+    random
+        Draws the hills.
+    """
+    match recipe.sample_by:
+        case "labels":
+            return wanted
+        case "random":
+            regions, _, height, width = wanted.shape
+            hills = torch.tensor(random.normal(0, 1.5, (regions, 1, 6, 6)), dtype=torch.float32)
+            hills = F.interpolate(hills, (height, width), mode="bicubic", align_corners=False)
+            return to_density(hills.to(wanted.device), floor=recipe.edge_floor)
+        case _:
+            return None
+
+
+def wanted_density(batch: Batch, recipe: Recipe) -> Tensor:
+    """Return the density that the labels of a batch ask for, (B, 1, hd, wd)."""
+    height, width = batch.edges.shape[2:]
+    shares = None
+    if recipe.rarity:
+        shares = F.adaptive_avg_pool2d(batch.fractions[-1].float(), (height, width))
+        shares = move(shares, batch.motion)
+    return target_density(
+        batch.edges,
+        shares,
+        floor=recipe.edge_floor,
+        blur=recipe.edge_blur,
+        rarity=recipe.rarity,
+    )
+
+
+def _blur_view(view: Tensor, random: np.random.Generator) -> Tensor:
+    """Return the view as if it had been made from s x s pixels, s at least a third of its side."""
+    height, width = view.shape[2:]
+    side = max(1, round(min(height, width) * random.uniform(1 / 3, 1)))
+    small = F.adaptive_avg_pool2d(view.float(), side)
+    return F.interpolate(small, (height, width), mode="bilinear", align_corners=False)
+
+
+def _recolour(image: Tensor, stain: Tensor, gain: Tensor) -> Tensor:
+    """Return an image in 0..255 with each channel's optical density scaled, then brightened."""
+    return 255 * gain * (image.float() / 255).clamp_min(1 / 255) ** stain

@@ -1,0 +1,253 @@
+"""GeoJSON in and out, as QuPath reads and writes it.
+
+Coordinates are level-0 pixels of the slide. QuPath counts them from the slide's bounds corner,
+so that is where they start here, unless a caller shifts them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import uuid
+import zlib
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+from shapely.affinity import affine_transform
+from shapely.geometry import Point, Polygon
+
+from lds_path.errors import LabelsError
+from lds_path.objects.polygons import areas_of
+from lds_path.read_ahead import read_ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import Literal
+
+    from shapely.geometry import MultiPolygon
+    from shapely.geometry.base import BaseGeometry
+
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "lds-path")
+_DECIMALS = 2
+_GZIP_LEVEL = 5
+"""Files are 1 % larger than at level 6, in less than half the time."""
+_PART = 2**20
+MAX_BYTES = 2**29
+"""Of a file when it is unzipped; its objects take several times as much memory."""
+_BATCH = 256
+_SPOILT = (AttributeError, LookupError, TypeError, ValueError, shapely.errors.ShapelyError)
+_EXPECTED = "expected GeoJSON as QuPath exports it (File > Export objects as GeoJSON)"
+
+
+@dataclass(frozen=True)
+class SlideObject:
+    """An area of one class, as QuPath shows it."""
+
+    geometry: Polygon | MultiPolygon
+    class_name: str
+    color: tuple[int, int, int]
+    kind: Literal["annotation", "detection"] = "annotation"
+    """QuPath edits annotations and is fast with many detections."""
+    measurements: Mapping[str, float] = field(default_factory=dict)
+    name: str = ""
+    """QuPath lists annotations by it."""
+
+
+def read_polygons(path: Path) -> list[tuple[str, Polygon | MultiPolygon]]:
+    """Return the class name and area of every object in a GeoJSON file, in its order.
+
+    Points and lines are left out; an object without a class has the name "". The file may be
+    gzipped. Areas that cross themselves are repaired.
+
+    Raises
+    ------
+    LabelsError
+        If the file is missing, is not GeoJSON or holds no area.
+    """
+    content = _load(path)
+    try:
+        features = list(_features(content, path))
+    except RecursionError:
+        raise LabelsError(f"{path} is nested too deeply; {_EXPECTED}") from None
+    polygons = []
+    for number, feature in enumerate(features, start=1):
+        try:
+            area = _area(feature)
+            name = _class_name(feature)
+        except _SPOILT as error:
+            raise LabelsError(
+                f"{path}: object {number} is not a GeoJSON feature ({error}); {_EXPECTED}"
+            ) from None
+        if area is not None:
+            polygons.append((name, area))
+    if not polygons:
+        raise LabelsError(
+            f"{path} holds no polygon; draw areas, not points or lines, and export them again"
+        )
+    return polygons
+
+
+def write_geojson(path: Path, objects: Iterable[SlideObject], *, slide: str) -> int:
+    """Write objects as a GeoJSON FeatureCollection and return how many they were.
+
+    A few hundred objects are in memory at a time. The same objects give the same bytes.
+
+    Parameters
+    ----------
+    path
+        File to write; complete or absent. Gzipped when the name ends in `.gz`.
+    objects
+        Each valid once its coordinates are rounded to two decimals.
+    slide
+        Id of the slide; makes the ids of its objects its own.
+    """
+    count = 0
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        zipped = path.suffix == ".gz"
+        stream = gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) if zipped else file
+
+        def texts() -> Iterator[bytes]:
+            nonlocal count
+            yield b'{"type":"FeatureCollection","features":['
+            remaining = iter(objects)
+            while batch := list(islice(remaining, _BATCH)):
+                for item, text in zip(batch, _texts(batch), strict=True):
+                    start = ",\n" if count else "\n"
+                    yield (start + _to_feature(item, text, slide)).encode()
+                    count += 1
+            yield b"\n]}\n"
+
+        for _ in read_ahead(stream.write, _gather(texts()), threads=1, ahead=2):
+            pass
+        if zipped:
+            stream.close()
+    partial.replace(path)
+    return count
+
+
+def _gather(texts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in large parts, which another thread compresses meanwhile."""
+    gathered = bytearray()
+    for text in texts:
+        gathered += text
+        if len(gathered) >= _PART:
+            yield bytes(gathered)
+            gathered.clear()
+    yield bytes(gathered)
+
+
+def write_classes(path: Path, classes: Mapping[str, tuple[int, int, int]]) -> None:
+    """Write the classes and their colours as a QuPath project keeps them."""
+    listed = [{"name": name, "color": _packed(color)} for name, color in classes.items()]
+    path.write_text(json.dumps({"pathClasses": listed}, indent=1) + "\n", encoding="utf-8")
+
+
+def _load(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
+    try:
+        with path.open("rb") as stream:
+            zipped = stream.read(2) == b"\x1f\x8b"
+        with (gzip.open if zipped else open)(path, "rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise LabelsError(
+                f"{path} holds more than {MAX_BYTES // 10**6} million characters, too many for the"
+                " memory; export fewer objects, or draw them into a label image"
+            )
+        return json.loads(content)
+    except LabelsError:
+        raise
+    except FileNotFoundError:
+        raise LabelsError(f"{path} does not exist; correct its path in the sheet") from None
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
+        raise LabelsError(f"{path} cannot be read as JSON ({error}); {_EXPECTED}") from None
+
+
+def _features(content: Any, path: Path) -> Iterator[Any]:  # noqa: ANN401 - whatever JSON holds
+    """Yield the features of a collection, a list, a single feature or a bare geometry."""
+    if isinstance(content, list):
+        for entry in content:
+            yield from _features(entry, path)
+        return
+    kind = content.get("type") if isinstance(content, dict) else None
+    if kind == "FeatureCollection" and isinstance(content.get("features"), list):
+        yield from _features(content["features"], path)
+    elif kind == "Feature":
+        yield content
+        properties = content.get("properties")
+        if isinstance(properties, dict) and properties.get("childObjects"):
+            yield from _features(properties["childObjects"], path)
+    elif isinstance(kind, str) and "coordinates" in content:
+        yield {"type": "Feature", "geometry": content, "properties": {}}
+    else:
+        raise LabelsError(f"{path} holds {str(content)[:40]!r}; {_EXPECTED}")
+
+
+def _area(feature: Mapping[str, Any]) -> Polygon | MultiPolygon | None:
+    geometry = feature["geometry"]
+    if geometry is None or geometry["type"] not in ("Polygon", "MultiPolygon"):
+        return None
+    shapes = geometry["coordinates"]
+    parts = [_polygon(rings) for rings in ([shapes] if geometry["type"] == "Polygon" else shapes)]
+    if not parts:
+        return None
+    whole: BaseGeometry = parts[0] if len(parts) == 1 else shapely.union_all(parts)
+    return areas_of(_ellipse(whole) if geometry.get("isEllipse") else whole)
+
+
+def _polygon(rings: list[Any]) -> BaseGeometry:
+    points = [np.array(ring, np.float64)[:, :2] for ring in rings]
+    if not all(np.isfinite(ring).all() for ring in points):
+        raise ValueError("a coordinate is not a number")
+    polygon = Polygon(points[0], points[1:])
+    return polygon if polygon.is_valid else shapely.make_valid(polygon)
+
+
+def _ellipse(outline: BaseGeometry) -> BaseGeometry:
+    """Return the ellipse in the outline's bounding box, as QuPath does."""
+    left, top, right, bottom = outline.bounds
+    circle = Point(0, 0).buffer(1, quad_segs=64)
+    half = ((right - left) / 2, (bottom - top) / 2)
+    return affine_transform(circle, (half[0], 0, 0, half[1], left + half[0], top + half[1]))
+
+
+def _class_name(feature: Mapping[str, Any]) -> str:
+    classification = (feature.get("properties") or {}).get("classification") or ""
+    if isinstance(classification, str):
+        return classification
+    return str(classification.get("name") or ": ".join(classification.get("names", ())))
+
+
+def _to_feature(item: SlideObject, geometry: str, slide: str) -> str:
+    """Return an object as text of GeoJSON."""
+    identity = uuid.uuid5(_NAMESPACE, f"{slide}\n{item.class_name}\n{geometry}")
+    properties = {
+        "objectType": item.kind,
+        **({"name": item.name} if item.name else {}),
+        "classification": {"name": item.class_name, "color": list(item.color)},
+        "isLocked": True,
+        "measurements": dict(item.measurements),
+    }
+    return (
+        f'{{"type":"Feature","id":"{identity}","geometry":{geometry},'
+        f'"properties":{json.dumps(properties, separators=(",", ":"), allow_nan=False)}}}'
+    )
+
+
+def _texts(objects: Sequence[SlideObject]) -> list[str]:
+    """Return the coordinates with two decimals, and without any where they are whole."""
+    rounded = shapely.transform(
+        [item.geometry for item in objects],
+        lambda points: np.round(points, _DECIMALS) + 0.0,  # no -0
+    )
+    return [text.replace(".0,", ",").replace(".0]", "]") for text in shapely.to_geojson(rounded)]
+
+
+def _packed(color: tuple[int, int, int]) -> int:
+    """Return an opaque colour as the signed 32-bit ARGB number of Java."""
+    red, green, blue = color
+    return (0xFF << 24 | red << 16 | green << 8 | blue) - 2**32

@@ -1,0 +1,1 @@
+"""Arithmetic on arrays of pixels: no paths, no torch."""

@@ -1,0 +1,310 @@
+"""Where the tissue is, from a coarse RGB view of a slide.
+
+Everything is measured as optical density against the slide's own glass colour, so that a faint
+stain on clean glass counts and a grey scanner background does not. Colour counts more than
+darkness: stains are coloured; dust, shadows and the seams of a scan are grey.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+from skimage.filters import threshold_otsu
+
+from lds_path.pixels.components import drop_small_pieces, fill_small_holes
+from lds_path.pixels.morphology import close_mask, grow, open_mask, within_reach
+from lds_path.pixels.strips import (
+    DensityView,
+    highest_band,
+    is_grey,
+    lowest_band,
+    mean_of_bands,
+    padded_strips,
+    range_of_bands,
+    strips,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypeAlias
+
+    from numpy.typing import NDArray
+
+    _Hue: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    _Condition: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
+
+WHITE = (244.0, 244.0, 244.0)
+"""The glass colour to assume where a view shows no glass at all."""
+
+_FAINTEST = 0.02
+_CLEAREST = 0.06
+"""Bounds of the staining above which a pixel is tissue; the strength of the stain decides."""
+_SHADE = 0.02
+"""Darkness without colour that seams, shadows and uneven light reach on bare glass."""
+_INK = 0.12
+"""Difference of optical densities between two colours that ink exceeds."""
+_MIN_INK_UM2 = 30_000.0
+"""A pen stroke is wider than any deposit of pigment."""
+_MAX_PALE_SHARE = 0.6
+"""Ink is of one strength. What has the colour of ink but is often pale is a stain: trichrome,
+Alcian blue."""
+_RIM_UM = 60.0
+"""How far the blurred edge of a stroke or of the scanned area reaches."""
+
+
+def find_tissue(
+    view: NDArray[np.uint8],
+    mpp: float,
+    *,
+    min_tissue_um2: float,
+    max_hole_um2: float,
+    background: int | None = None,
+) -> NDArray[np.bool_]:
+    """Return where the view shows tissue.
+
+    Pen marks and the black beyond the edge of a scan are not tissue.
+
+    Parameters
+    ----------
+    view
+        Brightfield RGB view at about 8 microns per pixel, (H, W, 3).
+    mpp
+        Microns per pixel of the view.
+    min_tissue_um2
+        Smaller pieces of tissue are left out.
+    max_hole_um2
+        Smaller holes in the tissue are filled.
+    background
+        Grey value that stands for glass which was not stored; it may differ from the glass.
+
+    Returns
+    -------
+    NDArray
+        Tissue mask, (H, W).
+    """
+    density = DensityView(view, glass_color(view, background=background), background)
+    tissue = _find_stained(density, mpp)
+    tissue &= ~find_ink(density, tissue, mpp)
+    tissue &= ~find_black(view, density, mpp)
+    tissue = close_mask(tissue, 16.0 / mpp)
+    tissue = fill_small_holes(tissue, int(max_hole_um2 / mpp**2))
+    return drop_specks(tissue, min_tissue_um2 / mpp**2)
+
+
+def is_dark_field(view: NDArray[np.uint8]) -> bool:
+    """Return whether the view is light on dark, as in fluorescence, instead of stain on glass.
+
+    Parameters
+    ----------
+    view
+        RGB view, (H, W, 3).
+    """
+    dark = bright = 0
+    for strip in strips(len(view)):
+        total = view[strip].sum(axis=2, dtype=np.uint16)
+        dark += int(np.count_nonzero(total < 3 * 60))
+        bright += int(np.count_nonzero(total > 3 * 120))
+    pixels = view.shape[0] * view.shape[1]
+    return bool(dark > 0.5 * pixels and bright < 0.1 * pixels)
+
+
+def glass_color(view: NDArray[np.uint8], *, background: int | None = None) -> NDArray[np.float32]:
+    """Return the colour of the empty glass, or `WHITE` where none is to be seen.
+
+    Glass is bright and smooth, neutral or of any tint but the pink of a faint stain. Pure white
+    counts only where nothing else does: scanners fill with it what they did not scan.
+
+    Parameters
+    ----------
+    view
+        RGB view, (H, W, 3).
+    background
+        Grey value of a substitute for glass; it too counts only if need be.
+
+    Returns
+    -------
+    NDArray
+        Red, green and blue, (3,), float32 in [1, 255].
+    """
+    glass = np.empty(view.shape[:2], np.bool_)
+    scanned = np.empty_like(glass)
+    for strip, around, inner in padded_strips(len(view), 1):
+        _mark_glass(view[around], background, inner, glass[strip], scanned[strip])
+    if scanned.sum() > 0.002 * glass.size:
+        glass = scanned
+    if glass.sum() < 0.0005 * glass.size or not glass.any():
+        return np.array(WHITE, np.float32)
+    # How many pixels of glass have each sum of colours and each value of a colour.
+    counts = np.zeros((3, 3 * 255 + 1, 256), np.int64)
+    for strip in strips(len(view)):
+        candidates = view[strip][glass[strip]]
+        places = candidates.sum(axis=1, dtype=np.int64) * 256
+        for band in range(3):
+            found = np.bincount(places + candidates[:, band], minlength=counts[band].size)
+            counts[band] += found.reshape(counts[band].shape)
+    brightness = np.arange(counts.shape[1], dtype=np.float32) / np.float32(3)
+    level = _quantile(brightness, counts[0].sum(axis=1), 0.9)
+    brightest = counts[:, np.abs(brightness - level) <= 6].sum(axis=1)
+    values = np.arange(256, dtype=np.float32)
+    return np.array([_quantile(values, band, 0.5) for band in brightest], np.float32)
+
+
+def _mark_glass(
+    view: NDArray[np.uint8],
+    background: int | None,
+    rows: slice,
+    glass: NDArray[np.bool_],
+    scanned: NDArray[np.bool_],
+) -> None:
+    """Set, for some rows of a view, where glass is and where that was scanned."""
+    lowest, highest = lowest_band(view), highest_band(view)
+    pink = np.minimum(view[..., 0], view[..., 2]) > view[..., 1] + np.int16(6)
+    found = (lowest >= 180) & (highest - lowest <= 40) & ~pink & (_local_range(highest) <= 6)
+    glass[:] = found[rows]
+    scanned[:] = (found & (lowest < 255))[rows]
+    if background is not None:
+        scanned &= ~is_grey(view[rows], background)
+
+
+def _quantile(values: NDArray[np.float32], counts: NDArray[np.int64], share: float) -> np.float32:
+    """Return the quantile of sorted values that occur so often, between two of them linearly."""
+    place = share * (counts.sum() - 1)
+    first, last = np.searchsorted(counts.cumsum(), [np.floor(place), np.ceil(place)], "right")
+    part = np.float32(place - np.floor(place))
+    return np.float32(values[first] + (values[last] - values[first]) * part)
+
+
+def find_ink(density: DensityView, foreground: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
+    """Return where a pen has marked the slide in green, blue, red or black.
+
+    Parameters
+    ----------
+    density
+        Of the view, (H, W, 3).
+    foreground
+        Tissue and ink together, (H, W); tells a pen from a stain of the same colour.
+    mpp
+        Microns per pixel.
+    """
+    found = np.zeros(foreground.shape, np.bool_)
+    for hue, is_ink in ((_greenness, None), (_blueness, _is_deep), (_redness, None)):
+        strong = density.where(_exceeds(hue, _INK, is_ink))
+        if strong.sum() * mpp**2 < _MIN_INK_UM2:
+            continue
+        ink = drop_specks(open_mask(strong, 8.0 / mpp), _MIN_INK_UM2 / mpp**2)
+        if not ink.any():
+            continue
+        pale = density.where(_exceeds(hue, 0.06))
+        pale &= foreground & ~within_reach(ink, 16.0 / mpp)
+        if pale.sum() <= _MAX_PALE_SHARE * ink.sum():
+            found |= grow(ink, density.where(_exceeds(hue, 0.02)), _RIM_UM / mpp)
+    return found
+
+
+def find_black(view: NDArray[np.uint8], density: DensityView, mpp: float) -> NDArray[np.bool_]:
+    """Return the black beyond the scanned glass, black ink, and the grey edges of both."""
+    black = np.empty(view.shape[:2], np.bool_)
+    for strip in strips(len(view)):
+        highest = highest_band(view[strip])
+        black[strip] = (highest < 70) & (highest - lowest_band(view[strip]) < 25)
+    black = drop_specks(open_mask(black, 8.0 / mpp), _MIN_INK_UM2 / mpp**2)
+    if not black.any():
+        return black
+    return grow(black, density.where(_is_grey_shade), _RIM_UM / mpp)
+
+
+def _find_stained(density: DensityView, mpp: float) -> NDArray[np.bool_]:
+    """Return where the staining, smoothed, exceeds the threshold that suits it, (H, W).
+
+    Staining is computed three times, a strip at a time: for its range, its histogram, the result.
+    """
+    spread = 6.0 / mpp
+    height, width = density.view.shape[:2]
+
+    def smooth() -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        for strip, around, inner in padded_strips(height, int(4 * spread + 0.5)):
+            staining = _staining(density.rows(around))
+            yield strip, ndimage.gaussian_filter(staining, spread)[inner]
+
+    threshold = _threshold(lambda: (staining for _, staining in smooth()))
+    stained = np.empty((height, width), np.bool_)
+    for strip, staining in smooth():
+        stained[strip] = staining > threshold
+    return stained
+
+
+def _staining(density: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return twice the colourfulness plus the darkness that is no shade, (H, W): 0 for glass."""
+    darkness = mean_of_bands(density)
+    darkness -= _SHADE
+    np.maximum(darkness, 0.0, out=darkness)
+    darkness += 2.0 * range_of_bands(density)
+    return darkness
+
+
+def _threshold(read_staining: Callable[[], Iterator[NDArray[np.float32]]]) -> float:
+    """Return the staining above which a pixel is tissue.
+
+    Otsu's threshold lies halfway up a typical stain, so a quarter of it follows the strength of
+    the stain; the bounds hold where there is no glass, or nothing else.
+    """
+    ranges = [(staining.min(), staining.max()) for staining in read_staining()]
+    lowest, highest = min(low for low, _ in ranges), max(high for _, high in ranges)
+    halfway = 0.0
+    if highest > lowest:
+        found = [np.histogram(staining, 256, (lowest, highest)) for staining in read_staining()]
+        edges = found[0][1]
+        middles = (edges[:-1] + edges[1:]) / 2
+        halfway = float(threshold_otsu(hist=(sum(counts for counts, _ in found), middles)))
+    return min(max(halfway / 4.0, _FAINTEST), _CLEAREST)
+
+
+# Haematoxylin, eosin, PAS and DAB have none of the hues of ink.
+
+
+def _greenness(density: NDArray[np.float32]) -> NDArray[np.float32]:
+    greenness: NDArray[np.float32] = np.minimum(density[..., 0], density[..., 2]) - density[..., 1]
+    return greenness
+
+
+def _blueness(density: NDArray[np.float32]) -> NDArray[np.float32]:
+    red, green, blue = density[..., 0], density[..., 1], density[..., 2]
+    return np.where(blue < green, red - green, 0.0)
+
+
+def _is_deep(density: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return where blue is ink's: aniline blue is paler."""
+    return np.asarray(density[..., 0] > 0.5)
+
+
+def _redness(density: NDArray[np.float32]) -> NDArray[np.float32]:
+    red, green, blue = density[..., 0], density[..., 1], density[..., 2]
+    return np.where(blue > 0.9 * green, green - 4.0 * red, 0.0)  # eosin lets more blue through
+
+
+def _exceeds(hue: _Hue, least: float, also: _Condition | None = None) -> _Condition:
+    """Return the condition that a hue is stronger than so much, and another one."""
+
+    def condition(density: NDArray[np.float32]) -> NDArray[np.bool_]:
+        found = hue(density) > least
+        return found if also is None else found & also(density)
+
+    return condition
+
+
+def _is_grey_shade(density: NDArray[np.float32]) -> NDArray[np.bool_]:
+    grey: NDArray[np.bool_] = range_of_bands(density) < 0.04 + 0.15 * mean_of_bands(density)
+    return grey
+
+
+def _local_range(band: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    brightest: NDArray[np.uint8] = ndimage.maximum_filter(band, 3)
+    darkest: NDArray[np.uint8] = ndimage.minimum_filter(band, 3)
+    return brightest - darkest
+
+
+def drop_specks(mask: NDArray[np.bool_], min_area: float) -> NDArray[np.bool_]:
+    """Return a mask, (H, W), without its pieces of fewer than so many pixels."""
+    return drop_small_pieces(mask, max(int(min_area) - 1, 0))

@@ -1,0 +1,162 @@
+"""Pieces of a slide at reading magnification: typical ones, doubtful ones, the worst seam."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from lds_path.geometry import Size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lds_path.classes import LabelClass
+    from lds_path.formats.labels import Labels
+    from lds_path.formats.pyramid import Pyramid
+    from lds_path.quality.view import View
+
+CROP_COUNT = 6
+CROP_UM = 256.0
+CROP_MPP = 0.5
+MOST_TYPICAL = 4
+"""Classes that get a typical crop: those with the largest areas."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Where to look, and why there."""
+
+    title: str
+    x: float
+    """Working pixel of the middle."""
+    y: float
+
+
+@dataclass(frozen=True)
+class CropPicture:
+    """A crop with its labels on the same pixels."""
+
+    title: str
+    left: int
+    """Corner in working pixels."""
+    top: int
+    mpp: float
+    """Microns per pixel of the picture."""
+    picture: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+
+def choose_crops(
+    view: View,
+    tissue: NDArray[np.bool_],
+    labels: NDArray[np.uint8],
+    confidence: NDArray[np.float32],
+    classes: Sequence[LabelClass],
+    worst_seam: tuple[float, float] | None,
+) -> list[Crop]:
+    """Return up to six places, of which none lies in the middle of another.
+
+    First comes a typical place of each class: full of it, and with about its mean confidence;
+    then the worst seam; the least confident places fill up.
+
+    Parameters
+    ----------
+    view
+        Whose pixels the next three have, (H, W).
+    tissue, labels, confidence
+        Of the slide; confidence is NaN where nothing was analysed.
+    classes
+        Of the labels.
+    worst_seam
+        Working pixel (x, y), None where no regions disagree.
+    """
+    side = max(round(CROP_UM / view.mpp), 1)
+    known = np.where(np.isnan(confidence) | ~tissue, np.float32(0), confidence)
+    free = ~np.isnan(confidence) & tissue
+    chosen: list[Crop] = []
+
+    def take(title: str, score: NDArray[np.float32]) -> None:
+        score = np.where(free, score, -np.inf)
+        row, column = np.unravel_index(int(score.argmax()), score.shape)
+        if np.isfinite(score[row, column]):
+            x, y = (float(place) + 0.5 for place in (column, row))
+            add(Crop(title, x * view.scale, y * view.scale))
+
+    def add(crop: Crop) -> None:
+        column, row = int(crop.x / view.scale), int(crop.y / view.scale)
+        near = max(side // 2, 1)
+        free[max(row - near, 0) : row + near, max(column - near, 0) : column + near] = False
+        chosen.append(crop)
+
+    for each in _largest(classes, labels):
+        mine = labels == each.value
+        typical = _around(mine, side) - abs(_around(known, side) - known[mine].mean())
+        take(f"Typical {each.name}", np.where(mine, typical, -np.inf))
+    if worst_seam is not None:
+        add(Crop("Where regions agree least", *worst_seam))
+    doubt = _around(np.where(free, 1 - known, 0), side)
+    while len(chosen) < CROP_COUNT and free.any():
+        take("Least confident", doubt)
+    return chosen
+
+
+def read_crop(pyramid: Pyramid, labels: Labels, crop: Crop) -> CropPicture:
+    """Return a crop of 256 microns at about 0.5 um per pixel, moved into the slide."""
+    level = pyramid.level_near(CROP_MPP)
+    extent, scale = pyramid.level_size(level), 2**level
+    mpp = pyramid.frame.mpp * scale
+    side = max(round(CROP_UM / mpp), 1)
+    left = _corner(crop.x / scale, side, extent.width)
+    top = _corner(crop.y / scale, side, extent.height)
+    size = Size(min(side, extent.width), min(side, extent.height))
+    return CropPicture(
+        crop.title,
+        left * scale,
+        top * scale,
+        mpp,
+        pyramid.read(level, left, top, size),
+        _read_labels(labels, left, top, size, mpp / labels.mpp),
+    )
+
+
+def _largest(classes: Sequence[LabelClass], labels: NDArray[np.uint8]) -> list[LabelClass]:
+    """Return the classes with the largest areas, in their own order."""
+    areas = np.bincount(labels.ravel(), minlength=256)
+    found = [each for each in classes if areas[each.value]]
+    largest = sorted(found, key=lambda each: -areas[each.value])[:MOST_TYPICAL]
+    return [each for each in found if each in largest]
+
+
+def _around(values: NDArray[np.generic], side: int) -> NDArray[np.float32]:
+    """Return the mean over the square of a crop around each pixel; beyond the edge is 0."""
+    mean: NDArray[np.float32] = ndimage.uniform_filter(
+        values.astype(np.float32), side, mode="constant"
+    )
+    return mean
+
+
+def _corner(middle: float, side: int, length: int) -> int:
+    return max(min(round(middle - side / 2), length - side), 0)
+
+
+def _read_labels(
+    labels: Labels, left: int, top: int, size: Size, scale: float
+) -> NDArray[np.uint8]:
+    """Return the labels at the centres of a crop's pixels, `scale` label pixels each."""
+    columns, rows = (
+        ((start + np.arange(count) + 0.5) * scale).astype(int)
+        for start, count in ((left, size.width), (top, size.height))
+    )
+    window = labels.read(
+        0,
+        int(columns[0]),
+        int(rows[0]),
+        Size(int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1),
+    )
+    chosen: NDArray[np.uint8] = window[rows[:, None] - rows[0], columns - columns[0]]
+    return chosen

@@ -1,0 +1,184 @@
+"""What the stages before assess left of a slide, with what the slide itself looks like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lds_path.formats.labels import open_labels
+from lds_path.formats.mask import open_mask
+from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
+from lds_path.formats.pyramid import open_pyramid
+from lds_path.pixels.artefacts import find_artefacts
+from lds_path.pixels.focus import blur
+from lds_path.pixels.stains import find_stains, staining
+from lds_path.pixels.strips import optical_density
+from lds_path.pixels.tissue import glass_color
+from lds_path.provenance.manifest import read_manifest
+from lds_path.quality.borders import read_border_share
+from lds_path.quality.crops import choose_crops, read_crop
+from lds_path.quality.seams import read_seams
+from lds_path.quality.view import (
+    CONFIDENCE_NAME,
+    enlarge,
+    read_confidence,
+    read_labels,
+    read_picture,
+    read_pitch,
+    read_sample,
+    read_windows,
+    view_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lds_path.classes import LabelClass
+    from lds_path.formats.labels import Labels
+    from lds_path.formats.mask import Mask
+    from lds_path.formats.pyramid import Pyramid
+    from lds_path.geometry import Region
+    from lds_path.pixels.artefacts import Artefacts
+    from lds_path.pixels.stains import Stains
+    from lds_path.quality.borders import BorderShare
+    from lds_path.quality.crops import CropPicture
+    from lds_path.quality.seams import Seams
+    from lds_path.quality.view import Pitch, Sample, View
+
+ARTEFACT_MPP = 8.0
+ARTEFACT_PIXELS = 1024
+"""Artefacts are looked for at 8 um per pixel, or with so many pixels along the longer side."""
+THINNED = 4
+"""Of the pixels of a window, every so many along both axes are asked for their stain."""
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """What the slide looks like, from windows of full resolution and a coarse view."""
+
+    glass: tuple[float, float, float]
+    """Red, green and blue of the empty glass."""
+    blurs: Sequence[float]
+    """Of each window of tissue, see `focus.blur`."""
+    windows: Sequence[tuple[int, int]]
+    """Working pixel (x, y) of each window's corner."""
+    window_side: int
+    """In working pixels."""
+    stains: Stains | None
+    staining: float | None
+    artefacts: Artefacts
+    """On the pixels of the view."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """A slide and its analysis, on the pixels of one view."""
+
+    slide: str
+    tile: Mapping[str, Any]
+    """Results of the stage, like those that follow."""
+    detect: Mapping[str, Any]
+    stitch: Mapping[str, Any]
+    view: View
+    picture: NDArray[np.uint8]
+    tissue: NDArray[np.bool_]
+    labels: NDArray[np.uint8]
+    classes: Sequence[LabelClass]
+    confidence: NDArray[np.float32]
+    pitch: Pitch
+    regions: Sequence[Region]
+    sample: Sample
+    appearance: Appearance
+    seams: Seams
+    borders: BorderShare
+    crops: Sequence[CropPicture]
+
+
+def examine(tile: Path, detect: Path, segment: Sequence[Path], stitch: Path) -> Examination:
+    """Return what is found in the folders of a slide.
+
+    Read are coarse levels and a bounded number of windows, so that time and memory hardly grow
+    with the slide.
+    """
+    found = {path: read_manifest(path) for path in (tile, detect, stitch)}
+    pyramid = open_pyramid(tile)
+    mpp = pyramid.frame.mpp
+    view = view_of(pyramid.size, mpp)
+    mask = open_mask(detect, found[detect].results["mask_downsample"])
+    tissue = mask.read(0, 0, view.size, scale=view.scale)
+    predictions = Predictions([folder / PREDICTIONS_NAME for folder in segment])
+    image = open_labels(stitch / f"{found[tile].slide}.labels.ome.tif")
+    with predictions, image:
+        labels = read_labels(image, view, mpp)
+        step = found[stitch].results["confidence_downsample"] * image.mpp / mpp
+        confidence = read_confidence(stitch / CONFIDENCE_NAME, view, step)
+        pitch = read_pitch(predictions, view, mpp)
+        shares = [view.tissue_share(tissue, region) for region in predictions.regions]
+        seams = read_seams(predictions, image, mask, mpp, pyramid.size)
+        crops = _read_crops(pyramid, image, view, tissue, labels, confidence, seams)
+        return Examination(
+            slide=found[tile].slide,
+            tile=found[tile].results,
+            detect=found[detect].results,
+            stitch=found[stitch].results,
+            view=view,
+            picture=read_picture(pyramid, view),
+            tissue=tissue,
+            labels=labels,
+            classes=image.classes,
+            confidence=confidence,
+            pitch=pitch,
+            regions=predictions.regions,
+            sample=read_sample(pyramid, predictions, pitch.ranges_um, shares),
+            appearance=_look(pyramid, mask, view),
+            seams=seams,
+            borders=read_border_share(predictions, image, mpp),
+            crops=crops,
+        )
+
+
+def _look(pyramid: Pyramid, mask: Mask, view: View) -> Appearance:
+    extent_um = max(pyramid.size.width, pyramid.size.height) * pyramid.frame.mpp
+    longest = min(ARTEFACT_PIXELS, max(int(extent_um / ARTEFACT_MPP), 1))
+    coarse = view_of(pyramid.size, pyramid.frame.mpp, longest=longest)
+    picture = read_picture(pyramid, coarse)
+    glass = glass_color(picture, background=pyramid.background)
+    artefacts = find_artefacts(
+        picture,
+        mask.read(0, 0, coarse.size, scale=coarse.scale),
+        coarse.mpp,
+        glass=glass,
+        background=pyramid.background,
+    )
+    windows = read_windows(pyramid, mask)
+    pixels = windows.pictures[:, ::THINNED, ::THINNED].reshape(-1, 1, 3)
+    density = optical_density(pixels, glass)[:, 0]
+    red, green, blue = glass.tolist()
+    return Appearance(
+        glass=(red, green, blue),
+        blurs=[blur(window) for window in windows.pictures],
+        windows=windows.corners,
+        window_side=windows.side,
+        stains=find_stains(density),
+        staining=staining(density),
+        artefacts=type(artefacts)(
+            **{kind: enlarge(part, coarse, view) for kind, part in artefacts.items()}
+        ),
+    )
+
+
+def _read_crops(
+    pyramid: Pyramid,
+    image: Labels,
+    view: View,
+    tissue: NDArray[np.bool_],
+    labels: NDArray[np.uint8],
+    confidence: NDArray[np.float32],
+    seams: Seams,
+) -> list[CropPicture]:
+    chosen = choose_crops(view, tissue, labels, confidence, image.classes, seams.worst)
+    return [read_crop(pyramid, image, crop) for crop in chosen]

@@ -1,0 +1,152 @@
+"""The metrics of a slide itself by name: identity, focus, artefacts, stains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lds_path.quality.metric import Metric, share_percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from lds_path.pixels.artefacts import Artefacts
+    from lds_path.pixels.stains import Stains
+
+
+def identity_metrics(tile: Mapping[str, Any]) -> dict[str, Metric]:
+    """Return how large the slide's pixels are, who said so, and how much of it was readable."""
+    return {
+        "mpp": Metric(
+            tile["mpp"],
+            "µm/px",
+            "Size of a working pixel: the finest pixels that the analysis reads.",
+            "tile",
+        ),
+        "slide_mpp": Metric(
+            tile["slide_mpp"], "µm/px", "Size of a pixel of the slide's finest level.", "tile"
+        ),
+        "mpp_source": Metric(
+            tile["mpp_source"],
+            "",
+            "Where the pixel size comes from: sample sheet, file metadata or TIFF tags.",
+            "tile",
+        ),
+        "unreadable_tiles": Metric(
+            tile["unreadable_tiles"],
+            "tiles",
+            "Tiles of the file that could not be decoded and were filled with glass.",
+            "tile",
+        ),
+    }
+
+
+def focus_metrics(blurs: Sequence[float], max_blur: float) -> dict[str, Metric]:
+    """Return how sharp the slide is.
+
+    Parameters
+    ----------
+    blurs
+        Of each window of tissue, see `focus.blur`.
+    max_blur
+        A window that is more blurred counts as out of focus.
+    """
+    out_of_focus = 100 * float(np.mean(np.array(blurs) > max_blur)) if blurs else None
+    return {
+        "blur": Metric(
+            float(np.median(blurs)) if blurs else None,
+            "0 to 1",
+            "Blur by Crete et al. 2007, whatever the contrast; 0 is sharp. Median of up to 64"
+            " windows of tissue of 256 x 256 pixels at the level nearest to 0.5 µm/px.",
+            "tile: pyramid",
+        ),
+        "out_of_focus_percent": Metric(
+            out_of_focus,
+            "% of windows",
+            f"Windows of tissue whose blur is above {max_blur:g}.",
+            "tile: pyramid",
+        ),
+    }
+
+
+def artefact_metrics(artefacts: Artefacts, tissue: NDArray[np.bool_]) -> dict[str, Metric]:
+    """Return how much of the tissue is spoilt, and by what.
+
+    Parameters
+    ----------
+    artefacts, tissue
+        On the same pixels, (H, W).
+    """
+    definitions = {
+        "fold": "Folds and other tissue at least twice as dense as its surroundings and the"
+        " slide's typical tissue, of the same hue (after Kothari et al. 2013).",
+        "dark": "Black spots on the tissue or within 200 µm of it: dirt, pigment, foreign bodies.",
+        "pen": "Ink of a pen on the tissue or within 200 µm of it.",
+        "bubble": "Air bubbles (round, with a thin grey rim) and edges of a cover slip (straight"
+        " grey lines of 1.5 mm or more).",
+    }
+    return {
+        f"{kind}_percent": Metric(
+            share_percent(mask, tissue | mask),
+            "% of tissue",
+            f"{definitions[kind]} Found at 8 µm/px, on large slides coarser.",
+            "tile: pyramid, detect",
+        )
+        for kind, mask in artefacts.items()
+    }
+
+
+def stain_metrics(
+    glass: Sequence[float], stains: Stains | None, staining: float | None
+) -> dict[str, Metric]:
+    """Return the colour of the glass, and which stains there are and how strong they are.
+
+    Parameters
+    ----------
+    glass
+        Red, green and blue, 0 to 255.
+    stains
+        None where little is stained.
+    staining
+        Median optical density of tissue.
+    """
+    method = "by Macenko et al. 2009 from windows of tissue"
+    weak = None if staining is None else 0.0
+    return {
+        "glass": Metric(
+            list(glass), "RGB, 0 to 255", "Colour of the empty glass.", "tile: pyramid"
+        ),
+        "staining": Metric(
+            staining,
+            "optical density",
+            "Median over tissue of the mean optical density of red, green and blue.",
+            "tile: pyramid",
+        ),
+        "hematoxylin": Metric(
+            stains.hematoxylin if stains else weak,
+            "optical density",
+            f"Strength of the hematoxylin: 99th percentile of its amount, {method}.",
+            "tile: pyramid",
+        ),
+        "eosin": Metric(
+            stains.eosin if stains else weak,
+            "optical density",
+            f"Strength of the eosin, or whatever the second stain is: as for hematoxylin, {method}.",
+            "tile: pyramid",
+        ),
+        "hematoxylin_vector": Metric(
+            list(stains.hematoxylin_vector) if stains else None,
+            "RGB, length 1",
+            f"Optical density of pure hematoxylin, the stain that absorbs more red, {method}.",
+            "tile: pyramid",
+        ),
+        "eosin_vector": Metric(
+            list(stains.eosin_vector) if stains else None,
+            "RGB, length 1",
+            f"Optical density of pure eosin, {method}.",
+            "tile: pyramid",
+        ),
+    }

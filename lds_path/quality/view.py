@@ -1,0 +1,264 @@
+"""One slide at the scale of a picture: tissue, labels and predictions on the same pixels.
+
+Convention: view pixel (i, j) has its centre at working pixel ((i + 0.5) * scale,
+(j + 0.5) * scale); whatever has another resolution is read at that point.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from lds_path.geometry import Size
+from lds_path.quality.metric import well_inside
+from lds_path.quality.sample_density import LEAST_PITCH_UM, add_region, pitch_mesh
+from lds_path.unwarp.blend import Blend
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lds_path.formats.labels import Labels
+    from lds_path.formats.mask import Mask
+    from lds_path.formats.predictions import Predictions
+    from lds_path.formats.pyramid import Pyramid
+    from lds_path.geometry import Region
+
+    Box = tuple[float, float, float, float]
+
+CONFIDENCE_NAME = "confidence.png"
+"""What stitch writes beside the labels."""
+WINDOW_MPP = 0.5
+WINDOW_SIDE = 256
+WINDOW_COUNT = 64
+WINDOW_CELLS = 16
+"""Tissue is looked up at this many places along a window's side."""
+SAMPLE_PIXELS = 1024
+
+_Pixel = TypeVar("_Pixel", np.uint8, np.bool_)
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class View:
+    """A whole slide at one scale."""
+
+    size: Size
+    scale: float
+    """Working pixels per view pixel, >= 1."""
+    mpp: float
+    """Microns per view pixel."""
+
+    @property
+    def pixel_mm2(self) -> float:
+        """Area of a view pixel."""
+        return (self.mpp / 1000) ** 2
+
+    def centres(self) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """Return the working columns and rows of the pixel centres."""
+        columns = (np.arange(self.size.width) + 0.5) * self.scale
+        rows = (np.arange(self.size.height) + 0.5) * self.scale
+        return columns, rows
+
+    def tissue_share(self, tissue: NDArray[np.bool_], region: Region) -> float:
+        """Return the share of a region, within the slide, that is tissue."""
+        left, top, right, bottom = (int(side) for side in self.box(region))
+        return float(tissue[top : bottom + 1, left : right + 1].mean())
+
+    def box(self, region: Region) -> Box:
+        """Return a region's left, top, right and bottom in view pixels, cut at the edges."""
+        right = (region.left + region.size.width) / self.scale
+        bottom = (region.top + region.size.height) / self.scale
+        return (
+            region.left / self.scale,
+            region.top / self.scale,
+            min(right, self.size.width) - 1,
+            min(bottom, self.size.height) - 1,
+        )
+
+
+@dataclass(frozen=True)
+class Pitch:
+    """Distance between neighbouring samples, in microns."""
+
+    um: NDArray[np.float32]
+    """At each view pixel, (H, W), geometric mean over overlapping regions; NaN outside them."""
+    ranges_um: tuple[tuple[float, float], ...]
+    """Smallest and largest of each region, in the order of the regions."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The region whose sampling grid shows best what the sampler does."""
+
+    place: int
+    """Its place in the list of regions."""
+    picture: NDArray[np.uint8]
+    positions: NDArray[np.float32]
+    """Sampling grid, (h, w, 2), (x, y) in [-1, 1]."""
+    mpp: float
+    """Microns per pixel of its picture."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Pieces of tissue at full resolution."""
+
+    pictures: NDArray[np.uint8]
+    """(N, H, W, 3)."""
+    corners: tuple[tuple[int, int], ...]
+    """Working pixel (x, y) of each."""
+    side: int
+    """In working pixels."""
+
+
+def view_of(size: Size, mpp: float, *, longest: int = 1600) -> View:
+    """Return the view of a slide whose longer side has at most `longest` pixels.
+
+    Parameters
+    ----------
+    size
+        Of the slide, working pixels.
+    mpp
+        Microns per working pixel.
+    """
+    scale = max(max(size.width, size.height) / longest, 1.0)
+    width, height = (max(int(side / scale + _TOLERANCE), 1) for side in (size.width, size.height))
+    return View(Size(width, height), scale, mpp * scale)
+
+
+def read_picture(pyramid: Pyramid, view: View) -> NDArray[np.uint8]:
+    """Return the slide's colours in a view, area-averaged, (H, W, 3)."""
+    level = _finest_level(view.scale, pyramid.level_count)
+    image = Image.fromarray(pyramid.read(level, 0, 0, pyramid.level_size(level)))
+    right, bottom = (side * view.scale / 2**level for side in (view.size.width, view.size.height))
+    box = (0, 0, min(right, image.width), min(bottom, image.height))
+    return np.asarray(image.resize((view.size.width, view.size.height), Image.Resampling.BOX, box))
+
+
+def read_labels(labels: Labels, view: View, mpp: float) -> NDArray[np.uint8]:
+    """Return the labels at the pixel centres of a view, (H, W).
+
+    Parameters
+    ----------
+    labels
+        Label image of the slide, from the same corner.
+    view
+        Where to read.
+    mpp
+        Microns per working pixel.
+    """
+    level = _finest_level(view.mpp / labels.mpp, labels.level_count)
+    working_per_label = labels.mpp * 2**level / mpp
+    return _at_centres(labels.read(level, 0, 0, labels.level_size(level)), view, working_per_label)
+
+
+def read_confidence(path: Path, view: View, downsample: float) -> NDArray[np.float32]:
+    """Return the confidence at the pixel centres of a view, (H, W); NaN where there is none.
+
+    Parameters
+    ----------
+    path
+        Confidence image of stitch: 255 is 1, 0 is not analysed.
+    view
+        Where to read.
+    downsample
+        Working pixels per pixel of the image.
+    """
+    with Image.open(path) as image:
+        stored = _at_centres(np.asarray(image), view, downsample)
+    return np.where(stored == 0, np.float32(np.nan), stored / np.float32(255))
+
+
+def read_pitch(predictions: Predictions, view: View, mpp: float) -> Pitch:
+    """Return the sampling pitch of all regions in a view.
+
+    Of a lattice that is much finer than the view, every so many samples stand for all.
+    """
+    blend, ranges = Blend(view.size, 1), []
+    for region in tqdm(predictions.regions, desc="assess", unit="region", disable=None):
+        mesh, pitch = pitch_mesh(predictions, region, scale=view.scale, mpp=mpp)
+        ranges.append((float(pitch.min()), float(pitch.max())))
+        add_region(blend, region, mesh, above=0, scale=view.scale)
+    mean = np.where(blend.total > 0, blend.mean[..., 0], np.float32(np.nan))
+    return Pitch(np.exp2(mean), tuple(ranges))
+
+
+def read_sample(
+    pyramid: Pyramid,
+    predictions: Predictions,
+    pitch_ranges_um: Sequence[tuple[float, float]],
+    tissue_shares: Sequence[float],
+) -> Sample:
+    """Return a region full of tissue and with a wide range of pitches, on some thousand pixels.
+
+    Parameters
+    ----------
+    pyramid
+        Where to read.
+    predictions
+        Of the same slide.
+    pitch_ranges_um
+        Smallest and largest distance between samples, one pair a region.
+    tissue_shares
+        Share of each region that is tissue.
+    """
+    interest = [
+        (math.log2(high / max(low, LEAST_PITCH_UM)) + 0.1) * share
+        for (low, high), share in zip(pitch_ranges_um, tissue_shares, strict=True)
+    ]
+    place = int(np.argmax(interest))
+    region = predictions.regions[place]
+    level = _finest_level(region.size.width / SAMPLE_PIXELS, pyramid.level_count)
+    left, top, width, height = (
+        length // 2**level
+        for length in (region.left, region.top, region.size.width, region.size.height)
+    )
+    return Sample(
+        place=place,
+        picture=pyramid.read(level, left, top, Size(width, height)),
+        positions=predictions.read(region.index).positions,
+        mpp=pyramid.frame.mpp * 2**level,
+    )
+
+
+def read_windows(pyramid: Pyramid, mask: Mask) -> Windows:
+    """Return windows of 256 pixels of about 0.5 um that lie in tissue, evenly spread."""
+    level = pyramid.level_near(WINDOW_MPP)
+    scale = WINDOW_SIDE * 2**level / WINDOW_CELLS
+    size = Size(max(int(pyramid.size.width / scale), 1), max(int(pyramid.size.height / scale), 1))
+    tissue = mask.read(0, 0, size, scale=scale)
+    step = WINDOW_SIDE // WINDOW_CELLS
+    places = [(x * step, y * step) for x, y in well_inside(tissue, WINDOW_CELLS, WINDOW_COUNT)]
+    pictures = np.empty((len(places), WINDOW_SIDE, WINDOW_SIDE, 3), np.uint8)
+    for picture, (x, y) in zip(pictures, places, strict=True):
+        picture[:] = pyramid.read(level, x, y, Size(WINDOW_SIDE, WINDOW_SIDE))
+    corners = tuple((x * 2**level, y * 2**level) for x, y in places)
+    return Windows(pictures, corners, WINDOW_SIDE * 2**level)
+
+
+def enlarge(mask: NDArray[np.bool_], coarse: View, fine: View) -> NDArray[np.bool_]:
+    """Return a mask on the pixels of a finer view of the same slide."""
+    return _at_centres(mask, fine, coarse.scale)
+
+
+def _finest_level(downsample: float, level_count: int) -> int:
+    """Return the coarsest level that is not coarser than a downsample."""
+    level = math.floor(math.log2(max(downsample, 1.0)) + _TOLERANCE)
+    return min(level, level_count - 1)
+
+
+def _at_centres(pixels: NDArray[_Pixel], view: View, downsample: float) -> NDArray[_Pixel]:
+    """Return the pixels of an image, `downsample` working pixels each, at a view's centres."""
+    columns, rows = (np.floor(centre / downsample).astype(int) for centre in view.centres())
+    columns = np.minimum(columns, pixels.shape[1] - 1)
+    rows = np.minimum(rows, pixels.shape[0] - 1)
+    chosen: NDArray[_Pixel] = pixels[rows[:, None], columns]
+    return chosen

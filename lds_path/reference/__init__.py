@@ -1,0 +1,1 @@
+"""What people draw: labels to learn from and to be measured by."""

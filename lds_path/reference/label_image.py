@@ -1,0 +1,203 @@
+"""Label images: one channel of class values that covers a slide, at any whole fraction of it."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+import zarr
+from PIL import Image, UnidentifiedImageError
+
+from lds_path.errors import LabelsError
+from lds_path.geometry import Size
+from lds_path.reference.legend import IGNORE, recode
+from lds_path.slides.image_reader import FORMATS
+from lds_path.slides.tiff_check import check_page
+from lds_path.slides.tiff_reader import DECODE_ERRORS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lds_path.reference.legend import Legend
+
+MAX_WHOLE_PIXELS = 2**31
+"""A label image without tiles is held in memory, up to this size."""
+
+_TILED = "save it as a tiled TIFF (vips tiffsave --tile)"
+
+
+@dataclass(frozen=True)
+class TiledPixels:
+    """The pixels of a tiled TIFF, opened anew for each window."""
+
+    path: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __getitem__(self, window: tuple[slice, slice]) -> NDArray[Any]:
+        """Return the pixels of a window, from the tiles that it touches."""
+        with tifffile.TiffFile(self.path) as file, file.pages.first.aszarr() as store:
+            try:
+                return np.asarray(zarr.open_array(store, mode="r")[window])
+            except DECODE_ERRORS as error:
+                raise _damaged(self.path, error) from None
+
+
+@dataclass(frozen=True)
+class LabelImage:
+    """A label image that covers the slide's bounds, read to the nearest pixel."""
+
+    path: Path
+    pixels: TiledPixels | NDArray[Any]
+    """(H, W), in memory or read tile by tile."""
+    slide: Size
+    """Extent of the pyramid in working pixels."""
+    legend: Legend
+
+    def read(self, left: int, top: int, size: Size, *, step: int = 1) -> NDArray[np.uint8]:
+        """Return a window of labels, see `Reference`.
+
+        Raises
+        ------
+        LabelsError
+            If it holds a value that the legend does not know.
+        """
+        height, width = self.pixels.shape
+        columns = _nearest(left, size.width, step, width / self.slide.width)
+        rows = _nearest(top, size.height, step, height / self.slide.height)
+        x, y = _within(columns, width), _within(rows, height)
+        window = np.full((len(rows), len(columns)), IGNORE, np.uint8)
+        if columns[x].size and rows[y].size:
+            x0, y0 = columns[x][0], rows[y][0]
+            block = np.asarray(self.pixels[y0 : rows[y][-1] + 1, x0 : columns[x][-1] + 1])
+            labels = self._translate(block)
+            window[y, x] = labels.take(rows[y] - y0, axis=0).take(columns[x] - x0, axis=1)
+        return window
+
+    def _translate(self, block: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        values, known = self.legend.table()
+        unknown = block.tobytes().translate(None, delete=bytes(np.flatnonzero(known).tolist()))
+        if unknown:
+            names = [f"{value} {name}" for value, name in enumerate(self.legend.classes, 1) if name]
+            raise LabelsError(
+                f"{self.path} has the label value {unknown[0]}, but the classes are"
+                f" {', '.join(names)}; use these, 0 for what is not labelled and {IGNORE} to"
+                " ignore, or list the value in `class_map` or `ignore`"
+            )
+        return recode(block, values)
+
+
+def open_label_image(path: Path, legend: Legend, slide: Size, bounds_l0: Size) -> LabelImage:
+    """Return the label image of a slide.
+
+    Parameters
+    ----------
+    path
+        TIFF, PNG or another image of one 8-bit channel; a tiled TIFF is read tile by tile.
+    legend
+        Meaning of its values.
+    slide
+        Extent of the slide's pyramid in working pixels.
+    bounds_l0
+        Extent of the same rectangle in level-0 pixels.
+
+    Raises
+    ------
+    LabelsError
+        If the file is no such image, or not as large as the slide, its working pixels, or a
+        whole fraction of the slide.
+    """
+    pixels = _open_tiff(path) if _is_tiff(path) else _open_image(path)
+    if len(pixels.shape) != 2 or pixels.dtype != np.uint8:
+        raise LabelsError(
+            f"{path} holds {pixels.dtype} pixels of shape {tuple(pixels.shape)}; reference labels"
+            " are one 8-bit channel of class values, 0 for background"
+        )
+    found = Size(pixels.shape[1], pixels.shape[0])
+    if found != slide and not _is_whole_fraction(found, bounds_l0):
+        raise LabelsError(
+            f"{path} is {found.width} x {found.height}, but the slide's level 0 is"
+            f" {bounds_l0.width} x {bounds_l0.height}; reference labels have that size or a whole"
+            " fraction of it"
+        )
+    return LabelImage(path, pixels, slide, legend)
+
+
+def _is_tiff(path: Path) -> bool:
+    return path.suffix.lower() in (".tif", ".tiff")
+
+
+def _open_tiff(path: Path) -> TiledPixels | NDArray[Any]:
+    try:
+        file = tifffile.TiffFile(path)
+    except (tifffile.TiffFileError, OSError) as error:
+        raise LabelsError(f"{path} cannot be read as TIFF ({_line(error)}); check it") from None
+    with file:
+        page = file.pages.first
+        check_page(path, page, file.filehandle.size)
+        if page.compression in tifffile.TIFF.IMAGE_COMPRESSIONS:
+            raise LabelsError(
+                f"{path} is compressed as a photograph (method {page.compression:d}); reference labels"
+                " need a lossless compression such as deflate; save them again from their source"
+            )
+        if page.is_tiled:
+            return TiledPixels(path, page.shape, np.dtype(page.dtype))
+        _check_fits(path, Size(page.imagewidth, page.imagelength))
+        try:
+            return page.asarray()
+        except DECODE_ERRORS as error:
+            raise _damaged(path, error) from None
+
+
+def _open_image(path: Path) -> NDArray[Any]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path, formats=FORMATS) as image:
+                return np.asarray(image)
+    except Image.DecompressionBombError:
+        raise LabelsError(f"{path} is too large for the memory; {_TILED}") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise LabelsError(f"{path} cannot be read as an image ({_line(error)})") from None
+
+
+def _damaged(path: Path, error: Exception) -> LabelsError:
+    return LabelsError(f"{path} has pixels that cannot be decoded ({_line(error)}); copy it again")
+
+
+def _check_fits(path: Path, size: Size) -> None:
+    if size.width * size.height > MAX_WHOLE_PIXELS:
+        raise LabelsError(
+            f"{path} has {size.width} x {size.height} pixels without tiles, too many for the"
+            f" memory; {_TILED}"
+        )
+
+
+def _is_whole_fraction(found: Size, whole: Size) -> bool:
+    factor = round(whole.width / found.width)
+    return factor >= 1 and all(
+        abs(length - expected / factor) < 1
+        for length, expected in ((found.width, whole.width), (found.height, whole.height))
+    )
+
+
+def _nearest(start: int, length: int, step: int, ratio: float) -> NDArray[np.int64]:
+    """Return the label pixels that hold the middles of working pixels or steps of them."""
+    middles = start + step * (np.arange(length // step) + 0.5)
+    index: NDArray[np.int64] = np.floor(middles * ratio).astype(np.int64)
+    return index
+
+
+def _within(index: NDArray[np.int64], length: int) -> slice:
+    """Return the stretch of a rising index that lies within a length."""
+    start, stop = np.searchsorted(index, (0, length)).tolist()
+    return slice(start, stop)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,217 @@
+"""Reference labels drawn by a person, read in working pixels a window at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import rasterio
+import rasterio.features
+import shapely
+
+from lds_path.errors import LabelsError
+from lds_path.geometry import Size
+from lds_path.objects.geojson import read_polygons
+from lds_path.reference.label_image import open_label_image
+from lds_path.reference.legend import BACKGROUND, IGNORE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from shapely.geometry.base import BaseGeometry
+
+    from lds_path.formats.mask import Mask
+    from lds_path.reference.legend import Legend
+
+_GEOJSON = (".geojson", ".json", ".geojson.gz", ".json.gz")
+
+
+class Reference(Protocol):
+    """Reference labels of one slide; any thread may read."""
+
+    def read(self, left: int, top: int, size: Size, *, step: int = 1) -> NDArray[np.uint8]:
+        """Return a window of labels.
+
+        Parameters
+        ----------
+        left, top
+            Corner in working pixels.
+        size
+            Extent in working pixels.
+        step
+            Return every step-th pixel along each axis only, from the middle of each step.
+
+        Returns
+        -------
+        NDArray
+            Values, (height / step, width / step), uint8: 1 and up are the classes, 0 is
+            background, and 255 is what nothing is known of, such as all beyond the edges.
+        """
+
+
+class LabelPolygons:
+    """Areas with values; where they overlap, the smaller one counts.
+
+    Parameters
+    ----------
+    areas
+        In level-0 pixels from the bounds corner, with their values.
+    slide
+        Extent of the pyramid in working pixels.
+    downsample
+        Level-0 pixels per working pixel.
+    elsewhere
+        Value of pixels that no area covers.
+    """
+
+    def __init__(
+        self,
+        areas: Sequence[tuple[BaseGeometry, int]],
+        slide: Size,
+        downsample: float,
+        *,
+        elsewhere: int,
+    ) -> None:
+        self._areas = sorted(areas, key=lambda one: -one[0].area)
+        self._tree = shapely.STRtree([area for area, _ in self._areas])
+        self._slide, self._downsample, self._elsewhere = slide, downsample, elsewhere
+
+    def read(self, left: int, top: int, size: Size, *, step: int = 1) -> NDArray[np.uint8]:
+        """Return a window of labels, see `Reference`."""
+        shape = (size.height // step, size.width // step)
+        x, y = left * self._downsample, top * self._downsample
+        scale = step * self._downsample
+        window = shapely.box(x, y, x + shape[1] * scale, y + shape[0] * scale)
+        hits = np.sort(self._tree.query(window, predicate="intersects"))
+        labels = np.full(shape, self._elsewhere, np.uint8)
+        if hits.size:
+            rasterio.features.rasterize(
+                [self._areas[hit] for hit in hits.tolist()],
+                out=labels,
+                transform=rasterio.Affine(scale, 0, x, 0, scale, y),
+            )
+        middle = step / 2
+        labels[:, left + middle + step * np.arange(shape[1]) >= self._slide.width] = IGNORE
+        labels[top + middle + step * np.arange(shape[0]) >= self._slide.height] = IGNORE
+        return labels
+
+
+@dataclass(frozen=True)
+class OnTissue:
+    """Reference labels, with a value for what is not labelled on tissue."""
+
+    reference: Reference
+    tissue: Mask
+    value: int
+
+    def read(self, left: int, top: int, size: Size, *, step: int = 1) -> NDArray[np.uint8]:
+        """Return a window of labels, see `Reference`."""
+        labels = self.reference.read(left, top, size, step=step)
+        window = Size(labels.shape[1], labels.shape[0])
+        labels[(labels == BACKGROUND) & self.tissue.read(left, top, window, scale=step)] = (
+            self.value
+        )
+        return labels
+
+
+@dataclass(frozen=True)
+class WithinRoi:
+    """Reference labels inside the annotated area; of what lies outside nothing is known."""
+
+    reference: Reference
+    roi: Reference
+
+    def read(self, left: int, top: int, size: Size, *, step: int = 1) -> NDArray[np.uint8]:
+        """Return a window of labels, see `Reference`."""
+        area = self.roi.read(left, top, size, step=step)
+        if (area == IGNORE).all():
+            return area
+        return np.where(area == IGNORE, area, self.reference.read(left, top, size, step=step))
+
+
+def open_reference(
+    path: Path,
+    *,
+    legend: Legend,
+    slide: Size,
+    bounds_l0: Size,
+    downsample: float,
+    roi: Path | None = None,
+    tissue: Mask | None = None,
+) -> Reference:
+    """Return the reference labels of a slide.
+
+    Parameters
+    ----------
+    path
+        GeoJSON, plain or gzipped, whose objects have a class; or a label image.
+    legend
+        Meaning of its classes or values.
+    slide
+        Extent of the slide's pyramid in working pixels.
+    bounds_l0
+        Extent of the same rectangle in level-0 pixels.
+    downsample
+        Level-0 pixels per working pixel.
+    roi
+        GeoJSON of the areas that were annotated; everywhere when None.
+    tissue
+        Where what is not labelled can be of a class, if the legend names one; the rest is glass.
+        Everywhere when None.
+
+    Raises
+    ------
+    LabelsError
+        If a file cannot be read, does not fit the slide, or has an unknown class.
+    """
+    reference: Reference
+    filled = legend.unlabelled_value
+    if tissue is not None and filled != IGNORE:
+        legend = replace(legend, unlabelled="background")
+    if path.name.lower().endswith(_GEOJSON):
+        areas = _read_areas(path, legend, bounds_l0)
+        elsewhere = legend.unlabelled_value
+        reference = LabelPolygons(areas, slide, downsample, elsewhere=elsewhere)
+    else:
+        reference = open_label_image(path, legend, slide, bounds_l0)
+    if legend.unlabelled_value != filled and tissue is not None:
+        reference = OnTissue(reference, tissue, filled)
+    if roi is None:
+        return reference
+    drawn = [(area, 1) for _, area in read_polygons(roi)]
+    _check_inside(roi, drawn, bounds_l0)
+    return WithinRoi(reference, LabelPolygons(drawn, slide, downsample, elsewhere=IGNORE))
+
+
+def _read_areas(path: Path, legend: Legend, bounds_l0: Size) -> list[tuple[BaseGeometry, int]]:
+    """Return the areas of a GeoJSON file, in level-0 pixels from the bounds corner."""
+    areas: list[tuple[BaseGeometry, int]] = []
+    for name, area in read_polygons(path):
+        try:
+            value = legend.value_of(name)
+        except KeyError:
+            known = ", ".join(known for known in legend.classes if known)
+            found = f"an object of the class '{name}'" if name else "an object without a class"
+            raise LabelsError(
+                f"{path} has {found}, but the classes are {known}; change it in QuPath, or list it"
+                " in `class_map` or `ignore`"
+            ) from None
+        if value is not None:
+            areas.append((area, value))
+    _check_inside(path, areas, bounds_l0)
+    return areas
+
+
+def _check_inside(path: Path, areas: Sequence[tuple[BaseGeometry, int]], bounds_l0: Size) -> None:
+    slide = shapely.box(0, 0, bounds_l0.width, bounds_l0.height)
+    outside = [area for area, _ in areas if not area.intersects(slide)]
+    if outside:
+        x, y = outside[0].bounds[:2]
+        raise LabelsError(
+            f"{path} has {len(outside)} of {len(areas)} objects outside the slide, the first at"
+            f" ({x:.0f}, {y:.0f}) of {bounds_l0.width} x {bounds_l0.height} pixels; check that it"
+            " belongs to this slide, in pixels from its bounds corner as QuPath exports them"
+        )

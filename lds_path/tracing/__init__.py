@@ -1,1 +1,0 @@
-"""From label images to outlines: arithmetic on polygons, no files."""

@@ -1,0 +1,1 @@
+"""From the lattice back to pixels: meshes, blending and their inverse, no torch."""

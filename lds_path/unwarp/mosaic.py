@@ -1,0 +1,287 @@
+"""The regions of a slide put together: labels and confidence, block by block."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numba import njit
+
+from lds_path.geometry import Frame, Size
+from lds_path.unwarp.arg_max import choose
+from lds_path.unwarp.blend import Blend, blend_ramp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import TypeAlias
+
+    from numpy.typing import NDArray
+
+    from lds_path.geometry import Region
+    from lds_path.unwarp.mesh import Mesh
+
+    Part: TypeAlias = tuple[int, int, int, int]  # first row, end, first column, end
+
+CONFIDENCE_MPP = 8.0
+"""The confidence image has about this resolution."""
+MAX_STEP = 512
+SAME_MPP = 1.05
+"""An asked resolution below this many working mpp keeps the working pixels."""
+_MESHES = 16
+_EDGE = 1e-3  # working pixels
+
+
+class Mask(Protocol):
+    """Where tissue lies."""
+
+    def read(self, left: float, top: float, size: Size, *, scale: float) -> NDArray[np.bool_]:
+        """Return the mask at the pixel centres of a window, (H, W)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The pixels of the label image."""
+
+    size: Size
+    frame: Frame
+    """Of label pixels, from the same corner as the working pixels."""
+    scale: float
+    """Working pixels per label pixel, >= 1."""
+
+    @property
+    def confidence_step(self) -> int:
+        """Label pixels per confidence pixel, a power of two up to `MAX_STEP`."""
+        steps = round(math.log2(CONFIDENCE_MPP / self.frame.mpp))
+        return int(2 ** min(max(steps, 0), int(math.log2(MAX_STEP))))
+
+
+def canvas_of(tile: Mapping[str, Any], mpp: float | None) -> Canvas:
+    """Return the pixels of the label image.
+
+    Parameters
+    ----------
+    tile
+        Results of the tile stage.
+    mpp
+        Microns per pixel to write; the working one when not given or finer.
+    """
+    scale = 1.0 if mpp is None or mpp < SAME_MPP * tile["mpp"] else mpp / tile["mpp"]
+    frame = Frame(tile["mpp"] * scale, tile["downsample"] * scale, tile["left_l0"], tile["top_l0"])
+    # A last column of which less than a thousandth lies on the slide is rounding.
+    width, height = (math.ceil(tile[side] / scale - 1e-3) for side in ("width", "height"))
+    return Canvas(Size(width, height), frame, scale)
+
+
+@dataclass(frozen=True)
+class Painted:
+    """One block of the result, and what is counted in it."""
+
+    labels: NDArray[np.uint8]
+    confidence: NDArray[np.uint8]
+    pixels: NDArray[np.int64]
+    """Number of pixels of each value, (256,)."""
+    confidence_sum: NDArray[np.float64]
+    """Sum of the winning scores of each value, (256,)."""
+
+
+class Mosaic:
+    """The regions of a slide, painted block by block, from any thread.
+
+    Parameters
+    ----------
+    canvas
+        Pixels to paint.
+    regions
+        In the order in which they are blended.
+    read_mesh
+        Returns the mesh of the region with an index.
+    mask
+        Where tissue lies, in working pixels.
+    values
+        Label of each class, in the order of the scores.
+    overlap
+        Width over which the weight of a region rises, in working pixels.
+    """
+
+    def __init__(
+        self,
+        canvas: Canvas,
+        regions: Sequence[Region],
+        read_mesh: Callable[[int], Mesh],
+        mask: Mask,
+        *,
+        values: Sequence[int],
+        overlap: int,
+    ) -> None:
+        self._canvas, self._regions, self._mask, self._overlap = canvas, regions, mask, overlap
+        self._values = np.array(values, np.uint8)
+        self._boxes = np.array([_box(region) for region in regions])
+        # Blocks side by side share regions; rows of blocks read them again.
+        self._read_mesh = lru_cache(maxsize=_MESHES)(read_mesh)
+
+    def paint(self, left: int, top: int, size: Size) -> Painted:
+        """Return a block of the canvas, in label pixels; 0 where no region or no tissue lies."""
+        scale = self._canvas.scale
+        inside = self._mask.read(left * scale, top * scale, size, scale=scale)
+        step = self._canvas.confidence_step
+        pixels, sums = np.zeros(256, np.int64), np.zeros(256)
+        boxes = np.zeros((2, -(-size.height // step), -(-size.width // step)))
+        likeliest = np.zeros(inside.shape, np.uint8)
+        if inside.any():
+            highest = np.full(inside.shape, -1, np.float32)
+            for part, regions in self._parts(left * scale, top * scale, size):
+                if inside[part[0] : part[1], part[2] : part[3]].any():
+                    self._decide(left * scale, top * scale, part, regions, likeliest, highest)
+            _count(likeliest, highest, inside, self._values, step, boxes, pixels, sums)
+        confidence = np.rint(boxes[1] / np.maximum(boxes[0], 1)).astype(np.uint8)
+        return Painted(likeliest, confidence, pixels, sums)
+
+    def _parts(self, left: float, top: float, size: Size) -> Iterator[tuple[Part, list[Region]]]:
+        """Yield the parts of a block between the regions' edges, and the regions that cover each.
+
+        In most of a slide that is one, and nothing has to be blended.
+        """
+        scale = self._canvas.scale
+        lefts, tops, rights, bottoms = self._boxes.T
+        hit = (lefts < left + size.width * scale) & (rights > left)
+        hit &= (tops < top + size.height * scale) & (bottoms > top)
+        near = self._boxes[hit]
+        columns = _cuts(near[:, [0, 2]], left, scale, size.width)
+        rows = _cuts(near[:, [1, 3]], top, scale, size.height)
+        for row, row_end in pairwise(rows):
+            for column, column_end in pairwise(columns):
+                part = (row, row_end, column, column_end)
+                # Centres on a region's very edge may lie in the one or the other: take both.
+                low = np.array([left, top]) + (np.array([column, row]) + 0.5) * scale - _EDGE
+                high = (
+                    np.array([left, top]) + (np.array([column_end, row_end]) - 0.5) * scale + _EDGE
+                )
+                covered = (
+                    hit & (self._boxes[:, :2] < high).all(1) & (self._boxes[:, 2:] > low).all(1)
+                )
+                yield part, [self._regions[place] for place in np.flatnonzero(covered).tolist()]
+
+    def _decide(
+        self,
+        left: float,
+        top: float,
+        part: Part,
+        regions: Sequence[Region],
+        likeliest: NDArray[np.uint8],
+        highest: NDArray[np.float32],
+    ) -> None:
+        """Set the place of the highest score, and that score, in a part of a block."""
+        scale = self._canvas.scale
+        if len(regions) == 1:
+            x, y = left - regions[0].left, top - regions[0].top
+            mesh = self._read_mesh(regions[0].index)
+            choose(mesh, likeliest, highest, part, left=x, top=y, scale=scale)
+        elif regions:
+            row, row_end, column, column_end = part
+            size = Size(column_end - column, row_end - row)
+            blend = self._blend(left + column * scale, top + row * scale, size, regions)
+            _choose_blended(blend.mean, blend.total, row, column, likeliest, highest)
+
+    def _blend(self, left: float, top: float, size: Size, regions: Sequence[Region]) -> Blend:
+        blend, scale = Blend(size, len(self._values)), self._canvas.scale
+        for region in regions:
+            x, y = left - region.left, top - region.top
+            blend.add(
+                self._read_mesh(region.index),
+                blend_ramp(region.size.width, self._overlap, size.width, start=x, scale=scale),
+                blend_ramp(region.size.height, self._overlap, size.height, start=y, scale=scale),
+                left=x,
+                top=y,
+                scale=scale,
+            )
+        return blend
+
+
+def _box(region: Region) -> tuple[int, int, int, int]:
+    size = region.size
+    return region.left, region.top, region.left + size.width, region.top + size.height
+
+
+def _cuts(edges: NDArray[np.int64], start: float, scale: float, length: int) -> list[int]:
+    """Return 0, the first pixel beyond each edge along an axis, and the length, in order."""
+    cuts = np.ceil((edges.ravel() - start) / scale - 0.5).astype(int)
+    return sorted({0, length, *np.clip(cuts, 0, length).tolist()})
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _choose_blended(
+    mean: NDArray[np.float32],
+    total: NDArray[np.float32],
+    top: int,
+    left: int,
+    likeliest: NDArray[np.uint8],
+    highest: NDArray[np.float32],
+) -> None:
+    """Set the highest score of each pixel that a region covers, and its place among the scores."""
+    height, width, classes = mean.shape
+    for row in range(height):
+        for column in range(width):
+            if total[row, column] == 0:
+                continue
+            most, winner = mean[row, column, 0], 0
+            for c in range(1, classes):
+                if mean[row, column, c] > most:
+                    most, winner = mean[row, column, c], c
+            likeliest[top + row, left + column] = winner
+            highest[top + row, left + column] = most
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _count(
+    labels: NDArray[np.uint8],
+    highest: NDArray[np.float32],
+    inside: NDArray[np.bool_],
+    values: NDArray[np.uint8],
+    step: int,
+    boxes: NDArray[np.float64],
+    pixels: NDArray[np.int64],
+    sums: NDArray[np.float64],
+) -> None:
+    """Turn places among the scores into labels, 0 outside; count pixels and winning scores.
+
+    They are counted for each label, and for each step x step box.
+    """
+    height, width = labels.shape
+    for row in range(height):
+        for box in range(boxes.shape[2]):
+            first, last = box * step, min((box + 1) * step, width)
+            # One label's run at a time is summed up: most boxes hold a single one.
+            label, count, total = 0, 0, 0.0
+            for column in range(first, last):
+                score = highest[row, column]
+                if score < -0.5 or not inside[row, column]:
+                    labels[row, column] = 0
+                    continue
+                value = values[labels[row, column]]
+                labels[row, column] = value
+                if value != label:
+                    _add(label, count, total, pixels, sums, boxes[:, row // step, box])
+                    label, count, total = value, 0, 0.0
+                count += 1
+                total += score
+            _add(label, count, total, pixels, sums, boxes[:, row // step, box])
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _add(
+    label: int,
+    count: int,
+    total: float,
+    pixels: NDArray[np.int64],
+    sums: NDArray[np.float64],
+    box: NDArray[np.float64],
+) -> None:
+    pixels[label] += count
+    sums[label] += total
+    box[0] += count
+    box[1] += total

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from small_slides import LATTICE, REGION, make_regions, paint
+
+from lds_path.errors import UsageError
+from lds_path.geometry import Region, Size
+from lds_path.learning.augmentation import Augmentation
+from lds_path.learning.batches import (
+    Batch,
+    LabelledRegion,
+    RegionCache,
+    class_counts,
+    read_labelled,
+    read_region,
+    training_batches,
+)
+from lds_path.network.spec import NetworkSpec, lattices_on, levels_of
+from lds_path.read_ahead import read_ahead
+
+SPEC = NetworkSpec(2)
+
+
+class ArrayPyramid:
+    """A pyramid in memory, with two levels."""
+
+    level_count = 2
+
+    def __init__(self, rgb):
+        halves = rgb.reshape(rgb.shape[0] // 2, 2, rgb.shape[1] // 2, 2, 3).mean(axis=(1, 3))
+        self.levels = [rgb, (halves + 0.5).astype(np.uint8)]
+
+    def read(self, level, left, top, size):
+        block = np.full((size.height, size.width, 3), 243, np.uint8)
+        part = self.levels[level][top : top + size.height, left : left + size.width]
+        block[: part.shape[0], : part.shape[1]] = part
+        return block
+
+
+class ArrayReference:
+    def __init__(self, labels):
+        self.labels = np.pad(labels, ((0, REGION), (0, REGION)))
+
+    def read(self, left, top, size, *, step=1):
+        half = step // 2
+        window = self.labels[top : top + size.height, left : left + size.width]
+        return np.ascontiguousarray(window[half::step, half::step])
+
+
+@pytest.fixture(scope="module")
+def labelled():
+    rgb, labels = paint(0)
+    pyramid, reference = ArrayPyramid(rgb), ArrayReference(labels)
+    return [
+        LabelledRegion("slide", pyramid, reference, region)
+        for region in make_regions(Size(1000, 600))
+    ]
+
+
+@pytest.mark.parametrize("level", [0, 1, 3])
+def test_a_region_is_the_area_mean_at_its_level(labelled, level):
+    one = labelled[1]
+    full = read_region(one.pyramid, one.region, 0).float()
+    expected = torch.nn.functional.avg_pool2d(full, 2**level) if level else full
+    found = read_region(one.pyramid, one.region, level)
+    assert found.shape == (3, REGION >> level, REGION >> level)
+    assert found.dtype == torch.uint8
+    assert (found.float() - expected).abs().max() <= 1
+
+
+def test_a_region_beyond_the_slide_is_glass(labelled):
+    one = labelled[-1]
+    assert (read_region(one.pyramid, one.region, 1)[:, -8:, -8:] == 243).all()
+
+
+@pytest.mark.parametrize("region", [Region(3, 4, 0, Size(64, 64), Size(8, 8))])
+def test_a_region_off_the_pixels_of_a_level_is_named(labelled, region):
+    with pytest.raises(UsageError, match=r"region 3 at \(4, 0\) .* multiples of 8"):
+        read_region(labelled[0].pyramid, region, 3)
+
+
+def test_labels_become_area_shares_of_the_same_levels(labelled):
+    batch = read_labelled(labelled[0], SPEC)
+    assert [level.shape[-1] for level in batch.levels] == [128, 64, 32, 16]
+    assert [level.shape[1:] for level in batch.fractions] == [(2, n, n) for n in (128, 64, 32, 16)]
+    labels = torch.from_numpy(labelled[0].reference.read(0, 0, Size(REGION, REGION)))
+    dark = torch.nn.functional.avg_pool2d((labels == 2).float()[None, None], 32) * 255
+    assert (batch.fractions[-1][:, 1:].float() - dark).abs().max() <= 1
+    assert batch.view.shape == (1, 3, 32, 32)
+    assert batch.edges.shape == (1, 1, 16, 16)
+
+
+@pytest.mark.parametrize("turn", range(8))
+def test_turning_a_batch_turns_everything_alike(labelled, turn):
+    batch = read_labelled(labelled[0], SPEC).turned(turn)
+    # Dark pixels stay dark: image and labels agree wherever they are turned to.
+    dark = batch.fractions[0][0, 1] == 255
+    pale = batch.fractions[0][0, 0] == 255
+    brightness = batch.levels[0][0].float().mean(dim=0)
+    assert brightness[dark].max() < brightness[pale].min()
+    small = torch.nn.functional.avg_pool2d(batch.levels[0].float(), 4)
+    assert (small - batch.view.float()).abs().max() <= 2
+
+
+def test_the_eight_turns_differ(labelled):
+    views = [read_labelled(labelled[0], SPEC).turned(turn).view for turn in range(8)]
+    assert all(not torch.equal(a, b) for i, a in enumerate(views) for b in views[:i])
+
+
+def test_joined_batches_keep_their_order(labelled):
+    batches = [read_labelled(one, SPEC) for one in labelled[:3]]
+    joined = Batch.join(batches)
+    for item, batch in enumerate(batches):
+        assert torch.equal(joined.view[item], batch.view[0])
+        assert torch.equal(joined.fractions[2][item], batch.fractions[2][0])
+
+
+@pytest.mark.parametrize("mib", [0, 1, 1000])
+def test_a_cache_changes_nothing_but_the_time(labelled, mib):
+    cache = RegionCache(labelled, SPEC, mib=mib)
+    for index in (0, 1, 0, 2, 1):
+        assert torch.equal(cache.read(index).view, read_labelled(labelled[index], SPEC).view)
+    assert len(cache._kept) == {0: 0, 1: 3, 1000: 3}[mib] or mib == 1
+    assert sum(batch.bytes for batch in cache._kept.values()) <= mib * 2**20
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_batches_depend_on_seed_and_step_alone(labelled, threads):
+    chances = np.full(len(labelled), 1 / len(labelled))
+
+    def lattices(_step, _size):
+        return [labelled[0].region.lattice]
+
+    def draw(threads, seed=5, steps=range(4)):
+        cache = RegionCache(labelled, SPEC, mib=1)
+        plan = {"batch_size": 2, "seed": seed, "threads": threads}
+        plan |= {"augment": Augmentation(0.5, 0.5).apply, "lattices": lattices}
+        batches = training_batches(cache, chances, steps=steps, **plan)
+        return [batch.levels[1] for batch in batches]
+
+    expected = draw(1)
+    assert all(map(torch.equal, draw(threads), expected))
+    assert all(map(torch.equal, draw(threads, steps=range(2, 4)), expected[2:]))
+    assert not all(map(torch.equal, draw(threads, seed=6), expected))
+
+
+def test_a_batch_has_the_levels_for_its_lattices_alone(labelled):
+    cache = RegionCache(labelled, replace(SPEC, ladder=(4, 32)), mib=1)
+    whole = cache.read(0)
+    sparse, fine = (lattices_on([side], whole.size)[0] for side in (4, 32))
+    batches = training_batches(
+        cache,
+        np.array([1.0] + [0.0] * (len(labelled) - 1)),
+        steps=range(3),
+        batch_size=1,
+        seed=1,
+        threads=1,
+        lattices=lambda step, _size: [[sparse], [fine], [sparse, fine]][step],
+        augment=lambda batch, _random: batch,
+    )
+    for batch, lattices in zip(batches, ([sparse], [fine], [sparse, fine]), strict=True):
+        wanted = levels_of(whole.size, lattices)
+        assert batch.first_level == wanted.start
+        assert len(batch.levels) == len(batch.fractions) == len(wanted)
+        assert batch.size == whole.size
+    assert levels_of(whole.size, [sparse]) != levels_of(whole.size, [fine])
+
+
+def test_the_pixels_of_each_class_are_counted(labelled):
+    counts = class_counts(labelled[0])
+    labels = labelled[0].reference.read(0, 0, Size(REGION, REGION))
+    assert counts.sum() == REGION**2
+    assert counts[2] == (labels == 2).sum()
+
+
+def test_results_come_in_order_and_no_more_are_made_than_asked_for():
+    started = []
+    lock = threading.Lock()
+
+    def work(item):
+        with lock:
+            started.append(item)
+        return item * item
+
+    results = read_ahead(work, iter(range(100)), threads=3, ahead=4)
+    assert [next(results) for _ in range(5)] == [0, 1, 4, 9, 16]
+    assert len(started) <= 10
+    results.close()
+
+
+def test_an_error_in_a_thread_reaches_the_caller():
+    with pytest.raises(ZeroDivisionError):
+        list(read_ahead(lambda item: 1 // item, [2, 1, 0, 5], threads=2, ahead=2))
+
+
+def test_lattices_of_the_tests_match_the_levels():
+    assert REGION // LATTICE == 16

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from small_slides import CLASSES, make_slide
+
+from lds_path.errors import TrainingError
+from lds_path.learning.batches import RegionCache, read_labelled
+from lds_path.learning.trainer import Recipe, Trainer, learning_rate_share, tune_dice
+from lds_path.learning.training_set import LabelledSlide, open_training_set
+from lds_path.network.segmenter import Segmenter
+from lds_path.network.spec import NetworkSpec
+from lds_path.reference.legend import Legend
+
+CPU = torch.device("cpu")
+SPEC = NetworkSpec(2, channels=(8, 16), density_channels=(4, 8, 8), kernel_width=0.15)
+
+
+@pytest.fixture(scope="module")
+def regions(tmp_path_factory):
+    found = make_slide(tmp_path_factory.mktemp("slides"), "a")
+    slide = LabelledSlide("a", found.tile, found.detect, found.labels, None, "", 0.5, 0.5)
+    return open_training_set([slide], Legend(CLASSES)).regions
+
+
+def make_trainer(regions, **changes):
+    recipe = {
+        "steps": 30,
+        "learning_rate": 0.01,
+        "density_learning_rate": 0.003,
+        "edge_weight": 0.5,
+        "seed": 3,
+    }
+    torch.manual_seed(3)
+    return Trainer(Segmenter(SPEC), regions[0].region.lattice, Recipe(**recipe | changes), CPU)
+
+
+def test_training_lowers_both_losses_and_finds_the_classes(regions):
+    trainer = make_trainer(regions)
+    batch = read_labelled(regions[0], SPEC)
+    losses = np.array([trainer.step(number, batch) for number in range(30)])
+    assert losses[-5:, 0].mean() < 0.5 * losses[:3, 0].mean()
+    assert losses[-5:, 1].mean() < losses[:3, 1].mean()
+    cache = RegionCache(regions[:1], SPEC, mib=10)
+    dice = tune_dice(trainer.segmenter, cache, regions[0].region.lattice, CPU)
+    assert dice.min() > 0.8
+
+
+def test_the_labels_alone_teach_the_density_network(regions):
+    trainer = make_trainer(regions, edge_weight=0.0)
+    trainer.step(0, read_labelled(regions[0], SPEC))
+    assert trainer.segmenter.density.head.weight.abs().max() > 0
+
+
+def test_dice_is_that_of_the_pixels_whatever_the_network_says(regions):
+    """A network that calls everything Pale has the Dice of the pale share."""
+
+    class Pale(torch.nn.Module):
+        def forward(self, image):
+            return torch.stack((torch.ones_like(image[:, 0]), torch.zeros_like(image[:, 0])), 1)
+
+    segmenter = Segmenter(SPEC)
+    segmenter.network = Pale()
+    torch.nn.init.normal_(segmenter.density.head.weight, std=3)
+    one = regions[0]
+    dice = tune_dice(segmenter, RegionCache([one], SPEC, mib=10), one.region.lattice, CPU)
+    share = (one.reference.read(0, 0, one.region.size) == 1).mean()
+    assert dice[0] == pytest.approx(2 * share / (1 + share), abs=0.01)
+    assert dice[1] == 0
+
+
+def test_a_loss_that_is_no_number_names_the_step(regions):
+    trainer = make_trainer(regions)
+    with torch.no_grad():
+        next(trainer.segmenter.network.parameters()).fill_(torch.nan)
+    with pytest.raises(TrainingError, match=r"nan at step 8; lower `learning_rate` \(now 0\.01\)"):
+        trainer.step(7, read_labelled(regions[0], SPEC))
+
+
+def test_the_learning_rate_rises_and_then_falls():
+    shares = [learning_rate_share(number, 1000) for number in range(1000)]
+    peak = int(np.argmax(shares))
+    assert 0.9 < max(shares) <= 1
+    assert 40 < peak < 60
+    assert np.all(np.diff(shares[:peak]) > 0)
+    assert np.all(np.diff(shares[peak:]) < 0)
+    assert shares[-1] < 0.02

@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import pytest
+
+from lds_path.errors import UsageError
+from lds_path.run.sheet import read_sheet
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "slides.tsv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_relative_paths_start_from_the_sheets_folder(tmp_path):
+    sheet = read_sheet(write(tmp_path, "slide\tpath\tlabels\na\tin/a.svs\tb.geojson\n"))
+    assert sheet.loc["a", "path"] == str(tmp_path / "in" / "a.svs")
+    assert sheet.loc["a", "labels"] == str(tmp_path / "b.geojson")
+    assert sheet.loc["a", "roi"] == ""
+
+
+def test_another_base_moves_relative_paths_and_leaves_absolute_ones(tmp_path):
+    path = write(tmp_path, "slide\tpath\na\ta.svs\nb\t/data/b.svs\n")
+    sheet = read_sheet(path, base=tmp_path / "elsewhere")
+    assert list(sheet["path"]) == [str(tmp_path / "elsewhere" / "a.svs"), "/data/b.svs"]
+
+
+def test_paths_may_hold_anything_but_a_tab(tmp_path):
+    name = 'my "slides" #2 (x)\'; $(rm) ü.svs'
+    assert read_sheet(write(tmp_path, f"slide\tpath\na\t/{name}\n")).loc["a", "path"] == f"/{name}"
+
+
+def test_mpp_is_a_number_or_absent(tmp_path):
+    sheet = read_sheet(write(tmp_path, "slide\tpath\tmpp\na\ta\t0.25\nb\tb\t\n"))
+    assert sheet.loc["a", "mpp"] == 0.25
+    assert sheet["mpp"].isna().tolist() == [False, True]
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
+    assert list(read_sheet(write(tmp_path, "\ufeffslide\tpath\r\na\ta.svs\r\n")).index) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("slide\tpath\na/b\tx\n", "the slide id 'a/b' names files"),
+        ("slide\tpath\na b\tx\n", "the slide id 'a b' names files"),
+        ("slide\tpath\n..\tx\n", "the slide id '..' names files"),
+        ("slide\tpath\n\tx\n", "the slide id '' names files"),
+        ("slide\tpath\na\tx\nA\ty\n", "lists the slide id 'A' twice"),
+        ("slide\tpath\na\t\n", "slide 'a' has no path"),
+        ("slide\tpath\tmpp\na\tx\tsmall\n", "the mpp 'small' is not a number"),
+        ("slide\tpath\tsplit\na\tx\tdev\n", "split 'dev' is unknown; use one of train, tune, test"),
+        ("slide\tpath\tmmp\na\tx\t1\n", "has the unknown column 'mmp'"),
+        (
+            "slide\tpath\tsplit\tpatient\na\tx\ttrain\tP 1\nb\ty\ttrain\tP 1\nc\tz\ttest\tP 1\n",
+            "the patient 'P 1' is in the splits train (a, b) and test (c); put all slides",
+        ),
+        ("slide,path\na,x\n", "has the unknown column 'slide,path'"),
+        ("slide\tmpp\na\t1\n", "has no column 'path'"),
+        ("slide\tpath\n", "lists no slide"),
+        ("", "is not a tab-separated table"),
+        ("slide\tpath\na\tx\ty\tz\n", "has a line with more cells than the header"),
+    ],
+)
+def test_a_mistake_is_named_in_one_line(tmp_path, text, message):
+    with pytest.raises(UsageError) as caught:
+        read_sheet(write(tmp_path, text))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "slide",
+    [
+        "../a", "a/../../b", "/etc", ".", "..", ".a", "-rf", "~", "a;b", "a b", "a$(b)", "`a`", "a'b",
+        'a"b', "a|b", "a>b", "a&b", "a*", "a?", "a\\b", "{slide}", "<results>", "a%b", "a\u2028b",
+        "a\x0bb", "ä", "\u0430", "a\u202e", "a" * 101, "a\0b",
+    ],
+)  # fmt: skip
+def test_an_id_that_is_no_plain_name_is_refused(tmp_path, slide):
+    with pytest.raises(UsageError, match=r"the slide id .* names files and folders"):
+        read_sheet(write(tmp_path, f"slide\tpath\n{slide}\tx.svs\n"))
+
+
+def test_a_line_break_in_a_cell_starts_another_line_that_is_checked(tmp_path):
+    with pytest.raises(UsageError, match="line 3: the slide id '; rm' names files"):
+        read_sheet(write(tmp_path, 'slide\tpath\na\t"x\n; rm\t"\n'))
+
+
+@pytest.mark.parametrize("column", ["path", "labels", "roi"])
+def test_a_null_character_in_a_path_is_refused(tmp_path, column):
+    row = {"slide": "a", "path": "x", "labels": "", "roi": ""} | {column: "x\0y"}
+    with pytest.raises(UsageError, match="has a null character"):
+        read_sheet(write(tmp_path, "\t".join(row) + "\n" + "\t".join(row.values()) + "\n"))
+
+
+def test_slides_without_a_patient_or_a_split_are_in_nobodys_way(tmp_path):
+    rows = ["a\tx\ttrain\tP", "b\tx\t\tP", "c\tx\ttrain\t", "d\tx\ttest\t", "e\tx\ttrain\tP"]
+    sheet = read_sheet(write(tmp_path, "\n".join(["slide\tpath\tsplit\tpatient", *rows])))
+    assert len(sheet) == 5
+
+
+def test_cells_missing_at_the_end_of_a_line_are_empty(tmp_path):
+    assert read_sheet(write(tmp_path, "slide\tpath\tlabels\na\tx\n")).loc["a", "labels"] == ""
+
+
+def test_a_missing_sheet_is_named(tmp_path):
+    with pytest.raises(UsageError, match=r"nowhere\.tsv does not exist; set `slides`"):
+        read_sheet(tmp_path / "nowhere.tsv")
+
+
+def test_a_binary_file_is_not_a_sheet(tmp_path):
+    path = tmp_path / "slides.tsv"
+    path.write_bytes(bytes(range(256)))
+    with pytest.raises(UsageError, match="is not a tab-separated table"):
+        read_sheet(path)

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from lds_path.geometry import Size
+from lds_path.slides.openslide_reader import open_vendor
+from lds_path.slides.tiled_reader import OwnTiles, decode_own_tiles
+from lds_path.stages.demo import demo
+
+
+def windows(size):
+    """Return windows inside a level, across its edges, and beyond it."""
+    step = Size(max(size.width // 3, 1), max(size.height // 3, 1))
+    for left in (-50, step.width, size.width - 130):
+        for top in (-50, step.height, size.height - 130):
+            yield left, top, Size(300, 200)
+
+
+def assert_equal_to_openslide(path):
+    slide = open_vendor(path)
+    tiles = decode_own_tiles(path, slide)
+    assert isinstance(tiles, OwnTiles)
+    assert tiles._places[0] is not None
+    checked = 0
+    for level, size in enumerate(tiles.level_sizes):
+        for left, top, extent in windows(size):
+            expected = slide.read(level, left, top, extent)
+            np.testing.assert_array_equal(tiles.read(level, left, top, extent), expected)
+            checked += bool((expected < 200).any())
+    assert checked > 3
+    tiles.close()
+
+
+def test_tiles_of_a_real_slide_are_the_pixels_that_openslide_reads(data):
+    assert_equal_to_openslide(data / "slides" / "CMU-1-Small-Region.svs")
+
+
+@pytest.mark.parametrize("name", ["tcga-cr-7395-01a-01-ts1.svs", "test3-DAPI-2-(387).ndpi"])
+def test_other_compressions_and_formats_are_left_to_openslide(data, name):
+    slide = open_vendor(data / "slides" / name)
+    assert decode_own_tiles(data / "slides" / name, slide) is slide
+
+
+def test_tiles_of_a_painted_slide_are_the_pixels_that_openslide_reads(tmp_path):
+    demo(tmp_path, width=2048, height=1536)
+    assert_equal_to_openslide(tmp_path / "slide.tif")
