@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lds_path import __version__
 from lds_path.classes import LabelClass
+from lds_path.slides.safe_xml import parse_xml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,27 +85,6 @@ def escape_name(name: str) -> str:
 def unescape_name(text: str) -> str:
     """Return the name that `escape_name` escaped."""
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
-
-
-def has_document_type(text: str) -> bool:
-    """Whether XML defines a document type, and so perhaps entities that expand without end."""
-    return "<!" in text.replace("<!--", "").replace("<![CDATA[", "")
-
-
-def parse_xml(text: str) -> ET.Element:
-    """Return the root of XML that somebody else wrote.
-
-    Raises
-    ------
-    ValueError
-        If it is not XML, or defines a document type.
-    """
-    if has_document_type(text):
-        raise ValueError("not XML without a document type")
-    try:
-        return ET.fromstring(text.encode())
-    except ET.ParseError as error:
-        raise ValueError(f"not XML: {error}") from None
 
 
 def _begin(title: str, size: Size, mpp: float, channel: str) -> tuple[ET.Element, ET.Element]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lds_path.errors import UnreadableSlideError
-from lds_path.formats.ome_xml import has_document_type
+from lds_path.slides.safe_xml import has_document_type
 
 if TYPE_CHECKING:
     from pathlib import Path

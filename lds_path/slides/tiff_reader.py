@@ -13,10 +13,10 @@ import numpy as np
 import tifffile
 
 from lds_path.errors import UnreadableSlideError
-from lds_path.formats.ome_xml import parse_xml
 from lds_path.geometry import Size
 from lds_path.slides.image_reader import MAX_PIXELS, REMEDY, WHITE, PlainImage, open_plain, paste
 from lds_path.slides.mpp import mpp_from_resolution
+from lds_path.slides.safe_xml import parse_xml
 from lds_path.slides.tiff_check import check_page, check_tiff, unsuitable
 from lds_path.slides.tile_header import UNKNOWN, stated_size
 

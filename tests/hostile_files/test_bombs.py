@@ -13,12 +13,12 @@ import tifffile
 from PIL import Image
 
 from lds_path.errors import LabelsError, UnreadableSlideError
-from lds_path.formats.ome_xml import parse_xml
 from lds_path.geometry import Size
 from lds_path.objects import geojson
 from lds_path.objects.geojson import read_polygons
 from lds_path.reference.label_image import open_label_image
 from lds_path.reference.legend import Legend
+from lds_path.slides.safe_xml import parse_xml
 from lds_path.slides.slide import open_slide
 from lds_path.slides.tile_header import stated_size
 
