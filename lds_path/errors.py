@@ -4,7 +4,7 @@ Callers catch `LdsPathError`; each child also inherits the builtin that it speci
 A message is one line: which file, what was found, what was expected, what to do.
 
 `SlideProblem` and its children concern the data of one slide. A stage turns them into a
-quarantined slide (see `provenance.manifest.run_stage`); every other error fails the job.
+quarantined slide (see `provenance.stage_run.run_stage`); every other error fails the job.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid, write_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Frame, Region, Size, tile_starts
 from lds_path.models.card import ModelCard
-from lds_path.provenance.manifest import run_stage
+from lds_path.provenance.stage_run import run_stage
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,12 +15,8 @@ from tqdm import tqdm
 from lds_path.errors import StageInputError
 from lds_path.provenance.fingerprint import describe_outputs, sha256
 from lds_path.provenance.lineage import find_folders, inputs_of, locate
-from lds_path.provenance.manifest import (
-    FILE_NAME,
-    Manifest,
-    installed_versions,
-    read_manifest,
-)
+from lds_path.provenance.manifest import FILE_NAME, Manifest, read_manifest
+from lds_path.provenance.stage_run import installed_versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from lds_path.provenance.manifest import run_stage, write_json
+from lds_path.provenance.manifest import write_json
+from lds_path.provenance.stage_run import run_stage
 from lds_path.quality import analysis_metrics as analysis
 from lds_path.quality import slide_metrics as slide
 from lds_path.quality.examination import examine

@@ -11,12 +11,14 @@ from PIL import Image
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
 from lds_path.pixels.synthetic import MPP, paint_slide
-from lds_path.provenance.manifest import Manifest, run_stage
+from lds_path.provenance.stage_run import run_stage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from lds_path.provenance.manifest import Manifest
 
 SLIDE_NAME = "slide.tif"
 LABELS_NAME = "labels.tif"

@@ -19,7 +19,8 @@ from lds_path.objects.geojson import read_polygons
 from lds_path.objects.polygons import rasterise
 from lds_path.pixels.components import count_pieces
 from lds_path.pixels.tissue import find_tissue, is_dark_field
-from lds_path.provenance.manifest import read_manifest, run_stage
+from lds_path.provenance.manifest import read_manifest
+from lds_path.provenance.stage_run import run_stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,8 @@ from lds_path.formats.labels import Block, label_blocks, open_labels
 from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
 from lds_path.geometry import Size
-from lds_path.provenance.manifest import read_manifest, run_stage
+from lds_path.provenance.manifest import read_manifest
+from lds_path.provenance.stage_run import run_stage
 from lds_path.reference.legend import IGNORE, IGNORED_CLASSES, Legend, recode
 from lds_path.reference.reference import open_reference
 from lds_path.reference.score_table import (

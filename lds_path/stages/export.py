@@ -24,7 +24,8 @@ from lds_path.objects.polygons import mean_inside, place_all_on_grid
 from lds_path.objects.qupath_scripts import CLASSES_NAME, ScriptSlide, maps_of, write_scripts
 from lds_path.objects.style import Style
 from lds_path.objects.tally import ObjectTally
-from lds_path.provenance.manifest import read_manifest, run_stage
+from lds_path.provenance.manifest import read_manifest
+from lds_path.provenance.stage_run import run_stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

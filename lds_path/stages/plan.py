@@ -13,7 +13,8 @@ from lds_path.formats.regions import REGIONS_NAME, copy_regions, read_regions
 from lds_path.inference.allocation import allocate
 from lds_path.inference.budget import UNIFORM, parse_budget
 from lds_path.inference.outlook import OUTLOOK_NAME, write_outlook
-from lds_path.provenance.manifest import Manifest, is_quarantined, read_manifest, run_stage
+from lds_path.provenance.manifest import Manifest, read_manifest
+from lds_path.provenance.stage_run import is_quarantined, run_stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

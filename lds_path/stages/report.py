@@ -15,7 +15,8 @@ from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
 from lds_path.objects.qupath_scripts import PROJECT_SCRIPT, write_cohort_scripts
 from lds_path.provenance.cohort import SMALL, SMALL_SIZE, read_slide_record
 from lds_path.provenance.fingerprint import sha256
-from lds_path.provenance.manifest import FILE_NAME, run_stage
+from lds_path.provenance.manifest import FILE_NAME
+from lds_path.provenance.stage_run import run_stage
 from lds_path.quality.view import read_picture, view_of
 from lds_path.reporting.cohort_page import render_index
 from lds_path.reporting.cohort_table import describe_columns, table_row

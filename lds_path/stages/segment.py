@@ -13,7 +13,8 @@ from lds_path.errors import ModelError, UsageError
 from lds_path.formats.predictions import PREDICTIONS_NAME, PredictionWriter
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, read_regions
-from lds_path.provenance.manifest import Manifest, is_quarantined, read_manifest, run_stage
+from lds_path.provenance.manifest import Manifest, read_manifest
+from lds_path.provenance.stage_run import is_quarantined, run_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

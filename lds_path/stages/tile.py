@@ -13,7 +13,7 @@ from lds_path.errors import UsageError
 from lds_path.formats.pyramid import CHUNK, PYRAMID_NAME, halve, write_pyramid
 from lds_path.geometry import Frame, Size
 from lds_path.pixels.glass import glass_cells, glass_color, is_glass
-from lds_path.provenance.manifest import run_stage
+from lds_path.provenance.stage_run import run_stage
 from lds_path.slides.mpp import MAX_MPP, MIN_MPP, is_plausible
 from lds_path.slides.slide import MAX_UNREADABLE_PERCENT, is_regular, open_slide
 

@@ -30,7 +30,8 @@ from lds_path.network.device import device_name, take_device
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec, check_sizes
 from lds_path.provenance.fingerprint import sha256
-from lds_path.provenance.manifest import FILE_NAME, Manifest, run_stage
+from lds_path.provenance.manifest import FILE_NAME, Manifest
+from lds_path.provenance.stage_run import run_stage
 from lds_path.reference.legend import IGNORED_CLASSES, Legend
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ from PIL import Image
 from lds_path.classes import LabelClass
 from lds_path.formats.labels import BLOCK, label_blocks, write_labels
 from lds_path.geometry import Size
-from lds_path.provenance.manifest import read_manifest, run_stage
+from lds_path.provenance.manifest import read_manifest
+from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.export import MAX_VERTICES
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from lds_path.models.card import ModelCard
 from lds_path.models.checkpoint import load_model, save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
-from lds_path.provenance.manifest import read_manifest, run_stage
+from lds_path.provenance.manifest import read_manifest
+from lds_path.provenance.stage_run import run_stage
 from lds_path.run.config import check_config
 from lds_path.stages.report import report
 

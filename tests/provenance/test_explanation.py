@@ -13,7 +13,7 @@ from lds_path.cli import cli
 from lds_path.errors import UsageError
 from lds_path.provenance.explanation import explain
 from lds_path.provenance.fingerprint import sha256
-from lds_path.provenance.manifest import installed_versions, run_stage
+from lds_path.provenance.stage_run import installed_versions, run_stage
 
 REPOSITORY = Path(__file__).parent.parent.parent
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from lds_path.cli import cli
 from lds_path.errors import MissingMppError, UsageError
-from lds_path.provenance.manifest import run_stage
+from lds_path.provenance.stage_run import run_stage
 from lds_path.provenance.verification import verify
 
 

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from lds_path.provenance.fingerprint import sha256
-from lds_path.provenance.manifest import run_stage
+from lds_path.provenance.stage_run import run_stage
 from lds_path.run import replaced_files
 from lds_path.run.replaced_files import find_replacements
 

@@ -19,7 +19,7 @@ from lds_path.formats.predictions import (
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid, write_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Frame, Region, Size, tile_starts
-from lds_path.provenance.manifest import run_stage
+from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.plan import plan
 from lds_path.stages.stitch import stitch
 

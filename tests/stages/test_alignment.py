@@ -22,7 +22,8 @@ from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import read_regions
 from lds_path.geometry import Size
 from lds_path.objects.polygons import GRID, rasterise
-from lds_path.provenance.manifest import read_manifest, run_stage
+from lds_path.provenance.manifest import read_manifest
+from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.detect import detect
 from lds_path.stages.export import export
 from lds_path.stages.stitch import stitch

@@ -11,7 +11,7 @@ from stage_folders import MPP, make_folders
 
 from lds_path.errors import MissingMppError
 from lds_path.formats.labels import open_labels
-from lds_path.provenance.manifest import run_stage
+from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.assess import assess
 
 PICTURES = {"thumbnail", "tissue", "overlay", "artefacts", "confidence", "density", "sampling"}

@@ -12,7 +12,7 @@ from lds_path.errors import LabelsError, StageInputError, UnsuitableSlideError, 
 from lds_path.formats.pyramid import PYRAMID_NAME, write_pyramid
 from lds_path.formats.regions import read_regions
 from lds_path.geometry import Frame, Size
-from lds_path.provenance.manifest import run_stage
+from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.detect import detect, lay_regions, tissue_share
 from lds_path.stages.tile import tile as tile_stage
 

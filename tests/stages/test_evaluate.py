@@ -18,7 +18,7 @@ from lds_path.formats.predictions import (
 )
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Frame, Region, Size
-from lds_path.provenance.manifest import run_stage
+from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.evaluate import evaluate
 from lds_path.unwarp.round_trip import lattice_labels
 

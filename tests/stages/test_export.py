@@ -19,7 +19,7 @@ from lds_path.geometry import Frame, Region, Size
 from lds_path.objects.geojson import read_polygons
 from lds_path.objects.polygons import GRID, rasterise
 from lds_path.objects.simplify import FINENESS
-from lds_path.provenance.manifest import run_stage
+from lds_path.provenance.stage_run import run_stage
 from lds_path.stages import export as export_module
 from lds_path.stages.export import export
 

@@ -15,7 +15,7 @@ from lds_path.formats.labels import label_blocks, write_labels
 from lds_path.geometry import Size
 from lds_path.objects.polygons import rasterise
 from lds_path.pixels.synthetic import paint_slide
-from lds_path.provenance.manifest import run_stage
+from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.export import export
 
 CLASSES = [

@@ -10,7 +10,7 @@ import pytest
 from stage_folders import make_folders
 
 from lds_path.errors import MissingMppError
-from lds_path.provenance.manifest import run_stage
+from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.assess import assess
 from lds_path.stages.export import export
 from lds_path.stages.report import report

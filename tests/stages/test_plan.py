@@ -19,7 +19,8 @@ from lds_path.inference.outlook import OUTLOOK_NAME
 from lds_path.models.checkpoint import load_scout, save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
-from lds_path.provenance.manifest import read_manifest, run_stage
+from lds_path.provenance.manifest import read_manifest
+from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.plan import plan, what_if
 from lds_path.stages.segment import segment
 from lds_path.stages.stitch import stitch

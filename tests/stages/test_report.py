@@ -14,7 +14,7 @@ from stage_folders import make_folders
 
 from lds_path.errors import LabelsError, MissingMppError, UnsuitableSlideError, UsageError
 from lds_path.provenance.cohort import read_slide_record
-from lds_path.provenance.manifest import run_stage
+from lds_path.provenance.stage_run import run_stage
 from lds_path.reporting.cohort_page import render_index
 from lds_path.reporting.cohort_table import describe_columns
 from lds_path.reporting.pages import Files

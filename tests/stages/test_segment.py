@@ -19,7 +19,8 @@ from lds_path.inference.runner import Runner
 from lds_path.models.checkpoint import load_model, save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
-from lds_path.provenance.manifest import read_manifest, run_stage
+from lds_path.provenance.manifest import read_manifest
+from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.segment import segment
 
 SPEC = NetworkSpec(2, channels=(4, 8), density_channels=(4, 8, 8), kernel_width=0.15)

@@ -18,7 +18,8 @@ from lds_path.formats.predictions import (
 )
 from lds_path.formats.regions import write_regions
 from lds_path.geometry import Frame, Region, Size, tile_starts
-from lds_path.provenance.manifest import FILE_NAME, read_manifest, run_stage, write_json
+from lds_path.provenance.manifest import FILE_NAME, read_manifest, write_json
+from lds_path.provenance.stage_run import run_stage
 from lds_path.quality import sample_density
 from lds_path.stages.stitch import stitch
 

@@ -14,7 +14,7 @@ from small_slides import CLASSES, LATTICE, REGION, make_slide
 from lds_path.errors import LabelsError, TrainingError, UnsuitableSlideError, UsageError
 from lds_path.learning.trainer import Trainer
 from lds_path.models.checkpoint import load_model
-from lds_path.provenance.manifest import run_stage
+from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.plan import plan
 from lds_path.stages.segment import segment
 from lds_path.stages.train import train

@@ -19,7 +19,7 @@ from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Region, Size
 from lds_path.pixels.synthetic import CLASSES
-from lds_path.provenance.manifest import run_stage
+from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.demo import LABELS_NAME, SLIDE_NAME, demo
 from lds_path.stages.detect import detect
 from lds_path.stages.tile import tile

@@ -1,0 +1,179 @@
+"""The frame of every stage: an empty folder, its work, the manifest last, or quarantine."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import platform
+import resource
+import shlex
+import shutil
+import sys
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lds_path import __version__
+from lds_path.errors import SlideProblem, UsageError
+from lds_path.provenance.fingerprint import describe_input, describe_outputs
+from lds_path.provenance.manifest import FILE_NAME, MARKER, Manifest, read_manifest, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+log = logging.getLogger(__name__)
+
+NO_FOLDER = (errno.ENOTDIR, errno.ENAMETOOLONG, errno.ENOENT, errno.ELOOP, errno.EEXIST)
+HASHING_THREADS = 2
+PACKAGES = ("numpy", "openslide-python", "tifffile", "zarr", "numba", "torch", "monai")
+
+
+def run_stage(
+    stage: str,
+    output: Path,
+    work: Callable[[Path], Mapping[str, Any]],
+    *,
+    inputs: Mapping[str, Path],
+    parameters: Mapping[str, Any],
+    slide: str = "",
+    strict: bool = False,
+    device: str = "cpu",
+) -> Manifest:
+    """Run the work of a stage in its folder and write the manifest last.
+
+    Parameters
+    ----------
+    stage
+        Name of the stage.
+    output
+        Folder to write; what an unfinished earlier try left there is removed first.
+    work
+        Called with the folder; writes the data and returns the results for the manifest.
+    inputs
+        Files, and folders of earlier stages, by name.
+    parameters
+        The keyword arguments that shaped the result.
+    slide
+        Id of the slide; read from the first input folder when empty.
+    strict
+        Raise a `SlideProblem` instead of putting the slide in quarantine.
+    device
+        Where the network ran.
+
+    Raises
+    ------
+    SlideProblem
+        If the slide cannot be analysed and `strict` is set.
+    StageInputError
+        If an input folder was not finished.
+    UsageError
+        If the folder cannot be made, is not one of a stage, or holds an input.
+    """
+    started = time.monotonic()
+    _check_apart(output, inputs)
+    folders = [read_manifest(path) for path in inputs.values() if path.is_dir()]
+    slide = slide or next((manifest.slide for manifest in folders), output.name)
+    _empty(output)
+    status: dict[str, Any] = {"status": "done"}
+    ill = next((manifest for manifest in folders if manifest.quarantined), None)
+    if ill is not None:
+        status = _quarantine(ill.reason, ill.quarantined_by)
+    else:
+        try:
+            status["results"] = dict(work(output))
+        except SlideProblem as problem:
+            _empty(output)
+            if strict:
+                raise
+            log.warning("%s is quarantined: %s", slide, problem)
+            status = _quarantine(str(problem), stage)
+    manifest = Manifest(
+        stage=stage,
+        slide=slide,
+        inputs={name: describe_input(path) for name, path in inputs.items() if path.exists()},
+        outputs=describe_outputs(output, threads=HASHING_THREADS),
+        command=_command(),
+        parameters=dict(parameters),
+        versions=installed_versions(),
+        device=device,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=round(time.monotonic() - started, 3),
+        peak_memory_mib=round(_peak_memory_mib(), 1),
+        **status,
+    )
+    write_json(output / FILE_NAME, asdict(manifest))
+    return manifest
+
+
+def is_quarantined(*folders: Path) -> bool:
+    """Return whether an earlier stage put the slide of these folders in quarantine.
+
+    For stages that would otherwise load a network before they learn it.
+    """
+    return any(read_manifest(folder).quarantined for folder in folders)
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of what shapes a result: this package, Python, and its libraries."""
+    found = {"lds-path": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _check_apart(output: Path, inputs: Mapping[str, Path]) -> None:
+    """Refuse to write, and first to empty, a folder that holds or is an input."""
+    target = os.path.realpath(output)  # Path.resolve fails where links form a circle
+    for path in inputs.values():
+        if os.path.commonpath([target, os.path.realpath(path)]) == target:
+            raise UsageError(f"{output} holds the input {path}; name another folder to write")
+
+
+def _empty(folder: Path) -> None:
+    """Make the folder, without what an earlier try left in it."""
+    try:
+        _remove(folder)
+        folder.mkdir(parents=True)
+        (folder / MARKER).touch()
+    except OSError as error:
+        if error.errno not in NO_FOLDER:
+            raise
+        raise UsageError(
+            f"{folder} cannot be made ({error.strerror}); name a folder that is new or empty"
+        ) from None
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that a stage wrote, if it is there."""
+    if folder.exists():
+        ours = (folder / FILE_NAME).exists() or (folder / MARKER).exists()
+        foreign = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
+        if foreign and not ours:
+            raise UsageError(
+                f"{folder} already holds {foreign[0]} and was not written by lds-path;"
+                " name a folder that is new or empty"
+            )
+        shutil.rmtree(folder)
+
+
+def _quarantine(reason: str, stage: str) -> dict[str, Any]:
+    return {"status": "quarantined", "reason": " ".join(reason.split()), "quarantined_by": stage}
+
+
+def _command() -> str:
+    """Return the command line of this process if it is ours."""
+    program = Path(sys.argv[0])
+    ours = program.name == "lds-path" or program.parts[-2:] == ("lds_path", "cli.py")
+    return shlex.join(["lds-path", *sys.argv[1:]]) if ours else ""
+
+
+def _peak_memory_mib() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
