@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lds_path.errors import UsageError
-from lds_path.network.device import PRECISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+PRECISIONS = ("auto", "float32", "bfloat16")
 CHOICES = {
     "schedule": ("cosine", "steps"),
     "optimizer": ("AdamW", "Adam"),

@@ -14,8 +14,6 @@ from lds_path.run.gpu_locks import lock_device, name_devices
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PRECISIONS = ("auto", "float32", "bfloat16")
-
 
 def choose_device(device: str) -> torch.device:
     """Return the device of this name; `auto` is a GPU where there is one.
@@ -61,7 +59,7 @@ def device_name(device: torch.device) -> str:
 
 
 def mixed_precision(device: torch.device, precision: str = "auto") -> torch.autocast:
-    """Return the context that runs convolutions in a precision, one of `PRECISIONS`.
+    """Return the context that runs convolutions in `auto`, `float32` or `bfloat16`.
 
     `auto` is float16 on a GPU and float32 on a CPU.
     """

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from page import write_section
 
-from lds_path.network.device import PRECISIONS
+from lds_path.learning.recipe import PRECISIONS
 from lds_path.pixels.synthetic import CLASSES
 from lds_path.stages.demo import LABELS_NAME, SLIDE_NAME, demo
 from lds_path.stages.detect import detect
