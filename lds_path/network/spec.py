@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
-from lds_path.network.limits import check_colours, check_lists, check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +18,18 @@ if TYPE_CHECKING:
 ARCHITECTURES = ("UNet", "SegResNet", "FlexibleUNet")
 DENSITY_NETWORKS = ("context", "local")
 SAMPLERS = ("uniform", "kernel", "separable", "knothe-rosenblatt")
+RANGES = {
+    "class_count": (1, 254),
+    "residual_units": (0, 16),
+    "view_level": (0, 12),
+    "channels": (1, 8192),
+    "density_channels": (1, 8192),
+    "ladder": (1, 8192),
+    "view_margin": (0, 2**16),
+}
+"""Least and most of each size; beyond them a stranger's description only asks for memory."""
+MOST_NUMBERS = 12
+"""Of a list of sizes."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +86,12 @@ class NetworkSpec:
                 raise UsageError(
                     f"the {name} '{getattr(self, name)}' is unknown; there are {', '.join(known)}"
                 )
-        check_whole(class_count=self.class_count, residual_units=self.residual_units)
-        check_whole(view_level=self.view_level, view_margin=self.view_margin)
-        check_lists(
+        _check_whole(class_count=self.class_count, residual_units=self.residual_units)
+        _check_whole(view_level=self.view_level, view_margin=self.view_margin)
+        _check_lists(
             channels=self.channels, density_channels=self.density_channels, ladder=self.ladder
         )
-        check_colours(mean=self.mean, std=self.std)
+        _check_colours(mean=self.mean, std=self.std)
         if not 0 < self.density_floor <= 1:
             raise UsageError(
                 f"density_floor is {self.density_floor}, expected more than 0, up to 1"
@@ -170,3 +181,29 @@ def _check_size(region: Region, kind: str, size: Size, key: str, multiple: int) 
             f"region {region.index} has the {kind} {size.width} x {size.height}, but the"
             f" model needs multiples of {multiple}; change `{key}` in config.yaml"
         )
+
+
+def _check_whole(**sizes: int) -> None:
+    """Raise a `UsageError` unless each is a whole number in its range."""
+    for name, value in sizes.items():
+        least, most = RANGES[name]
+        if type(value) is not int or not least <= value <= most:
+            raise UsageError(
+                f"{name} is {str(value)[:20]}, expected a whole number from {least} to {most}"
+            )
+
+
+def _check_lists(**lists: Sequence[int]) -> None:
+    """Raise a `UsageError` unless each is a short list of whole numbers in its range."""
+    for name, numbers in lists.items():
+        if not isinstance(numbers, tuple | list) or len(numbers) > MOST_NUMBERS:
+            raise UsageError(f"{name} is no list of at most {MOST_NUMBERS} whole numbers")
+        for count in numbers:
+            _check_whole(**{name: count})
+
+
+def _check_colours(**colours: Sequence[float]) -> None:
+    """Raise a `UsageError` unless each is three numbers."""
+    for name, colour in colours.items():
+        if len(colour) != 3 or not all(math.isfinite(part) for part in colour):
+            raise UsageError(f"{name} is not three numbers, one for each colour")
