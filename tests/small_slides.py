@@ -103,3 +103,19 @@ def paint(seed: int, width: int = 1000, height: int = 600) -> tuple[NDArray[Any]
     colors = np.array([[243, 243, 243], [230, 190, 210], [120, 70, 150]], np.int16)
     rgb = colors[labels] + random.integers(-12, 13, (height, width, 1))
     return np.clip(rgb, 0, 255).astype(np.uint8), labels
+
+
+class ArrayPyramid:
+    """A pyramid in memory, with two levels."""
+
+    level_count = 2
+
+    def __init__(self, rgb):
+        halves = rgb.reshape(rgb.shape[0] // 2, 2, rgb.shape[1] // 2, 2, 3).mean(axis=(1, 3))
+        self.levels = [rgb, (halves + 0.5).astype(np.uint8)]
+
+    def read(self, level, left, top, size):
+        block = np.full((size.height, size.width, 3), 243, np.uint8)
+        part = self.levels[level][top : top + size.height, left : left + size.width]
+        block[: part.shape[0], : part.shape[1]] = part
+        return block

@@ -9,7 +9,7 @@ import torch
 from tqdm import tqdm
 
 from lds_path.geometry import Size
-from lds_path.learning.batches import read_view
+from lds_path.inference.region_tensors import read_view
 from lds_path.network.device import single_threaded
 from lds_path.read_ahead import read_ahead
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from lds_path.formats.predictions import Prediction, encode_grid, encode_probability
 from lds_path.geometry import Size
-from lds_path.learning.batches import read_region, read_view
+from lds_path.inference.region_tensors import read_region, read_view
 from lds_path.network.device import mixed_precision, single_threaded
 from lds_path.network.folding import fold_batch_norm
 from lds_path.network.spec import levels_around

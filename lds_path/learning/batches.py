@@ -1,4 +1,4 @@
-"""Regions of pyramids as torch tensors: where the formats and torch meet."""
+"""Labelled regions in batches: what a step of the training sees."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lds_path.errors import UsageError
-from lds_path.geometry import Size, widen
+from lds_path.geometry import Size
+from lds_path.inference.region_tensors import read_region, read_view, to_uint8
 from lds_path.learning.balance import draw_regions
 from lds_path.network.benefit import round_trip_errors
 from lds_path.network.losses import edge_density
@@ -22,7 +22,6 @@ from lds_path.read_ahead import read_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from typing import TypeVar
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -31,55 +30,6 @@ if TYPE_CHECKING:
     from lds_path.geometry import Region
     from lds_path.network.spec import NetworkSpec
     from lds_path.reference.reference import Reference
-
-    Item = TypeVar("Item")
-    Result = TypeVar("Result")
-
-
-def read_region(pyramid: Pyramid, region: Region, level: int) -> Tensor:
-    """Return a region at a pyramid level.
-
-    A level that the pyramid of a small slide does not have is averaged from its coarsest one.
-
-    Parameters
-    ----------
-    pyramid
-        Where to read.
-    region
-        The region; its corner and size must be multiples of 2^level.
-    level
-        Pyramid level.
-
-    Returns
-    -------
-    Tensor
-        RGB, (3, H / 2^level, W / 2^level), uint8, the background beyond the slide's edges.
-
-    Raises
-    ------
-    UsageError
-        If the region does not begin and end on whole pixels of the level.
-    """
-    factor = 2**level
-    if any(side % factor for side in (region.left, region.top, *_sides(region.size))):
-        raise UsageError(
-            f"region {region.index} at ({region.left}, {region.top}) of {region.size.width} x"
-            f" {region.size.height} pixels does not fit pyramid level {level}; set `region_size`"
-            f" and `overlap` to multiples of {factor}"
-        )
-    stored = min(level, pyramid.level_count - 1)
-    scale = 2**stored
-    size = Size(region.size.width // scale, region.size.height // scale)
-    pixels = pyramid.read(stored, region.left // scale, region.top // scale, size)
-    planes = torch.from_numpy(pixels).permute(2, 0, 1)
-    if stored < level:
-        planes = _to_uint8(halve(planes[None].float(), level - stored + 1)[-1][0])
-    return planes.contiguous()
-
-
-def read_view(pyramid: Pyramid, region: Region, spec: NetworkSpec) -> Tensor:
-    """Return what a model's coarse view shows of a region and its margin, as `read_region` does."""
-    return read_region(pyramid, widen(region, spec.view_margin), spec.view_level)
 
 
 @dataclass(frozen=True)
@@ -207,7 +157,7 @@ def read_labelled(
     multiple = spec.region_multiple
     cells = Size(region.size.width // multiple, region.size.height // multiple)
     shares = _halve_times(label_fractions(labels, spec.class_count) * 255, wanted.start)
-    fractions = [_to_uint8(level) for level in halve(shares, len(wanted))]
+    fractions = [to_uint8(level) for level in halve(shares, len(wanted))]
     weights = torch.tensor(error_weights or (1.0,) * spec.class_count)
     errors, known = round_trip_errors(fractions, ladder, cells, weights)
     return Batch(
@@ -312,13 +262,5 @@ def class_counts(labelled: LabelledRegion) -> NDArray[np.int64]:
     return counts
 
 
-def _sides(size: Size) -> tuple[int, int]:
-    return size.width, size.height
-
-
 def _halve_times(image: Tensor, times: int) -> Tensor:
     return halve(image, times + 1)[-1]
-
-
-def _to_uint8(image: Tensor) -> Tensor:
-    return (image + 0.5).to(torch.uint8)

@@ -15,7 +15,8 @@ from lds_path.formats.mask import open_mask
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, read_regions
 from lds_path.geometry import Size
-from lds_path.learning.batches import LabelledRegion, class_counts, read_region
+from lds_path.inference.region_tensors import read_region
+from lds_path.learning.batches import LabelledRegion, class_counts
 from lds_path.provenance.manifest import read_manifest
 from lds_path.read_ahead import read_ahead
 from lds_path.reference.reference import open_reference

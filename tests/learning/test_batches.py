@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from small_slides import LATTICE, REGION, make_regions, paint
+from small_slides import LATTICE, REGION, ArrayPyramid, make_regions, paint
 
-from lds_path.errors import UsageError
-from lds_path.geometry import Region, Size
+from lds_path.geometry import Size
 from lds_path.learning.augmentation import Augmentation
 from lds_path.learning.batches import (
     Batch,
@@ -17,29 +15,11 @@ from lds_path.learning.batches import (
     RegionCache,
     class_counts,
     read_labelled,
-    read_region,
     training_batches,
 )
 from lds_path.network.spec import NetworkSpec, lattices_on, levels_of
-from lds_path.read_ahead import read_ahead
 
 SPEC = NetworkSpec(2)
-
-
-class ArrayPyramid:
-    """A pyramid in memory, with two levels."""
-
-    level_count = 2
-
-    def __init__(self, rgb):
-        halves = rgb.reshape(rgb.shape[0] // 2, 2, rgb.shape[1] // 2, 2, 3).mean(axis=(1, 3))
-        self.levels = [rgb, (halves + 0.5).astype(np.uint8)]
-
-    def read(self, level, left, top, size):
-        block = np.full((size.height, size.width, 3), 243, np.uint8)
-        part = self.levels[level][top : top + size.height, left : left + size.width]
-        block[: part.shape[0], : part.shape[1]] = part
-        return block
 
 
 class ArrayReference:
@@ -60,28 +40,6 @@ def labelled():
         LabelledRegion("slide", pyramid, reference, region)
         for region in make_regions(Size(1000, 600))
     ]
-
-
-@pytest.mark.parametrize("level", [0, 1, 3])
-def test_a_region_is_the_area_mean_at_its_level(labelled, level):
-    one = labelled[1]
-    full = read_region(one.pyramid, one.region, 0).float()
-    expected = torch.nn.functional.avg_pool2d(full, 2**level) if level else full
-    found = read_region(one.pyramid, one.region, level)
-    assert found.shape == (3, REGION >> level, REGION >> level)
-    assert found.dtype == torch.uint8
-    assert (found.float() - expected).abs().max() <= 1
-
-
-def test_a_region_beyond_the_slide_is_glass(labelled):
-    one = labelled[-1]
-    assert (read_region(one.pyramid, one.region, 1)[:, -8:, -8:] == 243).all()
-
-
-@pytest.mark.parametrize("region", [Region(3, 4, 0, Size(64, 64), Size(8, 8))])
-def test_a_region_off_the_pixels_of_a_level_is_named(labelled, region):
-    with pytest.raises(UsageError, match=r"region 3 at \(4, 0\) .* multiples of 8"):
-        read_region(labelled[0].pyramid, region, 3)
 
 
 def test_labels_become_area_shares_of_the_same_levels(labelled):
@@ -176,26 +134,6 @@ def test_the_pixels_of_each_class_are_counted(labelled):
     labels = labelled[0].reference.read(0, 0, Size(REGION, REGION))
     assert counts.sum() == REGION**2
     assert counts[2] == (labels == 2).sum()
-
-
-def test_results_come_in_order_and_no_more_are_made_than_asked_for():
-    started = []
-    lock = threading.Lock()
-
-    def work(item):
-        with lock:
-            started.append(item)
-        return item * item
-
-    results = read_ahead(work, iter(range(100)), threads=3, ahead=4)
-    assert [next(results) for _ in range(5)] == [0, 1, 4, 9, 16]
-    assert len(started) <= 10
-    results.close()
-
-
-def test_an_error_in_a_thread_reaches_the_caller():
-    with pytest.raises(ZeroDivisionError):
-        list(read_ahead(lambda item: 1 // item, [2, 1, 0, 5], threads=2, ahead=2))
 
 
 def test_lattices_of_the_tests_match_the_levels():

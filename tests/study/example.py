@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from lds_path.formats.pyramid import open_pyramid
-from lds_path.learning.batches import read_region
+from lds_path.inference.region_tensors import read_region
 from lds_path.network.spec import levels_around
 from lds_path.network.warp import warp
 from lds_path.quality.examination import examine

@@ -1,0 +1,73 @@
+"""Regions of pyramids as torch tensors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from lds_path.errors import UsageError
+from lds_path.geometry import Size, widen
+from lds_path.network.warp import halve
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lds_path.formats.pyramid import Pyramid
+    from lds_path.geometry import Region
+    from lds_path.network.spec import NetworkSpec
+
+
+def read_region(pyramid: Pyramid, region: Region, level: int) -> Tensor:
+    """Return a region at a pyramid level.
+
+    A level that the pyramid of a small slide does not have is averaged from its coarsest one.
+
+    Parameters
+    ----------
+    pyramid
+        Where to read.
+    region
+        The region; its corner and size must be multiples of 2^level.
+    level
+        Pyramid level.
+
+    Returns
+    -------
+    Tensor
+        RGB, (3, H / 2^level, W / 2^level), uint8, the background beyond the slide's edges.
+
+    Raises
+    ------
+    UsageError
+        If the region does not begin and end on whole pixels of the level.
+    """
+    factor = 2**level
+    if any(side % factor for side in (region.left, region.top, *_sides(region.size))):
+        raise UsageError(
+            f"region {region.index} at ({region.left}, {region.top}) of {region.size.width} x"
+            f" {region.size.height} pixels does not fit pyramid level {level}; set `region_size`"
+            f" and `overlap` to multiples of {factor}"
+        )
+    stored = min(level, pyramid.level_count - 1)
+    scale = 2**stored
+    size = Size(region.size.width // scale, region.size.height // scale)
+    pixels = pyramid.read(stored, region.left // scale, region.top // scale, size)
+    planes = torch.from_numpy(pixels).permute(2, 0, 1)
+    if stored < level:
+        planes = to_uint8(halve(planes[None].float(), level - stored + 1)[-1][0])
+    return planes.contiguous()
+
+
+def read_view(pyramid: Pyramid, region: Region, spec: NetworkSpec) -> Tensor:
+    """Return what a model's coarse view shows of a region and its margin, as `read_region` does."""
+    return read_region(pyramid, widen(region, spec.view_margin), spec.view_level)
+
+
+def to_uint8(image: Tensor) -> Tensor:
+    """Return values in 0..255 rounded, halves up."""
+    return (image + 0.5).to(torch.uint8)
+
+
+def _sides(size: Size) -> tuple[int, int]:
+    return size.width, size.height
