@@ -3,16 +3,52 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lds_path.inference.allocation import allocate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
+    from lds_path.geometry import Region, Size
+
 OUTLOOK_NAME = "outlook.tsv"
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a model expects of a slide, before any budget is known."""
+
+    regions: Sequence[Region]
+    tissue_mm2: float
+    ladder: tuple[int, ...]
+    sizes: Sequence[Size]
+    """Lattice of each rung."""
+    errors: NDArray[np.float64]
+    """Expected error of each region on each rung, (regions, rungs), in weighted working pixels."""
+
+    @property
+    def samples(self) -> NDArray[np.int64]:
+        """Samples of a region on each rung, (rungs,)."""
+        return np.array([size.width * size.height for size in self.sizes], np.int64)
+
+    def share_out(self, samples: int) -> NDArray[np.intp]:
+        """Return the rung of each region, (regions,), for so many samples in all."""
+        return allocate(self.errors, self.samples, samples)
+
+    def lattices(self, rungs: NDArray[np.intp]) -> list[Size]:
+        """Return the lattice of each region."""
+        return [self.sizes[rung] for rung in rungs.tolist()]
+
+    def error(self, rungs: NDArray[np.intp]) -> float:
+        """Return the expected error of the whole slide."""
+        return float(np.take_along_axis(self.errors, rungs[:, None], axis=1).sum())
 
 
 def write_outlook(

@@ -10,9 +10,8 @@ import numpy as np
 
 from lds_path.errors import UsageError
 from lds_path.formats.regions import REGIONS_NAME, copy_regions, read_regions
-from lds_path.inference.allocation import allocate
 from lds_path.inference.budget import UNIFORM, parse_budget
-from lds_path.inference.outlook import OUTLOOK_NAME, write_outlook
+from lds_path.inference.outlook import OUTLOOK_NAME, Outlook, write_outlook
 from lds_path.provenance.manifest import Manifest, read_manifest
 from lds_path.provenance.stage_run import is_quarantined, run_stage
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.geometry import Region, Size
     from lds_path.inference.budget import Budget
 
 
@@ -110,36 +108,6 @@ def plan(
 
 _TIMED = 2
 """Regions timed on each rung, times the threads."""
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What a model expects of a slide, before any budget is known."""
-
-    regions: Sequence[Region]
-    tissue_mm2: float
-    ladder: tuple[int, ...]
-    sizes: Sequence[Size]
-    """Lattice of each rung."""
-    errors: NDArray[np.float64]
-    """Expected error of each region on each rung, (regions, rungs), in weighted working pixels."""
-
-    @property
-    def samples(self) -> NDArray[np.int64]:
-        """Samples of a region on each rung, (rungs,)."""
-        return np.array([size.width * size.height for size in self.sizes], np.int64)
-
-    def share_out(self, samples: int) -> NDArray[np.intp]:
-        """Return the rung of each region, (regions,), for so many samples in all."""
-        return allocate(self.errors, self.samples, samples)
-
-    def lattices(self, rungs: NDArray[np.intp]) -> list[Size]:
-        """Return the lattice of each region."""
-        return [self.sizes[rung] for rung in rungs.tolist()]
-
-    def error(self, rungs: NDArray[np.intp]) -> float:
-        """Return the expected error of the whole slide."""
-        return float(np.take_along_axis(self.errors, rungs[:, None], axis=1).sum())
 
 
 def look(tile: Path, detect: Path, *, model: str, threads: int) -> Outlook:
