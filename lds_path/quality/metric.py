@@ -41,36 +41,6 @@ def share_percent(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float | 
     return 100 * int(np.count_nonzero(part & whole)) / total if total else None
 
 
-def sample_pitch(
-    positions: NDArray[np.float32], width: float, height: float
-) -> NDArray[np.float32]:
-    """Return the distance between neighbouring samples at each sample of a grid.
-
-    The side of the square whose area is that of the parallelogram between the sample's
-    neighbours: the root of the Jacobian of the map from lattice to region.
-
-    Convention: positions are (x, y) in [-1, 1], the outer pixel edges at -1 and 1.
-
-    Parameters
-    ----------
-    positions
-        Sampling grid, (h, w, 2), h and w >= 2.
-    width, height
-        Extent of the region, in the unit of the result.
-
-    Returns
-    -------
-    NDArray
-        Pitch, (h, w), >= 0.
-    """
-    x, y = positions[..., 0].astype(np.float64), positions[..., 1].astype(np.float64)
-    x_down, x_right = np.gradient(x)
-    y_down, y_right = np.gradient(y)
-    area = np.abs(x_right * y_down - y_right * x_down) * (width * height / 4)
-    pitch: NDArray[np.float32] = np.sqrt(area).astype(np.float32)
-    return pitch
-
-
 def well_inside(mask: NDArray[np.bool_], side: int, count: int) -> list[tuple[int, int]]:
     """Return up to `count` cells of a mask that lie wholly inside it, evenly spread.
 

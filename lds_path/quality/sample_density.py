@@ -9,9 +9,9 @@ import numpy as np
 
 from lds_path.formats.predictions import decode_grid
 from lds_path.geometry import Size
-from lds_path.quality.metric import sample_pitch
 from lds_path.unwarp.blend import Blend, blend_ramp
 from lds_path.unwarp.mesh import build_mesh
+from lds_path.unwarp.pitch import sample_pitch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
