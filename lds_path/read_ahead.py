@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -15,8 +15,10 @@ Result = TypeVar("Result")
 
 def read_ahead(
     work: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield the results of work in the order of the items, some computed ahead by threads.
+
+    Closing the generator cancels what no thread has begun and waits for the rest.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ Chunks of plain glass are not written and read as the fill value.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,10 @@ from tqdm import tqdm
 from zarr.codecs import ZstdCodec
 
 from lds_path.errors import StageInputError
-from lds_path.formats.quadtree import leaf_order, merge_leaves, run_ahead
+from lds_path.formats.quadtree import leaf_order, merge_leaves
 from lds_path.formats.shard import read_shard, write_shard
 from lds_path.geometry import Frame, Size
+from lds_path.read_ahead import read_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,8 +184,9 @@ def write_pyramid(
         )
 
     total = grid.width * grid.height
+    order = leaf_order(grid, depth)
     with (
-        run_ahead(write_leaf, leaf_order(grid, depth), threads) as leaves,
+        closing(read_ahead(write_leaf, order, threads=threads, ahead=threads)) as leaves,
         tqdm(leaves, total=total, unit="block", desc="tile", disable=None) as progress,
     ):
         merge_leaves(iter(progress), write_parent, grid, depth)

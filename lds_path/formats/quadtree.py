@@ -1,15 +1,11 @@
-"""Work over a grid of blocks in the order of a quadtree: leaves ahead in threads, then parents."""
+"""Work over a grid of blocks in the order of a quadtree: the leaves below a parent, then it."""
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from concurrent.futures import Future
+    from collections.abc import Callable, Iterator
 
     from lds_path.geometry import Size
 
@@ -67,26 +63,3 @@ def merge_leaves(
         return merge(level, place, below)
 
     return visit(depth, (0, 0))
-
-
-@contextmanager
-def run_ahead(
-    work: Callable[[Place], T], places: Iterable[Place], threads: int
-) -> Iterator[Iterator[T]]:
-    """Give the results of work in the order of the places, one per thread computed ahead."""
-    with ThreadPoolExecutor(threads, thread_name_prefix="block") as pool:
-        waiting: deque[Future[T]] = deque()
-
-        def results() -> Iterator[T]:
-            for place in places:
-                waiting.append(pool.submit(work, place))
-                if len(waiting) > threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-
-        try:
-            yield results()
-        finally:
-            for future in waiting:
-                future.cancel()
