@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CARD_NAME = "model.json"
 WEIGHTS_NAME = "weights.safetensors"
-SHIPPED = Path(__file__).parent.parent / "models"
+SHIPPED = Path(__file__).parent
 
 MAX_CARD_BYTES = 2**24
 
