@@ -6,6 +6,7 @@ header, as JSON, the numbers. It is never a pickle: who opens it runs no code.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+
+from lds_path import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +34,19 @@ class Learner:
     network: nn.Module
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
+
+
+def identify(parts: Mapping[str, Any]) -> str:
+    """Return what two trainings have in common if one may go on where the other stopped.
+
+    Parameters
+    ----------
+    parts
+        All that shapes them besides the versions of this package and torch, as JSON holds it.
+    """
+    versions = [__version__, torch.__version__]
+    text = json.dumps({**parts, "versions": versions}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def save_state(path: Path, learner: Learner, record: Mapping[str, Any]) -> None:

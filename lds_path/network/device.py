@@ -13,6 +13,10 @@ from lds_path.run.gpu_locks import lock_device, name_devices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+
+Device = torch.device
 
 
 def choose_device(device: str) -> torch.device:
@@ -69,12 +73,25 @@ def mixed_precision(device: torch.device, precision: str = "auto") -> torch.auto
     return torch.autocast(device.type, dtype=dtype, enabled=precision != "float32")
 
 
-@contextmanager
-def single_threaded() -> Iterator[None]:
+def single_threaded() -> AbstractContextManager[None]:
     """Let each operation on the CPU use one thread: sums then do not depend on their number."""
+    return use_threads(1)
+
+
+@contextmanager
+def use_threads(threads: int) -> Iterator[None]:
+    """Let each operation on the CPU use so many threads."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def own_seed(seed: int, device: Device) -> Iterator[None]:
+    """Begin random numbers from a seed, so that a caller's stay as they were."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

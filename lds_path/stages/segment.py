@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    import torch
-
     from lds_path.formats.pyramid import Pyramid
     from lds_path.geometry import Region
     from lds_path.models.card import ModelCard
+    from lds_path.network.device import Device
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +97,7 @@ def segment(
 
     folder = find_model(model)
 
-    def work(destination: Path, place: torch.device) -> dict[str, Any]:
+    def work(destination: Path, place: Device) -> dict[str, Any]:
         segmenter, card = load_model(folder)
         if classes is not None:
             check_classes(card, classes, model)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from lds_path import __version__
 from lds_path.classes import make_classes
 from lds_path.errors import UsageError
 from lds_path.learning.augmentation import Augmentation
@@ -25,8 +20,9 @@ from lds_path.learning.training_set import (
     open_training_set,
     summarise,
 )
+from lds_path.learning.training_state import identify
 from lds_path.models.card import ModelCard
-from lds_path.network.device import device_name, take_device
+from lds_path.network.device import Device, device_name, own_seed, take_device, use_threads
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec, check_sizes
 from lds_path.provenance.fingerprint import sha256
@@ -137,9 +133,7 @@ def train(
             device=place,
         )
         inputs = {"sheet": sheet, **training.inputs()}
-        before = torch.get_num_threads()
-        torch.set_num_threads(threads)
-        try:
+        with use_threads(threads):
             manifest = run_stage(
                 "train",
                 output,
@@ -155,8 +149,6 @@ def train(
                 strict=True,
                 device=device_name(place),
             )
-        finally:
-            torch.set_num_threads(before)
     clear_state(kept)
     return manifest
 
@@ -212,7 +204,7 @@ class Training:
     settings: Settings
     about: Mapping[str, Any]
     """Words of the model card."""
-    device: torch.device
+    device: Device
 
     def parameters(self) -> dict[str, Any]:
         """Return all that shapes the model, besides the slides."""
@@ -265,9 +257,7 @@ class Training:
             },
             **self.about,
         )
-        # A seed of its own, so that a caller's random numbers stay as they were.
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(recipe.seed)
+        with own_seed(recipe.seed, self.device):
             segmenter = Segmenter(spec).to(self.device)
             costs = error_weights(train_set.counts, recipe.error_power)
             trainer = Trainer(segmenter, region.lattice, recipe, self.device, costs)
@@ -287,11 +277,10 @@ class Training:
             }
 
     def _identity(self) -> str:
-        """Return what two trainings have in common if one may go on where the other stopped."""
         files = [path / FILE_NAME if path.is_dir() else path for path in self.inputs().values()]
-        parts = {
-            "parameters": {**self.parameters(), **self.about},
-            "inputs": dict(zip(self.inputs(), map(sha256, files), strict=True)),
-            "versions": [__version__, torch.__version__],
-        }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return identify(
+            {
+                "parameters": {**self.parameters(), **self.about},
+                "inputs": dict(zip(self.inputs(), map(sha256, files), strict=True)),
+            }
+        )
