@@ -1,6 +1,6 @@
 """Variation of the regions that a training sees: turned, moved, blurred and with noise.
 
-The stain varies too, but where it costs least: `training` changes the colours of the samples.
+The stain varies too, but where it costs least: `trainer` changes the colours of the samples.
 """
 
 from __future__ import annotations
