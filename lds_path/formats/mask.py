@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 from PIL import Image, UnidentifiedImageError
 
+from lds_path.compiled import compiled
 from lds_path.errors import StageInputError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Mask:
         return first, np.minimum(first + 1, length - 1), (position - first).astype(np.float32)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _between_rows(
     rows: NDArray[np.float32],
     upper: NDArray[np.intp],

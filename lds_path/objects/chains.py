@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from lds_path.compiled import compiled
 from lds_path.objects.simplify import FINENESS, choose_points
 from lds_path.pixels.components import connect_runs, find_runs, number_pieces, unite_above
 
@@ -114,12 +114,12 @@ def trace_strip(
     cuts = _find_cuts(labels, outer)
     if tolerance > 0:
         kept = choose_points(labels, points, ends, tolerance, fineness)
-        points, ends = points[kept], np.cumsum(kept)[ends - 1]
+        points, ends = points[kept], np.cumsum(kept, dtype=np.int64)[ends - 1]
     points[:, 1] += top - 1
     return TracedStrip(values, lefts, rows, parents, points, ends, sides, cuts, areas_2)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _trace(
     labels: NDArray[np.uint8],
     lefts: NDArray[np.int32],
@@ -150,7 +150,7 @@ def _trace(
     return points[:count].copy(), ends[:chains].copy()
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _cracks(labels: NDArray[np.uint8], y: int, x: int) -> int:
     """Return the directions in which a border leaves the corner above row y, right of column x."""
     above, above_right = labels[y - 1, x], labels[y - 1, x + 1]
@@ -163,7 +163,7 @@ def _cracks(labels: NDArray[np.uint8], y: int, x: int) -> int:
     return cracks
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _stops(labels: NDArray[np.uint8], y: int, cracks: int) -> bool:
     """Return whether a chain ends here: where three borders meet, or the strip ends."""
     if y == labels.shape[0] or (y == 1 and cracks & _UP):
@@ -171,7 +171,7 @@ def _stops(labels: NDArray[np.uint8], y: int, cracks: int) -> bool:
     return bool(cracks & (cracks - 1) & ((cracks & (cracks - 1)) - 1))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _follow(
     labels: NDArray[np.uint8],
     marks: NDArray[np.uint8],
@@ -202,7 +202,7 @@ def _follow(
         direction = cracks & ~back
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _describe(
     points: NDArray[np.int32],
     ends: NDArray[np.int64],
@@ -229,7 +229,7 @@ def _describe(
     return sides, areas_2
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _run_at(lefts: NDArray[np.int32], rows: NDArray[np.int64], row: int, column: int) -> int:
     run = rows[row] + np.searchsorted(lefts[rows[row] : rows[row + 1]], column, "right") - 1
     return run if run >= rows[row] else -1

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
-from numba import njit
 from shapely.geometry import MultiPolygon, Polygon
 
+from lds_path.compiled import compiled
 from lds_path.geometry import Size
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _cover(
     return (x, y), _fill(points - (x, y), ring, bottom - y, right - x)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _fill(
     points: NDArray[np.float64], ring: NDArray[np.int64], height: int, width: int
 ) -> NDArray[np.bool_]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+
+from lds_path.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +26,7 @@ CLEARANCE = 0.1
 Coordinates may be rounded by half of that without one outline touching another."""
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def choose_points(
     labels: NDArray[np.uint8],
     points: NDArray[np.int32],
@@ -70,7 +71,7 @@ def choose_points(
     return kept
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _extent(points: NDArray[np.int32], begin: int, end: int) -> float:
     """Return the longer side of the box around a chain."""
     x_low = x_high = points[begin, 0]
@@ -81,7 +82,7 @@ def _extent(points: NDArray[np.int32], begin: int, end: int) -> float:
     return float(max(x_high - x_low, y_high - y_low))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _bias(points: NDArray[np.int32], first: int, last: int) -> float:
     """Return the area by which a chord changes the sides of a chain, over the chord's length."""
     x, y = points[first]
@@ -94,7 +95,7 @@ def _bias(points: NDArray[np.int32], first: int, last: int) -> float:
     return float(abs(area_2) / 2 / max(length, 1.0))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _farthest(points: NDArray[np.int32], first: int, last: int) -> tuple[int, float]:
     """Return the point farthest from the chord, and the square of its distance."""
     (x, y), (x_last, y_last) = points[first], points[last]
@@ -107,7 +108,7 @@ def _farthest(points: NDArray[np.int32], first: int, last: int) -> tuple[int, fl
     return middle, most
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _square_to_segment(x: float, y: float, right: float, down: float) -> float:
     """Return the squared distance from a point to the segment from (0, 0) to (right, down)."""
     length_2 = right * right + down * down
@@ -115,7 +116,7 @@ def _square_to_segment(x: float, y: float, right: float, down: float) -> float:
     return (x - share * right) ** 2 + (y - share * down) ** 2
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _is_free(
     labels: NDArray[np.uint8],
     points: NDArray[np.int32],
@@ -133,7 +134,7 @@ def _is_free(
     return True
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _span(
     points: NDArray[np.int32], first: int, last: int, spans: NDArray[np.float64]
 ) -> tuple[int, int]:
@@ -155,7 +156,7 @@ def _span(
     return top, bottom
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _blocks(points: NDArray[np.int32], first: int, last: int, x: int, y: int) -> bool:
     """Return whether a corner lies between a part of a chain and its chord, or near the chord."""
     between = False
@@ -174,7 +175,7 @@ def _blocks(points: NDArray[np.int32], first: int, last: int, x: int, y: int) ->
     return between or near
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _is_corner(labels: NDArray[np.uint8], y: int, x: int) -> bool:
     """Return whether a border runs through the corner above row y, right of column x."""
     label = labels[y, x]

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+
+from lds_path.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,7 +53,7 @@ def find_runs(
     return lefts, rows, labels.ravel()[places + places // (width - 1) + 1]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def connect_runs(
     lefts: NDArray[np.int32], rows: NDArray[np.int64], values: NDArray[np.uint8]
 ) -> NDArray[np.int32]:
@@ -72,7 +73,7 @@ def connect_runs(
     return parent
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def unite_above(parent: NDArray[np.int32], above: NDArray[np.int32]) -> None:
     """Put the runs of the row above the strip together that were one piece there."""
     first = np.full(above.max() + 1 if above.size else 0, -1, np.int32)
@@ -83,7 +84,7 @@ def unite_above(parent: NDArray[np.int32], above: NDArray[np.int32]) -> None:
             _unite(parent, run, first[piece])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def number_pieces(
     lefts: NDArray[np.int32],
     rows: NDArray[np.int64],
@@ -111,7 +112,7 @@ def number_pieces(
     return pieces, values[:count].copy(), areas[:count].copy()
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _root(parent: NDArray[np.int32], run: int) -> int:
     while parent[run] != run:
         parent[run] = parent[parent[run]]
@@ -119,7 +120,7 @@ def _root(parent: NDArray[np.int32], run: int) -> int:
     return run
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _unite(parent: NDArray[np.int32], run: int, other: int) -> None:
     run, other = _root(parent, run), _root(parent, other)
     parent[max(run, other)] = min(run, other)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+
+from lds_path.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +25,7 @@ def reduce_by_majority(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return reduced
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _reduce_pixels(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = labels.shape
     reduced = np.empty(((height + 1) // 2, (width + 1) // 2), np.uint8)
@@ -41,7 +42,7 @@ def _reduce_pixels(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return reduced
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _most_frequent(a: int, b: int, c: int, d: int, highest: bool) -> int:
     """Return the value found most often, of several the highest or the lowest."""
     winner, most = a, 0

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 from scipy import ndimage
+
+from lds_path.compiled import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,7 +80,7 @@ def count_confusion(
     return pairs[:side, :side].copy()
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _count_pairs(
     reference: NDArray[np.uint8], predicted: NDArray[np.uint8], pairs: NDArray[np.int64]
 ) -> None:

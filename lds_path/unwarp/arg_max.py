@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from lds_path.compiled import compiled
 from lds_path.unwarp.triangles import (
     cut_planes,
     edges_of,
@@ -59,7 +59,7 @@ def choose(
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _choose(
     nodes: NDArray[np.float64],
     scores: NDArray[np.float32],
@@ -99,7 +99,7 @@ def _choose(
                 _compare_triangle(triangle, planes, part, likeliest, highest)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _fill_triangle(
     triangle: tuple[float, float, float, float, float, float],
     plane: tuple[float, float, float],
@@ -119,7 +119,7 @@ def _fill_triangle(
             highest[row, column] = start + slope_x * (column - first)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _compare_triangle(
     triangle: tuple[float, float, float, float, float, float],
     planes: NDArray[np.float64],

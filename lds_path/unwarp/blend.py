@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from lds_path.compiled import compiled
 from lds_path.unwarp.mesh import Mesh, build_mesh
 from lds_path.unwarp.triangles import (
     cut_planes,
@@ -134,7 +134,7 @@ def blend_ramp(
     return ramp
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _accumulate(
     nodes: NDArray[np.float64],
     scores: NDArray[np.float32],
@@ -168,7 +168,7 @@ def _accumulate(
                 _blend_triangle(triangle, planes, weights_x, weights_y, mean, total)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _blend_triangle(
     triangle: tuple[float, float, float, float, float, float],
     planes: NDArray[np.float64],

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+
+from lds_path.compiled import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,7 +61,7 @@ def build_mesh(
     return Mesh(nodes, padded, likeliest, *_shape(nodes))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _place_nodes(grid: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
     rows, columns = grid.shape[0] + 2, grid.shape[1] + 2
     nodes = np.empty((rows, columns, 2), np.float64)
@@ -74,7 +75,7 @@ def _place_nodes(grid: NDArray[np.float64], width: int, height: int) -> NDArray[
     return nodes
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _pad_scores(scores: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Return the scores of every node, the outermost repeated, and which is the highest."""
     count, height, width = scores.shape
@@ -91,7 +92,7 @@ def _pad_scores(scores: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArr
     return padded, likeliest
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _shape(nodes: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Return how each quadrilateral is best split, and how far each row of them reaches.
 
@@ -112,6 +113,6 @@ def _shape(nodes: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.fl
     return main_diagonal, extents
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _doubled_area(a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64]) -> float:
     return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))

@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numba import njit
 
+from lds_path.compiled import compiled
 from lds_path.geometry import Frame, Size
 from lds_path.unwarp.arg_max import choose
 from lds_path.unwarp.blend import Blend, blend_ramp
@@ -213,7 +213,7 @@ def _cuts(edges: NDArray[np.int64], start: float, scale: float, length: int) -> 
     return sorted({0, length, *np.clip(cuts, 0, length).tolist()})
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _choose_blended(
     mean: NDArray[np.float32],
     total: NDArray[np.float32],
@@ -236,7 +236,7 @@ def _choose_blended(
             highest[top + row, left + column] = most
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _count(
     labels: NDArray[np.uint8],
     highest: NDArray[np.float32],
@@ -272,7 +272,7 @@ def _count(
             _add(label, count, total, pixels, sums, boxes[:, row // step, box])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _add(
     label: int,
     count: int,

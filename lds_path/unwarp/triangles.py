@@ -12,7 +12,8 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+
+from lds_path.compiled import compiled
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -27,7 +28,7 @@ FLAT = 1e-6
 """Twice the area in pixels below which a triangle is taken as flat, with one score."""
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def misses(nodes: NDArray[np.float64], j: int, i: int, axis: int, low: float, high: float) -> bool:
     """Return whether a quadrilateral lies beside a range along an axis."""
     a, b = nodes[j, i, axis], nodes[j, i + 1, axis]
@@ -35,7 +36,7 @@ def misses(nodes: NDArray[np.float64], j: int, i: int, axis: int, low: float, hi
     return bool(min(min(a, b), min(c, d)) >= high or max(max(a, b), max(c, d)) <= low)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def split(j: int, i: int, half: int, main: bool) -> tuple[Node, Node, Node]:
     """Return the three nodes, (row, column), of one half of a quadrilateral."""
     a, b, c, d = (j, i), (j, i + 1), (j + 1, i + 1), (j + 1, i)
@@ -44,7 +45,7 @@ def split(j: int, i: int, half: int, main: bool) -> tuple[Node, Node, Node]:
     return (a, b, d) if half == 0 else (b, c, d)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def place(
     nodes: NDArray[np.float64],
     corners: tuple[Node, Node, Node],
@@ -64,7 +65,7 @@ def place(
     )
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def fit_plane(
     triangle: Triangle, scores: NDArray[np.float32], corners: tuple[Node, Node, Node], c: int
 ) -> tuple[float, float, float]:
@@ -79,7 +80,7 @@ def fit_plane(
     return first, (u * vy - v * uy) * inverse, (v * ux - u * vx) * inverse
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def edges_of(triangle: Triangle) -> Edges:
     """Return the highest and the middle corner, the lowest y, and how the edges move per row.
 
@@ -99,13 +100,13 @@ def edges_of(triangle: Triangle) -> Edges:
     return ax, ay, bx, by, cy, long, upper, lower
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def rows_of(edges: Edges, first: int, end: int) -> tuple[int, int]:
     """Return the rows, of those from first to end, whose pixel centres a triangle may hold."""
     return max(math.ceil(edges[1] - 0.5), first), min(math.ceil(edges[4] - 0.5), end)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def span_of(edges: Edges, center: float, first: int, end: int) -> tuple[int, int]:
     """Return the columns, of those from first to end, whose centres lie in a triangle in a row."""
     x, y, x_middle, y_middle, _, long, upper, lower = edges
@@ -117,7 +118,7 @@ def span_of(edges: Edges, center: float, first: int, end: int) -> tuple[int, int
     )
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def cut_planes(
     planes: NDArray[np.float64],
     triangle: tuple[float, float, float, float, float, float],
