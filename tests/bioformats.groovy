@@ -4,6 +4,7 @@
  * groovy -cp bioformats_package.jar bioformats.groovy REQUEST ANSWER
  *
  * REQUEST: [{"path": file, "windows": [[resolution, left, top, width, height, file to write], ...]}]
+ * Of a file *.xml it only tells whether it follows the schema of OME-XML.
  */
 
 import groovy.json.JsonOutput
@@ -13,23 +14,35 @@ import loci.common.services.ServiceFactory
 import loci.formats.FormatTools
 import loci.formats.ImageReader
 import loci.formats.services.OMEXMLService
+import loci.formats.tiff.TiffParser
 import ome.units.UNITS
 
 DebugTools.setRootLevel("ERROR")
 def service = new ServiceFactory().getInstance(OMEXMLService)
 def answers = new JsonSlurper().parse(new File(args[0]), "UTF-8").collect { asked ->
+    if (asked.path.endsWith(".xml")) {
+        return [valid: service.validateOMEXML(new File(asked.path).getText("UTF-8"))]
+    }
     def reader = new ImageReader()
     def metadata = service.createOMEXMLMetadata()
     reader.setMetadataStore(metadata)
     reader.setFlattenedResolutions(false) // as QuPath does
     try {
         reader.setId(asked.path)
-        return describe(reader, metadata, service) + writeWindows(reader, asked.windows)
+        return check(asked.path, service) + describe(reader, metadata, service) + writeWindows(reader, asked.windows)
     } finally {
         reader.close()
     }
 }
 new File(args[1]).setText(JsonOutput.toJson(answers), "UTF-8")
+
+
+def check(path, service) {
+    def parser = new TiffParser(path)
+    def valid = service.validateOMEXML(parser.getComment())
+    parser.getStream().close()
+    return [valid: valid]
+}
 
 
 def describe(reader, metadata, service) {

@@ -31,6 +31,9 @@ def compile_groovy(folder, sources):
 def _run(*command):
     if not LIBRARIES.is_dir() or shutil.which("java") is None:
         pytest.skip("java or groovy is not installed (Debian: groovy)")
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    environment = os.environ | {"LC_ALL": "C"}  # nothing may depend on the user's language
+    done = subprocess.run(
+        command, check=False, capture_output=True, encoding="utf-8", env=environment
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

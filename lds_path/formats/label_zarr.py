@@ -2,6 +2,9 @@
 
 The store is a label image of its own, since no stage writes into the pyramid of another: its
 `source` names the pyramid, whose levels it has where the label image has the working resolution.
+
+A store of version 0.4 also holds OME/METADATA.ome.xml: the reader in QuPath (OMEZarrReader) takes
+pixel size and channel name from there, and none from the coordinate transformations.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import zarr
 from zarr.codecs import ZstdCodec
 
 from lds_path.formats.labels import Labels, label_blocks
+from lds_path.formats.ome_xml import write_ome_xml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,8 +46,13 @@ def write_label_zarr(path: Path, labels: Labels, *, pyramid: Path, version: Vers
         Of NGFF.
     """
     source = os.path.relpath(pyramid, path).replace(os.sep, "/")
-    content = _metadata(labels, path.name.partition(".")[0], source)
+    name = path.name.partition(".")[0]
+    content = _metadata(labels, name, source)
     group = _create_group(path, content, version)
+    if version == "0.4":
+        group.create_group("OME")
+        xml = write_ome_xml(name, labels.size, labels.mpp, labels.classes, in_tiff=False)
+        (path / "OME" / "METADATA.ome.xml").write_bytes(xml)
     for level in range(labels.level_count):
         size = labels.level_size(level)
         array = _create_array(group, str(level), (size.height, size.width), version)

@@ -7,6 +7,7 @@ reference could express, or that Bio-Formats cannot write again (beyond U+FFFF),
 
 from __future__ import annotations
 
+import math
 import re
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
@@ -28,14 +29,34 @@ _UNSAFE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd]|\\(?=U00(0[0-9a-f]|1
 _ESCAPED = re.compile(r"\\U(00(?:0[0-9a-f]|10)[0-9a-f]{4})")
 
 
-def write_ome_xml(name: str, size: Size, mpp: float, classes: Sequence[LabelClass]) -> bytes:
+def write_ome_xml(
+    name: str, size: Size, mpp: float, classes: Sequence[LabelClass], *, in_tiff: bool = True
+) -> bytes:
     """Return the OME-XML of a label image.
 
     The classes stand in the channel's name, for the eye, and as two map annotations, value to
     name and value to #rrggbb; names are escaped, see `escape_name`.
+
+    Parameters
+    ----------
+    name
+        Of the slide.
+    size
+        Of level 0.
+    mpp
+        Microns per pixel of level 0.
+    classes
+        What the values mean.
+    in_tiff
+        Whether the pixels are in the TIFF file that holds the text, or in a store beside it.
+
+    Raises
+    ------
+    ValueError
+        If the microns per pixel are not a positive number, which no reader would accept.
     """
     listing = ", ".join(f"{item.value} {item.name}" for item in classes)
-    root, image = _begin(f"{name} labels", size, mpp, listing)
+    root, image = _begin(f"{name} labels", size, mpp, listing, in_tiff=in_tiff)
     ET.SubElement(image, "AnnotationRef", ID="Annotation:0")
     ET.SubElement(image, "AnnotationRef", ID="Annotation:1")
     notes = ET.SubElement(root, "StructuredAnnotations")
@@ -87,8 +108,12 @@ def unescape_name(text: str) -> str:
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
-def _begin(title: str, size: Size, mpp: float, channel: str) -> tuple[ET.Element, ET.Element]:
+def _begin(
+    title: str, size: Size, mpp: float, channel: str, *, in_tiff: bool = True
+) -> tuple[ET.Element, ET.Element]:
     """Return the document of an image of one uint8 channel, and the image in it."""
+    if not 0 < mpp < math.inf:
+        raise ValueError(f"{title} has {mpp} um per pixel, expected a positive number")
     root = ET.Element("OME", {"xmlns": _SCHEMA, "Creator": f"lds-path {__version__}"})
     image = ET.SubElement(root, "Image", ID="Image:0", Name=escape_name(title))
     length = repr(float(mpp))
@@ -100,7 +125,10 @@ def _begin(title: str, size: Size, mpp: float, channel: str) -> tuple[ET.Element
     )  # fmt: skip
     name = escape_name(channel)
     ET.SubElement(pixels, "Channel", ID="Channel:0:0", SamplesPerPixel="1", Name=name)
-    ET.SubElement(pixels, "TiffData", IFD="0", PlaneCount="1")
+    if in_tiff:
+        ET.SubElement(pixels, "TiffData", IFD="0", PlaneCount="1")
+    else:
+        ET.SubElement(pixels, "MetadataOnly")
     return root, image
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lds_path.classes import LabelClass
 from lds_path.formats.grey_image import write_grey
 from lds_path.formats.labels import label_blocks, open_labels, write_labels
-from lds_path.formats.ome_xml import escape_name, unescape_name
+from lds_path.formats.ome_xml import escape_name, unescape_name, write_ome_xml
 from lds_path.geometry import Size
 
 NAMES = {
@@ -30,6 +30,12 @@ CLASSES = [
 ]
 SIZE, MPP = Size(2075, 1301), 0.4990123
 HUGE = Size(50_000, 47_000)
+HIDDEN = {"macro mask image"} | {
+    f"{kind}{ending}"
+    for kind in ("overview", "label", "thumbnail", "macro")
+    for ending in ("", " image")
+}
+"""Names that QuPath takes for those of associated images."""
 MEANING = "255 is 1 & <more> µ"
 
 
@@ -158,10 +164,34 @@ def test_every_class_comes_back_by_name_and_colour(read):
     assert colors == {one.value: "#{:02x}{:02x}{:02x}".format(*one.color) for one in CLASSES}
 
 
+def test_the_unit_is_the_micro_sign_which_is_not_the_greek_letter(files):
+    # Bio-Formats takes a file with `um`, a Greek mu or an escape for a plain TIFF.
+    for path, _ in files.values():
+        with tifffile.TiffFile(path) as file:
+            text = file.pages.first.tags["ImageDescription"].value
+        assert 'PhysicalSizeXUnit="\u00b5m"' in text
+        assert "&#" not in text
+
+
+@pytest.mark.parametrize("mpp", [0.0, -0.5, float("inf"), float("nan")])
+def test_a_pixel_size_that_no_reader_accepts_is_not_written(mpp):
+    with pytest.raises(ValueError, match="expected a positive number"):
+        write_ome_xml("a", SIZE, mpp, CLASSES)
+
+
 def test_names_of_letters_of_any_alphabet_are_not_escaped(read):
     names = read["labels"]["maps"]["lds-path/class-names"].values()
     for kind in ("plain", "letters", "greek", "chinese", "markup"):
         assert NAMES[kind] in names
+
+
+def test_the_ome_xml_follows_its_schema(read, tmp_path):
+    assert all(said["valid"] for said in read.values())
+    document, broken = tmp_path / "a.ome.xml", tmp_path / "b.ome.xml"
+    document.write_bytes(write_ome_xml("s1", SIZE, MPP, CLASSES, in_tiff=False))
+    broken.write_bytes(document.read_bytes().replace(b"SizeZ", b"Depth"))
+    found = ask_bioformats(tmp_path, {document: [], broken: []})
+    assert [each["valid"] for each in found] == [True, False]
 
 
 def test_bioformats_can_write_again_what_it_read(read):
@@ -172,7 +202,7 @@ def test_bioformats_can_write_again_what_it_read(read):
 def test_no_image_has_a_name_that_qupath_hides(read):
     for said in read.values():
         name = said["images"][0]["name"].lower()
-        assert name not in {"label", "label image", "macro", "thumbnail", "overview", "map"}
+        assert name not in HIDDEN
 
 
 def test_the_meaning_of_a_quantity_is_told(read):

@@ -9,6 +9,7 @@ from ome_zarr_models.v05.image_label import ImageLabel as ImageLabel05
 from lds_path.classes import LabelClass
 from lds_path.formats.label_zarr import VERSIONS, write_label_zarr
 from lds_path.formats.labels import label_blocks, open_labels, write_labels
+from lds_path.formats.ome_xml import parse_ome_xml
 from lds_path.formats.pyramid import open_pyramid, write_pyramid
 from lds_path.geometry import Frame, Size
 
@@ -62,6 +63,17 @@ def test_its_classes_have_names(store):
     label = attributes["ome"]["image-label"] if version == "0.5" else attributes["image-label"]
     names = {each["label-value"]: each["name"] for each in label["properties"]}
     assert names == {0: "not analysed", 1: "Stroma", 7: "Tumör"}
+
+
+def test_version_0_4_has_the_ome_xml_that_qupath_reads_the_pixel_size_from(store):
+    version, path = store
+    document = path / "OME" / "METADATA.ome.xml"
+    assert document.is_file() == (version == "0.4")
+    if version == "0.4":
+        mpp, classes = parse_ome_xml(document.read_text(encoding="utf-8"))
+        assert mpp == MPP
+        assert classes == CLASSES
+        assert zarr.open_group(path / "OME", mode="r").metadata.zarr_format == 2
 
 
 def test_every_level_has_the_pixels_of_the_label_image(store, labels):
