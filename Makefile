@@ -1,4 +1,4 @@
-# make demo: paint two slides, segment them, write the report. make test: run every test.
+# make demo: paint two slides, segment them, write the report. make test: run the tests.
 # Each sets up .venv on a fresh machine with Python 3.11 or newer.
 
 PYTHON ?= python3
@@ -13,12 +13,12 @@ demo: .venv/installed
 test: .venv/installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n auto --dist loadfile --ignore tests/slurm
 
-# The workflow on a SLURM that the tests start and end. As root it installs Debian's packages for it.
+# The workflow on a SLURM that the tests start and stop. As root it installs the Debian packages for it.
 test-slurm: .venv/installed-test
 	.ci/install slurm-wlm munge
 	PATH="$(CURDIR)/$(BIN):$$PATH" pytest tests/slurm
 
-# Kills, full disks, bad slides and other faults; ends with a table. A quarter of an hour on two
+# Killed jobs, full disks, bad slides and other faults; ends with a table. A quarter of an hour on two
 # cores. WRITE=--write-page writes the table into docs/faults.md.
 test-faults: .venv/installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" pytest tests/faults -m faults -n auto $(WRITE)
@@ -26,13 +26,13 @@ test-faults: .venv/installed-test
 check: .venv/installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check
 
-# Needs the real slides (LDS_PATH_DATA) and pyvips, which nothing else needs.
+# Needs the real slides (LDS_PATH_DATA) and installs pyvips, which nothing else needs.
 benchmark: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check pyvips==3.2.0 pyvips-binary==8.18.7
 	PATH="$(CURDIR)/$(BIN):$$PATH" python tests/benchmark/benchmark.py --folder build/benchmark
 
-# Needs the real images (LDS_PATH_DATA). Hours on two cores; goes on where it was. With STEPS=5 it
-# tries everything with trainings of so many steps, and leaves the docs as they are.
+# Needs the real images (LDS_PATH_DATA). Hours on two cores; resumes where it stopped. With STEPS=5 it
+# tries everything with trainings of 5 steps, and leaves the docs unchanged.
 study: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --snakefile tests/study/Snakefile --cores $(CORES) \
 	  --directory build/study$(if $(STEPS),-$(STEPS) --config steps=$(STEPS))
