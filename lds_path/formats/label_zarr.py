@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Version = Literal["0.4", "0.5"]
-VERSIONS: tuple[Version, ...] = ("0.5", "0.4")
 CHUNK = 512
 SHARD = 2048
 AXES = [

@@ -56,11 +56,6 @@ class View:
     mpp: float
     """Microns per view pixel."""
 
-    @property
-    def pixel_mm2(self) -> float:
-        """Area of a view pixel."""
-        return (self.mpp / 1000) ** 2
-
     def centres(self) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """Return the working columns and rows of the pixel centres."""
         columns = (np.arange(self.size.width) + 0.5) * self.scale

@@ -15,8 +15,6 @@ from scipy import ndimage
 from lds_path.compiled import compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from numpy.typing import NDArray
 
 
@@ -43,16 +41,6 @@ class Overlap:
             self.reference + other.reference,
             self.predicted + other.predicted,
         )
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A score and the range in which 95 of 100 such cohorts would have it."""
-
-    score: float
-    low: float
-    """NaN, like `high`, if fewer than two patients leave nothing to vary."""
-    high: float
 
 
 def count_confusion(
@@ -167,58 +155,6 @@ def score_columns(
         for part in ("hit", "reference", "predicted"):
             columns[f"{prefix}{part}_px"] = getattr(overlap, part)
     return {name: values.tolist() for name, values in columns.items()}
-
-
-def bootstrap(
-    overlap: Overlap,
-    patients: Sequence[str],
-    measure: Callable[[Overlap], NDArray[np.float64]],
-    *,
-    samples: int = 2000,
-    seed: int = 1,
-) -> list[Interval]:
-    """Return the score of each class over a cohort, and of their mean last.
-
-    The pixels of all slides are summed before the score is taken. Whole patients are drawn
-    again, as slides of one patient say less than those of several.
-
-    Parameters
-    ----------
-    overlap
-        Of each slide, (slides, classes).
-    patients
-        Patient of each slide.
-    measure
-        `Overlap.dice` or `Overlap.iou`.
-    samples
-        Cohorts drawn with replacement.
-    seed
-        Of the draws.
-    """
-    names = sorted(set(patients))
-    member = np.array([[patient == name for patient in patients] for name in names], np.int64)
-    whole = _with_mean(measure(_weighted(overlap, np.ones((1, len(patients)), np.int64))))[0]
-    low = high = np.full(len(whole), np.nan)
-    if len(names) > 1:
-        random = np.random.default_rng(seed)
-        times = random.multinomial(len(names), [1 / len(names)] * len(names), size=samples)
-        drawn = _with_mean(measure(_weighted(overlap, times @ member)))  # (samples, classes + 1)
-        known = ~np.isnan(whole)
-        low, high = np.full((2, len(whole)), np.nan)
-        low[known], high[known] = np.nanpercentile(drawn[:, known], (2.5, 97.5), axis=0)
-    return [Interval(*row) for row in zip(whole.tolist(), low.tolist(), high.tolist(), strict=True)]
-
-
-def _weighted(overlap: Overlap, times: NDArray[np.int64]) -> Overlap:
-    """Return the sums over slides that occur several times, (samples, classes)."""
-    return Overlap(times @ overlap.hit, times @ overlap.reference, times @ overlap.predicted)
-
-
-def _with_mean(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return scores, (n, classes), and their mean over the known classes, (n, classes + 1)."""
-    known = ~np.isnan(scores)
-    total = np.where(known, scores, 0).sum(axis=1, keepdims=True)
-    return np.concatenate([scores, _ratio(total, known.sum(axis=1, keepdims=True))], axis=1)
 
 
 def _ratio(part: NDArray[np.number], whole: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from lds_path.quality.examination import Examination
     from lds_path.quality.view import Sample
 
-PICTURES = (
-    "thumbnail", "overlay", "tissue", "artefacts", "confidence", "density", "sampling",
-)  # fmt: skip
-"""Pictures of the whole slide and of one region, in the order of the page."""
 CONFIDENCE_MAP, DENSITY_MAP = "viridis", "inferno"
 GRID_LINES = 42
 CROP_LETTERS = 22
@@ -38,7 +34,7 @@ BLURRED = LabelClass(5, "frame: out of focus", (0, 90, 181))
 
 
 def draw_pictures(found: Examination, max_blur: float) -> dict[str, Image.Image]:
-    """Return the pictures by name: `PICTURES`, `SMALL`, and two of each crop.
+    """Return the pictures of the slide and of one region by name, `SMALL`, and two of each crop.
 
     A crop gives `crop-<number>` and, with its labels, `crop-<number>-overlay`.
 

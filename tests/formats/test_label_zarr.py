@@ -7,7 +7,7 @@ from ome_zarr_models.v04.image_label import ImageLabel as ImageLabel04
 from ome_zarr_models.v05.image_label import ImageLabel as ImageLabel05
 
 from lds_path.classes import LabelClass
-from lds_path.formats.label_zarr import VERSIONS, write_label_zarr
+from lds_path.formats.label_zarr import write_label_zarr
 from lds_path.formats.labels import label_blocks, open_labels, write_labels
 from lds_path.formats.ome_xml import parse_ome_xml
 from lds_path.formats.pyramid import open_pyramid, write_pyramid
@@ -33,7 +33,7 @@ def labels(tmp_path_factory):
         yield image
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
+@pytest.fixture(scope="module", params=list(MODELS))
 def store(request, labels, tmp_path_factory):
     root = tmp_path_factory.mktemp("store")
     path = root / "stitch" / "s1.labels.ome.zarr"

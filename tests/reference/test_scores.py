@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from lds_path.reference.scores import (
-    Overlap,
-    bootstrap,
     count_boundary,
     count_confusion,
     near_boundary,
@@ -97,48 +95,3 @@ def test_an_outline_that_is_off_by_the_band_shares_nothing_of_it():
     assert count_boundary(ours, theirs, bands, 1).iou().tolist() == [0]
     same = count_boundary(ours, ours, (bands[0], bands[0]), 1)
     assert same.iou().tolist() == [1]
-
-
-def cohort(*rows):
-    hit, reference, predicted = np.array(rows).T
-    return Overlap(hit[:, None], reference[:, None], predicted[:, None])
-
-
-def test_a_cohorts_score_is_that_of_all_its_pixels():
-    overlap = cohort((10, 20, 10), (0, 100, 0), (50, 60, 70))
-    alone, mean = bootstrap(overlap, ["a", "b", "c"], Overlap.iou)
-    assert alone.score == mean.score == 60 / (180 + 80 - 60)
-    assert alone.low < alone.score < alone.high
-
-
-def test_alike_patients_leave_no_doubt():
-    interval = bootstrap(cohort(*[(10, 20, 10)] * 5), list("abcde"), Overlap.dice)[0]
-    assert interval.low == interval.high == interval.score == pytest.approx(2 / 3)
-
-
-def test_slides_of_one_patient_are_drawn_together():
-    overlap = cohort((10, 10, 10), (0, 10, 10), (10, 10, 10), (0, 10, 10))
-    many = bootstrap(overlap, ["a", "a", "b", "b"], Overlap.dice)[0]
-    assert many.low == many.high == 0.5
-    apart = bootstrap(overlap, ["a", "b", "c", "d"], Overlap.dice)[0]
-    assert apart.low < 0.3
-    assert apart.high > 0.7
-
-
-def test_one_patient_gives_no_interval():
-    interval = bootstrap(cohort((10, 20, 10), (5, 5, 5)), ["a", "a"], Overlap.dice)[0]
-    assert interval.score > 0
-    assert math.isnan(interval.low)
-    assert math.isnan(interval.high)
-
-
-def test_a_class_that_nobody_has_is_left_out_of_the_mean():
-    nothing = np.zeros((3, 1), int)
-    seen = np.array([[4], [2], [9]])
-    overlap = Overlap(
-        np.hstack([seen, nothing]), np.hstack([seen + 1, nothing]), np.hstack([seen, nothing])
-    )
-    first, second, mean = bootstrap(overlap, list("abc"), Overlap.dice)
-    assert math.isnan(second.score)
-    assert math.isnan(second.low)
-    assert mean == first
