@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lds_path.learning.streams import stream
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -36,5 +38,5 @@ def draw_regions(
     chances: NDArray[np.float64], *, batch_size: int, seed: int, step: int
 ) -> NDArray[np.int64]:
     """Return the numbers of the regions of one batch; seed and step alone decide them."""
-    random = np.random.default_rng([seed, step])
+    random = stream(seed, "regions", step)
     return random.choice(len(chances), size=batch_size, p=chances)

@@ -13,6 +13,7 @@ import torch
 from lds_path.geometry import Size
 from lds_path.inference.region_tensors import read_region, read_view, to_uint8
 from lds_path.learning.balance import draw_regions
+from lds_path.learning.streams import stream
 from lds_path.network.benefit import round_trip_errors
 from lds_path.network.losses import edge_density
 from lds_path.network.motion import stand_still
@@ -246,7 +247,7 @@ def training_batches(
 
     def make_batch(step: int) -> Batch:
         chosen = draw_regions(chances, batch_size=batch_size, seed=seed, step=step).tolist()
-        random = np.random.default_rng([seed, step, 1])
+        random = stream(seed, "augmentation", step)
         regions = [cache.read(index) for index in chosen]
         wanted = lattices(step, regions[0].size)
         return Batch.join([augment(region.around(*wanted), random) for region in regions])

@@ -13,6 +13,7 @@ import torch.nn.functional as F  # noqa: N812 - the usual name
 from lds_path.errors import TrainingError
 from lds_path.geometry import Size
 from lds_path.learning.recipe import PRESETS, Recipe
+from lds_path.learning.streams import stream
 from lds_path.network.benefit import benefit_loss, network_errors, seen_loss
 from lds_path.network.density import to_density
 from lds_path.network.device import mixed_precision
@@ -127,11 +128,11 @@ class Trainer:
         for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * learning_rate_share(number, recipe.steps, recipe.schedule)
         self.segmenter.train()
-        random = np.random.default_rng([recipe.seed, 1, number])
         batch = batch.to(self.device)
         if progress < recipe.view_blur:
+            random = stream(recipe.seed, "view blur", number)
             batch = replace(batch, view=_blur_view(batch.view, random))
-        segmentation, edge, benefit = self._losses(number, batch, random)
+        segmentation, edge, benefit = self._losses(number, batch)
         loss = segmentation + recipe.edge_weight * (1 - progress) ** recipe.edge_decay * edge
         loss = loss + recipe.benefit_weight * benefit
         if not bool(torch.isfinite(loss)):
@@ -152,7 +153,7 @@ class Trainer:
 
         Fine lattices show more, and take longer to learn.
         """
-        random = np.random.default_rng([self.recipe.seed, 2, number])
+        random = stream(self.recipe.seed, "rungs", number)
         ladder = self.segmenter.spec.ladder
         if not ladder:
             return []
@@ -161,11 +162,9 @@ class Trainer:
         drawn: list[int] = random.choice(len(ladder), count, replace=False, p=chances).tolist()
         return drawn
 
-    def _losses(
-        self, number: int, batch: Batch, random: np.random.Generator
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _losses(self, number: int, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         recipe, rungs = self.recipe, self._draw_rungs(number)
-        stain, gain = self._draw_stain(random, batch.view)
+        stain, gain = self._draw_stain(number, batch.view)
         wanted = wanted_density(batch, recipe)
         with mixed_precision(self.device, recipe.precision):
             density, features = self.segmenter.look(_recolour(batch.view, stain, gain))
@@ -173,11 +172,12 @@ class Trainer:
             # what is rare and hard would drown the rest.
             known = features if recipe.foretell == "labels" else features.detach()
             foretold = self.segmenter.benefit(known) if rungs else None
-        imposed = imposed_density(wanted, recipe, random)
+        imposed = imposed_density(wanted, recipe, stream(recipe.seed, "density", number))
         density = density if imposed is None else imposed
         edge = edge_loss(density, wanted, kind=recipe.edge_loss)
         look = _Look(density, features, (stain, gain), self._draw_shown(number, len(density)))
         seen = [self._see(batch, look, lattice) for lattice in self.lattices(number, batch.size)]
+        random = stream(recipe.seed, "points", number)
         loss = torch.stack([self._segmentation_loss(one, random) for one in seen]).mean()
         return loss, edge, self._benefit_loss(foretold, batch, rungs, seen)
 
@@ -246,13 +246,14 @@ class Trainer:
 
     def _draw_shown(self, number: int, regions: int) -> Tensor:
         """Return whose context the segmentation network sees in a step, (B, 1, 1, 1), 0 or 1."""
-        random = np.random.default_rng([self.recipe.seed, 3, number])
+        random = stream(self.recipe.seed, "context", number)
         shown = random.random((regions, 1, 1, 1)) >= self.recipe.withhold_chance
         return torch.tensor(shown, dtype=torch.float32, device=self.device)
 
-    def _draw_stain(self, random: np.random.Generator, view: Tensor) -> tuple[Tensor, Tensor]:
+    def _draw_stain(self, number: int, view: Tensor) -> tuple[Tensor, Tensor]:
         """Return exponents (B, 3, 1, 1) and gains (B, 1, 1, 1) near one."""
         recipe, regions = self.recipe, len(view)
+        random = stream(recipe.seed, "stain", number)
         stain = np.exp(random.normal(0, recipe.stain_jitter, (regions, 3, 1, 1)))
         gain = np.exp(random.normal(0, recipe.brightness_jitter, (regions, 1, 1, 1)))
         like = {"dtype": torch.float32, "device": view.device}
@@ -302,7 +303,7 @@ def tune_dice(
         density = None
         if recipe is not None and recipe.sample_by != "network":
             wanted = wanted_density(batch.around(lattice), recipe)
-            density = imposed_density(wanted, recipe, np.random.default_rng(index))
+            density = imposed_density(wanted, recipe, stream(recipe.seed, "tune density", index))
         seen = see(segmenter, batch, lattice, density)
         weight = seen.area * seen.labelled
         chosen = torch.nn.functional.one_hot(seen.logits.argmax(dim=1), count).movedim(-1, 1)
