@@ -11,6 +11,7 @@ from lds_path.formats.label_tiles import TILE
 from lds_path.formats.labels import level_tags
 from lds_path.formats.ome_xml import write_grey_ome_xml
 from lds_path.geometry import Size
+from lds_path.provenance.complete_file import complete_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,11 +44,9 @@ def write_grey(
         levels.append(halve_known(levels[-1]))
     size = Size(pixels.shape[1], pixels.shape[0])
     description = write_grey_ome_xml(path.name.partition(".")[0], size, mpp, channel, meaning)
-    partial = path.with_name(path.name + ".partial")
-    with tifffile.TiffWriter(partial, byteorder="<") as writer:
+    with complete_file(path) as partial, tifffile.TiffWriter(partial, byteorder="<") as writer:
         for number, level in enumerate(levels):
             writer.write(level, **level_tags(number, len(levels), mpp, description))
-    partial.replace(path)
 
 
 def halve_known(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
@@ -26,6 +25,7 @@ from lds_path.formats.label_tiles import TILE, TileSpool, decode_tile, encode_ti
 from lds_path.formats.ome_xml import parse_ome_xml, write_ome_xml
 from lds_path.geometry import Size
 from lds_path.pixels.majority import reduce_by_majority
+from lds_path.provenance.complete_file import complete_file
 from lds_path.read_ahead import read_ahead
 
 if TYPE_CHECKING:
@@ -98,7 +98,6 @@ def write_labels(
         If a block has another shape than its place, or the blocks are too few or too many.
     """
     sizes = level_sizes(size)
-    partial = path.with_name(path.name + ".partial")
     with tempfile.TemporaryFile(dir=path.parent) as stream:
         spools = [TileSpool(stream, level_size) for level_size in sizes]
         depth = min((block // TILE).bit_length(), len(spools))
@@ -112,13 +111,8 @@ def write_labels(
         for finer, coarser in pairwise(spools[depth - 1 :]):
             _reduce(finer, coarser)
         description = write_ome_xml(path.name.partition(".")[0], size, mpp, classes)
-        try:
+        with complete_file(path) as partial:
             _write_tiff(partial, spools, mpp, description)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                partial.unlink()
-            raise
-    partial.replace(path)
 
 
 def level_sizes(size: Size) -> list[Size]:

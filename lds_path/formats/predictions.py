@@ -21,6 +21,7 @@ import numpy as np
 
 from lds_path.errors import StageInputError, UsageError
 from lds_path.geometry import Region, Size
+from lds_path.provenance.complete_file import complete_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,10 +84,12 @@ class PredictionWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._partial = path.with_name(path.name + ".partial")
-        self._archive = zipfile.ZipFile(self._partial, "w", allowZip64=True)
         self._regions: list[Region] = []
+        with ExitStack() as files:
+            partial = files.enter_context(complete_file(path))
+            self._archive = files.enter_context(zipfile.ZipFile(partial, "w", allowZip64=True))
+            files.push(self._write_table)
+            self._files = files.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -110,14 +113,12 @@ class PredictionWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._files.__exit__(kind, error, trace)
+
+    def _write_table(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             rows = [_region_row(region) for region in self._regions]
             self._write_array("regions", np.array(rows, dtype=REGION_TYPE))
-        self._archive.close()
-        if kind is None:
-            self._partial.replace(self._path)
-        else:
-            self._partial.unlink()
 
     def _write_array(self, name: str, array: NDArray[Any]) -> None:
         stream = io.BytesIO()

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from lds_path import __version__
+from lds_path.provenance.complete_file import complete_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,14 +74,13 @@ def save_state(path: Path, learner: Learner, record: Mapping[str, Any]) -> None:
         "groups": optimizer["param_groups"],
         "scaler": learner.scaler.state_dict(),
     }
-    partial = path.with_name(path.name + ".partial")
     # Copies: safetensors refuses tensors that share memory, or lie there in another order.
     plain = torch.contiguous_format
     copies = {
         name: value.detach().cpu().clone(memory_format=plain) for name, value in tensors.items()
     }
-    partial.write_bytes(save(copies, {_KEY: json.dumps(numbers)}))
-    partial.replace(path)
+    with complete_file(path) as partial:
+        partial.write_bytes(save(copies, {_KEY: json.dumps(numbers)}))
 
 
 def read_record(path: Path) -> dict[str, Any] | None:

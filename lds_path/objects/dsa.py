@@ -11,6 +11,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from lds_path.provenance.complete_file import complete_file
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
@@ -33,8 +35,11 @@ def write_dsa(path: Path, geojson: Path, *, slide: str) -> int:
         Id of the slide.
     """
     count = 0
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as stream:
+    with (
+        complete_file(path) as partial,
+        partial.open("wb") as file,
+        gzip.GzipFile("", "wb", 6, file, mtime=0) as stream,
+    ):
         name = json.dumps(f"lds-path {slide}")
         stream.write(f'{{"name":{name},"description":"","elements":['.encode())
         for feature in _features(geojson):
@@ -43,7 +48,6 @@ def write_dsa(path: Path, geojson: Path, *, slide: str) -> int:
                 stream.write(json.dumps(element, separators=(",", ":")).encode())
                 count += 1
         stream.write(b"\n]}\n")
-    partial.replace(path)
     return count
 
 

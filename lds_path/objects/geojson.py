@@ -21,6 +21,7 @@ from shapely.geometry import Point, Polygon
 
 from lds_path.errors import LabelsError
 from lds_path.objects.polygons import areas_of
+from lds_path.provenance.complete_file import complete_file
 from lds_path.read_ahead import read_ahead
 
 if TYPE_CHECKING:
@@ -106,8 +107,7 @@ def write_geojson(path: Path, objects: Iterable[SlideObject], *, slide: str) -> 
         Id of the slide; makes the ids of its objects its own.
     """
     count = 0
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    with complete_file(path) as partial, partial.open("wb") as file:
         zipped = path.suffix == ".gz"
         stream = gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) if zipped else file
 
@@ -126,7 +126,6 @@ def write_geojson(path: Path, objects: Iterable[SlideObject], *, slide: str) -> 
             pass
         if zipped:
             stream.close()
-    partial.replace(path)
     return count
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from lds_path.errors import StageInputError
+from lds_path.provenance.complete_file import complete_file
 from lds_path.provenance.fingerprint import MANIFEST_NAME
 
 if TYPE_CHECKING:
@@ -82,13 +82,9 @@ def read_manifest(folder: Path) -> Manifest:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON so that the file is either complete or absent."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as stream:
-        json.dump(content, stream, indent=1, allow_nan=False)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    text = json.dumps(content, indent=1, allow_nan=False)
+    with complete_file(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
 
 
 def _check(manifest: Manifest) -> None:
