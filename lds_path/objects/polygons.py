@@ -26,42 +26,6 @@ GRID = 0.01
 """The grid, in pixels, that QuPath snaps coordinates to."""
 
 
-def rasterise(
-    polygons: Sequence[tuple[int, BaseGeometry]],
-    left: int,
-    top: int,
-    size: Size,
-    *,
-    downsample: float = 1.0,
-) -> NDArray[np.uint8]:
-    """Return a window of the label image that polygons describe.
-
-    Parameters
-    ----------
-    polygons
-        Value and area, a polygon or several that do not overlap; where areas of the list overlap
-        the last one counts.
-    left, top
-        Corner of the window in label pixels.
-    size
-        Extent of the window in label pixels.
-    downsample
-        Units of the polygons per label pixel.
-
-    Returns
-    -------
-    NDArray
-        Labels, (height, width); 0 where no polygon covers a pixel's centre.
-    """
-    labels = np.zeros((size.height, size.width), np.uint8)
-    for value, area in polygons:
-        rings = shapely.get_rings(shapely.get_parts(area))
-        points, ring = shapely.get_coordinates(rings, return_index=True)
-        (x, y), covered = _cover(points / downsample - (left, top), ring, size)
-        labels[y : y + covered.shape[0], x : x + covered.shape[1]][covered] = value
-    return labels
-
-
 def mean_inside(
     rings: Sequence[NDArray[np.int64]], image: NDArray[np.uint8], *, downsample: float
 ) -> float | None:

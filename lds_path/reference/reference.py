@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import rasterio
-import rasterio.features
 import shapely
 
 from lds_path.errors import LabelsError
 from lds_path.geometry import Size
 from lds_path.objects.geojson import read_polygons
+from lds_path.reference.drawing import rasterise
 from lds_path.reference.label_image import open_label_image
 from lds_path.reference.legend import BACKGROUND, IGNORE
 
@@ -81,21 +80,21 @@ class LabelPolygons:
 
     def read(self, left: int, top: int, size: Size, *, step: int = 1) -> NDArray[np.uint8]:
         """Return a window of labels, see `Reference`."""
-        shape = (size.height // step, size.width // step)
+        width, height = size.width // step, size.height // step
         x, y = left * self._downsample, top * self._downsample
         scale = step * self._downsample
-        window = shapely.box(x, y, x + shape[1] * scale, y + shape[0] * scale)
+        window = shapely.box(x, y, x + width * scale, y + height * scale)
         hits = np.sort(self._tree.query(window, predicate="intersects"))
-        labels = np.full(shape, self._elsewhere, np.uint8)
-        if hits.size:
-            rasterio.features.rasterize(
-                [self._areas[hit] for hit in hits.tolist()],
-                out=labels,
-                transform=rasterio.Affine(scale, 0, x, 0, scale, y),
-            )
+        labels = rasterise(
+            [self._areas[hit] for hit in hits.tolist()],
+            Size(width, height),
+            corner=(x, y),
+            downsample=scale,
+            elsewhere=self._elsewhere,
+        )
         middle = step / 2
-        labels[:, left + middle + step * np.arange(shape[1]) >= self._slide.width] = IGNORE
-        labels[top + middle + step * np.arange(shape[0]) >= self._slide.height] = IGNORE
+        labels[:, left + middle + step * np.arange(width) >= self._slide.width] = IGNORE
+        labels[top + middle + step * np.arange(height) >= self._slide.height] = IGNORE
         return labels
 
 

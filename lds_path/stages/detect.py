@@ -16,7 +16,6 @@ from lds_path.formats.pyramid import halve, open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Region, Size, tile_starts
 from lds_path.objects.geojson import read_polygons
-from lds_path.objects.polygons import rasterise
 from lds_path.pixels.components import count_pieces
 from lds_path.pixels.tissue import find_tissue, is_dark_field
 from lds_path.provenance.manifest import read_manifest
@@ -263,6 +262,9 @@ def _refuse_dark(file: str, view: NDArray[np.uint8]) -> None:
 
 def _read_roi(path: Path, pyramid: Pyramid, downsample: int) -> NDArray[np.bool_]:
     """Return which mask pixels lie in a region of interest, (H, W)."""
+    # rasterio takes 0.1 s to import: not for those who analyse whole slides.
+    from lds_path.reference.drawing import rasterise
+
     area = shapely.union_all([polygon for _, polygon in read_polygons(path)])
     width, height = pyramid.size.width, pyramid.size.height
     scale = pyramid.frame.downsample
@@ -274,7 +276,7 @@ def _read_roi(path: Path, pyramid: Pyramid, downsample: int) -> NDArray[np.bool_
             f" level-0 pixels from the bounds corner), the slide {extent}; draw it on this slide"
         )
     size = Size(-(-width // downsample), -(-height // downsample))
-    inside = rasterise([(1, area)], 0, 0, size, downsample=scale * downsample) > 0
+    inside = rasterise([(area, 1)], size, downsample=scale * downsample) > 0
     if not inside.any():
         raise LabelsError(
             f"{path} covers no pixel of the tissue mask, which has"

@@ -11,7 +11,8 @@ from shapely.geometry import Polygon
 
 from lds_path.geometry import Size
 from lds_path.objects.pieces import LeftOut, strip_height, trace_labels
-from lds_path.objects.polygons import place_on_grid, rasterise
+from lds_path.objects.polygons import place_on_grid
+from lds_path.reference.drawing import rasterise
 
 speckled = st.tuples(st.integers(1, 14), st.integers(1, 14)).flatmap(
     lambda shape: arrays(np.uint8, shape, elements=st.integers(0, 2))
@@ -57,11 +58,11 @@ def disk(radius):
 @given(labels=label_images, height=st.integers(1, 20))
 def test_the_polygons_are_the_labels_again(labels, height):
     pieces = trace(labels, height=height)
-    areas = [(piece.value, polygon_of(piece)) for piece in pieces]
-    assert all(area.is_valid for _, area in areas)
-    assert [area.area for _, area in areas] == [piece.area for piece in pieces]
+    areas = [(polygon_of(piece), piece.value) for piece in pieces]
+    assert all(area.is_valid for area, _ in areas)
+    assert [area.area for area, _ in areas] == [piece.area for piece in pieces]
     size = Size(labels.shape[1], labels.shape[0])
-    np.testing.assert_array_equal(rasterise(areas, 0, 0, size), labels)
+    np.testing.assert_array_equal(rasterise(areas, size), labels)
 
 
 @settings(deadline=None)

@@ -3,57 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
-from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry import Polygon
 
-from lds_path.geometry import Size
-from lds_path.objects.polygons import GRID, areas_of, mean_inside, place_on_grid, rasterise
+from lds_path.objects.polygons import GRID, areas_of, mean_inside, place_on_grid
 
 SQUARE = np.array([[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]])
-
-
-def test_a_window_is_the_same_as_the_whole_cut_out():
-    rng = np.random.default_rng(0)
-    polygons = [(k, Polygon(rng.uniform(-5, 35, (3, 2)))) for k in range(1, 9)]
-    whole = rasterise(polygons, 0, 0, Size(30, 20))
-    np.testing.assert_array_equal(rasterise(polygons, 7, 3, Size(9, 11)), whole[3:14, 7:16])
-
-
-def test_a_pixel_belongs_to_the_polygon_that_holds_its_centre():
-    rng = np.random.default_rng(1)
-    rows, columns = np.indices((20, 30)) + 0.5
-    for _ in range(20):
-        triangle = Polygon(rng.uniform(-5, 35, (3, 2)))
-        hole = triangle.buffer(-3)
-        area = triangle.difference(hole)
-        np.testing.assert_array_equal(
-            rasterise([(1, area)], 0, 0, Size(30, 20)), shapely.contains_xy(area, columns, rows)
-        )
-
-
-def test_all_parts_of_an_area_are_drawn():
-    area = MultiPolygon([shapely.box(0, 0, 1, 1), shapely.box(2, 1, 3, 2)])
-    np.testing.assert_array_equal(rasterise([(5, area)], 0, 0, Size(3, 2)), [[5, 0, 0], [0, 0, 5]])
-
-
-def test_an_empty_area_covers_nothing():
-    assert not rasterise([(1, Polygon())], 0, 0, Size(3, 2)).any()
-
-
-def test_a_window_beyond_the_polygons_is_empty():
-    square = shapely.box(0, 0, 4, 4)
-    assert not rasterise([(1, square)], 10, 10, Size(5, 5)).any()
-
-
-def test_rasterising_at_a_coarser_scale_reads_the_pixel_centres():
-    square = shapely.box(0, 0, 8, 5.9)  # centres of the rows lie at 2, 6 and 10
-    labels = rasterise([(3, square)], 0, 0, Size(3, 3), downsample=4)
-    np.testing.assert_array_equal(labels, [[3, 3, 0], [0, 0, 0], [0, 0, 0]])
-
-
-def test_of_overlapping_polygons_the_last_one_counts():
-    below, above = shapely.box(0, 0, 3, 3), shapely.box(1, 1, 2, 2)
-    assert rasterise([(1, below), (2, above)], 0, 0, Size(3, 3))[1, 1] == 2
-    assert rasterise([(2, above), (1, below)], 0, 0, Size(3, 3))[1, 1] == 1
 
 
 def test_a_polygon_is_placed_on_the_grid():

@@ -21,9 +21,10 @@ from lds_path.formats.predictions import (
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import read_regions
 from lds_path.geometry import Size
-from lds_path.objects.polygons import GRID, rasterise
+from lds_path.objects.polygons import GRID
 from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_run import run_stage
+from lds_path.reference.drawing import rasterise
 from lds_path.stages.detect import detect
 from lds_path.stages.export import export
 from lds_path.stages.stitch import stitch
@@ -135,7 +136,7 @@ def test_objects_keep_their_place_where_levels_are_not_a_whole_factor_apart(tcga
         width, height = slide.dimensions
         for left, top in ((0, 0), (width - 1000, 0), (0, height - 1000), (width - 1000, 1500)):
             rgb = np.asarray(slide.read_region((left, top), 0, (1000, 1000)))[..., :3]
-            drawn = rasterise([(1, dark)], left, top, Size(1000, 1000)) > 0
+            drawn = rasterise([(dark, 1)], Size(1000, 1000), corner=(left, top)) > 0
             seen = darkness(rgb, 2 * factor) > LIMIT
             assert 0.02 < seen.mean() < 0.98
             assert shift_of(drawn, seen) == pytest.approx((0, 0), abs=1)

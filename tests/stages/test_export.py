@@ -17,9 +17,10 @@ from lds_path.formats.labels import label_blocks, write_labels
 from lds_path.formats.regions import write_regions
 from lds_path.geometry import Frame, Region, Size
 from lds_path.objects.geojson import read_polygons
-from lds_path.objects.polygons import GRID, rasterise
+from lds_path.objects.polygons import GRID
 from lds_path.objects.simplify import FINENESS
 from lds_path.provenance.stage_run import run_stage
+from lds_path.reference.drawing import rasterise
 from lds_path.stages import export as export_module
 from lds_path.stages.export import export
 
@@ -88,8 +89,8 @@ def stitch(tmp_path_factory):
 def test_the_objects_are_the_labels_again(stitch, tmp_path):
     export(stitch, tmp_path / "s1", **EXACT)
     values = {each.name: each.value for each in CLASSES}
-    polygons = [(values[name], area) for name, area in read_polygons(tmp_path / "s1/s1.geojson.gz")]
-    labels = rasterise(polygons, 0, 0, Size(200, 150), downsample=DOWNSAMPLE)
+    polygons = [(area, values[name]) for name, area in read_polygons(tmp_path / "s1/s1.geojson.gz")]
+    labels = rasterise(polygons, Size(200, 150), downsample=DOWNSAMPLE)
     np.testing.assert_array_equal(labels, blobs())
 
 

@@ -13,9 +13,9 @@ from shapely.geometry import shape
 from lds_path.classes import LabelClass
 from lds_path.formats.labels import label_blocks, write_labels
 from lds_path.geometry import Size
-from lds_path.objects.polygons import rasterise
 from lds_path.pixels.synthetic import paint_slide
 from lds_path.provenance.stage_run import run_stage
+from lds_path.reference.drawing import rasterise
 from lds_path.stages.export import export
 
 CLASSES = [
@@ -72,11 +72,11 @@ def test_without_simplification_the_objects_are_the_labels(stitch, tmp_path):
     features = json.loads(gzip.decompress((tmp_path / "s1" / "s1.geojson.gz").read_bytes()))
     values = {each.name: each.value for each in CLASSES}
     polygons = [
-        (values[f["properties"]["classification"]["name"]], shape(f["geometry"]))
+        (shape(f["geometry"]), values[f["properties"]["classification"]["name"]])
         for f in features["features"]
     ]
     size = Size(labels.shape[1], labels.shape[0])
-    drawn = rasterise(polygons, 0, 0, size, downsample=downsample)
+    drawn = rasterise(polygons, size, downsample=downsample)
     np.testing.assert_array_equal(drawn, labels)
 
 
