@@ -8,15 +8,12 @@ The file is a `.npz` that `numpy.load` opens: for region 17 the arrays
 from __future__ import annotations
 
 import io
-import struct
-import threading
 import zipfile
 import zlib
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-import imagecodecs
 import numpy as np
 
 from lds_path.errors import StageInputError, UsageError
@@ -38,8 +35,8 @@ REGION_TYPE = np.dtype([(name, "<i8") for name in REGION_FIELDS])
 
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 _DEFLATE_LEVEL = 1
-_ZIP_HEADER = struct.Struct("<26x2H")
-"""Of an entry: at its end the lengths of its name and of its extra field, which follow."""
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, RuntimeError)
+"""What zipfile raises for a file of which any byte has changed."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +144,6 @@ class Predictions:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._files = ExitStack()
-        self._lock = threading.Lock()
         self._archives: dict[int, zipfile.ZipFile] = {}
         found: dict[int, Region] = {}
         for path in paths:
@@ -197,29 +193,7 @@ class Predictions:
         return self._read_array(index, "grid")
 
     def _read_array(self, index: int, name: str) -> NDArray[Any]:
-        archive = self._archives[index]
-        entry = archive.getinfo(f"{entry_name(index, name)}.npy")
-        content = self._read_entry(archive, entry)
-        if entry.compress_type == zipfile.ZIP_DEFLATED:
-            content = bytes(imagecodecs.deflate_decode(content, raw=True, out=entry.file_size))
-        if zlib.crc32(content) != entry.CRC:
-            raise StageInputError(
-                f"{archive.filename} is damaged at {entry.filename}; run segment again"
-            )
-        array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-        return array
-
-    def _read_entry(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-        """Return the compressed bytes, which threads decompress at the same time."""
-        file = archive.fp
-        if file is None:
-            raise ValueError(f"{archive.filename} was closed")
-        with self._lock:
-            file.seek(entry.header_offset)
-            header = file.read(_ZIP_HEADER.size)
-            name_length, extra_length = _ZIP_HEADER.unpack(header)
-            file.seek(name_length + extra_length, io.SEEK_CUR)
-            return file.read(entry.compress_size)
+        return _read_entry(self._archives[index], entry_name(index, name))
 
 
 def entry_name(index: int, array: str) -> str:
@@ -252,21 +226,30 @@ def _region_row(region: Region) -> tuple[int, ...]:
 def _open_archive(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (FileNotFoundError, zipfile.BadZipFile):
+    except (FileNotFoundError, zipfile.BadZipFile, RuntimeError):
         raise StageInputError(
             f"{path} is missing or was not finished; run segment again for its shard"
         ) from None
 
 
 def _read_regions(path: Path, archive: zipfile.ZipFile) -> list[Region]:
-    try:
-        with archive.open("regions.npy") as stream:
-            table = np.lib.format.read_array(stream, allow_pickle=False)
-    except KeyError:
+    if "regions.npy" not in archive.namelist():
         raise StageInputError(
             f"{path} has no table of regions and is no predictions file; run segment again"
+        )
+    return [_row_region(*row) for row in _read_entry(archive, "regions").tolist()]
+
+
+def _read_entry(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """Return an array of the file, whose checksum zipfile compares."""
+    try:
+        content = archive.read(f"{name}.npy")
+    except _DAMAGED as error:
+        raise StageInputError(
+            f"{archive.filename} is damaged at {name} ({error}); run segment again"
         ) from None
-    return [_row_region(*row) for row in table.tolist()]
+    array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    return array
 
 
 def _row_region(

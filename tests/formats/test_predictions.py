@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lds_path.errors import StageInputError, UsageError
 from lds_path.formats.predictions import (
@@ -143,3 +145,47 @@ def test_a_region_that_no_shard_holds_is_named(tmp_path):
     path = write(tmp_path / "a.npz", [make_prediction(0)])
     with Predictions([path]) as found, pytest.raises(StageInputError, match="region 5"):
         found.read(5)
+
+
+@pytest.fixture(scope="module")
+def spoilt(tmp_path_factory):
+    prediction = make_prediction(0)
+    path = write(tmp_path_factory.mktemp("spoilt") / "a.npz", [prediction])
+    return path, path.read_bytes(), prediction
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_a_changed_byte_is_named_or_changes_nothing(spoilt, data):
+    path, content, expected = spoilt
+    place = data.draw(st.integers(0, len(content) - 1))
+    changed = bytearray(content)
+    changed[place] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(changed)
+    problem, regions = "", []
+    try:
+        with Predictions([path]) as found:
+            regions = [found.read(region.index) for region in found.regions]
+    except StageInputError as error:
+        problem = str(error)
+    if problem:
+        assert str(path) in problem
+        assert "run segment again" in problem
+    else:
+        assert len(regions) == 1
+        assert_same(regions[0], expected)
+
+
+@pytest.mark.parametrize("name", ["probability", "grid", "density", "regions"])
+def test_a_changed_array_is_named(tmp_path, name):
+    path = write(tmp_path / "a.npz", [make_prediction(4)])
+    entry = "regions.npy" if name == "regions" else f"region_000004/{name}.npy"
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(entry)
+    content = bytearray(path.read_bytes())
+    content[info.header_offset + 30 + len(entry) + info.compress_size // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(
+        StageInputError, match=rf"a\.npz is damaged at .*{name} .*run segment again"
+    ):
+        Predictions([path]).read(4)
