@@ -1,4 +1,4 @@
-"""Sizes, regions and frames.
+"""Sizes, rectangles, regions and frames.
 
 Three frames, named in every coordinate's suffix where it is not the working frame:
 
@@ -10,12 +10,20 @@ Three frames, named in every coordinate's suffix where it is not the working fra
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from itertools import product
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
+
+
+def ceil_div(length: int, divisor: int) -> int:
+    """Return the least whole number of divisors that is not less than a length."""
+    return -(-length // divisor)
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,112 @@ class Size:
 
     width: int
     height: int
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return self.width * self.height
+
+    def ceil_div(self, divisor: int) -> Size:
+        """Return how many squares of an edge it takes to cover the size, across and down.
+
+        This is also its size in pixels that are `divisor` times larger, the last ones cut.
+        """
+        return Size(ceil_div(self.width, divisor), ceil_div(self.height, divisor))
+
+    def cut_to(self, limit: Size) -> Size:
+        """Return the size, no wider and no higher than another."""
+        return Size(min(self.width, limit.width), min(self.height, limit.height))
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """A rectangle of whole pixels; empty if its width or height is 0.
+
+    Convention: (x, y), pixel areas: it covers the columns left <= x < right and the rows
+    top <= y < bottom.
+    """
+
+    left: int
+    top: int
+    size: Size
+
+    @classmethod
+    def between(cls, left: int, top: int, right: int, bottom: int) -> Self:
+        """Return the rectangle between four edges, empty where they cross."""
+        return cls(left, top, Size(max(right - left, 0), max(bottom - top, 0)))
+
+    @classmethod
+    def whole(cls, size: Size) -> Self:
+        """Return all of an image of a size."""
+        return cls(0, 0, size)
+
+    @property
+    def right(self) -> int:
+        """First column beyond it."""
+        return self.left + self.size.width
+
+    @property
+    def bottom(self) -> int:
+        """First row below it."""
+        return self.top + self.size.height
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no pixel."""
+        return self.size.width <= 0 or self.size.height <= 0
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and columns, to index an array (H, W, ...) that it lies in."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def intersection(self, other: Rectangle) -> Rectangle:
+        """Return what two rectangles have in common; empty if that is nothing."""
+        return Rectangle.between(
+            max(self.left, other.left),
+            max(self.top, other.top),
+            min(self.right, other.right),
+            min(self.bottom, other.bottom),
+        )
+
+    def clipped(self, size: Size) -> Rectangle:
+        """Return the part that lies in an image of a size."""
+        return self.intersection(Rectangle.whole(size))
+
+    def grown(self, margin: int) -> Rectangle:
+        """Return it with a margin on each side."""
+        size = Size(self.size.width + 2 * margin, self.size.height + 2 * margin)
+        return Rectangle(self.left - margin, self.top - margin, size)
+
+    def seen_from(self, left: int, top: int) -> Rectangle:
+        """Return it in pixels that are counted from another corner."""
+        return Rectangle(self.left - left, self.top - top, self.size)
+
+    def reduced(self, downsample: int) -> Rectangle:
+        """Return the pixels, `downsample` times larger, that it touches."""
+        return Rectangle.between(
+            self.left // downsample,
+            self.top // downsample,
+            ceil_div(self.right, downsample),
+            ceil_div(self.bottom, downsample),
+        )
+
+    def cells(self, cell: Size) -> Iterator[tuple[int, int]]:
+        """Yield column and row of the cells of a grid that it touches, row by row.
+
+        The grid begins at pixel (0, 0).
+        """
+        if not self.is_empty:
+            rows = range(self.top // cell.height, ceil_div(self.bottom, cell.height))
+            columns = range(self.left // cell.width, ceil_div(self.right, cell.width))
+            for row, column in product(rows, columns):
+                yield column, row
+
+    def pieces(self, edge: int) -> Iterator[Rectangle]:
+        """Yield the pieces into which the multiples of an edge cut it, row by row."""
+        for column, row in self.cells(Size(edge, edge)):
+            yield self.intersection(Rectangle(column * edge, row * edge, Size(edge, edge)))
 
 
 @dataclass(frozen=True)
@@ -68,11 +182,16 @@ class Region:
     lattice: Size
     """Samples that the segmentation network sees."""
 
+    @property
+    def rectangle(self) -> Rectangle:
+        """Where it lies, in working pixels."""
+        return Rectangle(self.left, self.top, self.size)
+
 
 def widen(region: Region, margin: int) -> Region:
-    """Return a region with so many working pixels more on each side."""
-    size = Size(region.size.width + 2 * margin, region.size.height + 2 * margin)
-    return replace(region, left=region.left - margin, top=region.top - margin, size=size)
+    """Return a region with a margin of working pixels on each side."""
+    wide = region.rectangle.grown(margin)
+    return replace(region, left=wide.left, top=wide.top, size=wide.size)
 
 
 def tile_starts(length: int, size: int, overlap: int) -> list[int]:
@@ -82,7 +201,7 @@ def tile_starts(length: int, size: int, overlap: int) -> list[int]:
     pyramid level whose downsample divides that stride; the last interval may reach beyond the end.
     """
     stride = size - overlap
-    count = 1 if length <= size else -(-(length - overlap) // stride)
+    count = 1 if length <= size else ceil_div(length - overlap, stride)
     return [index * stride for index in range(count)]
 
 
