@@ -2,24 +2,39 @@
 
 A TIFF states the size of its tiles, but a tile of JPEG or JPEG 2000 states its own again, and the
 decoder believes the tile: some megabytes can ask for many gigabytes.
+
+The segments of a JPEG are followed here, not by Pillow: it looks for a frame within segments that it
+does not know and takes the last of several, where decoders skip and take the first, so that a tile
+could show it a small frame and them a large one. They differ from each other too (libjpeg, and the
+decoder of lossless JPEG that imagecodecs asks next), so whatever they could read in two ways is
+not read at all.
 """
 
 from __future__ import annotations
 
 import io
 import struct
-import warnings
+from typing import TYPE_CHECKING
 
-from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
-JPEG_START, JPEG_FRAMES = b"\xff\xd8", frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""The markers of a frame, which states the size (ITU-T T.81, table B.1)."""
-JPEG_BARE = frozenset((0x01, *range(0xD0, 0xDA)))
-"""Markers without a length."""
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+JPEG_START = b"\xff\xd8"
+JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Markers of a frame, which states the size (ITU-T T.81, table B.1)."""
+JPEG_SEGMENTS = JPEG_FRAMES | {0xC4, 0xCC, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE}
+"""Markers of all segments that may stand before the first scan: tables, APPn, a comment."""
+JPEG_SCAN = 0xDA
 J2K_START, J2K_BOX = b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "
 """Start of a codestream with its SIZ marker (ITU-T T.800, A.5.1), and of a JP2 file around one."""
-OTHERS = ("PNG", "WEBP")
-"""Formats whose headers Pillow reads without decoding."""
+OTHERS: dict[bytes, type[ImageFile]] = {b"\x89PNG": PngImageFile, b"RIFF": WebPImageFile}
+"""What reads a header without decoding, by the first bytes.
+
+`Image.open` would do, but its warnings can be silenced only for all threads at once.
+"""
 UNKNOWN = frozenset((22610, 34934, 48124, 50002, 52546, 65000, 65001, 65002))
 """Compressions of TIFF, as its tag numbers them, whose tiles' headers are not read here."""
 
@@ -27,7 +42,8 @@ UNKNOWN = frozenset((22610, 34934, 48124, 50002, 52546, 65000, 65001, 65002))
 def stated_size(data: bytes) -> tuple[int, int] | None:
     """Return the width and height that the header of a compressed image states.
 
-    None where it cannot be read: the data are damaged, or of a format that is not known here.
+    None where it cannot be read, or could be read in two ways: the data are damaged, or of a
+    format that is not known here.
 
     Parameters
     ----------
@@ -38,38 +54,35 @@ def stated_size(data: bytes) -> tuple[int, int] | None:
         if data.startswith(JPEG_START):
             return _jpeg_size(data)
         if data.startswith(J2K_BOX):
-            data = data[data.index(J2K_START) :]
+            data = _codestream(data)
         if data.startswith(J2K_START):
             right, bottom, left, top = struct.unpack_from(">4I", data, 8)
             return right - left, bottom - top
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=OTHERS) as image:
-                return image.size
-    except (
-        struct.error,
-        IndexError,
-        ValueError,
-        OSError,
-        SyntaxError,
-        Image.DecompressionBombError,
-    ):
+        with OTHERS[data[:4]](io.BytesIO(data)) as image:
+            return image.size
+    except (struct.error, KeyError, IndexError, ValueError, OSError, SyntaxError):
         return None
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """Follow the segments to the frame; IndexError or struct.error if there is none."""
-    place = 2
-    while True:
-        if data[place] != 0xFF:
-            raise ValueError("no marker")
-        marker = data[place + 1]
-        if marker == 0xFF:  # fill byte
-            place += 1
-        elif marker in JPEG_BARE:
-            place += 2
-        elif marker in JPEG_FRAMES:
+    """Follow the segments to the first scan; ValueError unless there is one frame before it."""
+    frames: list[tuple[int, int]] = []
+    place = len(JPEG_START)
+    while (marker := data[place + 1]) != JPEG_SCAN:
+        (length,) = struct.unpack_from(">H", data, place + 2)
+        if data[place] != 0xFF or marker not in JPEG_SEGMENTS or length < 2:
+            raise ValueError("no segment")
+        if marker in JPEG_FRAMES:
             height, width = struct.unpack_from(">2H", data, place + 5)
-            return width, height
-        else:
-            place += 2 + struct.unpack_from(">H", data, place + 2)[0]
+            frames.append((width, height))
+        place += 2 + length
+    (frame,) = frames
+    return frame
+
+
+def _codestream(data: bytes) -> bytes:
+    """Return the one codestream in a JP2 file; ValueError if what starts one is there twice."""
+    start = data.index(J2K_START)
+    if J2K_START in data[start + 1 :]:
+        raise ValueError("two codestreams")
+    return data[start:]

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import struct
 import tracemalloc
 import zlib
 
@@ -59,6 +60,61 @@ def test_any_jpeg_states_its_size(progressive):
     image = Image.new("RGB", (40, 30))
     image.save(stream, "JPEG", progressive=progressive, comment=b"\xff\xc0 no frame")
     assert stated_size(stream.getvalue()) == (40, 30)
+
+
+def segment(marker, content):
+    return bytes((0xFF, marker)) + struct.pack(">H", len(content) + 2) + content
+
+
+def frame(width, height, marker=0xC0):
+    components = bytes((1, 0x11, 0, 2, 0x11, 1, 3, 0x11, 1))
+    return segment(marker, struct.pack(">BHHB", 8, height, width, 3) + components)
+
+
+SCAN = segment(0xDA, bytes((3, 1, 0, 2, 0x11, 3, 0x11, 0, 63, 0)))
+SKIPPED = 0xE100
+"""What a decoder skips that takes a fill byte for a marker: the next marker for a length."""
+TWO_FACED = {
+    "a frame in a comment": (segment(0xFE, frame(9, 9) + SCAN), b"", True),
+    "a frame in a table of colours": (segment(0xE2, frame(9, 9) + SCAN), b"", True),
+    "a frame in an unknown segment": (segment(0xC8, frame(9, 9) + SCAN), b"", False),
+    "a frame in a reserved segment": (segment(0xF0, frame(9, 9) + SCAN), b"", False),
+    "a small frame before": (frame(9, 9), b"", False),
+    "a small frame before, an unknown segment": (frame(9, 9) + segment(0xC8, b""), b"", False),
+    "a small frame behind": (b"", frame(9, 9), False),
+    "a fill byte": (b"\xff\xff\xe1\0\2" + frame(9, 9) + SCAN + bytes(SKIPPED), b"", False),
+    "a bare marker": (b"\xff\xd0" + frame(9, 9), b"", False),
+    "a segment without a length": (b"\xff\xe1\0\0" + frame(9, 9), b"", False),
+    "rubbish between segments": (b"rubbish" + frame(9, 9), b"", False),
+}
+"""What stands around the frame of 4000 x 4000 pixels, and whether there is one way to read it."""
+
+
+@pytest.mark.parametrize("name", TWO_FACED)
+def test_a_jpeg_states_a_size_only_where_every_decoder_must_find_the_same(name):
+    before, behind, sure = TWO_FACED[name]
+    data = b"\xff\xd8" + before + frame(4000, 4000) + behind + SCAN
+    assert stated_size(data) == ((4000, 4000) if sure else None)
+
+
+def test_a_small_frame_does_not_hide_a_large_lossless_one():
+    """libjpeg refuses marker C8; imagecodecs then asks a decoder that knows lossless frames only."""
+    pixels = np.zeros((1000, 1000), np.uint16)
+    lossless = bytes(imagecodecs.ljpeg_encode(pixels, bitspersample=12))
+    data = lossless[:2] + frame(TILE, TILE) + segment(0xC8, b"") + lossless[2:]
+    assert imagecodecs.jpeg_decode(data).shape == pixels.shape
+    assert stated_size(data) is None
+    assert stated_size(lossless) == (1000, 1000)
+
+
+def test_a_jpeg_2000_file_with_two_codestreams_states_no_size():
+    file = bytes(imagecodecs.jpeg2k_encode(np.zeros((40, 30, 3), np.uint8), codecformat="jp2"))
+    small = encode("jpeg2000", 4)
+    assert stated_size(file) == (30, 40)
+    assert (
+        stated_size(file[:12] + struct.pack(">I4s", len(small) + 8, b"free") + small + file[12:])
+        is None
+    )
 
 
 @pytest.mark.parametrize("codec", CODECS)
