@@ -14,9 +14,8 @@ from PIL import Image, UnidentifiedImageError
 from lds_path.errors import LabelsError
 from lds_path.geometry import Size
 from lds_path.reference.legend import IGNORE, recode
-from lds_path.slides.image_reader import FORMATS
-from lds_path.slides.tiff_check import check_page
-from lds_path.slides.tiff_reader import DECODE_ERRORS
+from lds_path.slides.readers.image import FORMATS
+from lds_path.slides.tiff_check import DECODE_ERRORS, check_page
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,61 +1,84 @@
-"""What every format of slides offers to `slides.slide`."""
+"""What a file says of the slide in it, and what reads its pixels.
+
+A further kind of slide is one module in `slides.readers` and one line in `slides.slide.READERS`. The
+module has a function that takes a `slides.probe.Probe` and returns a `SlideReader`, None if
+the file is not of its kind; it raises `UnreadableSlideError` if the file is, and is damaged.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lds_path.geometry import Size
+    from lds_path.geometry import Rectangle, Size
 
 
-class LevelReader(Protocol):
-    """What a format has to offer; positions are level pixels from the whole image's corner."""
+@dataclass(frozen=True)
+class Level:
+    """One resolution of a slide."""
+
+    index: int
+    """Number of the level in the file, from 0, the finest."""
+    size: Size
+    """In its own pixels."""
+    downsample: float
+    """Level-0 pixels per pixel."""
+    aligned: bool
+    """Whether its own pixels are read without interpolation."""
+
+
+@dataclass(frozen=True)
+class SlideDescription:
+    """What a file says of the slide in it."""
+
+    format: str
+    """Format of the file, for people."""
+    levels: tuple[Level, ...]
+    """Every level of the whole image, with its size and downsample as the format states them."""
+    bounds_l0: Rectangle
+    """The scanned part, level-0 pixels."""
+    vendor: str = ""
+    """Who made the scanner, as OpenSlide names it; else empty."""
+    metadata_mpp: tuple[float, float] | None = None
+    """Microns per level-0 pixel (x, y) as the scanner wrote them."""
+    tags_mpp: tuple[float, float] | None = None
+    """Microns per level-0 pixel (x, y) by the resolution tags."""
+    icc_profile: bool = False
+    """Whether the file holds a colour profile."""
+    objective_power: float | None = None
+    """Magnification of the objective, if stated."""
+
+
+class SlideReader(Protocol):
+    """A slide that is open; any thread may read."""
 
     @property
-    def vendor(self) -> str:
-        """Who made the scanner, as OpenSlide names it; else empty."""
-
-    @property
-    def format(self) -> str:
-        """Format of the file, for people."""
-
-    @property
-    def level_sizes(self) -> tuple[Size, ...]:
-        """Size of every level, the whole image."""
-
-    @property
-    def level_downsamples(self) -> tuple[float, ...]:
-        """Factor of every level as the format states it."""
-
-    @property
-    def aligned(self) -> tuple[bool, ...]:
-        """Whether a level's own pixels can be read without interpolation."""
-
-    @property
-    def bounds(self) -> tuple[int, int, Size]:
-        """Left, top and size of the scanned part, level-0 pixels."""
-
-    @property
-    def metadata_mpp(self) -> tuple[float, float] | None:
-        """Microns per pixel (x, y) as the scanner wrote them."""
-
-    @property
-    def tags_mpp(self) -> tuple[float, float] | None:
-        """Microns per pixel (x, y) by the resolution tags."""
-
-    @property
-    def icc_profile(self) -> bool:
-        """Whether the file holds a colour profile."""
-
-    @property
-    def objective_power(self) -> float | None:
-        """Magnification of the objective, if stated."""
+    def description(self) -> SlideDescription:
+        """What the file says of the slide."""
 
     def read(self, level: int, left: float, top: float, size: Size) -> NDArray[np.uint8]:
-        """Return a rectangle, (H, W, 3), white outside; raise UnreadableSlideError."""
+        """Return a rectangle, RGB, (H, W, 3), white outside the image.
+
+        Convention: positions are level pixels from the whole image's corner.
+
+        Parameters
+        ----------
+        level
+            Place of the level in the description.
+        left, top
+            Corner; between two pixels where the bounds do not begin on one of this level.
+        size
+            Extent.
+
+        Raises
+        ------
+        UnreadableSlideError
+            If a part of the rectangle cannot be decoded.
+        """
 
     def close(self) -> None:
         """Close the file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 MAX_TILE_PIXELS = 2**24
 """Libraries hold some tiles whole; one that needs more memory than there is ends the process."""
 MAX_TAGS = 4096
+DECODE_ERRORS = (
+    OSError, RuntimeError, ValueError, TypeError, IndexError, ArithmeticError, zlib.error,
+    struct.error,
+)  # fmt: skip
+"""What tifffile and imagecodecs raise for bytes that are not what a header says."""
 
 
 def check_tiff(path: Path, file: tifffile.TiffFile) -> None:

@@ -11,11 +11,12 @@ import numpy as np
 
 from lds_path.errors import UsageError
 from lds_path.formats.pyramid import CHUNK, PYRAMID_NAME, halve, write_pyramid
-from lds_path.geometry import Frame, Size
+from lds_path.geometry import Frame, Rectangle, Size
 from lds_path.pixels.glass import glass_cells, glass_color, is_glass
 from lds_path.provenance.stage_run import run_stage
 from lds_path.slides.mpp import MAX_MPP, MIN_MPP, is_plausible
-from lds_path.slides.slide import MAX_UNREADABLE_PERCENT, is_regular, open_slide
+from lds_path.slides.probe import is_regular
+from lds_path.slides.slide import MAX_UNREADABLE_PERCENT, open_slide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from lds_path.pixels.glass import Color
     from lds_path.provenance.manifest import Manifest
+    from lds_path.slides.reader import Level
     from lds_path.slides.slide import Slide
 
 MPP_TOLERANCE = 0.05
@@ -118,9 +120,7 @@ def tile(
     )
 
 
-def choose_source(
-    slide_mpp: float, downsamples: Sequence[float], aligned: Sequence[bool], mpp: float
-) -> Source:
+def choose_source(slide_mpp: float, levels: Sequence[Level], mpp: float) -> Source:
     """Return the level and the pitch that give the working mpp with the least reading.
 
     A level, or a whole reduction of one, within 5 % of the working mpp is taken as it is; else
@@ -131,31 +131,29 @@ def choose_source(
     ----------
     slide_mpp
         Microns per level-0 pixel.
-    downsamples
-        Level-0 pixels per pixel of each level.
-    aligned
-        Whether a level is read without interpolation.
+    levels
+        Of the slide, from the finest.
     mpp
         Working microns per pixel.
     """
     if slide_mpp * (1 + MPP_TOLERANCE) >= mpp:
         return Source(level=0, pitch=1.0, downsample=1.0)
     near: list[tuple[bool, int, int]] = []
-    for level, downsample in enumerate(downsamples):
-        factor = max(round(mpp / (slide_mpp * downsample)), 1)
-        if abs(factor * downsample * slide_mpp / mpp - 1) <= MPP_TOLERANCE:
-            near.append((factor > 2 or not aligned[level], factor, level))
+    for place, level in enumerate(levels):
+        factor = max(round(mpp / (slide_mpp * level.downsample)), 1)
+        if abs(factor * level.downsample * slide_mpp / mpp - 1) <= MPP_TOLERANCE:
+            near.append((factor > 2 or not level.aligned, factor, place))
     if near:
-        _, factor, level = min(near)
-        return Source(level, float(factor), factor * downsamples[level])
+        _, factor, place = min(near)
+        return Source(place, float(factor), factor * levels[place].downsample)
     pitches = {
-        level: mpp / (slide_mpp * downsample)
-        for level, downsample in enumerate(downsamples)
-        if slide_mpp * downsample < mpp
+        place: mpp / (slide_mpp * level.downsample)
+        for place, level in enumerate(levels)
+        if slide_mpp * level.downsample < mpp
     }
-    clean = [level for level, pitch in pitches.items() if aligned[level] and pitch <= MAX_PITCH]
-    level = min(clean or pitches, key=pitches.__getitem__)
-    return Source(level, pitches[level], mpp / slide_mpp)
+    clean = [p for p, pitch in pitches.items() if levels[p].aligned and pitch <= MAX_PITCH]
+    place = min(clean or pitches, key=pitches.__getitem__)
+    return Source(place, pitches[place], mpp / slide_mpp)
 
 
 class BlockReader:
@@ -164,7 +162,7 @@ class BlockReader:
     def __init__(self, slide: Slide, source: Source) -> None:
         self.slide = slide
         self.source = source
-        level_size = slide.level_sizes[source.level]
+        level_size = slide.levels[source.level].size
         self.size = Size(
             max(int(np.ceil(level_size.width / source.pitch - 1e-6)), 1),
             max(int(np.ceil(level_size.height / source.pitch - 1e-6)), 1),
@@ -179,37 +177,31 @@ class BlockReader:
         The corner must lie on a chunk.
         """
         block: NDArray[np.uint8] | None = None
-        for row, column in product(
-            range(0, size.height, self.edge), range(0, size.width, self.edge)
-        ):
-            extent = Size(min(self.edge, size.width - column), min(self.edge, size.height - row))
-            if self._known_glass(left + column, top + row, extent):
+        for piece in Rectangle.whole(size).pieces(self.edge):
+            place = piece.seen_from(-left, -top)
+            if self._known_glass(place):
                 continue
             if block is None:
                 block = np.full((3, size.height, size.width), self.background, np.uint8)
-            block[:, row : row + extent.height, column : column + extent.width] = self._read_piece(
-                left + column, top + row, extent
-            )
+            block[:, *piece.slices] = self._read_piece(place)
         if block is not None and self.glass is not None:
             _flatten_glass(block, self.glass, self.background)
         return block
 
-    def _known_glass(self, left: int, top: int, size: Size) -> bool:
+    def _known_glass(self, place: Rectangle) -> bool:
         """Whether the coarse level showed glass in all chunks of a rectangle."""
         if self.glass_chunks is None:
             return False
-        rows = slice(top // CHUNK, -(-(top + size.height) // CHUNK))
-        columns = slice(left // CHUNK, -(-(left + size.width) // CHUNK))
-        return bool(self.glass_chunks[rows, columns].all())
+        return bool(self.glass_chunks[place.reduced(CHUNK).slices].all())
 
-    def _read_piece(self, left: int, top: int, size: Size) -> NDArray[np.uint8]:
+    def _read_piece(self, place: Rectangle) -> NDArray[np.uint8]:
         level, pitch = self.source.level, self.source.pitch
-        extent = self.slide.level_sizes[level]
-        x, y = left * pitch, top * pitch
-        x0, y0 = int(x), int(y)
-        x1 = min(int(np.ceil(x + size.width * pitch)), extent.width)
-        y1 = min(int(np.ceil(y + size.height * pitch)), extent.height)
-        pixels = self.slide.read_region(level, x0, y0, Size(x1 - x0, y1 - y0))
+        x, y = place.left * pitch, place.top * pitch
+        right = int(np.ceil(x + place.size.width * pitch))
+        bottom = int(np.ceil(y + place.size.height * pitch))
+        touched = Rectangle.between(int(x), int(y), right, bottom)
+        touched = touched.clipped(self.slide.levels[level].size)
+        pixels = self.slide.read_region(level, touched.left, touched.top, touched.size)
         planes = pixels.transpose(2, 0, 1)
         if pitch == 1:
             return planes
@@ -217,7 +209,8 @@ class BlockReader:
             return halve(np.ascontiguousarray(planes))
         from lds_path.pixels.area_mean import area_mean  # numba takes half a second to import
 
-        return area_mean(pixels, size, pitch=pitch, left=x - x0, top=y - y0)
+        left, top = x - touched.left, y - touched.top
+        return area_mean(pixels, place.size, pitch=pitch, left=left, top=top)
 
 
 def _to_json(number: float | None) -> float | str | None:
@@ -226,12 +219,12 @@ def _to_json(number: float | None) -> float | str | None:
 
 
 def _write(slide: Slide, folder: Path, mpp: float, threads: int) -> dict[str, Any]:
-    source = choose_source(slide.mpp, slide.level_downsamples, slide.level_aligned, mpp)
+    source = choose_source(slide.mpp, slide.levels, mpp)
     frame = Frame(
         mpp=slide.mpp * source.downsample,
         downsample=source.downsample,
-        left_l0=slide.left_l0,
-        top_l0=slide.top_l0,
+        left_l0=slide.bounds_l0.left,
+        top_l0=slide.bounds_l0.top,
     )
     reader = BlockReader(slide, source)
     levels = write_pyramid(
@@ -248,47 +241,46 @@ def _write(slide: Slide, folder: Path, mpp: float, threads: int) -> dict[str, An
         "height": reader.size.height,
         "mpp": frame.mpp,
         "downsample": frame.downsample,
-        "left_l0": slide.left_l0,
-        "top_l0": slide.top_l0,
+        "left_l0": slide.bounds_l0.left,
+        "top_l0": slide.bounds_l0.top,
         "width_l0": slide.size.width,
         "height_l0": slide.size.height,
         "slide_mpp": slide.mpp,
         "mpp_source": slide.mpp_source,
-        "vendor": slide.vendor,
+        "vendor": slide.description.vendor,
         "file": slide.path.name,
-        "format": slide.format,
+        "format": slide.description.format,
         "levels": levels,
         "slide_level": source.level,
         "unreadable_tiles": slide.unreadable_tiles,
         "background": reader.background,
-        "icc": slide.icc_profile,
-        "objective_power": slide.objective_power,
+        "icc": slide.description.icc_profile,
+        "objective_power": slide.description.objective_power,
     }
 
 
 def _find_glass(slide: Slide, source: Source) -> tuple[Color | None, NDArray[np.bool_] | None]:
     """Return the colour of the glass and, if a coarse level shows it, the chunks of glass."""
     coarse = None
-    for level, downsample in enumerate(slide.level_downsamples):
-        size = slide.level_sizes[level]
-        fewest, most = (bound * source.downsample for bound in COARSE_DOWNSAMPLES)
-        if fewest <= downsample <= most and size.width * size.height <= COARSE_PIXELS:
-            coarse = level
+    fewest, most = (bound * source.downsample for bound in COARSE_DOWNSAMPLES)
+    for place, level in enumerate(slide.levels):
+        if fewest <= level.downsample <= most and level.size.area <= COARSE_PIXELS:
+            coarse = place
     if coarse is None:
         return glass_color(_sample(slide)), None
-    view = slide.read_region(coarse, 0, 0, slide.level_sizes[coarse])
+    view = slide.read_region(coarse, 0, 0, slide.levels[coarse].size)
     color = glass_color(view)
     if color is None:
         return None, None
-    cell = CHUNK * source.downsample / slide.level_downsamples[coarse]
+    cell = CHUNK * source.downsample / slide.levels[coarse].downsample
     return color, glass_cells(view, color, cell)
 
 
 def _sample(slide: Slide) -> NDArray[np.uint8]:
     """Return small windows spread over the slide's coarsest level, one after another."""
-    level = slide.level_count - 1
-    size = slide.level_sizes[level]
-    window = Size(min(SAMPLE_EDGE, size.width), min(SAMPLE_EDGE, size.height))
+    level = len(slide.levels) - 1
+    size = slide.levels[level].size
+    window = size.cut_to(Size(SAMPLE_EDGE, SAMPLE_EDGE))
     tops = np.linspace(0, size.height - window.height, SAMPLES).astype(int)
     lefts = np.linspace(0, size.width - window.width, SAMPLES).astype(int)
     windows = [

@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import example, given
-from hypothesis import strategies as st
 from PIL import Image
 
 from lds_path.errors import (
@@ -17,12 +15,13 @@ from lds_path.errors import (
     UnreadableSlideError,
     UnsuitableSlideError,
 )
-from lds_path.geometry import Size
-from lds_path.slides import image_reader, tiff_reader
-from lds_path.slides.image_reader import PlainImage
+from lds_path.geometry import Rectangle, Size
 from lds_path.slides.mpp import Mpp, check_area, choose_mpp
-from lds_path.slides.openslide_reader import over_white, scanned_bounds
-from lds_path.slides.slide import Slide, open_slide, true_downsample, usable_levels
+from lds_path.slides.reader import Level, SlideDescription
+from lds_path.slides.readers import image, tiff
+from lds_path.slides.readers.image import ImageReader
+from lds_path.slides.readers.openslide import over_white, scanned_bounds
+from lds_path.slides.slide import Slide, open_slide
 
 HERE = Path("a.svs")
 
@@ -97,8 +96,10 @@ def test_a_region_holds_the_pixels_of_its_level_and_white_outside(tmp_path, kind
     else:
         write_ome(path, planes, "CYX", photometric="minisblack")
     with open_slide(path) as slide:
-        assert slide.level_sizes == (Size(420, 300), Size(210, 150))
-        assert slide.level_downsamples == (1.0, 2.0)
+        assert slide.levels == (
+            Level(0, Size(420, 300), 1.0, aligned=True),
+            Level(1, Size(210, 150), 2.0, aligned=True),
+        )
         region = slide.read_region(level, *corner, Size(33, 21))
     source = pixels[:: 2**level, :: 2**level]
     assert np.array_equal(region, expected_region(source, *corner, Size(33, 21)))
@@ -110,7 +111,7 @@ def test_a_plain_image_is_a_slide_of_one_level(tmp_path, suffix):
     Image.fromarray(pixels).save(tmp_path / f"image.{suffix}")
     with open_slide(tmp_path / f"image.{suffix}", mpp=0.5) as slide:
         assert slide.size == Size(50, 40)
-        assert slide.level_count == 1
+        assert len(slide.levels) == 1
         assert np.array_equal(slide.read_region(0, 0, 0, slide.size), pixels)
 
 
@@ -124,7 +125,7 @@ def test_a_tiff_in_strips_is_read(tmp_path):
 def test_large_strips_are_decoded_one_by_one(tmp_path, monkeypatch):
     pixels = noise()
     tifffile.imwrite(tmp_path / "strips.tif", pixels, rowsperstrip=4)
-    monkeypatch.setattr(tiff_reader, "MAX_PIXELS", pixels.size // 4)
+    monkeypatch.setattr(tiff, "MAX_PIXELS", pixels.size // 4)
     with open_slide(tmp_path / "strips.tif", mpp=0.5) as slide:
         region = slide.read_region(0, 11, 30, Size(100, 50))
     assert np.array_equal(region, pixels[30:80, 11:111])
@@ -207,41 +208,29 @@ def test_the_resolution_tags_give_the_mpp_of_tiff_and_png(tmp_path):
 # --- levels, bounds, alpha -------------------------------------------------------------------
 
 
-@given(st.integers(64, 200_000), st.integers(64, 200_000), st.sampled_from([2, 4, 8, 16, 32]))
-@example(87, 95, 32)
-def test_a_level_cut_to_whole_pixels_has_a_whole_downsample(width, height, factor):
-    level = Size(width // factor, height // factor)
-    stated = (width / level.width + height / level.height) / 2
-    assert true_downsample(Size(width, height), level, stated) == factor
-
-
-def test_a_downsample_that_is_not_whole_is_kept():
-    assert true_downsample(Size(10_000, 8_000), Size(4_000, 3_200), 2.5) == 2.5
-
-
-class Levels(PlainImage):
+class Levels(ImageReader):
     """Pixels whose level 1 keeps every second one, with bounds."""
 
-    aligned = (True, True)
-
     def __init__(self, pixels, bounds):
-        super().__init__(pixels, "test", None)
-        self.level_downsamples = (1.0, 2.0)
         height, width = pixels.shape[:2]
-        self.level_sizes = (Size(width, height), Size(width // 2, height // 2))
-        self.bounds = bounds
+        levels = (
+            Level(0, Size(width, height), 1.0, aligned=True),
+            Level(1, Size(width // 2, height // 2), 2.0, aligned=True),
+        )
+        super().__init__(pixels, SlideDescription("test", levels, bounds))
 
     def read(self, level, left, top, size):
         pixels = self._pixels if level == 0 else self._pixels[::2, ::2]
-        return PlainImage(pixels, "test", None).read(0, left, top, size)
+        return ImageReader(pixels, self.description).read(0, left, top, size)
 
 
 def test_a_slide_begins_at_the_corner_of_its_bounds():
     pixels = noise(64, 96)
-    slide = Slide(HERE, Levels(pixels, (10, 20, Size(40, 30))), mpp=0.5)
-    assert (slide.left_l0, slide.top_l0, slide.size) == (10, 20, Size(40, 30))
-    assert slide.level_sizes == (Size(40, 30), Size(20, 15))
-    assert slide.level_aligned == (True, True)
+    bounds = Rectangle(10, 20, Size(40, 30))
+    slide = Slide(HERE, Levels(pixels, bounds), mpp=0.5)
+    assert (slide.bounds_l0, slide.size) == (bounds, Size(40, 30))
+    assert [level.size for level in slide.levels] == [Size(40, 30), Size(20, 15)]
+    assert [level.aligned for level in slide.levels] == [True, True]
     region = slide.read_region(0, 0, 0, slide.size)
     assert np.array_equal(region, pixels[20:50, 10:50])
     region = slide.read_region(1, 3, 4, Size(5, 6))
@@ -249,8 +238,8 @@ def test_a_slide_begins_at_the_corner_of_its_bounds():
 
 
 def test_a_level_that_the_bounds_cut_between_pixels_is_not_aligned():
-    slide = Slide(HERE, Levels(noise(64, 96), (11, 20, Size(40, 30))), mpp=0.5)
-    assert slide.level_aligned == (True, False)
+    slide = Slide(HERE, Levels(noise(64, 96), Rectangle(11, 20, Size(40, 30))), mpp=0.5)
+    assert [level.aligned for level in slide.levels] == [True, False]
 
 
 def test_bounds_are_read_from_the_properties_and_cut_to_the_image():
@@ -261,11 +250,11 @@ def test_bounds_are_read_from_the_properties_and_cut_to_the_image():
         stated = zip(names, values, strict=False)
         return scanned_bounds({f"openslide.bounds-{n}": v for n, v in stated}, full)
 
-    assert bounds("10", "20", "30", "40") == (10, 20, Size(30, 40))
-    assert bounds("10", "20", "300", "400") == (10, 20, Size(90, 60))
-    assert bounds("10", "20") == (0, 0, full)
-    assert bounds("10", "20", "0", "40") == (0, 0, full)
-    assert bounds("a", "20", "30", "40") == (0, 0, full)
+    assert bounds("10", "20", "30", "40") == Rectangle(10, 20, Size(30, 40))
+    assert bounds("10", "20", "300", "400") == Rectangle(10, 20, Size(90, 60))
+    assert bounds("10", "20") == Rectangle.whole(full)
+    assert bounds("10", "20", "0", "40") == Rectangle.whole(full)
+    assert bounds("a", "20", "30", "40") == Rectangle.whole(full)
 
 
 def test_transparent_pixels_lie_on_white():
@@ -287,12 +276,6 @@ def test_a_transparent_png_lies_on_white(tmp_path):
     Image.fromarray(rgba).save(tmp_path / "image.png")
     with open_slide(tmp_path / "image.png", mpp=0.5) as slide:
         assert (slide.read_region(0, 0, 0, slide.size) == 255).all()
-
-
-def test_a_level_that_is_no_reduction_of_the_first_is_left_out():
-    full = Size(4443, 3567)
-    sizes = (full, Size(2221, 1783), Size(8886, 7134), Size(1110, 100), Size(1, 1), Size(0, 0))
-    assert usable_levels(sizes, (1.0, 2.0005, 0.5, 20.0, 4005.0, 2.0)) == (0, 1, 4)
 
 
 def test_a_slide_larger_than_glass_is_refused_and_a_whole_slide_is_not():
@@ -343,12 +326,12 @@ def test_an_image_too_large_for_the_memory_is_refused_without_a_warning(tmp_path
     tifffile.imwrite(tmp_path / "strips.tif", noise(400, 500))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for module in (image_reader, tiff_reader):
+        for module in (image, tiff):
             monkeypatch.setattr(module, "MAX_PIXELS", 100)
         for name in ("image.png", "strips.tif"):
             with pytest.raises(UnreadableSlideError, match="tiled pyramidal TIFF"):
                 open_slide(tmp_path / name, mpp=0.5)
-        monkeypatch.setattr(image_reader.Image, "MAX_IMAGE_PIXELS", 100)
+        monkeypatch.setattr(image.Image, "MAX_IMAGE_PIXELS", 100)
         with pytest.raises(UnreadableSlideError, match="too large"):
             open_slide(tmp_path / "image.png", mpp=0.5)
 
@@ -399,12 +382,13 @@ def test_threads_read_the_same_pixels_beside_damaged_tiles(tmp_path, kind):
 
 def test_real_slides_say_their_mpp_or_what_to_fill(data):
     with open_slide(data / "slides" / "CMU-1-Small-Region.svs") as slide:
-        assert (slide.mpp, slide.mpp_source, slide.vendor) == (0.499, "metadata", "aperio")
+        assert (slide.mpp, slide.mpp_source) == (0.499, "metadata")
+        assert slide.description.vendor == "aperio"
     with open_slide(data / "slides" / "multiframe_camelyon_challenge_image.dcm") as slide:
         assert slide.mpp == pytest.approx(28.97, abs=0.01)
     with open_slide(data / "slides" / "test3-DAPI-2-(387).ndpi") as slide:
         assert slide.mpp == pytest.approx(0.228, abs=0.001)
-        assert slide.level_count == 7
+        assert len(slide.levels) == 7
     with pytest.raises(MissingMppError):
         open_slide(data / "slides" / "tcga-cr-7395-01a-01-ts1.svs")
 
@@ -412,7 +396,7 @@ def test_real_slides_say_their_mpp_or_what_to_fill(data):
 def test_an_aperio_level_with_the_odd_pixel_cut_off_is_reduced_by_two(data):
     path = data / "slides" / "tcga-cr-7395-01a-01-ts1.svs"
     with open_slide(path, mpp=0.25) as slide:
-        assert slide.level_downsamples == (1.0, 2.0)
+        assert [level.downsample for level in slide.levels] == [1.0, 2.0]
         left, top = 1900, 1400  # far from the corner: 2.0005 would be half a pixel off here
         fine = slide.read_region(0, 2 * left, 2 * top, Size(512, 512)).astype(float)
         coarse = slide.read_region(1, left, top, Size(256, 256)).astype(float)

@@ -11,6 +11,7 @@ from lds_path.errors import MissingMppError, UsageError
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
 from lds_path.geometry import Frame, Size
 from lds_path.provenance.manifest import read_manifest
+from lds_path.slides.reader import Level
 from lds_path.stages.tile import choose_source, tile
 
 GLASS = (243, 240, 242)
@@ -54,6 +55,12 @@ def files(folder):
     }
 
 
+def levels(downsamples, aligned=(True,) * 3):
+    size = Size(1000, 1000)  # plays no part
+    pairs = zip(downsamples, aligned, strict=False)
+    return [Level(i, size, factor, aligned=whole) for i, (factor, whole) in enumerate(pairs)]
+
+
 # --- which level -----------------------------------------------------------------------------
 
 
@@ -73,22 +80,22 @@ def files(folder):
     ],
 )
 def test_the_source_gives_the_working_mpp(slide_mpp, downsamples, level, pitch, downsample):
-    source = choose_source(slide_mpp, downsamples, [True] * len(downsamples), 0.5)
+    source = choose_source(slide_mpp, levels(downsamples), 0.5)
     assert source.level == level
     assert source.pitch == pytest.approx(pitch)
     assert source.downsample == pytest.approx(downsample)
 
 
 def test_an_interpolated_level_is_avoided_where_half_the_next_does_as_well():
-    assert choose_source(0.25, (1, 2), (True, False), 0.5).level == 0
-    assert choose_source(0.125, (1, 4), (True, False), 0.5).level == 1
-    assert choose_source(0.22, (1, 2), (True, False), 0.5).level == 0
+    assert choose_source(0.25, levels((1, 2), (True, False)), 0.5).level == 0
+    assert choose_source(0.125, levels((1, 4), (True, False)), 0.5).level == 1
+    assert choose_source(0.22, levels((1, 2), (True, False)), 0.5).level == 0
 
 
 @given(st.floats(0.05, 50), st.floats(0.05, 50), st.lists(st.booleans(), min_size=3, max_size=3))
 def test_nothing_is_upsampled_and_the_mpp_is_near_or_exact(slide_mpp, mpp, aligned):
     downsamples = (1.0, 4.0, 16.0)
-    source = choose_source(slide_mpp, downsamples, aligned, mpp)
+    source = choose_source(slide_mpp, levels(downsamples, aligned), mpp)
     assert source.pitch >= 1
     assert source.downsample == pytest.approx(source.pitch * downsamples[source.level])
     reached = slide_mpp * source.downsample

@@ -9,13 +9,16 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from lds_path.errors import UnreadableSlideError
-from lds_path.geometry import Size
+from lds_path.geometry import Rectangle, Size
 from lds_path.slides.mpp import mpp_from_resolution
+from lds_path.slides.reader import Level, SlideDescription
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from lds_path.slides.probe import Probe
 
 WHITE = 255
 MAX_PIXELS = 2**27
@@ -28,24 +31,12 @@ REMEDY = "convert it to a tiled pyramidal TIFF (vips tiffsave --tile --pyramid)"
 CONVERTED_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "La", "CMYK", "YCbCr"}
 
 
-class PlainImage:
+class ImageReader:
     """One image in memory, read like a slide of one level."""
 
-    aligned = (True,)
-    vendor = ""
-    icc_profile = False
-    objective_power: float | None = None
-    metadata_mpp: tuple[float, float] | None = None
-
-    def __init__(
-        self, pixels: NDArray[np.uint8], file_format: str, tags_mpp: tuple[float, float] | None
-    ) -> None:
+    def __init__(self, pixels: NDArray[np.uint8], description: SlideDescription) -> None:
+        self.description = description
         self._pixels = pixels
-        self.format = file_format
-        self.tags_mpp = tags_mpp
-        self.level_sizes = (Size(pixels.shape[1], pixels.shape[0]),)
-        self.level_downsamples = (1.0,)
-        self.bounds = (0, 0, self.level_sizes[0])
 
     def read(self, level: int, left: float, top: float, size: Size) -> NDArray[np.uint8]:
         """Return a rectangle, (H, W, 3); outside the image it is white."""
@@ -64,34 +55,34 @@ def paste(source: NDArray[np.uint8], block: NDArray[np.uint8], left: int, top: i
 
     Convention: (H, W, ...) arrays; positions are pixels of the source, from its corner.
     """
-    y0, y1 = max(top, 0), min(top + block.shape[0], source.shape[0])
-    x0, x1 = max(left, 0), min(left + block.shape[1], source.shape[1])
-    if y0 < y1 and x0 < x1:
-        block[y0 - top : y1 - top, x0 - left : x1 - left] = source[y0:y1, x0:x1]
+    shown = Rectangle(left, top, Size(block.shape[1], block.shape[0])).clipped(
+        Size(source.shape[1], source.shape[0])
+    )
+    if not shown.is_empty:
+        block[shown.seen_from(left, top).slices] = source[shown.slices]
 
 
-def open_plain(path: Path) -> PlainImage:
-    """Return an image that Pillow reads.
+def open_image(probe: Probe) -> ImageReader | None:
+    """Return an image that Pillow reads, None if Pillow does not know the format.
 
     Raises
     ------
     UnreadableSlideError
-        If Pillow does not know the format, the file is damaged, the image too large for the
-        memory, or its pixels are not 8-bit grey or colour.
+        If the file is damaged, the image too large for the memory, or its pixels are not 8-bit
+        grey or colour.
     """
+    if probe.is_folder:
+        return None
+    path = probe.path
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=FORMATS) as image:
                 _check(path, image)
                 pixels = to_rgb(image)
-                dpi, file_format = image.info.get("dpi"), image.format or "image"
-                icc_profile = "icc_profile" in image.info
+                return ImageReader(pixels, _describe(image, Size(*pixels.shape[1::-1])))
     except UnidentifiedImageError:
-        raise UnreadableSlideError(
-            f"{path} is not a slide or image of a known format; check the file, or convert it to"
-            " a tiled TIFF"
-        ) from None
+        return None
     except Image.DecompressionBombError:
         raise too_large(path) from None
     except MemoryError:  # also where a damaged header asks for it
@@ -105,10 +96,6 @@ def open_plain(path: Path) -> PlainImage:
         raise UnreadableSlideError(
             f"{path} cannot be decoded ({error}); copy it again from its source"
         ) from None
-    tags_mpp = mpp_from_resolution(float(dpi[0]), float(dpi[1]), "inch") if dpi else None
-    plain = PlainImage(pixels, file_format, tags_mpp)
-    plain.icc_profile = icc_profile
-    return plain
 
 
 def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
@@ -135,6 +122,17 @@ def too_large(path: Path) -> UnreadableSlideError:
     return UnreadableSlideError(
         f"{path} is one image without tiles and too large to hold in memory (more than"
         f" {MAX_PIXELS // 10**6} million pixels); {REMEDY}"
+    )
+
+
+def _describe(image: Image.Image, size: Size) -> SlideDescription:
+    dpi = image.info.get("dpi")
+    return SlideDescription(
+        format=image.format or "image",
+        levels=(Level(0, size, 1.0, aligned=True),),
+        bounds_l0=Rectangle.whole(size),
+        tags_mpp=mpp_from_resolution(float(dpi[0]), float(dpi[1]), "inch") if dpi else None,
+        icc_profile="icc_profile" in image.info,
     )
 
 

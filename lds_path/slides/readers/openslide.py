@@ -11,15 +11,18 @@ import openslide
 from PIL import Image
 
 from lds_path.errors import UnreadableSlideError
-from lds_path.geometry import Size
-from lds_path.slides.image_reader import WHITE
+from lds_path.geometry import Rectangle, Size
 from lds_path.slides.mpp import mpp_from_resolution
+from lds_path.slides.reader import Level, SlideDescription
+from lds_path.slides.readers.image import WHITE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from lds_path.slides.probe import Probe
 
 TAG_VENDORS = {"generic-tiff"}
 """Vendors for which OpenSlide takes mpp from the resolution tags."""
@@ -32,26 +35,8 @@ class OpenSlideReader:
         self.path = path
         self._handle = openslide.OpenSlide(path)
         self._lock = threading.Lock()
-        properties = self._handle.properties
-        self.vendor = properties.get(openslide.PROPERTY_NAME_VENDOR, "")
-        self.format = f"OpenSlide {self.vendor}"
-        self.level_sizes = tuple(Size(*size) for size in self._handle.level_dimensions)
-        self.level_downsamples = tuple(self._handle.level_downsamples)
-        # OpenSlide takes positions in level-0 pixels and divides by its own factor: only whole
-        # factors reach a level's pixels without interpolation.
-        self.aligned = tuple(factor == round(factor) for factor in self.level_downsamples)
-        self.bounds = scanned_bounds(properties, self.level_sizes[0])
-        self.tags_mpp = mpp_from_resolution(
-            _number(properties, "tiff.XResolution") or 0.0,
-            _number(properties, "tiff.YResolution") or 0.0,
-            properties.get("tiff.ResolutionUnit", ""),
-        )
-        x, y = (_number(properties, f"openslide.mpp-{axis}") for axis in "xy")
-        self.metadata_mpp = None
-        if self.vendor not in TAG_VENDORS and (x is not None or y is not None):
-            self.metadata_mpp = (x if x is not None else y or 0.0, y if y is not None else x or 0.0)
-        self.icc_profile = "openslide.icc-size" in properties
-        self.objective_power = _number(properties, openslide.PROPERTY_NAME_OBJECTIVE_POWER)
+        self._downsamples = tuple(self._handle.level_downsamples)
+        self.description = _describe(self._handle)
 
     def read(self, level: int, left: float, top: float, size: Size) -> NDArray[np.uint8]:
         """Return a rectangle, (H, W, 3), white outside; raise UnreadableSlideError."""
@@ -80,7 +65,7 @@ class OpenSlideReader:
     def _read(
         self, handle: openslide.OpenSlide, level: int, left: float, top: float, size: Size
     ) -> NDArray[np.uint8]:
-        factor = self.level_downsamples[level]
+        factor = self._downsamples[level]
         location = (round(left * factor), round(top * factor))
         image = handle.read_region(location, level, (size.width, size.height))
         if image.getchannel("A").getextrema() == (255, 255):
@@ -88,7 +73,7 @@ class OpenSlideReader:
         return over_white(image)
 
 
-def open_vendor(path: Path) -> OpenSlideReader | None:
+def open_openslide(probe: Probe) -> OpenSlideReader | None:
     """Return a slide as OpenSlide reads it, None if it knows no such format or compression.
 
     Raises
@@ -96,36 +81,71 @@ def open_vendor(path: Path) -> OpenSlideReader | None:
     UnreadableSlideError
         If the file is damaged.
     """
+    if probe.is_folder:
+        return None
     try:
-        if openslide.OpenSlide.detect_format(path) is None:
-            return None
-        return OpenSlideReader(path)
+        return OpenSlideReader(probe.path)
+    except openslide.OpenSlideUnsupportedFormatError:
+        return None
     except openslide.OpenSlideError as error:
         if str(error).startswith("Unsupported TIFF compression"):
             return None
         raise UnreadableSlideError(
-            f"{path} cannot be opened ({error}); the file is damaged or incomplete, copy it again"
-            " from its source"
+            f"{probe.path} cannot be opened ({error}); the file is damaged or incomplete, copy it"
+            " again from its source"
         ) from None
 
 
-def scanned_bounds(properties: Mapping[str, str], full: Size) -> tuple[int, int, Size]:
+def scanned_bounds(properties: Mapping[str, str], full: Size) -> Rectangle:
     """Return the scanned part that the properties state, cut to the image, else the image."""
     names = (f"openslide.bounds-{name}" for name in ("x", "y", "width", "height"))
     x, y, width, height = (_number(properties, name) for name in names)
     if x is None or y is None or width is None or height is None:
-        return 0, 0, full
-    left, top = max(int(x), 0), max(int(y), 0)
-    right, bottom = min(int(x + width), full.width), min(int(y + height), full.height)
-    if right <= left or bottom <= top:
-        return 0, 0, full
-    return left, top, Size(right - left, bottom - top)
+        return Rectangle.whole(full)
+    stated = Rectangle.between(int(x), int(y), int(x + width), int(y + height))
+    bounds = stated.clipped(full)
+    return Rectangle.whole(full) if bounds.is_empty else bounds
 
 
 def over_white(image: Image.Image) -> NDArray[np.uint8]:
     """Return an RGBA image composited onto white, (H, W, 3)."""
     paper = Image.new("RGBA", image.size, (WHITE, WHITE, WHITE, 255))
     return np.asarray(Image.alpha_composite(paper, image).convert("RGB"))
+
+
+def _describe(handle: openslide.OpenSlide) -> SlideDescription:
+    properties = handle.properties
+    vendor = properties.get(openslide.PROPERTY_NAME_VENDOR, "")
+    pairs = zip(handle.level_dimensions, handle.level_downsamples, strict=True)
+    # OpenSlide takes positions in level-0 pixels and divides by its own factor: only whole
+    # factors reach a level's pixels without interpolation.
+    levels = tuple(
+        Level(index, Size(*size), factor, aligned=factor == round(factor))
+        for index, (size, factor) in enumerate(pairs)
+    )
+    return SlideDescription(
+        format=f"OpenSlide {vendor}",
+        levels=levels,
+        bounds_l0=scanned_bounds(properties, levels[0].size),
+        vendor=vendor,
+        metadata_mpp=None if vendor in TAG_VENDORS else _metadata_mpp(properties),
+        tags_mpp=mpp_from_resolution(
+            _number(properties, "tiff.XResolution") or 0.0,
+            _number(properties, "tiff.YResolution") or 0.0,
+            properties.get("tiff.ResolutionUnit", ""),
+        ),
+        icc_profile="openslide.icc-size" in properties,
+        objective_power=_number(properties, openslide.PROPERTY_NAME_OBJECTIVE_POWER),
+    )
+
+
+def _metadata_mpp(properties: Mapping[str, str]) -> tuple[float, float] | None:
+    """Return (x, y) microns per pixel; one that is missing is taken to be the other."""
+    x, y = (_number(properties, f"openslide.mpp-{axis}") for axis in "xy")
+    if x is None or y is None:
+        either = y if x is None else x
+        return None if either is None else (either, either)
+    return x, y
 
 
 def _number(properties: Mapping[str, str], name: str) -> float | None:

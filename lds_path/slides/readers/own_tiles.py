@@ -11,32 +11,30 @@ from typing import TYPE_CHECKING, Any
 import tifffile
 
 from lds_path.errors import UnreadableSlideError
-from lds_path.slides.tiff_reader import DECODE_ERRORS, Level, Plane, TiffImage
+from lds_path.slides.readers.openslide import open_openslide
+from lds_path.slides.readers.tiff_tiles import Plane, TiffTiles, TiledLevel
+from lds_path.slides.tiff_check import DECODE_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from lds_path.geometry import Size
-    from lds_path.slides.reader import LevelReader
+    from lds_path.slides.probe import Probe
+    from lds_path.slides.reader import SlideReader
 
 VENDORS = ("aperio", "generic-tiff")
 """Vendors whose levels are plain grids of tiles that do not overlap."""
 _COMPRESSIONS = ("NONE", "LZW", "ADOBE_DEFLATE", "JPEG")
 
 
-class OwnTiles:
+class OwnTilesReader:
     """A slide as another reader describes it, with the tiles of its levels decoded here."""
 
-    def __init__(self, slide: LevelReader, tiles: TiffImage, places: Sequence[int | None]) -> None:
-        self.vendor, self.format = slide.vendor, slide.format
-        self.level_sizes, self.level_downsamples = slide.level_sizes, slide.level_downsamples
-        self.aligned, self.bounds = slide.aligned, slide.bounds
-        self.metadata_mpp, self.tags_mpp = slide.metadata_mpp, slide.tags_mpp
-        self.icc_profile, self.objective_power = slide.icc_profile, slide.objective_power
+    def __init__(self, slide: SlideReader, tiles: TiffTiles, places: Sequence[int | None]) -> None:
+        self.description = slide.description
         self._slide, self._tiles, self._places = slide, tiles, places
 
     def read(self, level: int, left: float, top: float, size: Size) -> NDArray[np.uint8]:
@@ -44,7 +42,7 @@ class OwnTiles:
         place = self._places[level]
         if place is not None and left == round(left) and top == round(top):
             try:
-                return self._tiles.read(place, left, top, size)
+                return self._tiles.read(place, round(left), round(top), size)
             except UnreadableSlideError:
                 pass
         return self._slide.read(level, left, top, size)
@@ -55,39 +53,44 @@ class OwnTiles:
         self._slide.close()
 
 
-def decode_own_tiles(path: Path, slide: LevelReader) -> LevelReader:
+def open_vendor(probe: Probe) -> SlideReader | None:
+    """Return a slide of a scanner, None if OpenSlide does not know it; raise as `open_openslide`.
+
+    Tiles of a TIFF are decoded here where that gives the same pixels.
+    """
+    slide = open_openslide(probe)
+    return None if slide is None else decode_own_tiles(probe, slide)
+
+
+def decode_own_tiles(probe: Probe, slide: SlideReader) -> SlideReader:
     """Return a slide that decodes the tiles of a TIFF file itself, where it can.
 
     Parameters
     ----------
-    path
+    probe
         The file.
     slide
         The slide in it, which is returned as it is if none of its levels can be decoded here.
     """
-    if slide.vendor not in VENDORS:
-        return slide
-    try:
-        file = tifffile.TiffFile(path)
-    except (tifffile.TiffFileError, *DECODE_ERRORS):
+    file, said = probe.tiff, slide.description
+    if file is None or said.vendor not in VENDORS:
         return slide
     try:
         pages = [page for page in file.pages if isinstance(page, tifffile.TiffPage)]
-        found = [_find_page(pages, size) for size in slide.level_sizes]
-    except (tifffile.TiffFileError, *DECODE_ERRORS):
-        file.close()
+        found = [_find_page(pages, level.size) for level in said.levels]
+    except DECODE_ERRORS:
         return slide
     levels = [
-        Level(size, (Plane(page),))
-        for size, page in zip(slide.level_sizes, found, strict=True)
+        TiledLevel(level.size, (Plane(page),))
+        for level, page in zip(said.levels, found, strict=True)
         if page is not None
     ]
     if not levels:
-        file.close()
         return slide
     numbers = iter(range(len(levels)))
     places = [None if page is None else next(numbers) for page in found]
-    return OwnTiles(slide, TiffImage(path, file, levels), places)
+    probe.keep_tiff()
+    return OwnTilesReader(slide, TiffTiles(probe.path, file, levels), places)
 
 
 def _find_page(pages: Sequence[Any], size: Size) -> Any | None:  # noqa: ANN401 - tifffile's page

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from lds_path.geometry import Size
-from lds_path.slides.openslide_reader import open_vendor
-from lds_path.slides.tiled_reader import OwnTiles, decode_own_tiles
+from lds_path.slides.probe import probe
+from lds_path.slides.readers.openslide import open_openslide
+from lds_path.slides.readers.own_tiles import OwnTilesReader, decode_own_tiles
 from lds_path.stages.demo import demo
 
 
@@ -16,13 +17,15 @@ def windows(size):
 
 
 def assert_equal_to_openslide(path):
-    slide = open_vendor(path)
-    tiles = decode_own_tiles(path, slide)
-    assert isinstance(tiles, OwnTiles)
+    with probe(path) as found:
+        slide = open_openslide(found)
+        tiles = decode_own_tiles(found, slide)
+    assert isinstance(tiles, OwnTilesReader)
+    assert tiles.description == slide.description
     assert tiles._places[0] is not None
     checked = 0
-    for level, size in enumerate(tiles.level_sizes):
-        for left, top, extent in windows(size):
+    for level in (level.index for level in tiles.description.levels):
+        for left, top, extent in windows(tiles.description.levels[level].size):
             expected = slide.read(level, left, top, extent)
             np.testing.assert_array_equal(tiles.read(level, left, top, extent), expected)
             checked += bool((expected < 200).any())
@@ -36,8 +39,9 @@ def test_tiles_of_a_real_slide_are_the_pixels_that_openslide_reads(data):
 
 @pytest.mark.parametrize("name", ["tcga-cr-7395-01a-01-ts1.svs", "test3-DAPI-2-(387).ndpi"])
 def test_other_compressions_and_formats_are_left_to_openslide(data, name):
-    slide = open_vendor(data / "slides" / name)
-    assert decode_own_tiles(data / "slides" / name, slide) is slide
+    with probe(data / "slides" / name) as found:
+        slide = open_openslide(found)
+        assert decode_own_tiles(found, slide) is slide
 
 
 def test_tiles_of_a_painted_slide_are_the_pixels_that_openslide_reads(tmp_path):
