@@ -25,7 +25,8 @@ class TileSpool:
 
     def __init__(self, stream: IO[bytes], size: Size) -> None:
         self.size = size
-        self.columns, self.rows = -(-size.width // TILE), -(-size.height // TILE)
+        grid = size.ceil_div(TILE)
+        self.columns, self.rows = grid.width, grid.height
         self._stream = stream
         self._places = np.zeros((self.columns * self.rows, 2), np.int64)  # offset, length
 

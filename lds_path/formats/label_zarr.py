@@ -58,8 +58,7 @@ def write_label_zarr(path: Path, labels: Labels, *, pyramid: Path, version: Vers
         for block in label_blocks(size, SHARD):
             pixels = labels.read(level, block.left, block.top, block.size)
             if pixels.any():
-                rows = slice(block.top, block.top + block.size.height)
-                array[rows, block.left : block.left + block.size.width] = pixels
+                array[block.slices] = pixels
 
 
 def _create_group(path: Path, content: dict[str, Any], version: Version) -> zarr.Group:

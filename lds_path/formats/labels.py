@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,7 +22,7 @@ from lds_path import __version__
 from lds_path.errors import StageInputError
 from lds_path.formats.label_tiles import TILE, TileSpool, decode_tile, encode_tile
 from lds_path.formats.ome_xml import parse_ome_xml, write_ome_xml
-from lds_path.geometry import Size
+from lds_path.geometry import Rectangle, Size, ceil_div
 from lds_path.pixels.majority import reduce_by_majority
 from lds_path.provenance.complete_file import complete_file
 from lds_path.read_ahead import read_ahead
@@ -36,29 +35,16 @@ if TYPE_CHECKING:
 
     from lds_path.classes import LabelClass
 
-__all__ = ["BLOCK", "Block", "Labels", "label_blocks", "open_labels", "write_labels"]
+__all__ = ["BLOCK", "Labels", "label_blocks", "open_labels", "write_labels"]
 
 BLOCK = 1024
 """Side of the blocks that `write_labels` takes, unless told otherwise."""
 _CLASSIC_TIFF_LIMIT = 2**31
 
 
-@dataclass(frozen=True)
-class Block:
-    """A rectangle of label pixels."""
-
-    left: int
-    top: int
-    size: Size
-
-
-def label_blocks(size: Size, block: int = BLOCK) -> list[Block]:
+def label_blocks(size: Size, block: int = BLOCK) -> list[Rectangle]:
     """Return the blocks of a label image, row by row; the last ones are cut at the edges."""
-    return [
-        Block(left, top, Size(min(block, size.width - left), min(block, size.height - top)))
-        for top in range(0, size.height, block)
-        for left in range(0, size.width, block)
-    ]
+    return list(Rectangle.whole(size).pieces(block))
 
 
 def write_labels(
@@ -119,7 +105,7 @@ def level_sizes(size: Size) -> list[Size]:
     """Return the size of every level, from the full one to the first that fits one tile."""
     sizes = [size]
     while max(sizes[-1].width, sizes[-1].height) > TILE:
-        sizes.append(Size(-(-sizes[-1].width // 2), -(-sizes[-1].height // 2)))
+        sizes.append(sizes[-1].ceil_div(2))
     return sizes
 
 
@@ -162,16 +148,12 @@ class Labels:
     def read(self, level: int, left: int, top: int, size: Size) -> NDArray[np.uint8]:
         """Return the labels of a rectangle of a level, (height, width); 0 beyond the edges."""
         labels = np.zeros((size.height, size.width), np.uint8)
-        extent = self.level_size(level)
-        right, bottom = min(left + size.width, extent.width), min(top + size.height, extent.height)
-        for tile_top in range(max(top, 0) // TILE * TILE, bottom, TILE):
-            for tile_left in range(max(left, 0) // TILE * TILE, right, TILE):
-                tile = self._read_tile(level, tile_left // TILE, tile_top // TILE)
-                x, y = max(left, tile_left), max(top, tile_top)
-                x_end, y_end = min(right, tile_left + TILE), min(bottom, tile_top + TILE)
-                labels[y - top : y_end - top, x - left : x_end - left] = tile[
-                    y - tile_top : y_end - tile_top, x - tile_left : x_end - tile_left
-                ]
+        shown = Rectangle(left, top, size).clipped(self.level_size(level))
+        for piece in shown.pieces(TILE):
+            column, row = piece.left // TILE, piece.top // TILE
+            tile = self._read_tile(level, column, row)
+            in_tile = piece.seen_from(column * TILE, row * TILE)
+            labels[piece.seen_from(left, top).slices] = tile[in_tile.slices]
         return labels
 
     def close(self) -> None:
@@ -186,7 +168,7 @@ class Labels:
 
     def _read_tile(self, level: int, column: int, row: int) -> NDArray[np.uint8]:
         page = self._levels[level]
-        index = row * -(-page.imagewidth // TILE) + column
+        index = row * ceil_div(page.imagewidth, TILE) + column
         with self._lock:
             self._file.filehandle.seek(page.dataoffsets[index])
             encoded = self._file.filehandle.read(page.databytecounts[index])
@@ -205,7 +187,7 @@ def open_labels(path: Path) -> Labels:
 
 
 def _encode_block(
-    place: Block, pixels: NDArray[np.uint8], depth: int
+    place: Rectangle, pixels: NDArray[np.uint8], depth: int
 ) -> list[tuple[int, int, int, bytes]]:
     """Return the level, column, row and bytes of a block's tiles, in as many levels as it fills."""
     if pixels.shape != (place.size.height, place.size.width):
@@ -233,7 +215,7 @@ def _reduce(finer: TileSpool, coarser: TileSpool) -> None:
 def _write_tiff(path: Path, spools: Sequence[TileSpool], mpp: float, description: bytes) -> None:
     full = spools[0].size
     with tifffile.TiffWriter(
-        path, bigtiff=full.width * full.height > _CLASSIC_TIFF_LIMIT, byteorder="<"
+        path, bigtiff=full.area > _CLASSIC_TIFF_LIMIT, byteorder="<"
     ) as writer:
         for level, spool in enumerate(spools):
             writer.write(

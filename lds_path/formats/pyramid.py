@@ -18,7 +18,7 @@ from zarr.codecs import ZstdCodec
 from lds_path.errors import StageInputError
 from lds_path.formats.quadtree import leaf_order, merge_leaves
 from lds_path.formats.shard import read_shard, write_shard
-from lds_path.geometry import Frame, Size
+from lds_path.geometry import Frame, Rectangle, Size
 from lds_path.read_ahead import read_ahead
 
 if TYPE_CHECKING:
@@ -92,23 +92,21 @@ class Pyramid:
         NDArray
             RGB, (H, W, 3), uint8; the background beyond the edges.
         """
-        extent = self.level_size(level)
         block = np.full((size.height, size.width, 3), self.background, np.uint8)
-        x0, x1 = max(left, 0), min(left + size.width, extent.width)
-        y0, y1 = max(top, 0), min(top + size.height, extent.height)
-        if x0 < x1 and y0 < y1:
-            planes = np.full((3, y1 - y0, x1 - x0), self.background, np.uint8)
-            for row in range(y0 // SHARD, -(-y1 // SHARD)):
-                for column in range(x0 // SHARD, -(-x1 // SHARD)):
-                    read_shard(
-                        self.path / str(level) / "c" / "0" / str(row) / str(column),
-                        planes,
-                        x0 - column * SHARD,
-                        y0 - row * SHARD,
-                        chunk=CHUNK,
-                        chunks_across=SHARD // CHUNK,
-                    )
-            block[y0 - top : y1 - top, x0 - left : x1 - left] = planes.transpose(1, 2, 0)
+        shown = Rectangle(left, top, size).clipped(self.level_size(level))
+        if shown.is_empty:
+            return block
+        planes = np.full((3, shown.size.height, shown.size.width), self.background, np.uint8)
+        for column, row in shown.cells(Size(SHARD, SHARD)):
+            read_shard(
+                self.path / str(level) / "c" / "0" / str(row) / str(column),
+                planes,
+                shown.left - column * SHARD,
+                shown.top - row * SHARD,
+                chunk=CHUNK,
+                chunks_across=SHARD // CHUNK,
+            )
+        block[shown.seen_from(left, top).slices] = planes.transpose(1, 2, 0)
         return block
 
 
@@ -169,25 +167,23 @@ def write_pyramid(
     sizes = level_sizes(size)
     depth = len(sizes) - 1
     _create(path, sizes, frame, background, name)
-    grid = Size(-(-size.width // SHARD), -(-size.height // SHARD))
+    grid = size.ceil_div(SHARD)
 
     def write_leaf(place: Place) -> Half:
-        left, top = place[0] * SHARD, place[1] * SHARD
-        extent = Size(min(SHARD, size.width - left), min(SHARD, size.height - top))
-        planes = read_block(left, top, extent)
+        block = _block(size, place)
+        planes = read_block(block.left, block.top, block.size)
         return None if planes is None else _write_block(path / "0", planes, place, background)
 
     def write_parent(level: int, place: Place, below: list[tuple[Place, Half]]) -> Half:
-        planes = _join_halves(below, _block_shape(sizes[level], place), background)
+        planes = _join_halves(below, _block(sizes[level], place).size, background)
         return (
             None if planes is None else _write_block(path / str(level), planes, place, background)
         )
 
-    total = grid.width * grid.height
     order = leaf_order(grid, depth)
     with (
         closing(read_ahead(write_leaf, order, threads=threads, ahead=threads)) as leaves,
-        tqdm(leaves, total=total, unit="block", desc="tile", disable=None) as progress,
+        tqdm(leaves, total=grid.area, unit="block", desc="tile", disable=None) as progress,
     ):
         merge_leaves(iter(progress), write_parent, grid, depth)
     return len(sizes)
@@ -213,7 +209,7 @@ def level_sizes(size: Size) -> list[Size]:
     """Return the sizes of a pyramid's levels, halved with ceiling until one chunk is left."""
     sizes = [size]
     while max(sizes[-1].width, sizes[-1].height) > CHUNK:
-        sizes.append(Size(-(-sizes[-1].width // 2), -(-sizes[-1].height // 2)))
+        sizes.append(sizes[-1].ceil_div(2))
     return sizes
 
 
@@ -271,12 +267,12 @@ def _image_metadata(frame: Frame, levels: int, name: str) -> dict[str, Any]:
 
 
 def _join_halves(
-    below: list[tuple[Place, Half]], shape: tuple[int, int, int], background: int
+    below: list[tuple[Place, Half]], size: Size, background: int
 ) -> NDArray[np.uint8] | None:
     """Return the block that four halved blocks make, None if all are background."""
     if all(half is None for _, half in below):
         return None
-    planes = np.full(shape, background, np.uint8)
+    planes = np.full((3, size.height, size.width), background, np.uint8)
     for (column, row), half in below:
         if half is not None:
             top, left = (row % 2) * SHARD // 2, (column % 2) * SHARD // 2
@@ -284,9 +280,10 @@ def _join_halves(
     return planes
 
 
-def _block_shape(size: Size, place: Place) -> tuple[int, int, int]:
+def _block(size: Size, place: Place) -> Rectangle:
+    """Return the pixels of a level that one shard holds."""
     column, row = place
-    return 3, min(SHARD, size.height - row * SHARD), min(SHARD, size.width - column * SHARD)
+    return Rectangle(column * SHARD, row * SHARD, Size(SHARD, SHARD)).clipped(size)
 
 
 def _write_block(

@@ -15,6 +15,8 @@ import numpy as np
 from google_crc32c import value as crc32c
 from imagecodecs import zstd_decode, zstd_encode
 
+from lds_path.geometry import ceil_div
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -120,7 +122,7 @@ def read_shard(
 
 def _touched(start: int, length: int, chunk: int, count: int) -> range:
     """Return which chunks of a shard a window touches along an axis."""
-    return range(max(start // chunk, 0), min(-(-(start + length) // chunk), count))
+    return range(max(start // chunk, 0), min(ceil_div(start + length, chunk), count))
 
 
 def _read_index(path: Path, stream: IO[bytes], chunks_across: int) -> NDArray[np.uint64]:

@@ -36,7 +36,7 @@ class Outlook:
     @property
     def samples(self) -> NDArray[np.int64]:
         """Samples of a region on each rung, (rungs,)."""
-        return np.array([size.width * size.height for size in self.sizes], np.int64)
+        return np.array([size.area for size in self.sizes], np.int64)
 
     def share_out(self, samples: int) -> NDArray[np.intp]:
         """Return the rung of each region, (regions,), for so many samples in all."""

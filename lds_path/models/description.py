@@ -62,7 +62,7 @@ def _classes(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 def _input(card: ModelCard) -> Iterator[tuple[str, str]]:
     size, lattice = card.region_size, card.lattice
-    share = 100 * lattice.width * lattice.height / (size.width * size.height)
+    share = 100 * lattice.area / size.area
     um = f"{size.width * card.mpp:g} x {size.height * card.mpp:g} um"
     yield "resolution", f"{card.mpp:g} um per pixel"
     yield "region", f"{size.width} x {size.height} pixels, {um}"

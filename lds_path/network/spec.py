@@ -137,7 +137,7 @@ def levels_around(size: Size, lattice: Size) -> range:
     lattice
         Number of samples across and down.
     """
-    pitch = math.sqrt(size.width * size.height / (lattice.width * lattice.height))
+    pitch = math.sqrt(size.area / lattice.area)
     nearest = max(0, math.floor(math.log2(pitch) + 1e-9))
     sides = size.width | size.height
     coarsest = (sides & -sides).bit_length() - 1

@@ -108,8 +108,8 @@ def region_objects(
         Level-0 pixels, added to every coordinate.
     """
     for region in regions:
-        right, bottom = region.left + region.size.width, region.top + region.size.height
-        box = shapely.get_coordinates(shapely.box(region.left, region.top, right, bottom))
+        place = region.rectangle
+        box = shapely.get_coordinates(shapely.box(place.left, place.top, place.right, place.bottom))
         geometry = place_on_grid([box], scale=scale, offset=offset)
         if geometry is not None:
             name = f"Region {region.index}"

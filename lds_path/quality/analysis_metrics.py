@@ -153,12 +153,9 @@ def sampler_metrics(
     tissue_mm2
         Area of the tissue.
     """
-    samples = sum(region.lattice.width * region.lattice.height for region in regions)
+    samples = sum(region.lattice.area for region in regions)
     lows, highs = zip(*pitch.ranges_um, strict=True) if pitch.ranges_um else ((), ())
-    uniform = [
-        mpp * math.sqrt(one.size.width * one.size.height / (one.lattice.width * one.lattice.height))
-        for one in regions
-    ]
+    uniform = [mpp * math.sqrt(one.size.area / one.lattice.area) for one in regions]
     zooms = [
         (even / high, even / max(low, _LEAST_PITCH_UM))
         for even, low, high in zip(uniform, lows, highs, strict=True)

@@ -58,7 +58,7 @@ def read_density(
         blend = Blend(Size(size.width, len(strip)), 1)
         above, below = top * scale, (top + len(strip)) * scale
         for region in predictions.regions:
-            if region.top < below and region.top + region.size.height > above:
+            if region.top < below and region.rectangle.bottom > above:
                 mesh, _ = pitch_mesh(predictions, region, scale=scale, mpp=mpp)
                 add_region(blend, region, mesh, above=above, scale=scale)
         strip[:] = encode_density(blend.mean[..., 0], blend.total > 0)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
-from lds_path.geometry import Size
+from lds_path.geometry import Rectangle, Size
 from lds_path.unwarp.blend import Blend
 from lds_path.unwarp.mesh import build_mesh
 
@@ -38,9 +38,7 @@ class Overlap:
 
     first: Region
     second: Region
-    left: int
-    top: int
-    size: Size
+    place: Rectangle
     upright: bool
     """Whether the seam runs from top to bottom, between left and right."""
 
@@ -65,7 +63,7 @@ def find_overlaps(regions: Sequence[Region]) -> list[Overlap]:
     pairs += [
         _overlap(*two, upright=False) for two in pairwise(columns) if two[0].left == two[1].left
     ]
-    return [pair for pair in pairs if min(pair.size.width, pair.size.height) > 0]
+    return [pair for pair in pairs if not pair.place.is_empty]
 
 
 def read_seams(
@@ -105,9 +103,10 @@ def compare(
 
     Both are on every fourth working pixel, (h, w).
     """
-    size = Size(overlap.size.width // STEP, overlap.size.height // STEP)
+    place = overlap.place
+    size = Size(place.size.width // STEP, place.size.height // STEP)
     first, second = (_classes(predictions, overlap, size, one) for one in (0, 1))
-    tissue = mask.read(overlap.left, overlap.top, size, scale=STEP)
+    tissue = mask.read(place.left, place.top, size, scale=STEP)
     return (first != second) & tissue, tissue
 
 
@@ -129,10 +128,7 @@ def count_near_borders(labels: NDArray[np.uint8], distance: int) -> NDArray[np.i
 
 
 def _overlap(first: Region, second: Region, *, upright: bool) -> Overlap:
-    right = min(first.left + first.size.width, second.left + second.size.width)
-    bottom = min(first.top + first.size.height, second.top + second.size.height)
-    size = Size(right - second.left, bottom - second.top)
-    return Overlap(first, second, second.left, second.top, size, upright)
+    return Overlap(first, second, first.rectangle.intersection(second.rectangle), upright)
 
 
 def _choose(overlaps: Sequence[Overlap], mask: Mask, extent: Size) -> list[Overlap]:
@@ -147,22 +143,22 @@ def _spread(overlaps: Sequence[Overlap], count: int) -> list[Overlap]:
 
 
 def _tissue_share(overlap: Overlap, mask: Mask) -> float:
-    scale = max(min(overlap.size.width, overlap.size.height) / 4, 1.0)
-    size = Size(max(int(overlap.size.width / scale), 1), max(int(overlap.size.height / scale), 1))
-    return float(mask.read(overlap.left, overlap.top, size, scale=scale).mean())
+    place = overlap.place
+    scale = max(min(place.size.width, place.size.height) / 4, 1.0)
+    size = Size(max(int(place.size.width / scale), 1), max(int(place.size.height / scale), 1))
+    return float(mask.read(place.left, place.top, size, scale=scale).mean())
 
 
 def _cut(overlap: Overlap, extent: Size) -> Overlap:
     """Return the middle of an overlap, at most `SEAM_LENGTH` long and within the slide."""
-    width = min(overlap.size.width, extent.width - overlap.left)
-    height = min(overlap.size.height, extent.height - overlap.top)
-    left, top = overlap.left, overlap.top
+    inside = overlap.place.clipped(extent)
+    left, top, width, height = inside.left, inside.top, inside.size.width, inside.size.height
     if overlap.upright:
         top, height = top + max(height - SEAM_LENGTH, 0) // 2, min(height, SEAM_LENGTH)
     else:
         left, width = left + max(width - SEAM_LENGTH, 0) // 2, min(width, SEAM_LENGTH)
     size = Size(max(width, STEP), max(height, STEP))
-    return Overlap(overlap.first, overlap.second, left, top, size, overlap.upright)
+    return replace(overlap, place=Rectangle(left, top, size))
 
 
 def _classes(
@@ -176,8 +172,8 @@ def _classes(
         build_mesh(prediction.probability, prediction.positions, region.size),
         np.ones(size.width, np.float32),
         np.ones(size.height, np.float32),
-        left=overlap.left - region.left,
-        top=overlap.top - region.top,
+        left=overlap.place.left - region.left,
+        top=overlap.place.top - region.top,
         scale=STEP,
     )
     likeliest: NDArray[np.int64] = blend.mean.argmax(axis=2)
@@ -190,8 +186,8 @@ def _worst_place(
     """Return how much regions disagree around the worst point of an overlap, and that point."""
     around = ndimage.uniform_filter(disagrees.astype(np.float32), 48, mode="constant")
     row, column = np.unravel_index(around.argmax(), around.shape)
-    x = overlap.left + (float(column) + 0.5) * STEP
-    y = overlap.top + (float(row) + 0.5) * STEP
+    x = overlap.place.left + (float(column) + 0.5) * STEP
+    y = overlap.place.top + (float(row) + 0.5) * STEP
     return float(around.max()), (x, y)
 
 
@@ -200,9 +196,9 @@ def _read_around(labels: Labels, overlap: Overlap, mpp: float) -> tuple[NDArray[
 
     Both are in label pixels.
     """
-    scale, size = mpp / labels.mpp, overlap.size
+    scale, size = mpp / labels.mpp, overlap.place.size
     grow_x, grow_y = (size.width, 0) if overlap.upright else (0, size.height)
-    left, top = max(overlap.left - grow_x, 0), max(overlap.top - grow_y, 0)
+    left, top = max(overlap.place.left - grow_x, 0), max(overlap.place.top - grow_y, 0)
     pixels = Size(
         max(round((size.width + 2 * grow_x) * scale), 1),
         max(round((size.height + 2 * grow_y) * scale), 1),

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from lds_path.formats.pyramid import Pyramid
     from lds_path.geometry import Region
 
-    Box = tuple[float, float, float, float]
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom in the pixels of a picture, as Pillow draws it."""
 
 CONFIDENCE_NAME = "confidence.png"
 """What stitch writes beside the labels."""
@@ -69,13 +70,12 @@ class View:
 
     def box(self, region: Region) -> Box:
         """Return a region's left, top, right and bottom in view pixels, cut at the edges."""
-        right = (region.left + region.size.width) / self.scale
-        bottom = (region.top + region.size.height) / self.scale
+        place = region.rectangle
         return (
-            region.left / self.scale,
-            region.top / self.scale,
-            min(right, self.size.width) - 1,
-            min(bottom, self.size.height) - 1,
+            place.left / self.scale,
+            place.top / self.scale,
+            min(place.right / self.scale, self.size.width) - 1,
+            min(place.bottom / self.scale, self.size.height) - 1,
         )
 
 

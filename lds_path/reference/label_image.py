@@ -170,7 +170,7 @@ def _damaged(path: Path, error: Exception) -> LabelsError:
 
 
 def _check_fits(path: Path, size: Size) -> None:
-    if size.width * size.height > MAX_WHOLE_PIXELS:
+    if size.area > MAX_WHOLE_PIXELS:
         raise LabelsError(
             f"{path} has {size.width} x {size.height} pixels without tiles, too many for the"
             f" memory; {_TILED}"

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.classes import LabelClass
+    from lds_path.quality.view import Box
 
 Color = tuple[int, int, int]
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom in picture pixels."""
 
 INK: Color = (32, 36, 40)
 PAPER: Color = (255, 255, 255)

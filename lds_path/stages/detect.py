@@ -14,7 +14,7 @@ from lds_path.errors import LabelsError, StageInputError, UnsuitableSlideError, 
 from lds_path.formats.mask import MASK_NAME
 from lds_path.formats.pyramid import halve, open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
-from lds_path.geometry import Region, Size, tile_starts
+from lds_path.geometry import Region, Size, ceil_div, tile_starts
 from lds_path.objects.geojson import read_polygons
 from lds_path.pixels.components import count_pieces
 from lds_path.pixels.tissue import find_tissue, is_dark_field
@@ -186,21 +186,15 @@ def lay_regions(
 
 def tissue_share(tissue: NDArray[np.bool_], region: Region, downsample: int) -> float:
     """Return the share of a region's area that is tissue, in [0, 1]."""
-    rows = _span(region.top, region.top + region.size.height, downsample)
-    columns = _span(region.left, region.left + region.size.width, downsample)
-    area = tissue[rows, columns].sum() * downsample**2
-    return min(float(area) / (region.size.width * region.size.height), 1.0)
+    area = tissue[region.rectangle.reduced(downsample).slices].sum() * downsample**2
+    return min(float(area) / region.size.area, 1.0)
 
 
 def _cells(starts: list[int], overlap: int, length: int, downsample: int) -> list[slice]:
     """Return the mask pixels, along one axis, that each region answers for."""
     edges = [0, *(start + overlap // 2 for start in starts[1:]), length]
-    return [_span(*edge, downsample) for edge in pairwise(edges)]
-
-
-def _span(start: int, end: int, downsample: int) -> slice:
-    """Return the mask pixels that lie in an interval of working pixels, in part or whole."""
-    return slice(start // downsample, -(-end // downsample))
+    spans = pairwise(edges)
+    return [slice(start // downsample, ceil_div(end, downsample)) for start, end in spans]
 
 
 def _check(tissue_mpp: float, region_size: int, overlap: int, lattice: int) -> None:
@@ -266,16 +260,15 @@ def _read_roi(path: Path, pyramid: Pyramid, downsample: int) -> NDArray[np.bool_
     from lds_path.reference.drawing import rasterise
 
     area = shapely.union_all([polygon for _, polygon in read_polygons(path)])
-    width, height = pyramid.size.width, pyramid.size.height
-    scale = pyramid.frame.downsample
-    slide = shapely.box(0, 0, width * scale, height * scale)
+    extent, scale = pyramid.size, pyramid.frame.downsample
+    slide = shapely.box(0, 0, extent.width * scale, extent.height * scale)
     if not area.intersects(slide):
-        found, extent = (tuple(round(bound) for bound in one.bounds) for one in (area, slide))
+        found, whole = (tuple(round(bound) for bound in one.bounds) for one in (area, slide))
         raise LabelsError(
             f"{path} lies outside the slide: its areas span {found} (left, top, right, bottom in"
-            f" level-0 pixels from the bounds corner), the slide {extent}; draw it on this slide"
+            f" level-0 pixels from the bounds corner), the slide {whole}; draw it on this slide"
         )
-    size = Size(-(-width // downsample), -(-height // downsample))
+    size = extent.ceil_div(downsample)
     inside = rasterise([(area, 1)], size, downsample=scale * downsample) > 0
     if not inside.any():
         raise LabelsError(

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lds_path.errors import LabelsError
-from lds_path.formats.labels import Block, label_blocks, open_labels
+from lds_path.formats.labels import label_blocks, open_labels
 from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
 from lds_path.geometry import Size
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from lds_path.classes import LabelClass
     from lds_path.formats.labels import Labels
     from lds_path.formats.mask import Mask
-    from lds_path.geometry import Region
+    from lds_path.geometry import Rectangle, Region
     from lds_path.provenance.manifest import Manifest
     from lds_path.reference.reference import Reference
     from lds_path.reference.scores import Overlap
@@ -220,10 +220,9 @@ def _score_pixels(
     size, count = Size(tile["width"], tile["height"]), len(annotation.classes)
     tally = _Tally(_no_confusion(count), _no_confusion(count), overlap_of(_no_confusion(count)))
     for place in tqdm(label_blocks(size, BLOCK), unit="block", desc="evaluate", disable=None):
-        wide = _widen(place, band, size)
+        wide = place.grown(band).clipped(size)
         drawn = annotation.read(wide.left, wide.top, wide.size)
-        x, y = place.left - wide.left, place.top - wide.top
-        inner = np.s_[y : y + place.size.height, x : x + place.size.width]
+        inner = place.seen_from(wide.left, wide.top).slices
         scored = drawn != IGNORE
         if not scored[inner].any():
             continue
@@ -262,15 +261,7 @@ def _no_confusion(class_count: int) -> NDArray[np.int64]:
     return np.zeros((class_count + 1, class_count + 1), np.int64)
 
 
-def _widen(place: Block, reach: int, size: Size) -> Block:
-    """Return the block and what surrounds it, within the slide."""
-    left, top = max(place.left - reach, 0), max(place.top - reach, 0)
-    right = min(place.left + place.size.width + reach, size.width)
-    bottom = min(place.top + place.size.height + reach, size.height)
-    return Block(left, top, Size(right - left, bottom - top))
-
-
-def _read_working(labels: Labels, place: Block, mpp: float) -> NDArray[np.uint8]:
+def _read_working(labels: Labels, place: Rectangle, mpp: float) -> NDArray[np.uint8]:
     """Return the labels at the centres of a block's working pixels."""
     scale = labels.mpp / mpp
     columns, rows = (

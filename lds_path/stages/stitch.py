@@ -14,12 +14,11 @@ from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError
 from lds_path.formats.grey_image import write_grey
 from lds_path.formats.label_zarr import write_label_zarr
-from lds_path.formats.labels import Block, label_blocks, open_labels, write_labels
+from lds_path.formats.labels import label_blocks, open_labels, write_labels
 from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
 from lds_path.formats.pyramid import PYRAMID_NAME
 from lds_path.formats.regions import REGIONS_NAME, read_regions
-from lds_path.geometry import Size
 from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_run import run_stage
 from lds_path.quality.sample_density import DENSITY_SCALE, read_density
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.formats.label_zarr import Version
-    from lds_path.geometry import Region
+    from lds_path.geometry import Rectangle, Region
     from lds_path.provenance.manifest import Manifest
     from lds_path.unwarp.mesh import Mesh
     from lds_path.unwarp.mosaic import Canvas, Painted
@@ -144,20 +143,18 @@ class _Tally:
         self._pixels = np.zeros(256, np.int64)
         self._confidence_sum = np.zeros(256)
         step = canvas.confidence_step
-        shape = (-(-canvas.size.height // step), -(-canvas.size.width // step))
-        self.confidence = np.zeros(shape, np.uint8)
+        size = canvas.size.ceil_div(step)
+        self.confidence = np.zeros((size.height, size.width), np.uint8)
         """Mean winning probability of the analysed pixels, 255 is 1; 0 where there are none."""
 
-    def watch(self, painted: Iterable[tuple[Block, Painted]]) -> Iterator[NDArray[np.uint8]]:
+    def watch(self, painted: Iterable[tuple[Rectangle, Painted]]) -> Iterator[NDArray[np.uint8]]:
         """Yield the blocks' labels."""
         step = self._canvas.confidence_step
         total = len(label_blocks(self._canvas.size))
         for place, block in tqdm(painted, unit="block", desc="stitch", total=total, disable=None):
             self._pixels += block.pixels
             self._confidence_sum += block.confidence_sum
-            top, left = place.top // step, place.left // step
-            height, width = block.confidence.shape
-            self.confidence[top : top + height, left : left + width] = block.confidence
+            self.confidence[place.reduced(step).slices] = block.confidence
             yield block.labels
 
     def results(self) -> dict[str, Any]:
@@ -188,7 +185,7 @@ class _Tally:
 
 def _find_density(predictions: Predictions, canvas: Canvas) -> NDArray[np.uint8]:
     step = canvas.confidence_step
-    size = Size(-(-canvas.size.width // step), -(-canvas.size.height // step))
+    size = canvas.size.ceil_div(step)
     working_mpp = canvas.frame.mpp / canvas.scale
     return read_density(predictions, size, scale=canvas.scale * step, mpp=working_mpp)
 
@@ -242,7 +239,7 @@ def _place(region: Region) -> Region:
     return replace(region, lattice=region.size)
 
 
-def _paint(mosaic: Mosaic, place: Block) -> tuple[Block, Painted]:
+def _paint(mosaic: Mosaic, place: Rectangle) -> tuple[Rectangle, Painted]:
     return place, mosaic.paint(place.left, place.top, place.size)
 
 

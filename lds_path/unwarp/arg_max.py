@@ -24,6 +24,7 @@ from lds_path.unwarp.triangles import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lds_path.geometry import Rectangle
     from lds_path.unwarp.mesh import Mesh
 
 
@@ -31,7 +32,7 @@ def choose(
     mesh: Mesh,
     likeliest: NDArray[np.uint8],
     highest: NDArray[np.float32],
-    part: tuple[int, int, int, int],
+    part: Rectangle,
     *,
     left: float,
     top: float,
@@ -49,13 +50,14 @@ def choose(
     likeliest, highest
         Written where the region covers the part, (H, W) of the window.
     part
-        First row, end of the rows, first column and end of the columns.
+        In pixels of the window.
     left, top, scale
         As for `Blend.add`.
     """
     _choose(
         mesh.nodes, mesh.scores, mesh.likeliest, mesh.main_diagonal, mesh.extents,
-        (float(left), float(top), float(scale)), part, likeliest, highest,
+        (float(left), float(top), float(scale)),
+        (part.top, part.bottom, part.left, part.right), likeliest, highest,
     )  # fmt: skip
 
 

@@ -11,20 +11,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from lds_path.compiled import compiled
-from lds_path.geometry import Frame, Size
+from lds_path.geometry import Frame, Rectangle, Size
 from lds_path.unwarp.arg_max import choose
 from lds_path.unwarp.blend import Blend, blend_ramp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
     from lds_path.geometry import Region
     from lds_path.unwarp.mesh import Mesh
-
-    Part: TypeAlias = tuple[int, int, int, int]  # first row, end, first column, end
 
 CONFIDENCE_MPP = 8.0
 """The confidence image has about this resolution."""
@@ -120,7 +117,8 @@ class Mosaic:
     ) -> None:
         self._canvas, self._regions, self._mask, self._overlap = canvas, regions, mask, overlap
         self._values = np.array(values, np.uint8)
-        self._boxes = np.array([_box(region) for region in regions])
+        places = [region.rectangle for region in regions]
+        self._boxes = np.array([(one.left, one.top, one.right, one.bottom) for one in places])
         # Blocks side by side share regions; rows of blocks read them again.
         self._read_mesh = lru_cache(maxsize=_MESHES)(read_mesh)
 
@@ -130,18 +128,21 @@ class Mosaic:
         inside = self._mask.read(left * scale, top * scale, size, scale=scale)
         step = self._canvas.confidence_step
         pixels, sums = np.zeros(256, np.int64), np.zeros(256)
-        boxes = np.zeros((2, -(-size.height // step), -(-size.width // step)))
+        grid = size.ceil_div(step)
+        boxes = np.zeros((2, grid.height, grid.width))
         likeliest = np.zeros(inside.shape, np.uint8)
         if inside.any():
             highest = np.full(inside.shape, -1, np.float32)
             for part, regions in self._parts(left * scale, top * scale, size):
-                if inside[part[0] : part[1], part[2] : part[3]].any():
+                if inside[part.slices].any():
                     self._decide(left * scale, top * scale, part, regions, likeliest, highest)
             _count(likeliest, highest, inside, self._values, step, boxes, pixels, sums)
         confidence = np.rint(boxes[1] / np.maximum(boxes[0], 1)).astype(np.uint8)
         return Painted(likeliest, confidence, pixels, sums)
 
-    def _parts(self, left: float, top: float, size: Size) -> Iterator[tuple[Part, list[Region]]]:
+    def _parts(
+        self, left: float, top: float, size: Size
+    ) -> Iterator[tuple[Rectangle, list[Region]]]:
         """Yield the parts of a block between the regions' edges, and the regions that cover each.
 
         In most of a slide that is one, and nothing has to be blended.
@@ -155,7 +156,7 @@ class Mosaic:
         rows = _cuts(near[:, [1, 3]], top, scale, size.height)
         for row, row_end in pairwise(rows):
             for column, column_end in pairwise(columns):
-                part = (row, row_end, column, column_end)
+                part = Rectangle.between(column, row, column_end, row_end)
                 # Centres on a region's very edge may lie in the one or the other: take both.
                 low = np.array([left, top]) + (np.array([column, row]) + 0.5) * scale - _EDGE
                 high = (
@@ -170,7 +171,7 @@ class Mosaic:
         self,
         left: float,
         top: float,
-        part: Part,
+        part: Rectangle,
         regions: Sequence[Region],
         likeliest: NDArray[np.uint8],
         highest: NDArray[np.float32],
@@ -182,10 +183,9 @@ class Mosaic:
             mesh = self._read_mesh(regions[0].index)
             choose(mesh, likeliest, highest, part, left=x, top=y, scale=scale)
         elif regions:
-            row, row_end, column, column_end = part
-            size = Size(column_end - column, row_end - row)
-            blend = self._blend(left + column * scale, top + row * scale, size, regions)
-            _choose_blended(blend.mean, blend.total, row, column, likeliest, highest)
+            x, y = left + part.left * scale, top + part.top * scale
+            blend = self._blend(x, y, part.size, regions)
+            _choose_blended(blend.mean, blend.total, part.top, part.left, likeliest, highest)
 
     def _blend(self, left: float, top: float, size: Size, regions: Sequence[Region]) -> Blend:
         blend, scale = Blend(size, len(self._values)), self._canvas.scale
@@ -200,11 +200,6 @@ class Mosaic:
                 scale=scale,
             )
         return blend
-
-
-def _box(region: Region) -> tuple[int, int, int, int]:
-    size = region.size
-    return region.left, region.top, region.left + size.width, region.top + size.height
 
 
 def _cuts(edges: NDArray[np.int64], start: float, scale: float, length: int) -> list[int]:
