@@ -13,12 +13,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
 
 def ceil_div(length: int, divisor: int) -> int:
@@ -161,10 +157,6 @@ class Frame:
         """Return the level-0 position of a working position."""
         return self.left_l0 + x * self.downsample, self.top_l0 + y * self.downsample
 
-    def from_l0(self, x_l0: float, y_l0: float) -> tuple[float, float]:
-        """Return the working position of a level-0 position."""
-        return (x_l0 - self.left_l0) / self.downsample, (y_l0 - self.top_l0) / self.downsample
-
 
 @dataclass(frozen=True)
 class Region:
@@ -203,22 +195,3 @@ def tile_starts(length: int, size: int, overlap: int) -> list[int]:
     stride = size - overlap
     count = 1 if length <= size else ceil_div(length - overlap, stride)
     return [index * stride for index in range(count)]
-
-
-def blend_weights(size: Size, overlap: int) -> NDArray[np.float32]:
-    """Return the weights of a region's pixels before they are normalised.
-
-    The weight rises linearly over the overlap from both edges and never reaches zero, so that
-    the outermost pixels of a slide, which one region alone covers, keep a weight.
-
-    Returns
-    -------
-    NDArray
-        Weights, (height, width), float32 in (0, 1].
-    """
-    return np.outer(_ramp(size.height, overlap), _ramp(size.width, overlap)).astype(np.float32)
-
-
-def _ramp(length: int, overlap: int) -> NDArray[np.float32]:
-    distance = np.minimum(np.arange(length), np.arange(length)[::-1]) + 0.5
-    return np.minimum(distance / max(overlap, 1), 1.0).astype(np.float32)

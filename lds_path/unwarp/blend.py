@@ -112,7 +112,8 @@ def blend_ramp(
 ) -> NDArray[np.float32]:
     """Return one factor of the blend weights at the centres of a window's pixels.
 
-    At scale 1 these are the values of `geometry.blend_weights` along one axis. They are above 0
+    The weight rises linearly over the overlap from both edges to 1 and never reaches zero, so that
+    the outermost pixels of a slide, which only one region covers, keep a weight. It is above 0
     even beyond the region, where nothing is added.
 
     Parameters

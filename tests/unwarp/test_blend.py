@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.interpolate import LinearNDInterpolator, RegularGridInterpolator
 
-from lds_path.geometry import Size, blend_weights
+from lds_path.geometry import Size
 from lds_path.unwarp.blend import Blend, blend_ramp, unwarp
 from lds_path.unwarp.mesh import build_mesh
 
@@ -248,11 +248,13 @@ def test_two_regions_are_weighted_by_their_distance_from_the_edge():
     np.testing.assert_allclose(blend.mean[0, :, 0], [*[0] * 12, *expected, *[100] * 12], atol=1e-4)
 
 
-@given(sizes, st.integers(0, 40))
-def test_the_ramps_are_the_blend_weights_of_a_region(size, overlap):
-    x = blend_ramp(size.width, overlap, size.width, start=0, scale=1)
-    y = blend_ramp(size.height, overlap, size.height, start=0, scale=1)
-    np.testing.assert_allclose(np.outer(y, x), blend_weights(size, overlap), rtol=1e-6)
+@given(length=st.integers(1, 200), overlap=st.integers(0, 100))
+def test_a_ramp_rises_from_both_edges_and_is_never_zero(length, overlap):
+    ramp = blend_ramp(length, overlap, length, start=0, scale=1)
+    from_edge = np.minimum(np.arange(length), np.arange(length)[::-1]) + 0.5
+    expected = [min(distance / max(overlap, 1), 1) for distance in from_edge]
+    np.testing.assert_allclose(ramp, expected, rtol=1e-6)
+    assert ramp.min() > 0
 
 
 def test_threads_give_the_same_as_one():
