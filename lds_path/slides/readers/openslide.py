@@ -35,7 +35,6 @@ class OpenSlideReader:
         self.path = path
         self._handle = openslide.OpenSlide(path)
         self._lock = threading.Lock()
-        self._downsamples = tuple(self._handle.level_downsamples)
         self.description = _describe(self._handle)
 
     def read(self, level: int, left: float, top: float, size: Size) -> NDArray[np.uint8]:
@@ -65,7 +64,7 @@ class OpenSlideReader:
     def _read(
         self, handle: openslide.OpenSlide, level: int, left: float, top: float, size: Size
     ) -> NDArray[np.uint8]:
-        factor = self._downsamples[level]
+        factor = self.description.levels[level].downsample
         location = (round(left * factor), round(top * factor))
         image = handle.read_region(location, level, (size.width, size.height))
         if image.getchannel("A").getextrema() == (255, 255):
