@@ -353,6 +353,16 @@ def test_a_damaged_tile_is_white_counted_once_and_spoils_nothing_else(tmp_path, 
         assert np.array_equal(slide.read_region(0, 256, 0, Size(9, 9)), pixels[:9, 256:265])
 
 
+def test_a_damaged_tile_does_not_count_where_only_its_padding_would_be_read(tmp_path):
+    path = write_ome(tmp_path / "slide.ome.tif", noise(), "YXS")  # 420 wide, tiles to 448
+    damage_tile(path, index=6)
+    with open_slide(path, max_unreadable_percent=100) as slide:
+        assert (slide.read_region(0, 421, 0, Size(20, 20)) == 255).all()
+        assert slide.unreadable_tiles == 0
+        slide.read_region(0, 419, 0, Size(20, 20))
+        assert slide.unreadable_tiles == 1
+
+
 def test_a_slide_with_too_many_damaged_tiles_is_refused(tmp_path):
     path = write_tiff(tmp_path / "slide.tif", noise(512, 512), levels=1)
     damage_tile(path, index=0)
