@@ -5,7 +5,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: demo test test-slurm test-faults check benchmark study clean
+.PHONY: demo test test-slurm test-faults check schema benchmark study clean
 
 demo: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES)
@@ -25,6 +25,10 @@ test-faults: .venv/installed-test
 
 check: .venv/installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check
+
+# Writes the schema of config.yaml from the options in lds_path/; a test compares the two.
+schema: .venv/installed
+	$(BIN)/python -m lds_path.options.schema workflow/schemas/config.schema.yaml
 
 # Needs the real slides (LDS_PATH_DATA) and installs pyvips, which nothing else needs.
 benchmark: .venv/installed

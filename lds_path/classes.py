@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 PALETTE = ("#56B4E9", "#009E73", "#D55E00", "#F0E442", "#CC79A7", "#0072B2", "#E69F00", "#999999")
 """Okabe and Ito's colours, which colour-blind people tell apart."""
+IGNORED_CLASSES = ("Ignore*",)
+"""QuPath's own class for what is to be ignored."""
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,19 @@ import errno
 import logging
 import os
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from lds_path import __version__, options
+from lds_path import __version__
 from lds_path.errors import LdsPathError, is_lack_of_memory
-from lds_path.options import PATH, split_class_map, split_classes
+from lds_path.options import command
+from lds_path.options.command import PATH, folders, options_of, split_classes
+from lds_path.options.labels import ExportOptions, PlanOptions, SegmentOptions, StitchOptions
+from lds_path.options.model import TrainOptions
+from lds_path.options.quality import AssessOptions, EvaluateOptions
+from lds_path.options.slides import DemoOptions, DetectOptions, TileOptions
 from lds_path.run.gc_freeze import end_unsearched, unsearched
 from lds_path.run.parent_watch import end_with_run
 
@@ -79,6 +85,13 @@ def _end_without_memory(error: BaseException) -> NoReturn:
     os._exit(1)
 
 
+def run_stage_command(name: str, **values: Any) -> None:
+    """Run the stage of this name with what its command was given."""
+    with unsearched():
+        stage = getattr(import_module(f"lds_path.stages.{name}"), name)
+    _finish(stage(**values))
+
+
 def _finish(manifest: Manifest) -> None:
     if manifest.quarantined:
         click.echo(f"{manifest.slide} is quarantined: {manifest.reason}")
@@ -86,112 +99,68 @@ def _finish(manifest: Manifest) -> None:
 
 @cli.command()
 @click.argument("output", type=PATH)
-@click.option("--seed", default=1, show_default=True, help="The same seed paints the same slide.")
-@click.option("--width", default=6144, show_default=True, help="Pixels of 0.5 um.")
-@click.option("--height", default=5120, show_default=True, help="Pixels of 0.5 um.")
-@click.option("--structured", default=1.0, show_default=True, help="Share with more than stroma.")
-def demo(**options: Any) -> None:
+@options_of(DemoOptions())
+def demo(**values: Any) -> None:
     """Paint an H&E-like slide and its reference labels into OUTPUT."""
-    with unsearched():
-        from lds_path.stages.demo import demo as run
-
-    _finish(run(**options))
+    run_stage_command("demo", **values)
 
 
 @cli.command()
-@click.argument("slide", type=PATH)
-@click.argument("output", type=PATH)
-@click.option("--mpp", default=0.5, show_default=True, help="Working resolution, um per pixel.")
-@click.option("--slide-mpp", type=float, help="The slide's own um per pixel, over the file's.")
-@click.option(
-    "--max-unreadable-percent",
-    default=20.0,
-    show_default=True,
-    help="Tiles of the slide that may fail to decode; they become white.",
-)
-@options.threads
-@options.strict
-def tile(**options: Any) -> None:
+@folders("slide", "output")
+@options_of(TileOptions())
+@command.threads
+@command.strict
+def tile(**values: Any) -> None:
     """Turn SLIDE into the OME-Zarr pyramid OUTPUT/pyramid.ome.zarr."""
-    with unsearched():
-        from lds_path.stages.tile import tile as run
-
-    _finish(run(**options))
+    run_stage_command("tile", **values)
 
 
 @cli.command()
-@click.argument("tile", type=PATH)
-@click.argument("output", type=PATH)
-@options.roi
-@click.option("--tissue-mpp", default=8.0, show_default=True, help="Look for tissue at this mpp.")
-@click.option("--min-tissue-um2", default=20000.0, show_default=True, help="Smaller is a speck.")
-@click.option("--max-hole-um2", default=20000.0, show_default=True, help="Smaller is filled.")
-@click.option("--region-size", default=2048, show_default=True, help="Side, working pixels.")
-@click.option("--overlap", default=256, show_default=True, help="Of regions, working pixels.")
-@click.option("--lattice", default=256, show_default=True, help="Samples per side of a region.")
-@options.strict
-def detect(**options: Any) -> None:
+@folders("tile", "output")
+@command.roi
+@options_of(DetectOptions())
+@command.strict
+def detect(**values: Any) -> None:
     """Find the tissue of the pyramid in TILE and divide it into regions."""
-    with unsearched():
-        from lds_path.stages.detect import detect as run
-
-    _finish(run(**options))
+    run_stage_command("detect", **values)
 
 
 @cli.command()
-@click.argument("sheet", type=PATH)
-@click.argument("output", type=PATH)
+@folders("sheet", "output")
 @click.option("--tile", type=PATH, required=True, help="Folder with each slide's tile folder.")
 @click.option("--detect", type=PATH, required=True, help="Folder with each slide's detect folder.")
 @click.option("--base", type=PATH, help="Start of relative paths; default: the sheet's folder.")
 @click.option("--state", type=PATH, help="Where an interrupted training goes on from.")
-@options.classes
-@options.labels
-@options.network
-@options.recipe
-@options.card
-@options.device
-@options.threads
-def train(**options: Any) -> None:
+@command.classes
+@options_of(TrainOptions())
+@command.threads
+def train(classes: tuple[str, ...], **values: Any) -> None:
     """Train a model on the slides with labels in SHEET; OUTPUT becomes a model folder."""
-    with unsearched():
-        from lds_path.stages.train import train as run
-
-    named = split_classes(options.pop("classes"))
-    options["class_map"] = split_class_map(options["class_map"])
-    _finish(run(**options, classes=tuple(named), colors=tuple(named.values())))
+    named = split_classes(classes)
+    values |= {"classes": tuple(named), "colors": tuple(named.values())}
+    run_stage_command("train", **values)
 
 
 @cli.command()
-@click.argument("tile", type=PATH)
-@click.argument("detect", type=PATH)
-@click.argument("output", type=PATH, required=False)
-@click.option("--model", required=True, help="Id of a shipped model, or a model folder.")
-@click.option(
-    "--budget",
-    default="uniform",
-    show_default=True,
-    help="uniform, mean samples per side of a region such as 128, or 20000/mm2 of tissue.",
-)
+@folders("tile", "detect", "output?")
+@command.model
+@options_of(PlanOptions())
 @click.option("--what-if", is_flag=True, help="Print what each budget would cost; no OUTPUT.")
-@click.option("--device", default="auto", show_default=True, help="Of --what-if: as for segment.")
-@options.threads
-@options.strict
-def plan(output: Path | None, what_if: bool, **options: Any) -> None:
+@command.forecast_device
+@command.threads
+@command.strict
+def plan(options: PlanOptions, what_if: bool, device: str, **values: Any) -> None:
     """Give each region of a slide the samples that serve it best, within a budget."""
+    if not what_if and values["output"] is None:
+        raise click.UsageError("name the folder OUTPUT to write, or ask --what-if")
+    if not what_if:
+        return run_stage_command("plan", options=options, **values)
     with unsearched():
-        from lds_path.stages.plan import plan as run
         from lds_path.stages.plan import what_if as forecast
 
-    if what_if:
-        options.pop("strict")
-        budget = options.pop("budget")
-        _print_forecasts(forecast(**options, budgets=() if budget == "uniform" else (budget,)))
-    elif output is None:
-        raise click.UsageError("name the folder OUTPUT to write, or ask --what-if")
-    else:
-        options.pop("device")
-        _finish(run(**options, output=output))
+    asked = {name: values[name] for name in ("tile", "detect", "model", "threads")}
+    budgets = () if options == PlanOptions() else (options.budget,)
+    _print_forecasts(forecast(**asked, budgets=budgets, device=device))
 
 
 def _print_forecasts(forecasts: list[Forecast]) -> None:
@@ -207,130 +176,74 @@ def _print_forecasts(forecasts: list[Forecast]) -> None:
 
 
 @cli.command()
-@click.argument("tile", type=PATH)
-@click.argument("plan", type=PATH)
-@click.argument("output", type=PATH)
-@click.option("--model", required=True, help="Id of a shipped model, or a model folder.")
-@options.classes
-@click.option("--shard", default="1-of-1", show_default=True, help="Take every n-th region.")
-@click.option("--batch-size", default=8, show_default=True, help="Regions at a time on a GPU.")
-@options.device
-@options.threads
-@options.strict
-def segment(**options: Any) -> None:
+@folders("tile", "plan", "output")
+@command.model
+@command.classes
+@options_of(SegmentOptions())
+@command.threads
+@command.strict
+def segment(classes: tuple[str, ...], **values: Any) -> None:
     """Run a model on the regions of a slide and write OUTPUT/predictions.npz."""
-    with unsearched():
-        from lds_path.stages.segment import segment as run
+    values["classes"] = tuple(split_classes(classes)) or None
+    _import_network(values["tile"], values["plan"])
+    run_stage_command("segment", **values)
 
-    named = split_classes(options.pop("classes"))
-    _finish(run(**options, classes=tuple(named) or None, importing=unsearched))
+
+def _import_network(*folders: Path) -> None:
+    """Import what the stage imports itself, unsearched, for a slide that it analyses."""
+    from lds_path.provenance.stage_run import is_quarantined
+
+    if not is_quarantined(*folders):
+        with unsearched():
+            import_module("lds_path.inference.runner")
+            import_module("lds_path.models.checkpoint")
 
 
 @cli.command()
-@click.argument("tile", type=PATH)
-@click.argument("detect", type=PATH)
-@click.argument("segment", type=PATH, nargs=-1, required=True)
-@click.argument("output", type=PATH)
-@click.option("--mpp", type=float, help="Of the label image; default: the working resolution.")
-@click.option(
-    "--confidence", type=bool, default=False, show_default=True, help="As OME-TIFF too, for QuPath."
-)
-@click.option(
-    "--density",
-    type=bool,
-    default=False,
-    show_default=True,
-    help="Of the samples, as OME-TIFF, for QuPath.",
-)
-@click.option("--zarr", type=click.Choice(["0.5", "0.4"]), help="Labels as OME-Zarr too; NGFF.")
-@options.threads
-@options.strict
-def stitch(**options: Any) -> None:
+@folders("tile", "detect", "segment...", "output")
+@options_of(StitchOptions())
+@command.threads
+@command.strict
+def stitch(**values: Any) -> None:
     """Join the predictions in all SEGMENT folders into the label image of the slide."""
-    with unsearched():
-        from lds_path.stages.stitch import stitch as run
-
-    options["segment"] = list(options["segment"])
-    _finish(run(**options))
+    run_stage_command("stitch", **values)
 
 
 @cli.command()
-@click.argument("stitch", type=PATH)
-@click.argument("output", type=PATH)
-@click.option("--tolerance-um", default=1.0, show_default=True, help="Outlines may deviate by it.")
-@click.option("--min-object-um2", default=50.0, show_default=True, help="Smaller is dropped.")
-@click.option("--max-hole-um2", default=50.0, show_default=True, help="Smaller is filled.")
-@click.option(
-    "--annotation-um2",
-    default=50000.0,
-    show_default=True,
-    help="Larger objects become annotations, smaller ones detections.",
-)
-@click.option(
-    "--frame",
-    type=click.Choice(["bounds", "level0"]),
-    default="bounds",
-    show_default=True,
-    help="bounds is QuPath's frame for slides that it opens with OpenSlide.",
-)
-@click.option("--dsa", type=bool, default=False, show_default=True, help="Objects for DSA too.")
+@folders("stitch", "output")
+@options_of(ExportOptions())
 @click.option("--detect", type=PATH, help="Folder of detect: outlines of tissue and regions too.")
-@options.threads
-@options.strict
-def export(**options: Any) -> None:
+@command.threads
+@command.strict
+def export(**values: Any) -> None:
     """Turn the label image in STITCH into objects for QuPath."""
-    with unsearched():
-        from lds_path.stages.export import export as run
-
-    _finish(run(**options))
+    run_stage_command("export", **values)
 
 
 @cli.command()
-@click.argument("tile", type=PATH)
-@click.argument("detect", type=PATH)
-@click.argument("segment", type=PATH, nargs=-1, required=True)
-@click.argument("stitch", type=PATH)
-@click.argument("output", type=PATH)
-@click.option("--min-confidence", default=0.5, show_default=True, help="Below it is uncertain.")
-@click.option("--max-blur", default=0.5, show_default=True, help="Above it is out of focus.")
-@options.thresholds
-@options.strict
-def assess(**options: Any) -> None:
+@folders("tile", "detect", "segment...", "stitch", "output")
+@options_of(AssessOptions())
+@command.strict
+def assess(**values: Any) -> None:
     """Judge the analysis of a slide and draw what was found."""
-    with unsearched():
-        from lds_path.stages.assess import assess as run
-
-    options["segment"] = list(options["segment"])
-    _finish(run(**options))
+    run_stage_command("assess", **values)
 
 
 @cli.command()
-@click.argument("tile", type=PATH)
-@click.argument("detect", type=PATH)
-@click.argument("segment", type=PATH, nargs=-1, required=True)
-@click.argument("stitch", type=PATH)
-@click.argument("labels", type=PATH)
-@click.argument("output", type=PATH)
-@options.roi
-@options.labels
-@click.option("--boundary-um", default=5.0, show_default=True, help="Band of the boundary IoU.")
-@options.strict
-def evaluate(**options: Any) -> None:
+@folders("tile", "detect", "segment...", "stitch", "labels", "output")
+@command.roi
+@options_of(EvaluateOptions())
+@command.strict
+def evaluate(**values: Any) -> None:
     """Score the label image in STITCH against the reference LABELS: GeoJSON or label image."""
-    with unsearched():
-        from lds_path.stages.evaluate import evaluate as run
-
-    options["segment"] = list(options["segment"])
-    options["class_map"] = split_class_map(options["class_map"])
-    _finish(run(**options))
+    run_stage_command("evaluate", **values)
 
 
 @cli.command()
-@click.argument("results", type=PATH)
-@click.argument("output", type=PATH)
+@folders("results", "output")
 @click.argument("slides", nargs=-1)
 @click.option("--sheet", type=PATH, help="Sample sheet, for batches, and slides if none are named.")
-def report(**options: Any) -> None:
+def report(**values: Any) -> None:
     """Write the pages and the table of a cohort; RESULTS holds the folders of its stages.
 
     At any time: slides that are not done are named with the stage that is missing.
@@ -338,8 +251,8 @@ def report(**options: Any) -> None:
     with unsearched():
         from lds_path.stages.report import report as run
 
-    _finish(run(**options))
-    click.echo((options["output"] / "summary.txt").read_text(encoding="utf-8"))
+    _finish(run(**values))
+    click.echo((values["output"] / "summary.txt").read_text(encoding="utf-8"))
 
 
 @cli.command()
@@ -369,15 +282,15 @@ def bundle(model: str, output: Path) -> None:
 @click.argument("results", type=PATH)
 @click.option("--slides/--no-slides", default=True, show_default=True, help="Read inputs again.")
 @click.option("--versions/--no-versions", default=True, show_default=True, help="Compare them.")
-@options.threads
-def verify(**options: Any) -> None:
+@command.threads
+def verify(**values: Any) -> None:
     """Check all that stages wrote below RESULTS: hashes of inputs and outputs, versions.
 
     Lists what does not match, and then ends with exit code 1.
     """
     from lds_path.provenance.verification import verify as run
 
-    verification = run(**options)
+    verification = run(**values)
     for finding in verification.findings:
         click.echo(str(finding))
     click.echo(str(verification))

@@ -95,6 +95,7 @@ def find_flaws(outcome: Outcome) -> list[str]:
 
 def run_case(case: Case, folder: Path, source: Source) -> Outcome:
     """Write a slide, run both stages on it and say how they ended."""
+    from lds_path.options.slides import TileOptions
     from lds_path.stages.detect import detect
     from lds_path.stages.tile import tile
 
@@ -102,7 +103,9 @@ def run_case(case: Case, folder: Path, source: Source) -> Outcome:
     started = time.monotonic()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        tiled = tile(path, folder / "tile" / case.name, slide_mpp=case.slide_mpp)
+        tiled = tile(
+            path, folder / "tile" / case.name, options=TileOptions(slide_mpp=case.slide_mpp)
+        )
         detected = detect(folder / "tile" / case.name, folder / "detect" / case.name)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     return Outcome(

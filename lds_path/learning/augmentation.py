@@ -6,7 +6,7 @@ The stain varies too, but where it costs least: `trainer` changes the colours of
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,13 +14,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name
 from monai.transforms.intensity.array import GaussianSmooth, RandGaussianNoise
 
-from lds_path.errors import UsageError
 from lds_path.network.motion import move, with_margin
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from lds_path.learning.batches import Batch
+    from lds_path.learning.schedule import Augmentation
 
 BLUR_PITCHES = (0.2, 0.8)
 """Range of the blur's standard deviation, in distances between samples of the uniform grid."""
@@ -33,44 +33,32 @@ SHIFT = 0.1
 _LEAST_SIGMA = 0.25  # pixels; less changes nothing
 
 
-@dataclass(frozen=True)
-class Augmentation:
-    """How often a region is moved, how often it is blurred and how often it gets noise."""
+def augment(batch: Batch, random: np.random.Generator, augmentation: Augmentation) -> Batch:
+    """Return one region turned or mirrored, and perhaps moved, blurred or with noise.
 
-    move_chance: float = 0.5
-    """Of a turn by any angle, a shift and another size, together."""
-    blur_chance: float = 0.1
-    noise_chance: float = 0.1
-
-    def __post_init__(self) -> None:
-        for name, chance in vars(self).items():
-            if not 0 <= chance <= 1:
-                raise UsageError(f"{name} is {chance}, expected 0 to 1")
-
-    def apply(self, batch: Batch, random: np.random.Generator) -> Batch:
-        """Return one region turned or mirrored, and perhaps moved, blurred or with noise.
-
-        Parameters
-        ----------
-        batch
-            A batch of one.
-        random
-            Decides everything; the same draws give the same batch.
-        """
-        height, width = batch.edges.shape[2:]
-        square = width == height
-        batch = batch.turned(int(random.choice(8 if square else [0, 2, 4, 6])))
-        move, blur, noise = random.random(3) < (
-            self.move_chance, self.blur_chance, self.noise_chance
-        )  # fmt: skip
-        motion = _draw_motion(random, width / height)
-        pitches, grey = random.uniform(*BLUR_PITCHES), random.uniform(*NOISE)
-        seed = int(random.integers(2**31))
-        if move:
-            batch = _moved(batch, motion)
-        if blur:
-            batch = _blurred(batch, float(pitches))
-        return _with_noise(batch, float(grey), seed) if noise else batch
+    Parameters
+    ----------
+    batch
+        A batch of one.
+    random
+        Decides everything; the same draws give the same batch.
+    augmentation
+        How often each happens.
+    """
+    height, width = batch.edges.shape[2:]
+    square = width == height
+    batch = batch.turned(int(random.choice(8 if square else [0, 2, 4, 6])))
+    move, blur, noise = random.random(3) < (
+        augmentation.move_chance, augmentation.blur_chance, augmentation.noise_chance
+    )  # fmt: skip
+    motion = _draw_motion(random, width / height)
+    pitches, grey = random.uniform(*BLUR_PITCHES), random.uniform(*NOISE)
+    seed = int(random.integers(2**31))
+    if move:
+        batch = _moved(batch, motion)
+    if blur:
+        batch = _blurred(batch, float(pitches))
+    return _with_noise(batch, float(grey), seed) if noise else batch
 
 
 def _draw_motion(random: np.random.Generator, aspect: float) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from lds_path.errors import TrainingError, UsageError
-from lds_path.learning.augmentation import Augmentation
+from lds_path.learning.augmentation import augment
 from lds_path.learning.balance import draw_regions, region_chances
 from lds_path.learning.batches import RegionCache, training_batches
 from lds_path.learning.calibration import calibrate
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.learning.batches import Batch
+    from lds_path.learning.schedule import Schedule
     from lds_path.learning.trainer import Trainer
     from lds_path.learning.training_set import TrainingSet
     from lds_path.models.card import ModelCard
@@ -41,21 +43,6 @@ STATE_NAME = "state.safetensors"
 BEST_NAME = "best"
 _MOST_TUNE_REGIONS = 64
 _OWN = {STATE_NAME, f"{STATE_NAME}.partial", BEST_NAME}
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """What is shown in which order, and when to look how good the model is."""
-
-    batch_size: int = 4
-    """Regions in a step."""
-    tune_every: int = 100
-    """Steps between two measurements of the Dice."""
-    patience: int = 10
-    """Scores without a better one after which the training ends early; 0 never does."""
-    balance: float = 1.0
-    """See `region_chances`."""
-    augmentation: Augmentation = field(default_factory=Augmentation)
 
 
 @dataclass
@@ -114,7 +101,7 @@ class Fit:
             seed=self.trainer.recipe.seed,
             threads=threads,
             lattices=self.trainer.lattices,
-            augment=self.schedule.augmentation.apply,
+            augment=partial(augment, augmentation=self.schedule.augmentation),
         )
         with TrainingLog(self.folder, self.card.class_names, rows) as record:
             self._train(batches, chances, tune, record)

@@ -5,106 +5,110 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lds_path.errors import UsageError
+from lds_path.option import Options, option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PRECISIONS = ("auto", "float32", "bfloat16")
-CHOICES = {
-    "schedule": ("cosine", "steps"),
-    "optimizer": ("AdamW", "Adam"),
-    "edge_loss": ("kl", "mse"),
-    "precision": PRECISIONS,
-    "foretell": ("labels", "network"),
-    "sample_by": ("network", "labels", "random"),
-}
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Options):
     """How long and how fast to train, and what for."""
 
-    steps: int
-    learning_rate: float
-    """Highest learning rate of the segmentation network."""
-    density_learning_rate: float
-    """The same for the density network."""
-    edge_weight: float
-    """Weight of the edge loss at the start."""
-    seed: int
-    schedule: str = "cosine"
+    steps: int = option(1500, "length of the training", minimum=1)
+    learning_rate: float = option(
+        2e-3, "learning rate of the segmentation network, at most", minimum=0
+    )
+    density_learning_rate: float = option(
+        2e-3, "learning rate of the density network, at most", minimum=0
+    )
+    edge_weight: float = option(
+        1.0, "weight of the edge loss at the start; see edge_decay", minimum=0
+    )
+    seed: int = option(1, "the same seed gives the same model", minimum=0)
+    schedule: str = option("cosine", "cosine or steps", choices=("cosine", "steps"))
     """`cosine`: the learning rate rises shortly, then falls as a cosine to a hundredth; `steps`:
     a tenth after 40 % and again after 80 % of the steps."""
-    optimizer: str = "AdamW"
-    weight_decay: float = 1e-4
-    largest_gradient: float | None = 5.0
-    """Norm that the gradient is cut to."""
-    precision: str = "auto"
-    """Of the convolutions in a step: `auto` is float16 on a GPU and float32 on a CPU; `bfloat16`
+    optimizer: str = option("AdamW", "AdamW or Adam", choices=("AdamW", "Adam"))
+    weight_decay: float = option(1e-4, "weight decay of the optimizer", minimum=0)
+    largest_gradient: float | None = option(5.0, "norm that the gradient is cut to", above=0)
+    precision: str = option("auto", "of the convolutions in a step", choices=PRECISIONS)
+    """`auto` is float16 on a GPU and float32 on a CPU; `bfloat16`
     takes about 0.8 of the time of float32 on CPUs that multiply matrices of it (AMX)."""
-    dice_weight: float = 1.0
-    cross_entropy_weight: float = 1.0
-    class_weights: tuple[float, ...] = ()
-    """Relative weight of each class in both, in the order of their values; all alike if empty."""
-    area_power: float = 0.5
-    """A sample counts by the area that it stands for (det J of the grid) to this power. 1 makes
-    the loss that of the full-size region, 0 counts all samples alike."""
-    point_weight: float = 0.0
-    """Weight of the cross-entropy at random points between the samples, read at the finest level."""
-    points: int = 4096
-    """Such points in each region."""
-    edge_loss: str = "kl"
+    dice_weight: float = option(1.0, "weight of the Dice loss", minimum=0)
+    cross_entropy_weight: float = option(1.0, "weight of the cross-entropy", minimum=0)
+    class_weights: tuple[float, ...] = option(
+        (), "relative weight of each class; empty: all alike", minimum=0
+    )
+    """In both, in the order of their values."""
+    area_power: float = option(
+        0.5, "a sample counts by the area it stands for to this power", minimum=0
+    )
+    """The area is det J of the grid. 1 makes the loss that of the full-size region, 0 counts all
+    samples alike."""
+    point_weight: float = option(
+        0.0, "weight of the cross-entropy at random points between the samples", minimum=0
+    )
+    """These are read at the finest level."""
+    points: int = option(4096, "such points in each region", minimum=1)
+    edge_loss: str = option("kl", "kl or mse", choices=("kl", "mse"))
     """How the density is compared with its target: `kl` as distributions, by Kullback-Leibler
     divergence; `mse` by the squared difference after both are stretched to 0..1."""
-    edge_decay: float = 0.0
+    edge_decay: float = option(0.0, "power by which the weight of the edge loss falls", minimum=0)
     """The weight of the edge loss falls as (1 - progress)^edge_decay; 0 keeps it."""
-    edge_blur: float = 1.0
-    """Standard deviation of the blur of the target, in cells of the density map."""
-    edge_floor: float = 0.1
-    """Part of the target that is spread evenly."""
-    rarity: float = 0.0
-    """Part of the target that is shared out evenly among the classes that a region shows, each
-    part spread over the class's area: rare classes draw samples. The rest goes to boundaries."""
-    rungs_per_step: int = 1
-    """Lattices of the ladder that each step learns from; all share one look at the coarse view."""
-    benefit_weight: float = 1.0
-    """Weight of the loss of the errors foretold for the lattices of the ladder."""
-    foretell: str = "labels"
+    edge_blur: float = option(
+        1.0, "standard deviation of the target's blur, cells of the density map", above=0
+    )
+    edge_floor: float = option(0.1, "part of the target that is spread evenly", above=0, maximum=1)
+    rarity: float = option(
+        0.0, "part of the target that the classes share alike", minimum=0, maximum=1
+    )
+    """The classes are those that a region shows, each part is spread over the class's area: rare
+    classes draw samples. The rest goes to boundaries."""
+    rungs_per_step: int = option(1, "lattices of the ladder that each step learns from", minimum=1)
+    """All share one look at the coarse view."""
+    benefit_weight: float = option(
+        1.0, "weight of the loss of the errors foretold for each lattice", minimum=0
+    )
+    foretell: str = option(
+        "labels",
+        "whose errors the network foretells for each lattice of the ladder",
+        choices=("labels", "network"),
+    )
     """Which errors are foretold: those of the `labels` after the way to a lattice and back, which
     more samples mend, or those of the `network` as it is at this step, which has to recognise what
     it samples, too."""
-    error_power: float = 0.5
+    error_power: float = option(
+        0.5, "what rare classes weigh in the errors foretold", minimum=0, maximum=1
+    )
     """A wrong pixel costs, in these errors, its class's share of the labelled area to minus this
     power. 0: all alike; 1: every class matters as much as a whole, as in a mean IoU."""
-    stain_jitter: float = 0.15
+    stain_jitter: float = option(0.15, "spread of the factors on optical density", minimum=0)
     """Standard deviation of the logarithm of the factor on each channel's optical density."""
-    brightness_jitter: float = 0.05
+    brightness_jitter: float = option(0.05, "spread of the factors on brightness", minimum=0)
     """Standard deviation of the logarithm of the factor on brightness."""
-    view_blur: float = 0.0
-    """Share of the steps, from the first, in which the coarse view is blurred at random."""
-    withhold_chance: float = 0.0
-    """Share of the regions, in a step, of which the segmentation network sees the colours alone,
-    neither the shared features nor the distance of the samples: it learns to do without, too, which
-    a single image to learn from may need."""
-    sample_by: str = "network"
+    view_blur: float = option(
+        0.0, "share of the steps in which the coarse view is blurred", minimum=0, maximum=1
+    )
+    """The first ones, at random."""
+    withhold_chance: float = option(
+        0.0,
+        "share of the regions segmented by their colours alone, without shared features",
+        minimum=0,
+        maximum=1,
+    )
+    """Nor does the segmentation network see the distance of the samples there: it learns to do
+    without, too, which a single image to learn from may need."""
+    sample_by: str = option(
+        "network",
+        "what decides where to sample; all but the network are for studies",
+        choices=("network", "labels", "random"),
+    )
     """What decides where to sample: the density `network`; for studies `labels`, the target of the
     edge loss, which bounds what a network can learn, or `random`, smooth hills that know nothing.
     With these two no model learns where to look."""
-
-    def __post_init__(self) -> None:
-        for name, known in CHOICES.items():
-            if getattr(self, name) not in known:
-                raise UsageError(
-                    f"{name} is '{getattr(self, name)}', which is unknown; there are"
-                    f" {', '.join(known)}"
-                )
-        shares = (("edge_floor", 1e-6), ("rarity", 0.0), ("withhold_chance", 0.0))
-        for name, low in shares:
-            if not low <= getattr(self, name) <= 1:
-                raise UsageError(f"{name} is {getattr(self, name)}, expected {low} to 1.0")
-        if self.rungs_per_step < 1:
-            raise UsageError(f"rungs_per_step is {self.rungs_per_step}, expected 1 or more")
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,8 @@ def _build_card(path: Path, content: Any) -> ModelCard:  # noqa: ANN401 - any JS
     for one in content["classes"]:
         _check_fields(path, one, LabelClass)
     classes = tuple(LabelClass(**_with_tuples(one)) for one in content["classes"])
-    network = NetworkSpec(**_with_tuples(content["network"]))
+    # Models from before they could share features do not say that they share none.
+    network = NetworkSpec(**{"shared_features": False} | _with_tuples(content["network"]))
     sizes = {name: Size(**content[name]) for name in ("region_size", "lattice")}
     rest = {**_with_tuples(content), "classes": classes, "network": network, **sizes}
     return ModelCard(**rest)

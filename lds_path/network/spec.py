@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
+from lds_path.option import Options, option, required
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,88 +19,82 @@ if TYPE_CHECKING:
 ARCHITECTURES = ("UNet", "SegResNet", "FlexibleUNet")
 DENSITY_NETWORKS = ("context", "local")
 SAMPLERS = ("uniform", "kernel", "separable", "knothe-rosenblatt")
-RANGES = {
-    "class_count": (1, 254),
-    "residual_units": (0, 16),
-    "view_level": (0, 12),
-    "channels": (1, 8192),
-    "density_channels": (1, 8192),
-    "ladder": (1, 8192),
-    "view_margin": (0, 2**16),
-}
-"""Least and most of each size; beyond them a stranger's description only asks for memory."""
-MOST_NUMBERS = 12
-"""Of a list of sizes."""
+SIZE = {"minimum": 1, "maximum": 8192}
+"""Bounds of channels and lattices; beyond them a stranger's description only asks for memory."""
 
 
 @dataclass(frozen=True)
-class NetworkSpec:
+class NetworkSpec(Options):
     """Everything that builds a `Segmenter`, without its weights."""
 
-    class_count: int
-    """Classes told apart; channel c of the output is class value c + 1."""
-    architecture: str = "UNet"
-    """MONAI network: UNet, SegResNet or FlexibleUNet."""
-    channels: tuple[int, ...] = (48, 64, 96, 128, 160)
+    class_count: int = required("classes told apart", minimum=1, maximum=254, place="python")
+    """Channel c of the output is class value c + 1."""
+    architecture: str = option(
+        "UNet", "network of MONAI: UNet, SegResNet or FlexibleUNet", choices=ARCHITECTURES
+    )
+    channels: tuple[int, ...] = option(
+        (48, 64, 96, 128, 160), "of its levels, finest first", **SIZE, min_items=2
+    )
     """UNet: channels of each level. SegResNet: its first is `init_filters`, its length the number
     of levels. FlexibleUNet: channels of the five levels of the decoder."""
-    residual_units: int = 2
-    """UNet only: convolutions in the residual unit of each level."""
-    backbone: str = "efficientnet-b0"
-    """FlexibleUNet only: its encoder, from fresh weights."""
-    sampler: str = "knothe-rosenblatt"
-    kernel_width: float = 0.1
-    """`kernel` alone: standard deviation of the sampler's kernel, share of the region's side."""
-    smoothing: float = 0.03
-    """`separable` and `knothe-rosenblatt`: standard deviation of the blur of the density, share of
-    the region's side."""
-    max_zoom: float | None = None
-    """The pitch is nowhere less than the uniform grid's divided by this; None sets no bound."""
-    density_network: str = "context"
+    residual_units: int = option(
+        2,
+        "UNet: convolutions in the residual unit of each level",
+        minimum=0,
+        maximum=16,
+        place="python",
+    )
+    backbone: str = option(
+        "efficientnet-b0", "FlexibleUNet: its encoder, from fresh weights", place="python"
+    )
+    sampler: str = option(
+        "knothe-rosenblatt",
+        "kernel (Jin et al. 2022), separable, knothe-rosenblatt, or uniform, the baseline",
+        choices=SAMPLERS,
+    )
+    kernel_width: float = option(
+        0.1, "standard deviation of the kernel, share of the region's side", above=0, maximum=1
+    )
+    """Of `kernel`."""
+    smoothing: float = option(
+        0.03, "blur of the density, share of the region's side", minimum=0, maximum=1
+    )
+    """Standard deviation, of `separable` and `knothe-rosenblatt`."""
+    max_zoom: float | None = option(
+        None, "samples lie at most so many times closer than in the uniform grid", minimum=1
+    )
+    density_network: str = option("context", "context or local", choices=DENSITY_NETWORKS)
     """`context`: each cell sees the whole region; `local`: that of Jin et al. 2022, which sees 7 x 7
     pixels of the view."""
-    density_channels: tuple[int, ...] = (16, 32, 64, 64, 64)
-    """`context` alone: channels of its levels."""
-    density_floor: float = 0.1
-    """Lowest density where the mean is 1."""
-    view_level: int = 4
-    """Pyramid level of the coarse view that the density network sees."""
-    view_margin: int = 0
-    """Working pixels beyond each edge of a region that the coarse view shows too."""
-    ladder: tuple[int, ...] = ()
-    """Lattices that regions are segmented on, rising: samples along a region's longer side. The
-    network foretells the error of each; empty: it knows one lattice and foretells nothing."""
-    shared_features: bool = False
-    """Whether the segmentation network sees, besides the colours of each sample, what the density
-    network made of its surroundings, and how far apart the samples are there."""
+    density_channels: tuple[int, ...] = option(
+        (16, 32, 64, 64, 64), "`context`: channels of its levels", **SIZE, place="python"
+    )
+    density_floor: float = option(
+        0.1, "lowest density where the mean is 1; bounds the zoom", above=0, maximum=1
+    )
+    view_level: int = option(4, "pyramid level of the coarse view", minimum=0, maximum=12)
+    view_margin: int = option(
+        0,
+        "working pixels that the coarse view shows beyond each edge of a region",
+        minimum=0,
+        maximum=2**16,
+    )
+    ladder: tuple[int, ...] = option(
+        (), "lattices that the model is to work on, rising, such as [64, 128, 256]", **SIZE
+    )
+    """Samples along a region's longer side. The network foretells the error of each; empty: it
+    knows one lattice and foretells nothing."""
+    shared_features: bool = option(
+        True, "whether the segmentation network sees the density network's features"
+    )
+    """Besides the colours of each sample, and with how far apart the samples are there."""
     mean: tuple[float, ...] = (0.8, 0.7, 0.8)
     """Mean of red, green and blue in [0, 1] over the training regions."""
     std: tuple[float, ...] = (0.15, 0.2, 0.15)
 
     def __post_init__(self) -> None:
-        for name, known in (
-            ("architecture", ARCHITECTURES),
-            ("sampler", SAMPLERS),
-            ("density_network", DENSITY_NETWORKS),
-        ):
-            if getattr(self, name) not in known:
-                raise UsageError(
-                    f"the {name} '{getattr(self, name)}' is unknown; there are {', '.join(known)}"
-                )
-        _check_whole(class_count=self.class_count, residual_units=self.residual_units)
-        _check_whole(view_level=self.view_level, view_margin=self.view_margin)
-        _check_lists(
-            channels=self.channels, density_channels=self.density_channels, ladder=self.ladder
-        )
+        super().__post_init__()
         _check_colours(mean=self.mean, std=self.std)
-        if not 0 < self.density_floor <= 1:
-            raise UsageError(
-                f"density_floor is {self.density_floor}, expected more than 0, up to 1"
-            )
-        if not self.smoothing >= 0:
-            raise UsageError(f"smoothing is {self.smoothing}, expected 0 or more")
-        if self.max_zoom is not None and not self.max_zoom >= 1:
-            raise UsageError(f"max_zoom is {self.max_zoom}, expected 1 or more")
         if self.view_margin % self.region_multiple:
             raise UsageError(
                 f"view_margin is {self.view_margin}, expected a multiple of {self.region_multiple}"
@@ -181,25 +176,6 @@ def _check_size(region: Region, kind: str, size: Size, key: str, multiple: int) 
             f"region {region.index} has the {kind} {size.width} x {size.height}, but the"
             f" model needs multiples of {multiple}; change `{key}` in config.yaml"
         )
-
-
-def _check_whole(**sizes: int) -> None:
-    """Raise a `UsageError` unless each is a whole number in its range."""
-    for name, value in sizes.items():
-        least, most = RANGES[name]
-        if type(value) is not int or not least <= value <= most:
-            raise UsageError(
-                f"{name} is {str(value)[:20]}, expected a whole number from {least} to {most}"
-            )
-
-
-def _check_lists(**lists: Sequence[int]) -> None:
-    """Raise a `UsageError` unless each is a short list of whole numbers in its range."""
-    for name, numbers in lists.items():
-        if not isinstance(numbers, tuple | list) or len(numbers) > MOST_NUMBERS:
-            raise UsageError(f"{name} is no list of at most {MOST_NUMBERS} whole numbers")
-        for count in numbers:
-            _check_whole(**{name: count})
 
 
 def _check_colours(**colours: Sequence[float]) -> None:

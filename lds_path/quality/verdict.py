@@ -39,38 +39,6 @@ MAY_LACK = ("seam_index",)
 
 
 @dataclass(frozen=True)
-class Thresholds:
-    """Where metrics begin to be doubtful (`warn`) and where they are bad (`fail`)."""
-
-    warn_tissue_mm2: float = 0.1
-    fail_tissue_mm2: float = 0.01
-    warn_analysed_percent: float = 95.0
-    fail_analysed_percent: float = 80.0
-    warn_out_of_focus_percent: float = 20.0
-    fail_out_of_focus_percent: float = 60.0
-    warn_fold_percent: float = 2.0
-    fail_fold_percent: float = 20.0
-    warn_dark_percent: float = 1.0
-    fail_dark_percent: float = 10.0
-    warn_pen_percent: float = 1.0
-    fail_pen_percent: float = 20.0
-    warn_bubble_percent: float = 0.5
-    fail_bubble_percent: float = 20.0
-    warn_hematoxylin: float = 0.25
-    fail_hematoxylin: float = 0.1
-    warn_eosin: float = 0.15
-    fail_eosin: float = 0.05
-    warn_staining: float = 0.55
-    fail_staining: float = 1.0
-    warn_uncertain_percent: float = 20.0
-    fail_uncertain_percent: float = 50.0
-    warn_seam_index: float = 1.0
-    fail_seam_index: float = 3.0
-    warn_unreadable_tiles: int = 0
-    fail_unreadable_tiles: int = 100
-
-
-@dataclass(frozen=True)
 class Limit:
     """Where a metric begins to be doubtful and where it is bad."""
 

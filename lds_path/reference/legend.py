@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lds_path.classes import IGNORED_CLASSES
 from lds_path.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ IGNORE = 255
 """Value of pixels of which nothing is known: not learned from and not scored."""
 UNLABELLED = ("background", "ignore")
 """What pixels without annotation can mean, besides one of the classes."""
-IGNORED_CLASSES = ("Ignore*",)
-"""QuPath's own class for what is to be ignored."""
 
 
 @dataclass(frozen=True)

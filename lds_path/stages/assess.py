@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from lds_path.option import as_parameters
+from lds_path.options.quality import AssessOptions
 from lds_path.provenance.manifest import write_json
 from lds_path.provenance.stage_run import run_stage
 from lds_path.quality import analysis_metrics as analysis
 from lds_path.quality import slide_metrics as slide
 from lds_path.quality.examination import examine
-from lds_path.quality.verdict import Thresholds, judge, limits_of
+from lds_path.quality.verdict import judge, limits_of
 from lds_path.reporting.pictures import draw_pictures
 
 if TYPE_CHECKING:
@@ -34,10 +36,8 @@ def assess(
     stitch: Path,
     output: Path,
     *,
-    min_confidence: float = 0.5,
-    max_blur: float = 0.5,
+    options: AssessOptions = AssessOptions(),
     strict: bool = False,
-    **thresholds: float,
 ) -> Manifest:
     """Judge the analysis of one slide and draw what was found.
 
@@ -51,23 +51,18 @@ def assess(
         Folders of all shards.
     output
         Folder to write.
-    min_confidence
-        Where the likeliest class has a lower probability, the model counts as unsure.
-    max_blur
-        A window of tissue that is more blurred counts as out of focus, see `focus.blur`.
+    options
+        See `AssessOptions`.
     strict
         Raise instead of putting the slide in quarantine.
-    thresholds
-        Fields of `verdict.Thresholds`.
     """
-    limits = asdict(Thresholds(**thresholds))  # type: ignore[arg-type]
 
     def work(folder: Path) -> Mapping[str, Any]:
         found = examine(tile, detect, segment, stitch)
-        for name, image in draw_pictures(found, max_blur).items():
+        for name, image in draw_pictures(found, options.max_blur).items():
             image.save(folder / f"{name}.jpg", quality=QUALITY, subsampling=1)
-        metrics = measure(found, min_confidence=min_confidence, max_blur=max_blur)
-        verdict = judge(metrics, limits_of(limits))
+        metrics = measure(found, min_confidence=options.min_confidence, max_blur=options.max_blur)
+        verdict = judge(metrics, limits_of(asdict(options.thresholds)))
         content = {
             "verdict": verdict.word,
             "reasons": list(verdict.reasons),
@@ -87,7 +82,7 @@ def assess(
         output,
         work,
         inputs={"tile": tile, "detect": detect, **shards, "stitch": stitch},
-        parameters={"min_confidence": min_confidence, "max_blur": max_blur, **limits},
+        parameters=as_parameters(options),
         strict=strict,
     )
 

@@ -8,8 +8,9 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from lds_path.errors import UsageError
 from lds_path.geometry import Size
+from lds_path.option import as_parameters
+from lds_path.options.slides import DemoOptions
 from lds_path.pixels.synthetic import MPP, paint_slide
 from lds_path.provenance.stage_run import run_stage
 
@@ -22,18 +23,10 @@ if TYPE_CHECKING:
 
 SLIDE_NAME = "slide.tif"
 LABELS_NAME = "labels.tif"
-MIN_SIDE = 512
 TILE = (256, 256)
 
 
-def demo(
-    output: Path,
-    *,
-    seed: int = 1,
-    width: int = 6144,
-    height: int = 5120,
-    structured: float = 1.0,
-) -> Manifest:
+def demo(output: Path, *, options: DemoOptions = DemoOptions()) -> Manifest:
     """Paint a slide.
 
     Writes `slide.tif`, a pyramidal JPEG TIFF of 0.5 um pixels that OpenSlide reads, and
@@ -43,33 +36,18 @@ def demo(
     ----------
     output
         Folder to write; its name is the slide's id.
-    seed
-        The same seed and size give the same slide.
-    width
-        Width in pixels.
-    height
-        Height in pixels.
-    structured
-        Share of the slide, about its centre, in which anything but stroma lies.
-
-    Raises
-    ------
-    UsageError
-        If a side is shorter than 512 pixels, or the share not more than 0 and at most 1.
+    options
+        See `DemoOptions`.
     """
-    if min(width, height) < MIN_SIDE:
-        raise UsageError(f"a painted slide of {width} x {height} is too small; use 512 or more")
-
-    if not 0 < structured <= 1:
-        raise UsageError(f"structured is {structured:g}, expected more than 0 and at most 1")
 
     def work(folder: Path) -> dict[str, Any]:
-        painted = paint_slide(seed, Size(width, height), structured=structured)
+        size = Size(options.width, options.height)
+        painted = paint_slide(options.seed, size, structured=options.structured)
         _write_slide(folder / SLIDE_NAME, np.concatenate(list(painted.strips())))
         _write_labels(folder / LABELS_NAME, painted.labels)
-        return {"width": width, "height": height, "mpp": MPP}
+        return {"width": size.width, "height": size.height, "mpp": MPP}
 
-    parameters = {"seed": seed, "width": width, "height": height, "structured": structured}
+    parameters = as_parameters(options)
     return run_stage("demo", output, work, inputs={}, parameters=parameters, slide=output.name)
 
 

@@ -10,12 +10,14 @@ import numpy as np
 import shapely
 from PIL import Image
 
-from lds_path.errors import LabelsError, StageInputError, UnsuitableSlideError, UsageError
+from lds_path.errors import LabelsError, StageInputError, UnsuitableSlideError
 from lds_path.formats.mask import MASK_NAME
 from lds_path.formats.pyramid import halve, open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Region, Size, ceil_div, tile_starts
 from lds_path.objects.geojson import read_polygons
+from lds_path.option import as_parameters
+from lds_path.options.slides import DetectOptions
 from lds_path.pixels.components import count_pieces
 from lds_path.pixels.tissue import find_tissue, is_dark_field
 from lds_path.provenance.manifest import read_manifest
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from lds_path.formats.pyramid import Pyramid
     from lds_path.provenance.manifest import Manifest
 
-MAX_TISSUE_MPP = 1000.0
 _READ_ROWS = 512
 MAX_COARSENESS = 2.0
 """A slide this many times coarser than the asked resolution shows too little."""
@@ -41,12 +42,7 @@ def detect(
     output: Path,
     *,
     roi: Path | None = None,
-    tissue_mpp: float = 8.0,
-    min_tissue_um2: float = 20_000.0,
-    max_hole_um2: float = 20_000.0,
-    region_size: int = 2048,
-    overlap: int = 256,
-    lattice: int = 256,
+    options: DetectOptions = DetectOptions(),
     strict: bool = False,
 ) -> Manifest:
     """Write the tissue mask and the region table of a slide.
@@ -59,15 +55,8 @@ def detect(
         Folder to write.
     roi
         GeoJSON of the areas to analyse, in QuPath's frame; everywhere when not given.
-    tissue_mpp
-        Tissue is looked for at about this many microns per pixel: the nearest halving of the
-        working pixels, also where the pyramid of a small slide ends before it.
-    min_tissue_um2, max_hole_um2
-        Smaller pieces of tissue are left out, smaller holes are filled.
-    region_size, overlap
-        Side of a region and what neighbours share, in working pixels.
-    lattice
-        Samples per side of a region.
+    options
+        See `DetectOptions`.
     strict
         Fail instead of putting the slide in quarantine.
 
@@ -75,14 +64,7 @@ def detect(
     -------
     Manifest
         With the area of the tissue, the number of regions and the scale of the mask.
-
-    Raises
-    ------
-    UsageError
-        If the regions cannot be laid out with these numbers.
     """
-    _check(tissue_mpp, region_size, overlap, lattice)
-    _check_areas(min_tissue_um2=min_tissue_um2, max_hole_um2=max_hole_um2)
 
     def work(folder: Path) -> Mapping[str, Any]:
         manifest = read_manifest(tile)
@@ -94,14 +76,14 @@ def detect(
         file = str(manifest.results["file"])
         _refuse_coarse(file, manifest.results["mpp"], manifest.parameters["mpp"])
         pyramid = open_pyramid(tile)
-        view, downsample = _read_view(pyramid, tissue_mpp)
+        view, downsample = _read_view(pyramid, options.tissue_mpp)
         mpp = pyramid.frame.mpp * downsample
         _refuse_dark(file, view)
         tissue = find_tissue(
             view,
             mpp,
-            min_tissue_um2=min_tissue_um2,
-            max_hole_um2=max_hole_um2,
+            min_tissue_um2=options.min_tissue_um2,
+            max_hole_um2=options.max_hole_um2,
             background=pyramid.background,
         )
         if roi is not None:
@@ -109,12 +91,17 @@ def detect(
         if not tissue.any():
             where = f" inside {roi}" if roi is not None else ""
             raise UnsuitableSlideError(
-                f"{file} shows no tissue of {min_tissue_um2:g} um2 or more{where} at {mpp:.3g} um"
+                f"{file} shows no tissue of {options.min_tissue_um2:g} um2 or more{where} at {mpp:.3g} um"
                 " per pixel; if there is some, lower min_tissue_um2, otherwise leave the slide out"
             )
         del view
         regions = lay_regions(
-            tissue, pyramid.size, downsample, size=region_size, overlap=overlap, lattice=lattice
+            tissue,
+            pyramid.size,
+            downsample,
+            size=options.region_size,
+            overlap=options.overlap,
+            lattice=options.lattice,
         )
         shares = [tissue_share(tissue, region, downsample) for region in regions]
         write_regions(folder / REGIONS_NAME, regions, shares, pyramid.frame)
@@ -123,7 +110,7 @@ def detect(
             "tissue_mm2": round(float(tissue.sum()) * (mpp / 1000) ** 2, 6),
             "pieces": count_pieces(tissue),
             "regions": len(regions),
-            "mask_level": pyramid.level_near(tissue_mpp),
+            "mask_level": pyramid.level_near(options.tissue_mpp),
             "mask_downsample": float(downsample),
             "mask_mpp": mpp,
         }
@@ -133,14 +120,7 @@ def detect(
         output,
         work,
         inputs={"tile": tile} | ({"roi": roi} if roi is not None and roi.is_file() else {}),
-        parameters={
-            "tissue_mpp": tissue_mpp,
-            "min_tissue_um2": min_tissue_um2,
-            "max_hole_um2": max_hole_um2,
-            "region_size": region_size,
-            "overlap": overlap,
-            "lattice": lattice,
-        },
+        parameters=as_parameters(options),
         strict=strict,
     )
 
@@ -195,28 +175,6 @@ def _cells(starts: list[int], overlap: int, length: int, downsample: int) -> lis
     edges = [0, *(start + overlap // 2 for start in starts[1:]), length]
     spans = pairwise(edges)
     return [slice(start // downsample, ceil_div(end, downsample)) for start, end in spans]
-
-
-def _check(tissue_mpp: float, region_size: int, overlap: int, lattice: int) -> None:
-    if not 0 < tissue_mpp <= MAX_TISSUE_MPP:
-        raise UsageError(
-            f"tissue_mpp is {tissue_mpp:g}; expected more than 0 and at most {MAX_TISSUE_MPP:g} um"
-            " per pixel"
-        )
-    if not 0 <= overlap < region_size:
-        raise UsageError(
-            f"overlap is {overlap}; expected 0 or more and less than region_size, {region_size}"
-        )
-    if not 1 <= lattice <= region_size:
-        raise UsageError(
-            f"lattice is {lattice}; expected 1 to region_size, {region_size}, samples per side"
-        )
-
-
-def _check_areas(**areas_um2: float) -> None:
-    for name, area in areas_um2.items():
-        if not (math.isfinite(area) and area >= 0):
-            raise UsageError(f"{name} is {area:g}; expected 0 um2 or more")
 
 
 def _refuse_coarse(file: str, mpp: float, asked_mpp: float) -> None:

@@ -14,9 +14,11 @@ from lds_path.formats.labels import label_blocks, open_labels
 from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
 from lds_path.geometry import Size
+from lds_path.option import as_parameters
+from lds_path.options.quality import EvaluateOptions
 from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_run import run_stage
-from lds_path.reference.legend import IGNORE, IGNORED_CLASSES, Legend, recode
+from lds_path.reference.legend import IGNORE, Legend, recode
 from lds_path.reference.reference import open_reference
 from lds_path.reference.score_table import (
     CONFUSION_NAME,
@@ -64,10 +66,7 @@ def evaluate(
     output: Path,
     *,
     roi: Path | None = None,
-    class_map: Mapping[str, str] | None = None,
-    ignore: tuple[str, ...] = IGNORED_CLASSES,
-    unlabelled: str = "background",
-    boundary_um: float = 5.0,
+    options: EvaluateOptions = EvaluateOptions(),
     strict: bool = False,
 ) -> Manifest:
     """Score a label image at the working resolution, block by block.
@@ -90,10 +89,9 @@ def evaluate(
     roi
         GeoJSON of the areas that were annotated; the whole slide when not given. Nothing outside
         is scored.
-    class_map, ignore, unlabelled
-        See `Legend`. Where the reference says background, a class predicted there is wrong.
-    boundary_um
-        Width of the band inside the outlines in which Boundary IoU is measured.
+    options
+        See `EvaluateOptions`. Where the reference says background, a class predicted there is
+        wrong.
     strict
         Raise instead of putting the slide in quarantine.
     """
@@ -107,14 +105,14 @@ def evaluate(
         ):
             names = {each.value: each.name for each in predicted.classes}
             known = tuple(names.get(value, "") for value in range(1, max(names) + 1))
-            legend = Legend(known, class_map or {}, ignore, unlabelled)
+            legend = Legend(known, **as_parameters(options.labels))
             found = read_manifest(detect)
             tissue = open_mask(detect, found.results["mask_downsample"])
             reference = _open_reference(labels, roi, tissue, manifest.results, legend)
             annotation = _Annotation(labels, reference, predicted.classes)
             overlap = found.parameters["overlap"]
             mosaic = _open_mosaic(annotation, predictions, tissue, manifest.results, overlap)
-            band = max(1, round(boundary_um / mpp))
+            band = max(1, round(options.boundary_um / mpp))
             tally = _score_pixels(annotation, predicted, mosaic, manifest.results, band)
             lattice = overlap_of(_score_samples(annotation, predictions))
         classes = [each.name for each in predicted.classes]
@@ -132,12 +130,7 @@ def evaluate(
         output,
         work,
         inputs=inputs | ({"roi": roi} if roi is not None else {}),
-        parameters={
-            "class_map": dict(class_map or {}),
-            "ignore": ignore,
-            "unlabelled": unlabelled,
-            "boundary_um": boundary_um,
-        },
+        parameters=as_parameters(options),
         strict=strict,
     )
 

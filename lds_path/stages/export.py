@@ -6,14 +6,14 @@ import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from lds_path.errors import StageInputError, UsageError
+from lds_path.errors import StageInputError
 from lds_path.formats.labels import open_labels
 from lds_path.geometry import Frame, Size
 from lds_path.objects.detected import write_outlines
@@ -24,6 +24,8 @@ from lds_path.objects.polygons import mean_inside, place_all_on_grid
 from lds_path.objects.qupath_scripts import CLASSES_NAME, ScriptSlide, maps_of, write_scripts
 from lds_path.objects.style import Style
 from lds_path.objects.tally import ObjectTally
+from lds_path.option import as_parameters
+from lds_path.options.labels import ExportOptions
 from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_run import run_stage
 
@@ -75,12 +77,7 @@ def export(
     stitch: Path,
     output: Path,
     *,
-    tolerance_um: float = 1.0,
-    min_object_um2: float = 50.0,
-    max_hole_um2: float = 50.0,
-    annotation_um2: float = 50_000.0,
-    frame: Literal["bounds", "level0"] = "bounds",
-    dsa: bool = False,
+    options: ExportOptions = ExportOptions(),
     detect: Path | None = None,
     threads: int = 1,
     strict: bool = False,
@@ -93,16 +90,8 @@ def export(
         Folder of the stitch stage.
     output
         Folder to write.
-    tolerance_um
-        How far an outline may lie from the edge of the labels; 0 keeps every corner of a pixel.
-    min_object_um2, max_hole_um2
-        Smaller objects are left out, smaller holes are filled.
-    annotation_um2
-        Objects this large are annotations, smaller ones detections, of which QuPath shows many.
-    frame
-        Origin of the coordinates: `bounds`, where QuPath has it, or `level0`, the file's corner.
-    dsa
-        Write the objects for the Digital Slide Archive too, in the same frame.
+    options
+        See `ExportOptions`.
     detect
         Folder of the detect stage; the outlines of tissue and regions are written where it is
         given.
@@ -117,20 +106,19 @@ def export(
         With objects, vertices and area per class, what was `dropped` and `filled` of each, and the
         `style` that was used: outlines are made coarser, and at last the smallest objects and holes
         left out, until the objects have at most `MAX_VERTICES`.
-
-    Raises
-    ------
-    UsageError
-        If a number is negative or the frame is unknown.
     """
-    style = Style(tolerance_um, min_object_um2, max_hole_um2, annotation_um2)
-    _check(style, frame)
+    style = Style(
+        options.tolerance_um,
+        options.min_object_um2,
+        options.max_hole_um2,
+        options.annotation_um2,
+    )
 
     def work(folder: Path) -> Mapping[str, Any]:
         manifest = read_manifest(stitch)
         slide, found = manifest.slide, manifest.results
         corner = (float(found["left_l0"]), float(found["top_l0"]))
-        offset = corner if frame == "level0" else (0.0, 0.0)
+        offset = corner if options.frame == "level0" else (0.0, 0.0)
         place = Placement(found["mpp"], found["downsample"], offset)
         confidence = _read_confidence(stitch, found)
         with open_labels(stitch / f"{slide}.labels.ome.tif") as labels:
@@ -138,11 +126,17 @@ def export(
             used, tally = _write_objects(path, labels, style, place, confidence, threads)
             write_classes(folder / CLASSES_NAME, {each.name: each.color for each in labels.classes})
             script = ScriptSlide(
-                slide, labels.size, place.downsample, frame, labels.classes, corner, maps_of(found)
+                slide,
+                labels.size,
+                place.downsample,
+                options.frame,
+                labels.classes,
+                corner,
+                maps_of(found),
             )
             write_scripts(folder, [script])
             counts = tally.results(labels.classes, place.mpp)
-            if dsa:
+            if options.dsa:
                 write_dsa(folder / f"{slide}.dsa.json.gz", path, slide=slide)
             if detect is not None:
                 frame_of = Frame(place.mpp / found["scale"], place.downsample / found["scale"])
@@ -155,14 +149,7 @@ def export(
         output,
         work,
         inputs={"stitch": stitch} | ({} if detect is None else {"detect": detect}),
-        parameters={
-            "tolerance_um": tolerance_um,
-            "min_object_um2": min_object_um2,
-            "max_hole_um2": max_hole_um2,
-            "annotation_um2": annotation_um2,
-            "frame": frame,
-            "dsa": dsa,
-        },
+        parameters=as_parameters(options),
         strict=strict,
     )
 
@@ -273,11 +260,3 @@ def _read_confidence(stitch: Path, results: Mapping[str, Any]) -> Confidence | N
             return Confidence(np.asarray(image), results["confidence_downsample"])
     except (OSError, UnidentifiedImageError) as error:
         raise StageInputError(f"{path} cannot be read ({error}); run stitch again") from None
-
-
-def _check(style: Style, frame: str) -> None:
-    for name, value in vars(style).items():
-        if not value >= 0:
-            raise UsageError(f"{name} is {value:g}; expected 0 or more")
-    if frame not in ("bounds", "level0"):
-        raise UsageError(f"frame is {frame}; expected bounds or level0")

@@ -10,8 +10,10 @@ import numpy as np
 
 from lds_path.errors import UsageError
 from lds_path.formats.regions import REGIONS_NAME, copy_regions, read_regions
-from lds_path.inference.budget import UNIFORM, parse_budget
+from lds_path.inference.budget import parse_budget
 from lds_path.inference.outlook import OUTLOOK_NAME, Outlook, write_outlook
+from lds_path.option import as_parameters
+from lds_path.options.labels import PlanOptions
 from lds_path.provenance.manifest import Manifest, read_manifest
 from lds_path.provenance.stage_run import is_quarantined, run_stage
 
@@ -30,7 +32,7 @@ def plan(
     output: Path,
     *,
     model: str,
-    budget: str = UNIFORM,
+    options: PlanOptions = PlanOptions(),
     threads: int = 1,
     strict: bool = False,
 ) -> Manifest:
@@ -51,9 +53,8 @@ def plan(
         Folder to write.
     model
         Id of a shipped model, or the path of a model folder.
-    budget
-        `uniform`; the mean samples per side of a region, such as `128`; or samples per area of
-        tissue, such as `20000/mm2`.
+    options
+        See `PlanOptions`.
     threads
         Regions at a time. The coarse views are small: no GPU is held for them.
     strict
@@ -66,9 +67,9 @@ def plan(
     UsageError
         If the budget cannot be read or met, or the model has no ladder.
     """
-    asked = parse_budget(budget)
+    asked = parse_budget(options.budget)
     inputs = {"tile": tile, "detect": detect}
-    parameters = {"budget": budget} | ({"model": model} if asked else {})
+    parameters = as_parameters(options) | ({"model": model} if asked else {})
     if asked is None or is_quarantined(tile, detect):
         return run_stage(
             "plan",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,12 +12,13 @@ from lds_path.errors import ModelError, UsageError
 from lds_path.formats.predictions import PREDICTIONS_NAME, PredictionWriter
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, read_regions
+from lds_path.option import as_parameters
+from lds_path.options.labels import SegmentOptions
 from lds_path.provenance.manifest import Manifest, read_manifest
 from lds_path.provenance.stage_run import is_quarantined, run_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Sequence
     from pathlib import Path
 
     from lds_path.formats.pyramid import Pyramid
@@ -37,13 +37,10 @@ def segment(
     output: Path,
     *,
     model: str,
-    shard: str = "1-of-1",
-    batch_size: int = 8,
-    device: str = "auto",
+    options: SegmentOptions = SegmentOptions(),
     threads: int = 1,
     classes: tuple[str, ...] | None = None,
     strict: bool = False,
-    importing: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Manifest:
     """Run a model on the regions of a slide and write `predictions.npz`.
 
@@ -60,20 +57,14 @@ def segment(
         Folder to write.
     model
         Id of a shipped model, or the path of a model folder.
-    shard
-        `k-of-n`: take the regions whose index leaves k - 1 when divided by n.
-    batch_size
-        Regions at a time on a GPU.
-    device
-        `cpu`, `cuda`, or `auto` for a GPU where there is one; of several, one that is free.
+    options
+        See `SegmentOptions`.
     threads
         Regions at a time on a CPU; reading threads on a GPU.
     classes
         Class names that the model must have; not checked when None.
     strict
         Raise instead of putting a slide in quarantine.
-    importing
-        Gives what surrounds the import of torch and MONAI.
 
     Raises
     ------
@@ -82,18 +73,17 @@ def segment(
     UsageError
         If the shard, the device, or the size of the regions cannot be used.
     """
-    number, count = parse_shard(shard)
+    number, count = parse_shard(options.shard)
     inputs = {"tile": tile, "plan": plan}
-    parameters = {"model": model, "shard": shard, "batch_size": batch_size, "device": device}
+    parameters = {"model": model, **as_parameters(options)}
     if is_quarantined(tile, plan):
         return run_stage("segment", output, lambda _: {}, inputs=inputs, parameters=parameters)
     # Importing torch and MONAI takes seconds: only for a slide that is analysed.
-    with importing():
-        from lds_path.inference.runner import Runner, in_order
-        from lds_path.models.card import WEIGHTS_NAME, check_classes, find_model
-        from lds_path.models.checkpoint import load_model
-        from lds_path.network.device import device_name, take_device
-        from lds_path.network.spec import check_sizes
+    from lds_path.inference.runner import Runner, in_order
+    from lds_path.models.card import WEIGHTS_NAME, check_classes, find_model
+    from lds_path.models.checkpoint import load_model
+    from lds_path.network.device import device_name, take_device
+    from lds_path.network.spec import check_sizes
 
     folder = find_model(model)
 
@@ -105,13 +95,13 @@ def segment(
         check_mpp(card, model, _asked_mpp(tile, pyramid), pyramid.frame.mpp)
         regions = [one for one in read_regions(plan / REGIONS_NAME) if one.index % count == number]
         check_sizes(regions, segmenter.spec)
-        runner = Runner(segmenter.to(place), pyramid, place, batch_size, threads)
+        runner = Runner(segmenter.to(place), pyramid, place, options.batch_size, threads)
         with PredictionWriter(destination / PREDICTIONS_NAME) as writer:
             for prediction in in_order(runner.run(regions), regions):
                 writer.write(prediction)
         return _results(regions, card, model, pyramid.frame.mpp)
 
-    with take_device(device) as place:
+    with take_device(options.device) as place:
         return run_stage(
             "segment",
             output,

@@ -19,6 +19,8 @@ from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
 from lds_path.formats.pyramid import PYRAMID_NAME
 from lds_path.formats.regions import REGIONS_NAME, read_regions
+from lds_path.option import as_parameters
+from lds_path.options.labels import StitchOptions
 from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_run import run_stage
 from lds_path.quality.sample_density import DENSITY_SCALE, read_density
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.formats.label_zarr import Version
     from lds_path.geometry import Rectangle, Region
     from lds_path.provenance.manifest import Manifest
     from lds_path.unwarp.mesh import Mesh
@@ -52,10 +53,7 @@ def stitch(
     segment: list[Path],
     output: Path,
     *,
-    mpp: float | None = None,
-    confidence: bool = False,
-    density: bool = False,
-    zarr: Version | None = None,
+    options: StitchOptions = StitchOptions(),
     threads: int = 1,
     strict: bool = False,
 ) -> Manifest:
@@ -72,14 +70,8 @@ def stitch(
         Folders of all shards.
     output
         Folder to write.
-    mpp
-        Microns per label pixel; the working one when not given or finer: nothing is upsampled.
-    confidence
-        Write the image of the confidence as OME-TIFF too, for QuPath.
-    density
-        Write an image of how densely the slide was sampled as OME-TIFF, for QuPath.
-    zarr
-        Write the label image as OME-Zarr too, of this version of NGFF.
+    options
+        See `StitchOptions`.
     threads
         Blocks worked on at the same time; the result does not depend on them.
     strict
@@ -88,7 +80,7 @@ def stitch(
 
     def work(folder: Path) -> Mapping[str, Any]:
         manifest = read_manifest(tile)
-        canvas = canvas_of(manifest.results, mpp)
+        canvas = canvas_of(manifest.results, options.mpp)
         classes = _read_classes(segment)
         tally = _Tally(canvas, classes)
         with Predictions([shard / PREDICTIONS_NAME for shard in segment]) as predictions:
@@ -106,8 +98,8 @@ def stitch(
                 classes=classes,
                 threads=threads,
             )
-            maps = {"confidence": tally.confidence} if confidence else {}
-            if density:
+            maps = {"confidence": tally.confidence} if options.confidence else {}
+            if options.density:
                 maps["density"] = _find_density(predictions, canvas)
         Image.fromarray(tally.confidence).save(folder / CONFIDENCE_NAME)
         for channel, pixels in maps.items():
@@ -118,10 +110,10 @@ def stitch(
                 channel=channel,
                 meaning=MEANINGS[channel],
             )
-        if zarr is not None:
+        if options.zarr is not None:
             store = folder / f"{manifest.slide}.labels.ome.zarr"
             with open_labels(path) as labels:
-                write_label_zarr(store, labels, pyramid=tile / PYRAMID_NAME, version=zarr)
+                write_label_zarr(store, labels, pyramid=tile / PYRAMID_NAME, version=options.zarr)
         return tally.results() | {"maps": _describe_maps(maps, len(classes))}
 
     shards = {f"segment_{index}": path for index, path in enumerate(segment, start=1)}
@@ -130,7 +122,7 @@ def stitch(
         output,
         work,
         inputs={"tile": tile, "detect": detect, **shards},
-        parameters={"mpp": mpp, "confidence": confidence, "density": density, "zarr": zarr},
+        parameters=as_parameters(options),
         strict=strict,
     )
 

@@ -12,11 +12,12 @@ import numpy as np
 from lds_path.errors import UsageError
 from lds_path.formats.pyramid import CHUNK, PYRAMID_NAME, halve, write_pyramid
 from lds_path.geometry import Frame, Rectangle, Size
+from lds_path.option import as_parameters
+from lds_path.options.slides import TileOptions
 from lds_path.pixels.glass import glass_cells, glass_color, is_glass
 from lds_path.provenance.stage_run import run_stage
-from lds_path.slides.mpp import MAX_MPP, MIN_MPP, is_plausible
 from lds_path.slides.probe import is_regular
-from lds_path.slides.slide import MAX_UNREADABLE_PERCENT, open_slide
+from lds_path.slides.slide import open_slide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,9 +60,7 @@ def tile(
     slide: Path,
     output: Path,
     *,
-    mpp: float = 0.5,
-    slide_mpp: float | None = None,
-    max_unreadable_percent: float = MAX_UNREADABLE_PERCENT,
+    options: TileOptions = TileOptions(),
     threads: int = 1,
     strict: bool = False,
 ) -> Manifest:
@@ -73,12 +72,8 @@ def tile(
         Slide or plain image.
     output
         Folder to write.
-    mpp
-        Working microns per pixel; a slide that is coarser stays as it is.
-    slide_mpp
-        Microns per pixel of the slide by the sample sheet; goes before what the file says.
-    max_unreadable_percent
-        Tiles of the slide that may fail to decode: they are filled with white and counted.
+    options
+        See `TileOptions`.
     threads
         Number of blocks that are read and compressed at the same time.
     strict
@@ -92,30 +87,22 @@ def tile(
     Raises
     ------
     UsageError
-        If `mpp` is not one that a microscope makes, or there are no threads.
+        If there are no threads.
     """
-    if not is_plausible(mpp):
-        raise UsageError(f"mpp is {mpp:g}; expected {MIN_MPP:g} to {MAX_MPP:g} microns per pixel")
     if threads < 1:
         raise UsageError(f"threads is {threads}; expected at least 1")
-    if not 0 <= max_unreadable_percent <= 100:
-        raise UsageError(f"max_unreadable_percent is {max_unreadable_percent:g}; expected 0 to 100")
 
     def work(folder: Path) -> dict[str, Any]:
-        limit = max_unreadable_percent
-        with open_slide(slide, mpp=slide_mpp, max_unreadable_percent=limit) as opened:
-            return _write(opened, folder, mpp, threads)
+        limit = options.max_unreadable_percent
+        with open_slide(slide, mpp=options.slide_mpp, max_unreadable_percent=limit) as opened:
+            return _write(opened, folder, options.mpp, threads)
 
     return run_stage(
         "tile",
         output,
         work,
         inputs={"slide": slide} if is_regular(slide) else {},
-        parameters={
-            "mpp": mpp,
-            "slide_mpp": _to_json(slide_mpp),
-            "max_unreadable_percent": max_unreadable_percent,
-        },
+        parameters=as_parameters(options) | {"slide_mpp": _to_json(options.slide_mpp)},
         strict=strict,
     )
 

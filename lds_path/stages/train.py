@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lds_path.classes import make_classes
-from lds_path.errors import UsageError
-from lds_path.learning.augmentation import Augmentation
-from lds_path.learning.fit import Fit, Schedule, clear_state, error_weights
-from lds_path.learning.recipe import PRESETS, Recipe
+from lds_path.learning.fit import Fit, clear_state, error_weights
 from lds_path.learning.trainer import Trainer
 from lds_path.learning.training_set import (
     check_alike,
@@ -24,11 +21,13 @@ from lds_path.learning.training_state import identify
 from lds_path.models.card import ModelCard
 from lds_path.network.device import Device, device_name, own_seed, take_device, use_threads
 from lds_path.network.segmenter import Segmenter
-from lds_path.network.spec import NetworkSpec, check_sizes
+from lds_path.network.spec import check_sizes
+from lds_path.option import as_parameters
+from lds_path.options.model import TrainOptions
 from lds_path.provenance.fingerprint import sha256
 from lds_path.provenance.manifest import FILE_NAME, Manifest
 from lds_path.provenance.stage_run import run_stage
-from lds_path.reference.legend import IGNORED_CLASSES, Legend
+from lds_path.reference.legend import Legend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,11 +35,6 @@ if TYPE_CHECKING:
 
     from lds_path.classes import LabelClass
     from lds_path.learning.training_set import LabelledSlide
-
-RECIPE = Recipe(steps=1500, learning_rate=2e-3, density_learning_rate=2e-3, edge_weight=1.0, seed=1)
-"""What is not asked for otherwise."""
-NETWORK = {"shared_features": True}
-"""The same where a field of `NetworkSpec` has the default that older models behave by."""
 
 
 def train(
@@ -53,18 +47,8 @@ def train(
     state: Path | None = None,
     classes: tuple[str, ...],
     colors: tuple[str, ...] = (),
-    class_map: Mapping[str, str] | None = None,
-    ignore: tuple[str, ...] = IGNORED_CLASSES,
-    unlabelled: str = "background",
-    cache_mib: int = 2048,
-    device: str = "auto",
+    options: TrainOptions = TrainOptions(),
     threads: int = 1,
-    description: str = "",
-    data: str = "",
-    licence: str = "",
-    authors: tuple[str, ...] = (),
-    preset: str | None = None,
-    **settings: Any,
 ) -> Manifest:
     """Train a model; the folder is then a model folder.
 
@@ -90,21 +74,10 @@ def train(
         Names of the classes, in the order of their label values 1, 2, ...
     colors
         Their colours as #rrggbb; chosen from a palette when empty.
-    class_map, ignore, unlabelled
-        See `Legend`.
-    cache_mib
-        Memory for regions that are kept between steps.
-    device
-        `cpu`, `cuda`, or `auto` for a GPU where there is one; of several, one that is free.
+    options
+        See `TrainOptions`.
     threads
         Threads of the network on a CPU, and reading threads.
-    description, data, licence, authors
-        Written into the model: what it is for, where the training data come from.
-    preset
-        Name of a set of values, one of `PRESETS`, that come before all others.
-    settings
-        Fields of `NetworkSpec`, `Recipe`, `Schedule` and `Augmentation`; what is not given has
-        the default that it has there, or in `RECIPE`.
 
     Raises
     ------
@@ -115,21 +88,14 @@ def train(
     UsageError
         If the sheet or a parameter cannot be used.
     """
-    chosen = choose_settings(len(classes), preset, settings)
-    legend = Legend(classes, class_map or {}, ignore, unlabelled)
+    legend = Legend(classes, **as_parameters(options.labels))
     kept = state or output.with_name(f"{output.name}-state")
-    with take_device(device) as place:
+    with take_device(options.device) as place:
         training = Training(
             slides=find_slides(sheet, base=base, tile=tile, detect=detect),
             legend=legend,
             classes=make_classes(classes, colors),
-            settings=chosen,
-            about={
-                "description": description,
-                "data": data,
-                "licence": licence,
-                "authors": authors,
-            },
+            options=options.for_classes(len(classes)),
             device=place,
         )
         inputs = {"sheet": sheet, **training.inputs()}
@@ -137,12 +103,12 @@ def train(
             manifest = run_stage(
                 "train",
                 output,
-                lambda folder: training.run(folder, kept, cache_mib=cache_mib, threads=threads),
+                lambda folder: training.run(folder, kept, threads=threads),
                 inputs=inputs,
                 parameters={
                     **training.parameters(),
-                    "cache_mib": cache_mib,
-                    "device": device,
+                    "cache_mib": options.cache_mib,
+                    "device": options.device,
                     "threads": threads,
                 },
                 slide=output.name,
@@ -154,71 +120,30 @@ def train(
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is trained, and how."""
-
-    network: NetworkSpec
-    """Without the colours, which are measured."""
-    recipe: Recipe
-    schedule: Schedule
-    preset: str | None
-
-
-def choose_settings(class_count: int, preset: str | None, given: Mapping[str, Any]) -> Settings:
-    """Return the settings: those of the preset, those given, and the defaults, in this order.
-
-    Raises
-    ------
-    UsageError
-        If a name or a value is unknown.
-    """
-    if preset is not None and preset not in PRESETS:
-        raise UsageError(f"preset is '{preset}', expected {', '.join(PRESETS)}")
-    kinds = (NetworkSpec, Recipe, Schedule, Augmentation)
-    known = {kind: {one.name for one in fields(kind)} for kind in kinds}
-    for name in given:
-        if not any(name in names for names in known.values()):
-            raise UsageError(f"train has no parameter '{name}'")
-    network, recipe, schedule, augmentation = (
-        {name: value for name, value in given.items() if name in known[kind]} for kind in kinds
-    )
-    if preset is not None:
-        network |= PRESETS[preset].network
-        recipe |= PRESETS[preset].recipe
-        augmentation |= PRESETS[preset].augmentation
-    return Settings(
-        network=NetworkSpec(class_count, **NETWORK | network),
-        recipe=replace(RECIPE, **recipe),
-        schedule=Schedule(**schedule, augmentation=Augmentation(**augmentation)),
-        preset=preset,
-    )
-
-
-@dataclass(frozen=True)
 class Training:
     """What a training starts from."""
 
     slides: Mapping[str, Sequence[LabelledSlide]]
     legend: Legend
     classes: tuple[LabelClass, ...]
-    settings: Settings
-    about: Mapping[str, Any]
-    """Words of the model card."""
+    options: TrainOptions
     device: Device
 
     def parameters(self) -> dict[str, Any]:
         """Return all that shapes the model, besides the slides."""
-        network = asdict(self.settings.network)
-        measured = ("class_count", "mean", "std")
-        schedule = asdict(self.settings.schedule)
         return {
             **asdict(self.legend),
             "colors": [one.color for one in self.classes],
-            "preset": self.settings.preset,
-            **{name: value for name, value in network.items() if name not in measured},
-            **asdict(self.settings.recipe),
-            **schedule.pop("augmentation"),
-            **schedule,
+            **self.options.parameters(),
+        }
+
+    def about(self) -> dict[str, Any]:
+        """Return the words of the model card."""
+        return {
+            "description": self.options.description,
+            "data": self.options.data,
+            "licence": self.options.licence,
+            "authors": self.options.authors,
         }
 
     def inputs(self) -> dict[str, Path]:
@@ -230,7 +155,7 @@ class Training:
             inputs |= {f"roi/{one.slide}": one.roi} if one.roi else {}
         return inputs
 
-    def run(self, folder: Path, state: Path, *, cache_mib: int, threads: int) -> dict[str, Any]:
+    def run(self, folder: Path, state: Path, *, threads: int) -> dict[str, Any]:
         """Train, write the model folder, and return what the manifest tells."""
         train_set, tune_set = (
             open_training_set(self.slides[split], self.legend, threads=threads)
@@ -239,7 +164,7 @@ class Training:
         check_classes(train_set, self.legend)
         check_alike(train_set.regions + tune_set.regions)
         mpp = common_mpp([*self.slides["train"], *self.slides["tune"]])
-        shape, recipe = self.settings.network, self.settings.recipe
+        shape, recipe = self.options.network, self.options.recipe
         mean, std = measure_colour(train_set.regions, shape.view_level)
         spec = replace(shape, mean=mean, std=std)
         region = train_set.regions[0].region
@@ -255,7 +180,7 @@ class Training:
                 "train": summarise(self.slides["train"], train_set, self.legend),
                 "tune": summarise(self.slides["tune"], tune_set, self.legend),
             },
-            **self.about,
+            **self.about(),
         )
         with own_seed(recipe.seed, self.device):
             segmenter = Segmenter(spec).to(self.device)
@@ -269,10 +194,10 @@ class Training:
                 card=card,
                 train_set=train_set,
                 tune_set=tune_set,
-                schedule=self.settings.schedule,
+                schedule=self.options.course,
             )
             return {
-                **fit.run(cache_mib=cache_mib, threads=threads),
+                **fit.run(cache_mib=self.options.cache_mib, threads=threads),
                 "classes": [asdict(one) for one in self.classes],
             }
 
@@ -280,7 +205,7 @@ class Training:
         files = [path / FILE_NAME if path.is_dir() else path for path in self.inputs().values()]
         return identify(
             {
-                "parameters": {**self.parameters(), **self.about},
+                "parameters": {**self.parameters(), **self.about()},
                 "inputs": dict(zip(self.inputs(), map(sha256, files), strict=True)),
             }
         )

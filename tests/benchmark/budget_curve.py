@@ -17,6 +17,8 @@ from matplotlib.figure import Figure
 from page import write_section
 
 from lds_path.models.card import find_model, read_card
+from lds_path.options.labels import PlanOptions, SegmentOptions
+from lds_path.options.slides import DemoOptions, DetectOptions
 from lds_path.stages.demo import LABELS_NAME, SLIDE_NAME, demo
 from lds_path.stages.detect import detect
 from lds_path.stages.evaluate import evaluate
@@ -89,7 +91,12 @@ def measure(run: Run, folder: Path, model: str, threads: int) -> dict[str, Any]:
     source = folder / f"{run.kind}-{run.seed}"
     width, height = SIDES[run.kind]
     if not source.exists():
-        demo(source, seed=run.seed, width=width, height=height, structured=STRUCTURED[run.kind])
+        demo(
+            source,
+            options=DemoOptions(
+                seed=run.seed, width=width, height=height, structured=STRUCTURED[run.kind]
+            ),
+        )
     tiled = folder / "tile" / source.name
     if not tiled.exists():
         tiled.parent.mkdir(exist_ok=True)
@@ -97,13 +104,23 @@ def measure(run: Run, folder: Path, model: str, threads: int) -> dict[str, Any]:
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
-    regions = detect(tiled, work / "detect", lattice=run.side)
+    regions = detect(tiled, work / "detect", options=DetectOptions(lattice=run.side))
     budget = str(run.side) if run.shared else "uniform"
     planned = plan(
-        tiled, work / "detect", work / "plan", model=model, budget=budget, threads=threads
+        tiled,
+        work / "detect",
+        work / "plan",
+        model=model,
+        threads=threads,
+        options=PlanOptions(budget=budget),
     )
     segmented = segment(
-        tiled, work / "plan", work / "segment", model=model, device="cpu", threads=threads
+        tiled,
+        work / "plan",
+        work / "segment",
+        model=model,
+        threads=threads,
+        options=SegmentOptions(device="cpu"),
     )
     stitch(tiled, work / "detect", [work / "segment"], work / "stitch", threads=threads)
     scores = evaluate(

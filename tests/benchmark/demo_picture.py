@@ -9,6 +9,8 @@ import click
 import numpy as np
 from PIL import Image
 
+from lds_path.options.labels import PlanOptions, SegmentOptions
+from lds_path.options.slides import DemoOptions
 from lds_path.quality.examination import examine
 from lds_path.reporting import overlay
 from lds_path.stages.demo import SLIDE_NAME, demo
@@ -35,11 +37,27 @@ def main(folder: Path, model: str, budget: str, seed: int, structured: float) ->
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     at = {name: folder / name for name in ("demo", "tile", "detect", "plan", "segment", "stitch")}
-    demo(at["demo"], seed=seed, width=12288, height=10240, structured=structured)
+    demo(
+        at["demo"], options=DemoOptions(seed=seed, width=12288, height=10240, structured=structured)
+    )
     tile(at["demo"] / SLIDE_NAME, at["tile"], threads=2)
     detect(at["tile"], at["detect"])
-    plan(at["tile"], at["detect"], at["plan"], model=model, budget=budget, threads=2)
-    segment(at["tile"], at["plan"], at["segment"], model=model, device="cpu", threads=2)
+    plan(
+        at["tile"],
+        at["detect"],
+        at["plan"],
+        model=model,
+        threads=2,
+        options=PlanOptions(budget=budget),
+    )
+    segment(
+        at["tile"],
+        at["plan"],
+        at["segment"],
+        model=model,
+        threads=2,
+        options=SegmentOptions(device="cpu"),
+    )
     stitch(at["tile"], at["detect"], [at["segment"]], at["stitch"], threads=2)
     found = examine(at["tile"], at["detect"], [at["segment"]], at["stitch"])
 

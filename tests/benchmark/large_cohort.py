@@ -24,6 +24,7 @@ from statistics import mean
 import click
 from page import write_section
 
+from lds_path.options.slides import DemoOptions
 from lds_path.provenance.cohort import STAGES
 from lds_path.stages.demo import demo
 
@@ -71,7 +72,7 @@ def main(folder: Path, slides: int, few: int, limit: int) -> None:
     folder = folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    demo(folder / "painted", seed=1, width=WIDTH, height=HEIGHT)
+    demo(folder / "painted", options=DemoOptions(seed=1, width=WIDTH, height=HEIGHT))
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     dry = call(make_cohort(folder / "all", slides), "--dry-run")
     started = call(folder / "all", limit=limit)

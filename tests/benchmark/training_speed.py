@@ -9,6 +9,9 @@ import click
 from page import write_section
 
 from lds_path.learning.recipe import PRECISIONS
+from lds_path.option import make_options
+from lds_path.options.model import TrainOptions
+from lds_path.options.slides import DemoOptions
 from lds_path.pixels.synthetic import CLASSES
 from lds_path.stages.demo import LABELS_NAME, SLIDE_NAME, demo
 from lds_path.stages.detect import detect
@@ -55,7 +58,7 @@ def main(folder: Path, threads: int) -> None:
 
 
 def _prepare(folder: Path) -> None:
-    demo(folder / "painted", seed=701, width=SIDE, height=SIDE)
+    demo(folder / "painted", options=DemoOptions(seed=701, width=SIDE, height=SIDE))
     for stage in ("tile", "detect"):
         (folder / stage).mkdir()
     tile(folder / "painted" / SLIDE_NAME, folder / "tile" / "painted")
@@ -76,11 +79,11 @@ def _step_seconds(folder: Path, precision: str, threads: int) -> float:
             tile=folder / "tile",
             detect=folder / "detect",
             classes=tuple(CLASSES),
-            device="cpu",
             threads=threads,
-            precision=precision,
-            steps=steps,
-            tune_every=steps,
+            options=make_options(
+                TrainOptions(),
+                {"device": "cpu", "precision": precision, "steps": steps, "tune_every": steps},
+            ),
         ).seconds
         for steps in (SHORT, LONG)
     )

@@ -10,6 +10,7 @@ import tifffile
 from workflow_run import changes, finish, prepare
 
 from lds_path.formats.pyramid import open_pyramid
+from lds_path.options.slides import DemoOptions
 from lds_path.provenance.fingerprint import sha256
 from lds_path.provenance.manifest import read_manifest
 from lds_path.stages.demo import demo
@@ -72,7 +73,7 @@ def test_a_slide_that_an_older_one_replaced_is_analysed_again_and_no_other(
     prepare(tmp_path, undisturbed.painted)
     finish(tmp_path)
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "results").rglob("a/*.json")}
-    demo(tmp_path / "other", seed=5, width=1400, height=1200)
+    demo(tmp_path / "other", options=DemoOptions(seed=5, width=1400, height=1200))
     slide = tmp_path / "slides/b/slide.tif"
     shutil.copy(tmp_path / "other/slide.tif", slide)
     os.utime(slide, (0, 0))

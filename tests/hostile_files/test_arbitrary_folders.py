@@ -29,7 +29,7 @@ from lds_path.stages.report import report
 REPOSITORY = Path(__file__).parent.parent.parent
 CONFIG = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
 SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
-SPEC = NetworkSpec(2, channels=(4, 8), density_channels=(4, 8), view_level=2)
+SPEC = NetworkSpec(2, channels=(4, 8), density_channels=(4, 8), view_level=2, shared_features=False)
 CLASSES = (LabelClass(1, "Stroma", (1, 2, 3)), LabelClass(2, "Tumor", (4, 5, 6)))
 CARD = ModelCard(SPEC, CLASSES, mpp=0.5, region_size=Size(64, 64), lattice=Size(16, 16))
 few = settings(max_examples=30)

@@ -9,8 +9,9 @@ from scipy import ndimage
 
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
-from lds_path.learning.augmentation import Augmentation
+from lds_path.learning.augmentation import augment
 from lds_path.learning.batches import Batch
+from lds_path.learning.schedule import Augmentation
 from lds_path.network.grid import uniform_grid
 from lds_path.network.motion import area_factor, move_grid, stand_still
 from lds_path.network.warp import halve, warp, warp_labels
@@ -38,7 +39,7 @@ def make_batch(width=64, height=64):
 
 def draw(augmentation, count=40, **size):
     batch = make_batch(**size)
-    return [augmentation.apply(batch, np.random.default_rng(seed)) for seed in range(count)]
+    return [augment(batch, np.random.default_rng(seed), augmentation) for seed in range(count)]
 
 
 def contrast(batch):
@@ -108,7 +109,7 @@ def test_a_disc_stays_a_disc_when_its_region_is_moved():
     batch = dataclasses.replace(make_batch(width=256, height=128), levels=[disc])
     widths = []
     for seed in range(20):
-        moved = Augmentation(1, 0, 0).apply(batch, np.random.default_rng(seed))
+        moved = augment(batch, np.random.default_rng(seed), Augmentation(1, 0, 0))
         place = move_grid(uniform_grid(Size(256, 128), moved.edges), moved.motion)
         found = np.pad(warp([disc], place)[0, 0].numpy() > 127, 1)
         for rows, columns in ndimage.find_objects(ndimage.label(found)[0]):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from small_slides import LATTICE, REGION, ArrayPyramid, make_regions, paint
 
 from lds_path.geometry import Size
-from lds_path.learning.augmentation import Augmentation
+from lds_path.learning.augmentation import augment
 from lds_path.learning.batches import (
     Batch,
     LabelledRegion,
@@ -17,9 +18,10 @@ from lds_path.learning.batches import (
     read_labelled,
     training_batches,
 )
+from lds_path.learning.schedule import Augmentation
 from lds_path.network.spec import NetworkSpec, lattices_on, levels_of
 
-SPEC = NetworkSpec(2)
+SPEC = NetworkSpec(2, shared_features=False)
 
 
 class ArrayReference:
@@ -97,7 +99,10 @@ def test_batches_depend_on_seed_and_step_alone(labelled, threads):
     def draw(threads, seed=5, steps=range(4)):
         cache = RegionCache(labelled, SPEC, mib=1)
         plan = {"batch_size": 2, "seed": seed, "threads": threads}
-        plan |= {"augment": Augmentation(0.5, 0.5).apply, "lattices": lattices}
+        plan |= {
+            "augment": partial(augment, augmentation=Augmentation(0.5, 0.5)),
+            "lattices": lattices,
+        }
         batches = training_batches(cache, chances, steps=steps, **plan)
         return [batch.levels[1] for batch in batches]
 

@@ -15,7 +15,9 @@ from lds_path.network.spec import NetworkSpec
 from lds_path.reference.legend import Legend
 
 CPU = torch.device("cpu")
-SPEC = NetworkSpec(2, channels=(8, 16), density_channels=(4, 8, 8), ladder=(16, 32))
+SPEC = NetworkSpec(
+    2, channels=(8, 16), density_channels=(4, 8, 8), ladder=(16, 32), shared_features=False
+)
 
 
 @pytest.fixture(scope="module")

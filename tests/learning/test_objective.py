@@ -29,7 +29,12 @@ from lds_path.network.warp import halve, label_fractions
 CPU = torch.device("cpu")
 LATTICE = Size(32, 32)
 SPEC = NetworkSpec(
-    2, channels=(8, 16), density_channels=(4, 8), view_level=2, sampler="knothe-rosenblatt"
+    2,
+    channels=(8, 16),
+    density_channels=(4, 8),
+    view_level=2,
+    sampler="knothe-rosenblatt",
+    shared_features=False,
 )
 RECIPE = Recipe(steps=20, learning_rate=0.01, density_learning_rate=0.003, edge_weight=0.5, seed=3)
 
@@ -122,15 +127,15 @@ def test_the_first_five_fields_are_those_of_every_recipe():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schedule": "linear"}, "schedule is 'linear', which is unknown; there are cosine, steps"),
-        ({"optimizer": "SGD"}, "optimizer is 'SGD'"),
-        ({"edge_loss": "l1"}, "edge_loss is 'l1'"),
-        ({"precision": "float64"}, "precision is 'float64'"),
-        ({"edge_floor": 0.0}, "edge_floor is 0.0, expected 1e-06 to 1.0"),
-        ({"rarity": 1.5}, "rarity is 1.5, expected 0.0 to 1.0"),
-        ({"withhold_chance": -0.1}, "withhold_chance is -0.1, expected 0.0 to 1.0"),
-        ({"foretell": "me"}, "foretell is 'me', which is unknown; there are labels, network"),
-        ({"rungs_per_step": 0}, "rungs_per_step is 0, expected 1 or more"),
+        ({"schedule": "linear"}, "schedule 'linear' is unknown; there are cosine, steps"),
+        ({"optimizer": "SGD"}, "optimizer 'SGD' is unknown"),
+        ({"edge_loss": "l1"}, "edge_loss 'l1' is unknown"),
+        ({"precision": "float64"}, "precision 'float64' is unknown"),
+        ({"edge_floor": 0.0}, "edge_floor is 0, expected more than 0 and at most 1"),
+        ({"rarity": 1.5}, "rarity is 1.5, expected 0 to 1"),
+        ({"withhold_chance": -0.1}, "withhold_chance is -0.1, expected 0 to 1"),
+        ({"foretell": "me"}, "foretell 'me' is unknown; there are labels, network"),
+        ({"rungs_per_step": 0}, "rungs_per_step is 0, expected a whole number of 1 or more"),
     ],
 )
 def test_a_recipe_names_what_is_impossible(change, message):

@@ -18,7 +18,9 @@ from lds_path.models.checkpoint import save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
 
-SPEC = NetworkSpec(2, channels=(4, 8), density_channels=(4, 8), kernel_width=0.15)
+SPEC = NetworkSpec(
+    2, channels=(4, 8), density_channels=(4, 8), kernel_width=0.15, shared_features=False
+)
 CLASSES = (LabelClass(1, "Pale", (1, 2, 3)), LabelClass(2, "Dark", (4, 5, 6)))
 
 

@@ -14,7 +14,14 @@ from lds_path.errors import ModelError, UsageError
 from lds_path.models import card
 from lds_path.network.spec import NetworkSpec
 
-SPEC = NetworkSpec(2, channels=(4, 8), density_channels=(4, 8), view_level=2, mean=(0.5, 0.6, 0.7))
+SPEC = NetworkSpec(
+    2,
+    channels=(4, 8),
+    density_channels=(4, 8),
+    view_level=2,
+    mean=(0.5, 0.6, 0.7),
+    shared_features=False,
+)
 CARD = replace(
     make_card(SPEC),
     training={"steps": 3},
@@ -81,7 +88,10 @@ def test_a_model_from_before_a_field_existed_has_its_default(folder):
     content = json.loads(path.read_text())
     del content["network"]["view_level"]
     path.write_text(json.dumps(content))
-    assert card.read_card(folder).network.view_level == NetworkSpec(2).view_level
+    assert (
+        card.read_card(folder).network.view_level
+        == NetworkSpec(2, shared_features=False).view_level
+    )
 
 
 def test_a_card_is_read_without_torch(folder):

@@ -17,7 +17,14 @@ from lds_path.models.checkpoint import load_model, save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
 
-SPEC = NetworkSpec(2, channels=(4, 8), density_channels=(4, 8), view_level=2, mean=(0.5, 0.6, 0.7))
+SPEC = NetworkSpec(
+    2,
+    channels=(4, 8),
+    density_channels=(4, 8),
+    view_level=2,
+    mean=(0.5, 0.6, 0.7),
+    shared_features=False,
+)
 CLASSES = (LabelClass(1, "Stroma", (1, 2, 3)), LabelClass(2, "Tumor", (4, 5, 6)))
 CARD = ModelCard(
     network=SPEC,
@@ -96,7 +103,10 @@ def test_a_damaged_file_is_named(folder, name):
         (lambda content: content["network"].update(sampler="spiral"), "sampler 'spiral'"),
         (lambda content: content["classes"].pop(), "classes have the values"),
         (lambda content: content.update(classes=5), "does not describe a model"),
-        (lambda content: content["network"].update(channels=[4]), "UNet takes 2 channels"),
+        (
+            lambda content: content["network"].update(channels=[4]),
+            "channels is .4., expected 2 values",
+        ),
     ],
 )
 def test_a_card_that_does_not_fit_is_named(folder, change, message):

@@ -12,7 +12,9 @@ from lds_path.models.description import describe
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
 
-SPEC = NetworkSpec(2, channels=(4, 8), density_channels=(4, 8), mean=(0.5, 0.6, 0.7))
+SPEC = NetworkSpec(
+    2, channels=(4, 8), density_channels=(4, 8), mean=(0.5, 0.6, 0.7), shared_features=False
+)
 CLASSES = (LabelClass(1, "Stroma", (1, 2, 255)), LabelClass(2, "Tumor", (4, 5, 6)))
 SPLIT = {"slides": ["a", "b"], "patients": 1, "regions": 7, "labelled_mm2": {"Tumor": 0.25}}
 

@@ -12,7 +12,9 @@ from lds_path.network.spec import NetworkSpec
 )
 def test_a_folded_network_returns_the_same_up_to_rounding(architecture, channels):
     torch.manual_seed(0)
-    spec = NetworkSpec(class_count=3, architecture=architecture, channels=channels)
+    spec = NetworkSpec(
+        class_count=3, architecture=architecture, channels=channels, shared_features=False
+    )
     network = build_network(spec)
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm2d):
@@ -28,6 +30,8 @@ def test_a_folded_network_returns_the_same_up_to_rounding(architecture, channels
 
 
 def test_no_batch_normalisation_is_left_in_a_unet():
-    network = build_network(NetworkSpec(class_count=3, channels=(4, 8, 16))).eval()
+    network = build_network(
+        NetworkSpec(class_count=3, channels=(4, 8, 16), shared_features=False)
+    ).eval()
     fold_batch_norm(network)
     assert not any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())

@@ -12,7 +12,10 @@ from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec, check_sizes, levels_around
 from lds_path.network.warp import halve
 
-SMALL = {"channels": (4, 8), "density_channels": (4, 8), "view_level": 2, "class_count": 3}
+SMALL = {
+    "channels": (4, 8), "density_channels": (4, 8), "view_level": 2, "class_count": 3,
+    "shared_features": False,
+}  # fmt: skip
 LATTICE = Size(16, 16)
 
 
@@ -154,8 +157,8 @@ def test_levels_lie_around_the_pitch(region, lattice, expected):
             {"density_network": "deep"},
             "density_network 'deep' is unknown; there are context, local",
         ),
-        ({"density_floor": 0.0}, "density_floor is 0.0"),
-        ({"smoothing": -0.1}, "smoothing is -0.1, expected 0 or more"),
+        ({"density_floor": 0.0}, "density_floor is 0, expected more than 0"),
+        ({"smoothing": -0.1}, "smoothing is -0.1, expected 0 to 1"),
         ({"max_zoom": 0.5}, "max_zoom is 0.5, expected 1 or more"),
         ({"max_zoom": float("nan")}, "max_zoom is nan"),
     ],

@@ -5,7 +5,8 @@ from dataclasses import asdict
 import pytest
 
 from lds_path.quality.metric import Metric
-from lds_path.quality.verdict import HIGH, LOW, Limit, Thresholds, judge, limits_of
+from lds_path.quality.thresholds import Thresholds
+from lds_path.quality.verdict import HIGH, LOW, Limit, judge, limits_of
 
 SHARE = Limit("share", warn=90.0, fail=50.0, words="only {value} % analysed (limit {limit} %)")
 DOUBT = Limit("doubt", warn=10, fail=40, words="{value} % in doubt ({limit} %)", low_is_bad=False)

@@ -19,6 +19,7 @@ from lds_path.formats.predictions import (
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid, write_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Frame, Region, Size, tile_starts
+from lds_path.options.labels import StitchOptions
 from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.plan import plan
 from lds_path.stages.stitch import stitch
@@ -79,7 +80,7 @@ def make_folders(
         shown = np.where(labels > 0, 3 - labels, 0) if disagree and number else labels
         _write_segment(folders, folder, shard, shown.astype(np.uint8), confidence, zoom)
     inputs = (folders.tile, folders.detect, folders.segment)
-    stitch(*inputs, folders.stitch, confidence=maps, density=maps)
+    stitch(*inputs, folders.stitch, options=StitchOptions(confidence=maps, density=maps))
     return folders
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import numpy as np
 import openslide
@@ -22,6 +23,8 @@ from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import read_regions
 from lds_path.geometry import Size
 from lds_path.objects.polygons import GRID
+from lds_path.options.labels import ExportOptions
+from lds_path.options.slides import DetectOptions, TileOptions
 from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_run import run_stage
 from lds_path.reference.drawing import rasterise
@@ -38,19 +41,18 @@ SIDE, OVERLAP = 512, 64
 LEFT, TOP = 1613, 811  # odd: the bounds begin between the pixels of every coarser level
 DARK = (400, 300, 1200, 900)  # left, top, right, bottom in pixels of the scanned part
 LIMIT = 140
-EXACT = {"tolerance_um": 0.0, "min_object_um2": 0.0, "max_hole_um2": 0.0}
+EXACT = ExportOptions(tolerance_um=0.0, min_object_um2=0.0, max_hole_um2=0.0)
 
 
 def run(slide, root, *, limit, slide_mpp=None):
     """Run the stages with a network that calls dark what is darker than the limit."""
-    tile(slide, root / "tile" / "s1", slide_mpp=slide_mpp)
+    tile(slide, root / "tile" / "s1", options=TileOptions(slide_mpp=slide_mpp))
     detect(
         root / "tile" / "s1",
         root / "detect" / "s1",
-        region_size=SIDE,
-        overlap=OVERLAP,
-        lattice=SIDE,
-        min_tissue_um2=100.0,
+        options=DetectOptions(
+            region_size=SIDE, overlap=OVERLAP, lattice=SIDE, min_tissue_um2=100.0
+        ),
     )
     pyramid = open_pyramid(root / "tile" / "s1")
     centres = (np.arange(SIDE) + 0.5) / SIDE * 2 - 1
@@ -69,7 +71,7 @@ def run(slide, root, *, limit, slide_mpp=None):
     run_stage("segment", root / "segment" / "s1", segment, inputs=inputs, parameters={})
     stitch(*inputs.values(), [root / "segment" / "s1"], root / "stitch" / "s1")
     for frame in ("bounds", "level0"):
-        export(root / "stitch" / "s1", root / frame / "s1", frame=frame, **EXACT)
+        export(root / "stitch" / "s1", root / frame / "s1", options=replace(EXACT, frame=frame))
     return root
 
 
@@ -147,7 +149,9 @@ def test_objects_of_real_tissue_are_valid_and_have_the_area_of_their_labels(
     tcga, tmp_path, tolerance_um, error
 ):
     _, root = tcga  # thresholded pixels, more ragged than what a network finds
-    export(root / "stitch" / "s1", tmp_path / "s1", **EXACT | {"tolerance_um": tolerance_um})
+    export(
+        root / "stitch" / "s1", tmp_path / "s1", options=replace(EXACT, tolerance_um=tolerance_um)
+    )
     features = json.loads(gzip.decompress((tmp_path / "s1" / "s1.geojson.gz").read_bytes()))
     areas = dict.fromkeys(("Bright", "Dark"), 0.0)
     for feature in features["features"]:

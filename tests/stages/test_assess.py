@@ -11,6 +11,8 @@ from stage_folders import MPP, make_folders
 
 from lds_path.errors import MissingMppError
 from lds_path.formats.labels import open_labels
+from lds_path.option import make_options
+from lds_path.options.quality import AssessOptions
 from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.assess import assess
 
@@ -39,7 +41,12 @@ def run(root, *, damaged=None, parameters=None, **options):
     folders = make_folders(root, "one", rgb, tissue, labels, **options)
     output = root / "assess" / "one"
     manifest = assess(
-        folders.tile, folders.detect, folders.segment, folders.stitch, output, **(parameters or {})
+        folders.tile,
+        folders.detect,
+        folders.segment,
+        folders.stitch,
+        output,
+        options=make_options(AssessOptions(), parameters or {}),
     )
     return manifest, output
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from lds_path.errors import LabelsError, StageInputError, UnsuitableSlideError, 
 from lds_path.formats.pyramid import PYRAMID_NAME, write_pyramid
 from lds_path.formats.regions import read_regions
 from lds_path.geometry import Frame, Size
+from lds_path.options.slides import DetectOptions, TileOptions
 from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.detect import detect, lay_regions, tissue_share
 from lds_path.stages.tile import tile as tile_stage
@@ -19,7 +21,7 @@ from lds_path.stages.tile import tile as tile_stage
 MPP = 2.0
 DOWNSAMPLE = 2.0
 GLASS, EOSIN = 243, (226, 140, 186)
-SMALL = {"region_size": 256, "overlap": 64, "lattice": 32}
+SMALL = DetectOptions(region_size=256, overlap=64, lattice=32)
 
 
 def paint(width=600, height=500, box=(100, 80, 400, 300)):
@@ -129,7 +131,7 @@ def test_the_share_of_tissue_is_that_of_the_whole_region():
 
 
 def test_the_mask_shows_the_tissue_of_the_slide(tile, tmp_path):
-    manifest = detect(tile, tmp_path / "slide", **SMALL)
+    manifest = detect(tile, tmp_path / "slide", options=SMALL)
     mask = read_mask(tmp_path / "slide")
     assert manifest.slide == "slide"
     assert set(np.unique(mask)) == {0, 255}
@@ -144,13 +146,13 @@ def test_the_mask_shows_the_tissue_of_the_slide(tile, tmp_path):
 
 def test_the_mask_has_its_scale_where_the_pyramid_ends_before_it(tmp_path):
     tile = write_tile(tmp_path / "tile", paint(400, 400, (50, 50, 350, 350)))  # one level
-    manifest = detect(tile, tmp_path / "slide", tissue_mpp=16, **SMALL)
+    manifest = detect(tile, tmp_path / "slide", options=replace(SMALL, tissue_mpp=16))
     assert manifest.results["mask_downsample"] == 8
     assert read_mask(tmp_path / "slide").shape == (50, 50)
 
 
 def test_the_table_holds_the_regions_with_tissue(tile, tmp_path):
-    manifest = detect(tile, tmp_path / "slide", **SMALL)
+    manifest = detect(tile, tmp_path / "slide", options=SMALL)
     regions = read_regions(tmp_path / "slide" / "regions.tsv")
     assert len(regions) == manifest.results["regions"]
     assert {(region.left, region.top) for region in regions} == {
@@ -161,14 +163,14 @@ def test_the_table_holds_the_regions_with_tissue(tile, tmp_path):
 
 def test_the_same_slide_gives_the_same_bytes(tile, tmp_path):
     for name in ("a", "b"):
-        detect(tile, tmp_path / name, **SMALL)
+        detect(tile, tmp_path / name, options=SMALL)
     for name in ("tissue.png", "regions.tsv"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
 def test_only_the_region_of_interest_is_analysed(tile, tmp_path):
     roi = write_roi(tmp_path / "roi.geojson", (120, 100, 200, 160), (160, 100, 240, 160))
-    manifest = detect(tile, tmp_path / "slide", roi=roi, **SMALL)
+    manifest = detect(tile, tmp_path / "slide", roi=roi, options=SMALL)
     mask = read_mask(tmp_path / "slide")
     true = np.zeros_like(mask)
     true[25:40, 30:60] = 255
@@ -180,30 +182,30 @@ def test_only_the_region_of_interest_is_analysed(tile, tmp_path):
 def test_a_region_of_interest_off_the_slide_is_told_so(tile, tmp_path):
     roi = write_roi(tmp_path / "roi.geojson", (2000, 10, 2100, 20))
     with pytest.raises(LabelsError, match=r"roi.geojson lies outside the slide: .*\(4000, 20, "):
-        detect(tile, tmp_path / "slide", roi=roi, strict=True, **SMALL)
+        detect(tile, tmp_path / "slide", roi=roi, strict=True, options=SMALL)
 
 
 def test_a_region_of_interest_below_a_pixel_is_told_so(tile, tmp_path):
     roi = write_roi(tmp_path / "roi.geojson", (200, 100, 200.5, 100.5))
     with pytest.raises(LabelsError, match=r"covers no pixel of the tissue mask, .* 8 um per pixel"):
-        detect(tile, tmp_path / "slide", roi=roi, strict=True, **SMALL)
+        detect(tile, tmp_path / "slide", roi=roi, strict=True, options=SMALL)
 
 
 def test_a_region_of_interest_without_polygons_is_told_so(tile, tmp_path):
     roi = write_roi(tmp_path / "roi.geojson")
     with pytest.raises(LabelsError, match="holds no polygon; draw areas"):
-        detect(tile, tmp_path / "slide", roi=roi, strict=True, **SMALL)
+        detect(tile, tmp_path / "slide", roi=roi, strict=True, options=SMALL)
 
 
 def test_a_region_of_interest_on_glass_holds_no_tissue(tile, tmp_path):
     roi = write_roi(tmp_path / "roi.geojson", (500, 400, 550, 450))
     with pytest.raises(UnsuitableSlideError, match=r"shows no tissue of .* inside .*roi.geojson"):
-        detect(tile, tmp_path / "slide", roi=roi, strict=True, **SMALL)
+        detect(tile, tmp_path / "slide", roi=roi, strict=True, options=SMALL)
 
 
 def test_a_slide_without_tissue_is_quarantined(tmp_path):
     tile = write_tile(tmp_path / "tile", paint(box=(0, 0, 4, 4)))
-    manifest = detect(tile, tmp_path / "slide", **SMALL)
+    manifest = detect(tile, tmp_path / "slide", options=SMALL)
     assert manifest.quarantined
     assert manifest.reason.startswith("slide.svs shows no tissue of 20000 um2 or more at 8 um")
     assert "lower min_tissue_um2" in manifest.reason
@@ -213,7 +215,7 @@ def test_a_slide_without_tissue_is_quarantined(tmp_path):
 def test_a_fluorescence_slide_is_quarantined(tmp_path):
     view = np.zeros((300, 300, 3), np.uint8)
     view[100:200, 100:200, 2] = 220
-    manifest = detect(write_tile(tmp_path / "tile", view), tmp_path / "slide", **SMALL)
+    manifest = detect(write_tile(tmp_path / "tile", view), tmp_path / "slide", options=SMALL)
     assert manifest.quarantined
     assert "slide.svs is light on dark" in manifest.reason
     assert "expected stained tissue on bright glass" in manifest.reason
@@ -222,7 +224,7 @@ def test_a_fluorescence_slide_is_quarantined(tmp_path):
 @pytest.mark.parametrize(("mpp", "quarantined"), [(1.0, False), (1.01, True), (28.97, True)])
 def test_a_slide_coarser_than_twice_the_working_mpp_is_quarantined(tmp_path, mpp, quarantined):
     tile = write_tile(tmp_path / "tile", paint(), mpp=mpp, asked_mpp=0.5)
-    manifest = detect(tile, tmp_path / "slide", **SMALL)
+    manifest = detect(tile, tmp_path / "slide", options=SMALL)
     assert manifest.quarantined == quarantined
     if quarantined:
         assert f"slide.svs has {mpp:g} um per pixel" in manifest.reason
@@ -247,15 +249,16 @@ def test_a_folder_that_tile_did_not_finish_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"overlap": 2048}, "overlap is 2048; expected 0 or more and less than region_size, 2048"),
+        ({"overlap": 2048}, "overlap is 2048, expected less than region_size, 2048"),
         ({"overlap": -1}, "overlap is -1"),
-        ({"lattice": 0}, "lattice is 0; expected 1 to region_size, 2048"),
-        ({"tissue_mpp": 0.0}, "tissue_mpp is 0; expected more than 0"),
+        ({"lattice": 0}, "lattice is 0, expected a whole number of 8 or more"),
+        ({"lattice": 4096}, "lattice is 4096, expected at most region_size, 2048"),
+        ({"tissue_mpp": 0.0}, "tissue_mpp is 0, expected 1 to 64 um per pixel"),
     ],
 )
 def test_numbers_that_make_no_regions_are_refused(tile, tmp_path, options, message):
     with pytest.raises(UsageError, match=message):
-        detect(tile, tmp_path / "slide", **options)
+        detect(tile, tmp_path / "slide", options=DetectOptions(**options))
 
 
 @pytest.mark.parametrize(
@@ -269,7 +272,7 @@ def test_numbers_that_make_no_regions_are_refused(tile, tmp_path, options, messa
     ],
 )
 def test_real_slides_are_analysed_or_quarantined(data, tmp_path, name, mpp, reason):
-    tile_stage(data / "slides" / name, tmp_path / "tile", slide_mpp=mpp)
+    tile_stage(data / "slides" / name, tmp_path / "tile", options=TileOptions(slide_mpp=mpp))
     manifest = detect(tmp_path / "tile", tmp_path / "slide")
     assert manifest.quarantined == bool(reason)
     assert reason in manifest.reason

@@ -18,6 +18,9 @@ from lds_path.formats.predictions import (
 )
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Frame, Region, Size
+from lds_path.option import make_options
+from lds_path.options.quality import EvaluateOptions
+from lds_path.options.reference import LabelsOptions
 from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.evaluate import evaluate
 from lds_path.unwarp.round_trip import lattice_labels
@@ -215,8 +218,9 @@ def test_tissue_that_was_not_analysed_counts_as_missed(tmp_path):
     assert results["iou"]["Stroma"] == 0.5
 
 
-def quarantine_reason(folders, labels, tmp_path, **options):
-    manifest = evaluate(*folders, labels, tmp_path / "out", **options)
+def quarantine_reason(folders, labels, tmp_path, *, roi=None, **options):
+    asked = make_options(EvaluateOptions(), options)
+    manifest = evaluate(*folders, labels, tmp_path / "out", roi=roi, options=asked)
     assert manifest.status == "quarantined"
     assert manifest.quarantined_by == "evaluate"
     return manifest.reason
@@ -277,8 +281,10 @@ def test_pixels_without_annotation_count_as_asked_for(tmp_path, unlabelled, stro
     if unlabelled == "background":
         predicted[50:70, 50:70] = 3
     folders = save_stages(tmp_path, predicted)
-    options = {"class_map": {"Krebs": "Tumor"}, "unlabelled": unlabelled}
-    results = evaluate(*folders, reference, tmp_path / "out", **options).results
+    labels = LabelsOptions(class_map={"Krebs": "Tumor"}, unlabelled=unlabelled)
+    results = evaluate(
+        *folders, reference, tmp_path / "out", options=EvaluateOptions(labels)
+    ).results
     assert results["iou"] == {"Stroma": stroma, "Gland": None, "Tumor": tumor}
 
 
@@ -287,7 +293,12 @@ def test_boundary_iou_is_that_of_bands_along_the_outlines(tmp_path):
     predicted, reference = (paint(size, (3, 2000, 100, right, 200)) for right in (2060, 2050))
     Image.fromarray(reference).save(tmp_path / "reference.png")
     folders = save_stages(tmp_path, predicted)
-    results = evaluate(*folders, tmp_path / "reference.png", tmp_path / "out", boundary_um=5)
+    results = evaluate(
+        *folders,
+        tmp_path / "reference.png",
+        tmp_path / "out",
+        options=EvaluateOptions(boundary_um=5),
+    )
 
     def band(width):
         inside = np.zeros((100, width), bool)

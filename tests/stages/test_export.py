@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from lds_path.geometry import Frame, Region, Size
 from lds_path.objects.geojson import read_polygons
 from lds_path.objects.polygons import GRID
 from lds_path.objects.simplify import FINENESS
+from lds_path.options.labels import ExportOptions
 from lds_path.provenance.stage_run import run_stage
 from lds_path.reference.drawing import rasterise
 from lds_path.stages import export as export_module
@@ -31,7 +33,7 @@ CLASSES = (
 )
 MPP, DOWNSAMPLE = 0.5, 2.0
 LEFT_L0, TOP_L0 = 1000, 300
-EXACT = {"tolerance_um": 0.0, "min_object_um2": 0.0, "max_hole_um2": 0.0}
+EXACT = ExportOptions(tolerance_um=0.0, min_object_um2=0.0, max_hole_um2=0.0)
 
 
 def blobs(height=150, width=200):
@@ -87,7 +89,7 @@ def stitch(tmp_path_factory):
 
 
 def test_the_objects_are_the_labels_again(stitch, tmp_path):
-    export(stitch, tmp_path / "s1", **EXACT)
+    export(stitch, tmp_path / "s1", options=EXACT)
     values = {each.name: each.value for each in CLASSES}
     polygons = [(area, values[name]) for name, area in read_polygons(tmp_path / "s1/s1.geojson.gz")]
     labels = rasterise(polygons, Size(200, 150), downsample=DOWNSAMPLE)
@@ -95,7 +97,11 @@ def test_the_objects_are_the_labels_again(stitch, tmp_path):
 
 
 def test_objects_neither_overlap_nor_gape(stitch, tmp_path):
-    export(stitch, tmp_path / "s1", tolerance_um=3.0, min_object_um2=0, max_hole_um2=0)
+    export(
+        stitch,
+        tmp_path / "s1",
+        options=ExportOptions(tolerance_um=3.0, min_object_um2=0, max_hole_um2=0),
+    )
     areas = [shape(feature["geometry"]) for feature in read_features(tmp_path / "s1")]
     assert shapely.coverage_is_valid(areas)
     analysed = (blobs() > 0).sum() * DOWNSAMPLE**2
@@ -105,14 +111,17 @@ def test_objects_neither_overlap_nor_gape(stitch, tmp_path):
 def test_too_many_vertices_make_the_objects_coarser_and_the_manifest_says_so(
     stitch, tmp_path, monkeypatch, caplog
 ):
-    before = export(stitch, tmp_path / "before", **EXACT).results
+    before = export(stitch, tmp_path / "before", options=EXACT).results
     limit = sum(before["vertices"].values()) // 4
     monkeypatch.setattr(export_module, "MAX_VERTICES", limit)
-    results = export(stitch, tmp_path / "s1", **EXACT).results
+    results = export(stitch, tmp_path / "s1", options=EXACT).results
     features = read_features(tmp_path / "s1")
     vertices = sum(int(shapely.get_num_coordinates(shape(f["geometry"]))) for f in features)
     assert 0 < vertices == sum(results["vertices"].values()) <= limit == results["max_vertices"]
-    assert before["style"] == EXACT | {"annotation_um2": 50_000, "fineness": FINENESS}
+    assert before["style"] == {
+        "tolerance_um": 0, "min_object_um2": 0, "max_hole_um2": 0, "annotation_um2": 50_000,
+        "fineness": FINENESS,
+    }  # fmt: skip
     assert results["style"]["tolerance_um"] >= MPP
     assert f"over {limit} vertices" in caplog.text
 
@@ -124,11 +133,11 @@ def test_too_many_vertices_make_outlines_coarser_before_an_object_is_lost(tmp_pa
         for left in range(2, 380, 20):
             labels[top : top + 17, left : left + 17] = np.hypot(rows, columns) < 8
     stitch = write_stitch(tmp_path / "stitch", labels)
-    options = {"tolerance_um": 1, "min_object_um2": 5, "max_hole_um2": 5}
-    before = export(stitch, tmp_path / "before", **options).results
+    options = ExportOptions(tolerance_um=1, min_object_um2=5, max_hole_um2=5)
+    before = export(stitch, tmp_path / "before", options=options).results
     vertices = sum(before["vertices"].values())
     monkeypatch.setattr(export_module, "MAX_VERTICES", vertices - 1)
-    after = export(stitch, tmp_path / "after", **options).results
+    after = export(stitch, tmp_path / "after", options=options).results
     assert sum(after["vertices"].values()) < vertices
     assert after["objects"] == before["objects"] == {"Stroma": 361, "Tumor": 0, CLASSES[2].name: 0}
     assert after["style"]["min_object_um2"] == 5
@@ -141,7 +150,7 @@ def test_what_no_coarser_outline_saves_is_counted_as_left_out(tmp_path, monkeypa
     labels[40:60, 40:60] = 2
     stitch = write_stitch(tmp_path / "stitch", labels)
     monkeypatch.setattr(export_module, "MAX_VERTICES", 50)
-    results = export(stitch, tmp_path / "s1", **EXACT).results
+    results = export(stitch, tmp_path / "s1", options=EXACT).results
     assert results["objects"] == {"Stroma": 0, "Tumor": 1, CLASSES[2].name: 0}
     dropped = int((labels == 1).sum())
     assert results["dropped"]["Stroma"] == {"count": dropped, "area_um2": dropped * MPP**2}
@@ -150,7 +159,11 @@ def test_what_no_coarser_outline_saves_is_counted_as_left_out(tmp_path, monkeypa
 
 def test_every_polygon_is_valid_on_the_grid_of_qupath(stitch, tmp_path):
     for number, tolerance in enumerate((0.0, 0.4, 1.0, 3.0)):
-        export(stitch, tmp_path / str(number), tolerance_um=tolerance, min_object_um2=0)
+        export(
+            stitch,
+            tmp_path / str(number),
+            options=ExportOptions(tolerance_um=tolerance, min_object_um2=0),
+        )
         for feature in read_features(tmp_path / str(number)):
             geometry = shape(feature["geometry"])
             assert geometry.is_valid
@@ -160,7 +173,7 @@ def test_every_polygon_is_valid_on_the_grid_of_qupath(stitch, tmp_path):
 
 
 def test_the_counts_of_the_manifest_are_those_of_the_file(stitch, tmp_path):
-    results = export(stitch, tmp_path / "s1", **EXACT).results
+    results = export(stitch, tmp_path / "s1", options=EXACT).results
     features = read_features(tmp_path / "s1")
     for each in CLASSES:
         mine = [f for f in features if f["properties"]["classification"]["name"] == each.name]
@@ -175,7 +188,7 @@ def test_the_counts_of_the_manifest_are_those_of_the_file(stitch, tmp_path):
 
 def test_coordinates_start_at_the_bounds_corner_or_at_the_corner_of_the_file(stitch, tmp_path):
     export(stitch, tmp_path / "bounds")
-    export(stitch, tmp_path / "level0", frame="level0")
+    export(stitch, tmp_path / "level0", options=ExportOptions(frame="level0"))
     first, second = (
         shapely.union_all([shape(f["geometry"]) for f in read_features(tmp_path / name)])
         for name in ("bounds", "level0")
@@ -191,8 +204,8 @@ def test_small_objects_are_dropped_and_small_holes_filled(tmp_path):
     labels[20:30, 20:30] = 0  # 25 um2
     labels[50:54, 50:54] = 1  # 4 um2
     stitch = write_stitch(tmp_path / "stitch", labels)
-    options = {"tolerance_um": 0, "min_object_um2": 5, "max_hole_um2": 5}
-    results = export(stitch, tmp_path / "s1", **options).results
+    options = ExportOptions(tolerance_um=0, min_object_um2=5, max_hole_um2=5)
+    results = export(stitch, tmp_path / "s1", options=options).results
     (feature,) = read_features(tmp_path / "s1")
     assert results["dropped"]["Stroma"] == {"count": 1, "area_um2": 4}
     assert results["filled"]["Tumor"] == {"count": 1, "area_um2": 1}
@@ -206,7 +219,7 @@ def test_large_objects_are_annotations_and_small_ones_detections(tmp_path):
     labels[5:25, 5:25] = 1  # 100 um2
     labels[30:40, 30:40] = 2  # 25 um2
     stitch = write_stitch(tmp_path / "stitch", labels)
-    export(stitch, tmp_path / "s1", min_object_um2=1, annotation_um2=100)
+    export(stitch, tmp_path / "s1", options=ExportOptions(min_object_um2=1, annotation_um2=100))
     kinds = {
         f["properties"]["classification"]["name"]: f["properties"]["objectType"]
         for f in read_features(tmp_path / "s1")
@@ -220,7 +233,7 @@ def test_an_object_is_measured_in_microns(tmp_path):
     confidence = np.zeros((4, 4), np.uint8)
     confidence[1:3, 1] = (255, 51)
     stitch = write_stitch(tmp_path / "stitch", labels, confidence=confidence)
-    export(stitch, tmp_path / "s1", **EXACT)
+    export(stitch, tmp_path / "s1", options=EXACT)
     (feature,) = read_features(tmp_path / "s1")
     assert feature["properties"]["measurements"] == {
         "Area um2": 32 * 16 * MPP**2,
@@ -233,7 +246,7 @@ def test_an_object_is_measured_in_microns(tmp_path):
 def test_solidity_is_the_share_of_the_convex_hull(tmp_path):
     labels = np.zeros((64, 64), np.uint8)
     labels[10:50, 10:20] = labels[40:50, 10:50] = 1  # an L
-    export(write_stitch(tmp_path / "stitch", labels), tmp_path / "s1", **EXACT)
+    export(write_stitch(tmp_path / "stitch", labels), tmp_path / "s1", options=EXACT)
     (feature,) = read_features(tmp_path / "s1")
     assert feature["properties"]["measurements"]["Solidity"] == round(700 / (700 + 450), 4)
 
@@ -243,7 +256,7 @@ def test_an_object_below_a_pixel_of_the_confidence_has_one_too(tmp_path):
     labels[62:, 62:] = 1
     confidence = np.full((4, 4), 204, np.uint8)
     stitch = write_stitch(tmp_path / "stitch", labels, confidence=confidence)
-    export(stitch, tmp_path / "s1", **EXACT)
+    export(stitch, tmp_path / "s1", options=EXACT)
     (feature,) = read_features(tmp_path / "s1")
     assert feature["properties"]["measurements"]["Mean confidence"] == 0.8
 
@@ -289,7 +302,7 @@ def test_memory_does_not_grow_with_the_number_of_objects(tmp_path):
             labels[2 + row :: 8, 2::8] = labels[2 + row :: 8, 3::8] = 1 + row // 3
         stitch = write_stitch(tmp_path / f"stitch-{height}", labels)
         tracemalloc.start()
-        results = export(stitch, tmp_path / f"s1-{height}", **EXACT).results
+        results = export(stitch, tmp_path / f"s1-{height}", options=EXACT).results
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return sum(results["objects"].values()), found
@@ -317,7 +330,9 @@ def test_tissue_and_regions_lie_in_the_frame_of_the_objects(stitch, tmp_path, fr
     mask[5:8, 6:9] = False
     region = Region(0, 100, 50, Size(64, 32), Size(8, 8))
     detect = write_detect(tmp_path / "detect", mask, [region])
-    results = export(stitch, tmp_path / "s1", frame=frame, detect=detect).results
+    results = export(
+        stitch, tmp_path / "s1", detect=detect, options=ExportOptions(frame=frame)
+    ).results
     assert (results["tissue"], results["regions"]) == (1, 1)
     ((_, tissue),) = read_polygons(tmp_path / "s1" / "s1.tissue.geojson")
     ((name, box),) = read_polygons(tmp_path / "s1" / "s1.regions.geojson")
@@ -331,7 +346,7 @@ def test_tissue_and_regions_lie_in_the_frame_of_the_objects(stitch, tmp_path, fr
 
 
 def test_the_annotation_for_dsa_has_the_objects_of_the_geojson(stitch, tmp_path):
-    export(stitch, tmp_path / "s1", dsa=True, **EXACT)
+    export(stitch, tmp_path / "s1", options=replace(EXACT, dsa=True))
     elements = json.loads(gzip.decompress((tmp_path / "s1" / "s1.dsa.json.gz").read_bytes()))
     shapes = dict.fromkeys(("Stroma", "Tumor", "It's \\ a"), 0.0)
     for element in elements["elements"]:
@@ -371,11 +386,11 @@ def test_a_spoilt_confidence_image_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"tolerance_um": -1.0}, "tolerance_um is -1; expected 0 or more"),
+        ({"tolerance_um": -1.0}, "tolerance_um is -1, expected 0 or more"),
         ({"min_object_um2": float("nan")}, "min_object_um2 is nan"),
-        ({"frame": "slide"}, "frame is slide; expected bounds or level0"),
+        ({"frame": "slide"}, "frame 'slide' is unknown; there are bounds, level0"),
     ],
 )
 def test_impossible_options_are_refused(stitch, tmp_path, options, message):
     with pytest.raises(UsageError, match=message):
-        export(stitch, tmp_path / "s1", **options)
+        export(stitch, tmp_path / "s1", options=ExportOptions(**options))

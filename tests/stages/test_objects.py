@@ -13,6 +13,7 @@ from shapely.geometry import shape
 from lds_path.classes import LabelClass
 from lds_path.formats.labels import label_blocks, write_labels
 from lds_path.geometry import Size
+from lds_path.options.labels import ExportOptions
 from lds_path.pixels.synthetic import paint_slide
 from lds_path.provenance.stage_run import run_stage
 from lds_path.reference.drawing import rasterise
@@ -24,7 +25,7 @@ CLASSES = [
 ]
 MPP = 0.5
 SLIDES = ("CMU-1-Small-Region.svs", "tcga-cr-7395-01a-01-ts1.svs", "painted")
-EXACT = {"tolerance_um": 0.0, "min_object_um2": 0.0, "max_hole_um2": 0.0}
+EXACT = ExportOptions(tolerance_um=0.0, min_object_um2=0.0, max_hole_um2=0.0)
 
 
 def label_slide(path):
@@ -64,7 +65,7 @@ def stitch(request, tmp_path_factory):
 
 def test_without_simplification_the_objects_are_the_labels(stitch, tmp_path):
     folder, labels, downsample = stitch
-    export(folder, tmp_path / "s1", **EXACT)
+    export(folder, tmp_path / "s1", options=EXACT)
     found = check_objects(tmp_path / "s1", folder)
     assert max(found.errors.values()) < 1e-9
     assert found.objects >= 5
@@ -82,7 +83,7 @@ def test_without_simplification_the_objects_are_the_labels(stitch, tmp_path):
 
 def test_simplified_objects_keep_their_holes_and_99_percent_of_their_area(stitch, tmp_path):
     folder, _, _ = stitch
-    exact = export(folder, tmp_path / "exact", tolerance_um=0.0).results
+    exact = export(folder, tmp_path / "exact", options=ExportOptions(tolerance_um=0.0)).results
     simple = export(folder, tmp_path / "simple").results
     before, after = (check_objects(tmp_path / name, folder) for name in ("exact", "simple"))
     assert max(before.errors.values()) < 1e-9

@@ -19,6 +19,7 @@ from lds_path.inference.outlook import OUTLOOK_NAME
 from lds_path.models.checkpoint import load_scout, save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
+from lds_path.options.labels import PlanOptions
 from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.plan import plan, what_if
@@ -55,8 +56,9 @@ def model(tmp_path_factory):
     return folder
 
 
-def run(slide, model, output, **changes):
-    return plan(slide.tile, slide.detect, output, **{"model": str(model)} | changes)
+def run(slide, model, output, *, budget="uniform", **changes):
+    options = PlanOptions(budget=budget)
+    return plan(slide.tile, slide.detect, output, model=str(model), options=options, **changes)
 
 
 def lattices_in(folder):
@@ -182,7 +184,9 @@ def test_a_quarantined_slide_is_passed_on(slide, model, tmp_path):
     content = json.loads((slide.tile / "manifest.json").read_text())
     content |= {"status": "quarantined", "reason": "it is broken", "quarantined_by": "tile"}
     (tile / "manifest.json").write_text(json.dumps(content))
-    manifest = plan(tile, slide.detect, tmp_path / "plan", model=str(model), budget="32")
+    manifest = plan(
+        tile, slide.detect, tmp_path / "plan", model=str(model), options=PlanOptions(budget="32")
+    )
     assert (manifest.status, manifest.reason) == ("quarantined", "it is broken")
 
 

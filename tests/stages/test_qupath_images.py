@@ -10,6 +10,7 @@ from bioformats import ask_bioformats
 from shapely.geometry import shape
 from stage_folders import CLASSES, MPP, make_folders
 
+from lds_path.options.labels import ExportOptions
 from lds_path.stages.export import export
 
 WIDTH, HEIGHT = 1301, 901
@@ -29,7 +30,7 @@ def slide(tmp_path_factory):
     folders = make_folders(root, "s1", rgb, np.ones((57, 82), bool), labels, tile=corner, maps=True)
     objects = {}
     for frame in ("bounds", "level0"):
-        export(folders.stitch, root / frame, frame=frame)
+        export(folders.stitch, root / frame, options=ExportOptions(frame=frame))
         path = next((root / frame).glob("*.geojson.gz"))
         objects[frame] = json.loads(gzip.decompress(path.read_bytes()))["features"]
     names = ("labels", "confidence", "density")

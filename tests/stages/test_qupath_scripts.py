@@ -12,6 +12,7 @@ import pytest
 from groovy_run import compile_groovy, run_groovy
 from stage_folders import make_folders
 
+from lds_path.options.labels import ExportOptions
 from lds_path.stages.assess import assess
 from lds_path.stages.export import export
 from lds_path.stages.report import report
@@ -33,7 +34,7 @@ def cohort(tmp_path_factory):
         folders = make_folders(root, slide, rgb, tissue, labels, tile=corner, maps=True)
         (root.parent / f"{slide}.tif").write_bytes(b"")
         name_file(folders.tile, root.parent / f"{slide}.tif")
-        export(folders.stitch, root / "export" / slide, frame=FRAMES[slide])
+        export(folders.stitch, root / "export" / slide, options=ExportOptions(frame=FRAMES[slide]))
         place = root / "assess" / slide
         assess(folders.tile, folders.detect, folders.segment, folders.stitch, place)
     report(root, root / "report", slides=SLIDES)

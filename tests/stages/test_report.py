@@ -13,6 +13,7 @@ import pytest
 from stage_folders import make_folders
 
 from lds_path.errors import LabelsError, MissingMppError, UnsuitableSlideError, UsageError
+from lds_path.options.labels import ExportOptions
 from lds_path.provenance.cohort import read_slide_record
 from lds_path.provenance.stage_run import run_stage
 from lds_path.reporting.cohort_page import render_index
@@ -187,7 +188,9 @@ def test_the_page_says_which_objects_were_left_out_and_which_holes_filled(tmp_pa
     root = tmp_path / "results"
     folders = make_folders(root, "s1", rgb, np.ones((40, 50), bool), labels)
     output = root / "export" / "s1"
-    found = export(folders.stitch, output, min_object_um2=500, max_hole_um2=500).results
+    found = export(
+        folders.stitch, output, options=ExportOptions(min_object_um2=500, max_hole_um2=500)
+    ).results
     assert found["dropped"]["Tumor"]["count"] == found["filled"]["Stroma"]["count"] == 1
     report(root, root / "report", slides=["s1"])
     text = Page(root / "report" / "slides" / "s1.html").text
@@ -354,7 +357,7 @@ def test_the_page_says_how_objects_of_each_frame_come_into_qupath(tmp_path, fram
     rgb = np.full((640, 800, 3), 150, np.uint8)
     root = tmp_path / "results"
     folders = make_folders(root, "s1", rgb, np.ones((40, 50), bool), labels, maps=True)
-    export(folders.stitch, root / "export" / "s1", frame=frame)
+    export(folders.stitch, root / "export" / "s1", options=ExportOptions(frame=frame))
     report(root, root / "report", slides=["s1"])
     steps = Page(root / "report" / "slides" / "s1.html").text.split("In QuPath")[1]
     assert named in steps

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lds_path.options.labels import SegmentOptions
+from lds_path.options.slides import DemoOptions
 from lds_path.stages.demo import demo
 from lds_path.stages.detect import detect
 from lds_path.stages.export import export
@@ -29,10 +31,9 @@ def analyse(slide: Path, root: Path, *, threads: int, shards: int) -> dict[str, 
             root / "detect/a",
             root / "segment/a" / part,
             model="demo",
-            shard=part,
-            device="cpu",
             threads=threads,
             strict=True,
+            options=SegmentOptions(shard=part, device="cpu"),
         )
     stitch(
         root / "tile/a",
@@ -52,7 +53,7 @@ def analyse(slide: Path, root: Path, *, threads: int, shards: int) -> dict[str, 
 @pytest.fixture(scope="module")
 def slide(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("painted") / "a"
-    demo(folder, seed=3, width=3000, height=2500)
+    demo(folder, options=DemoOptions(seed=3, width=3000, height=2500))
     return folder / "slide.tif"
 
 

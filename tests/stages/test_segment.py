@@ -19,11 +19,14 @@ from lds_path.inference.runner import Runner
 from lds_path.models.checkpoint import load_model, save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
+from lds_path.options.labels import SegmentOptions
 from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.segment import segment
 
-SPEC = NetworkSpec(2, channels=(4, 8), density_channels=(4, 8, 8), kernel_width=0.15)
+SPEC = NetworkSpec(
+    2, channels=(4, 8), density_channels=(4, 8, 8), kernel_width=0.15, shared_features=False
+)
 CARD = make_card(SPEC)
 
 
@@ -43,8 +46,16 @@ def model(tmp_path_factory):
     return folder
 
 
-def run(slide, model, output, **changes):
-    return segment(slide.tile, slide.detect, output, **{"model": str(model)} | changes)
+def run(slide, model, output, *, threads=1, classes=None, **options):
+    return segment(
+        slide.tile,
+        slide.detect,
+        output,
+        model=str(model),
+        options=SegmentOptions(**options),
+        threads=threads,
+        classes=classes,
+    )
 
 
 def test_every_region_has_probabilities_a_grid_and_a_density(slide, model, tmp_path):
@@ -137,25 +148,27 @@ def test_a_quarantined_slide_is_passed_on(slide, model, tmp_path):
     assert manifest.reason == "no tissue"
 
 
-def test_torch_and_monai_are_imported_where_the_caller_is_told(slide, model, tmp_path):
+def test_the_command_imports_torch_and_monai_unsearched(slide, model, tmp_path):
     code = """
 import sys
 from contextlib import contextmanager
-from pathlib import Path
-from lds_path.stages.segment import segment
+from lds_path import cli
+
+found = set()
 
 @contextmanager
-def importing():
+def unsearched():
     before = set(sys.modules)
     yield
-    print(sorted({"torch", "monai"} & (set(sys.modules) - before)))
+    found.update(set(sys.modules) - before)
 
-tile, plan, output, model = sys.argv[1:]
-segment(Path(tile), Path(plan), Path(output), model=model, importing=importing)
+cli.unsearched = unsearched
+cli.cli(["segment", *sys.argv[1:]], standalone_mode=False)
+print(sorted({"torch", "monai"} & found))
 """
-    folders = [slide.tile, slide.detect, tmp_path / "a", model]
+    arguments = [slide.tile, slide.detect, tmp_path / "a", "--model", model]
     ended = subprocess.run(
-        [sys.executable, "-c", code, *map(str, folders)],
+        [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert ended.stdout == "['monai', 'torch']\n"
@@ -168,7 +181,7 @@ def test_a_wrong_shard_is_named(slide, model, tmp_path, shard):
 
 
 def test_an_unknown_device_is_named(slide, model, tmp_path):
-    with pytest.raises(UsageError, match="device 'tpu' is unknown; use auto, cpu or cuda"):
+    with pytest.raises(UsageError, match="device 'tpu' is unknown; there are auto, cpu, cuda"):
         run(slide, model, tmp_path / "a", device="tpu")
 
 

@@ -18,6 +18,7 @@ from lds_path.formats.predictions import (
 )
 from lds_path.formats.regions import write_regions
 from lds_path.geometry import Frame, Region, Size, tile_starts
+from lds_path.options.labels import StitchOptions
 from lds_path.provenance.manifest import FILE_NAME, read_manifest, write_json
 from lds_path.provenance.stage_run import run_stage
 from lds_path.quality import sample_density
@@ -133,7 +134,7 @@ def disc_stages(tmp_path_factory):
 def test_what_is_certain_everywhere_comes_back_everywhere(tmp_path, mpp):
     size = Size(1130, 700)
     folders = save_stages(tmp_path, size, certain)
-    results = stitch(*folders, tmp_path / "out", mpp=mpp).results
+    results = stitch(*folders, tmp_path / "out", options=StitchOptions(mpp=mpp)).results
     labels = read_all(tmp_path / "out")
     scale = (mpp or MPP) / MPP
     assert labels.shape == tuple(np.ceil(np.divide((700, 1130), scale) - 1e-3))
@@ -149,7 +150,7 @@ def test_what_is_certain_everywhere_comes_back_everywhere(tmp_path, mpp):
 @pytest.mark.parametrize("mpp", [None, 1.0, 2.3])
 def test_a_disc_lies_within_a_working_pixel_of_its_place_at_every_level(tmp_path, disc_stages, mpp):
     _, folders = disc_stages
-    stitch(*folders, tmp_path / "out", mpp=mpp)
+    stitch(*folders, tmp_path / "out", options=StitchOptions(mpp=mpp))
     with open_labels(tmp_path / "out" / "a slide.labels.ome.tif") as labels:
         for level in range(labels.level_count):
             scale = labels.mpp / MPP * 2**level
@@ -211,7 +212,7 @@ def test_confidence_is_the_mean_winning_probability(tmp_path):
 
 def test_the_confidence_is_written_as_ome_tiff_on_request(tmp_path):
     folders = save_stages(tmp_path, Size(600, 512), disc((300, 250), 100))
-    stitch(*folders, tmp_path / "out", confidence=True)
+    stitch(*folders, tmp_path / "out", options=StitchOptions(confidence=True))
     expected = np.asarray(Image.open(tmp_path / "out" / "confidence.png"))
     with tifffile.TiffFile(tmp_path / "out" / "a slide.confidence.ome.tif") as file:
         np.testing.assert_array_equal(file.pages.first.asarray(), expected)
@@ -220,7 +221,7 @@ def test_the_confidence_is_written_as_ome_tiff_on_request(tmp_path):
 
 def test_the_density_on_request_counts_the_samples_and_lies_where_they_are(tmp_path):
     folders = save_stages(tmp_path, Size(SIDE, SIDE), certain)
-    stitch(*folders, tmp_path / "out", density=True)
+    stitch(*folders, tmp_path / "out", options=StitchOptions(density=True))
     with tifffile.TiffFile(tmp_path / "out" / "a slide.density.ome.tif") as file:
         values = file.pages.first.asarray()
         text = file.pages.first.description
@@ -234,7 +235,9 @@ def test_the_density_on_request_counts_the_samples_and_lies_where_they_are(tmp_p
 
 def test_the_density_image_has_the_frame_of_the_confidence(tmp_path):
     folders = save_stages(tmp_path, Size(1301, 901), certain)
-    stitch(*folders, tmp_path / "out", mpp=0.8, density=True, confidence=True)
+    stitch(
+        *folders, tmp_path / "out", options=StitchOptions(mpp=0.8, density=True, confidence=True)
+    )
     frames = []
     for name in ("confidence", "density"):
         with tifffile.TiffFile(tmp_path / "out" / f"a slide.{name}.ome.tif") as file:
@@ -247,7 +250,7 @@ def test_strips_do_not_change_the_density(tmp_path, monkeypatch):
     folders = save_stages(tmp_path, Size(1300, 900), certain)
     for rows in (7, 512):
         monkeypatch.setattr(sample_density, "_ROWS", rows)
-        stitch(*folders, tmp_path / str(rows), density=True)
+        stitch(*folders, tmp_path / str(rows), options=StitchOptions(density=True))
     first, second = (
         (tmp_path / rows / "a slide.density.ome.tif").read_bytes() for rows in ("7", "512")
     )
@@ -257,7 +260,7 @@ def test_strips_do_not_change_the_density(tmp_path, monkeypatch):
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_the_labels_are_written_as_ome_zarr_on_request(tmp_path, version):
     folders = save_stages(tmp_path, Size(600, 512), disc((300, 250), 100))
-    stitch(*folders, tmp_path / "out", zarr=version)
+    stitch(*folders, tmp_path / "out", options=StitchOptions(zarr=version))
     group = zarr.open_group(tmp_path / "out" / "a slide.labels.ome.zarr", mode="r")
     np.testing.assert_array_equal(group["0"][:], read_all(tmp_path / "out"))
 
@@ -265,7 +268,7 @@ def test_the_labels_are_written_as_ome_zarr_on_request(tmp_path, version):
 @pytest.mark.parametrize("mpp", [0.25, 0.52])
 def test_nothing_is_upsampled_and_nearly_the_working_mpp_is_the_working_mpp(tmp_path, mpp):
     folders = save_stages(tmp_path, Size(500, 400), certain)
-    assert stitch(*folders, tmp_path / "out", mpp=mpp).results["mpp"] == MPP
+    assert stitch(*folders, tmp_path / "out", options=StitchOptions(mpp=mpp)).results["mpp"] == MPP
     assert read_all(tmp_path / "out").shape == (400, 500)
 
 

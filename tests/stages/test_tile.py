@@ -10,6 +10,7 @@ from PIL import Image
 from lds_path.errors import MissingMppError, UsageError
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
 from lds_path.geometry import Frame, Size
+from lds_path.options.slides import TileOptions
 from lds_path.provenance.manifest import read_manifest
 from lds_path.slides.reader import Level
 from lds_path.stages.tile import choose_source, tile
@@ -140,7 +141,11 @@ def test_a_level_of_the_slide_is_used_where_it_fits(tmp_path):
 def test_resampled_steps_lie_where_they_belong(tmp_path):
     pixels = np.zeros((500, 6000, 3), np.uint8)
     pixels[:, 5000:] = 200
-    tile(write_tiff(tmp_path / "slide.tif", pixels, mpp=0.2), tmp_path / "out", mpp=0.5)
+    tile(
+        write_tiff(tmp_path / "slide.tif", pixels, mpp=0.2),
+        tmp_path / "out",
+        options=TileOptions(mpp=0.5),
+    )
     pyramid = open_pyramid(tmp_path / "out")
     assert pyramid.frame.downsample == pytest.approx(2.5)
     assert pyramid.size == Size(2400, 200)
@@ -152,7 +157,11 @@ def test_resampled_steps_lie_where_they_belong(tmp_path):
 def test_a_resampled_gradient_has_no_seams(tmp_path):
     ramp = (np.arange(6000) / 25).astype(np.uint8)
     pixels = np.repeat(np.repeat(ramp[None, :, None], 600, axis=0), 3, axis=2)
-    tile(write_tiff(tmp_path / "slide.tif", pixels, mpp=0.23), tmp_path / "out", mpp=0.5)
+    tile(
+        write_tiff(tmp_path / "slide.tif", pixels, mpp=0.23),
+        tmp_path / "out",
+        options=TileOptions(mpp=0.5),
+    )
     row = read_all(tmp_path / "out")[100, :, 0].astype(float)
     centres = (np.arange(len(row)) + 0.5) * 0.5 / 0.23
     assert np.abs(row - (centres / 25 - 0.5))[:-1].max() < 1.1
@@ -257,7 +266,7 @@ def test_a_slide_that_says_no_mpp_is_quarantined_and_the_sheet_mends_it(tmp_path
     assert not (tmp_path / "out" / PYRAMID_NAME).exists()
     with pytest.raises(MissingMppError):
         tile(tmp_path / "image.png", tmp_path / "strict", strict=True)
-    manifest = tile(tmp_path / "image.png", tmp_path / "out", slide_mpp=0.5)
+    manifest = tile(tmp_path / "image.png", tmp_path / "out", options=TileOptions(slide_mpp=0.5))
     assert (manifest.status, manifest.results["mpp_source"]) == ("done", "sheet")
 
 
@@ -284,10 +293,15 @@ def test_a_damaged_slide_is_quarantined_and_a_damaged_tile_counted(tmp_path):
             assert manifest.results["unreadable_tiles"] == 1
 
 
-@pytest.mark.parametrize("options", [{"mpp": 0.0}, {"mpp": float("nan")}, {"threads": 0}])
-def test_an_impossible_parameter_is_refused(tmp_path, options):
-    with pytest.raises(UsageError, match="expected"):
-        tile(tmp_path / "slide.tif", tmp_path / "out", **options)
+@pytest.mark.parametrize("mpp", [0.0, float("nan")])
+def test_an_impossible_mpp_is_refused(mpp):
+    with pytest.raises(UsageError, match=r"expected 0\.05 to 50 microns per pixel"):
+        TileOptions(mpp=mpp)
+
+
+def test_no_threads_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="threads is 0; expected at least 1"):
+        tile(tmp_path / "slide.tif", tmp_path / "out", threads=0)
 
 
 # --- real slides -----------------------------------------------------------------------------
@@ -303,7 +317,12 @@ def test_an_impossible_parameter_is_refused(tmp_path, options):
     ],
 )
 def test_real_slides_become_pyramids(data, tmp_path, name, slide_mpp, mpp):
-    manifest = tile(data / "slides" / name, tmp_path / "out", slide_mpp=slide_mpp, threads=2)
+    manifest = tile(
+        data / "slides" / name,
+        tmp_path / "out",
+        threads=2,
+        options=TileOptions(slide_mpp=slide_mpp),
+    )
     assert manifest.status == "done"
     assert open_pyramid(tmp_path / "out").frame.mpp == pytest.approx(mpp, abs=0.002)
 

@@ -14,6 +14,9 @@ from small_slides import CLASSES, LATTICE, REGION, make_slide
 from lds_path.errors import LabelsError, TrainingError, UnsuitableSlideError, UsageError
 from lds_path.learning.trainer import Trainer
 from lds_path.models.checkpoint import load_model
+from lds_path.option import describe, make_options
+from lds_path.options.labels import PlanOptions
+from lds_path.options.model import TrainOptions
 from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.plan import plan
 from lds_path.stages.segment import segment
@@ -39,12 +42,15 @@ def write_sheet(root, *rows, name="slides.tsv"):
 
 
 def run(root, output, sheet=None, **changes):
+    names = {one.name for one in describe(TrainOptions())} & set(changes)
+    asked = {name: changes.pop(name) for name in names}
     return train(
         sheet or root / "slides.tsv",
         output,
         tile=root / "tile",
         detect=root / "detect",
-        **{"classes": CLASSES} | QUICK | changes,
+        **{"classes": CLASSES} | changes,
+        options=make_options(TrainOptions(), QUICK | asked),
     )
 
 
@@ -246,13 +252,13 @@ def test_the_paper_s_recipe_is_a_preset(root, tmp_path):
 
 
 def test_a_preset_that_is_unknown_is_named(root, tmp_path):
-    with pytest.raises(UsageError, match="preset is 'jin', expected jin2022"):
+    with pytest.raises(UsageError, match="the preset 'jin' is unknown; there are jin2022"):
         run(root, tmp_path / "model", preset="jin")
 
 
-def test_an_argument_that_is_unknown_is_named(root, tmp_path):
-    with pytest.raises(UsageError, match="train has no parameter 'stepz'"):
-        run(root, tmp_path / "model", stepz=3)
+def test_an_option_that_is_unknown_is_named():
+    with pytest.raises(UsageError, match="there is no option 'stepz'"):
+        make_options(TrainOptions(), {"stepz": 3})
 
 
 @pytest.mark.parametrize("sampler", ["uniform", "kernel", "knothe-rosenblatt"])
@@ -347,7 +353,7 @@ def test_a_ladder_makes_a_model_that_plans_and_knows_its_calibration(root, tmp_p
         root / "detect" / "b",
         tmp_path / "plan",
         model=str(tmp_path / "model"),
-        budget="32",
+        options=PlanOptions(budget="32"),
     )
     assert planned.results["samples"] <= 6 * 32**2
 

@@ -17,7 +17,7 @@ from lds_path.learning.recipe import Recipe
 from lds_path.learning.trainer import imposed_density, see, wanted_density
 from lds_path.learning.training_set import LabelledSlide, open_training_set
 from lds_path.models.checkpoint import load_model
-from lds_path.reference.legend import IGNORED_CLASSES, Legend
+from lds_path.reference.legend import Legend
 from lds_path.reference.scores import count_confusion, overlap_of
 from lds_path.unwarp.blend import unwarp
 from lds_path.unwarp.round_trip import lattice_shares
@@ -47,7 +47,7 @@ def score_guided(
         )
         for slide, path in slides.items()
     ]
-    legend = Legend(classes, {}, IGNORED_CLASSES, "background")
+    legend = Legend(classes)
     confusion = np.zeros((len(classes) + 1,) * 2, np.int64)
     ceiling = confusion.copy()
     samples = 0

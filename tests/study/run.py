@@ -18,6 +18,9 @@ from example import draw_example
 from guided import score_guided
 from sets import SHEET_NAME, STUDY, class_names, count_images, read_layouts, slides_of
 
+from lds_path.option import make_options
+from lds_path.options.labels import PlanOptions, SegmentOptions
+from lds_path.options.model import TrainOptions
 from lds_path.reference.score_table import CONFUSION_NAME, SCORES_NAME
 from lds_path.reference.scores import overlap_of
 from lds_path.stages.evaluate import evaluate
@@ -110,8 +113,7 @@ def train_variant(
         tile=data / "tile",
         detect=data / "detect" / layout,
         classes=class_names(name),
-        device="cpu",
-        **settings,
+        options=make_options(TrainOptions(), {"device": "cpu"} | settings),
     )
 
 
@@ -160,8 +162,12 @@ def run_stages(
     for one in (planned, segmented, stitched):
         one.parent.mkdir(parents=True, exist_ok=True)
     return {
-        "plan": plan(tiled, detected, planned, model=str(model), budget=budget),
-        "segment": segment(tiled, planned, segmented, model=str(model), device="cpu"),
+        "plan": plan(
+            tiled, detected, planned, model=str(model), options=PlanOptions(budget=budget)
+        ),
+        "segment": segment(
+            tiled, planned, segmented, model=str(model), options=SegmentOptions(device="cpu")
+        ),
         "stitch": stitch(tiled, detected, [segmented], stitched),
     }
 

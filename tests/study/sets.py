@@ -18,6 +18,7 @@ from lds_path.formats.mask import MASK_NAME
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Region, Size
+from lds_path.options.slides import DemoOptions, DetectOptions, TileOptions
 from lds_path.pixels.synthetic import CLASSES
 from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.demo import LABELS_NAME, SLIDE_NAME, demo
@@ -160,10 +161,12 @@ def _painted(layouts: Mapping[str, Layout], folder: Path) -> Iterator[tuple[str,
             source.parent.mkdir(exist_ok=True)
             demo(
                 source,
-                seed=seed,
-                width=PAINTED_SIDE,
-                height=PAINTED_SIDE,
-                structured=PAINTED_STRUCTURED,
+                options=DemoOptions(
+                    seed=seed,
+                    width=PAINTED_SIDE,
+                    height=PAINTED_SIDE,
+                    structured=PAINTED_STRUCTURED,
+                ),
             )
             tile(source / SLIDE_NAME, folder / "tile" / slide)
             for layout, one in layouts.items():
@@ -172,9 +175,9 @@ def _painted(layouts: Mapping[str, Layout], folder: Path) -> Iterator[tuple[str,
                 detect(
                     folder / "tile" / slide,
                     output,
-                    region_size=one.region.width,
-                    overlap=0,
-                    lattice=one.lattice.width,
+                    options=DetectOptions(
+                        region_size=one.region.width, overlap=0, lattice=one.lattice.width
+                    ),
                 )
             path = Path("painted") / slide
             yield slide, str(path / SLIDE_NAME), str(path / LABELS_NAME), split
@@ -191,7 +194,11 @@ def _images(
             pictures, labels = (Path(kind) / f"{slide}.png" for kind in ("images", "labels"))
             for path, read, fill in ((pictures, _read_picture, 255), (labels, _read_labels, 0)):
                 _write_joined(one, folder / path, [read(one, part) for part in parts], fill=fill)
-            tile(folder / pictures, folder / "tile" / slide, slide_mpp=one.image_mpp)
+            tile(
+                folder / pictures,
+                folder / "tile" / slide,
+                options=TileOptions(slide_mpp=one.image_mpp),
+            )
             for name, layout in layouts.items():
                 output = folder / "detect" / name / slide
                 output.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,8 @@ from sets import STUDY, class_names, read_layouts
 
 from lds_path.geometry import Region
 from lds_path.network.spec import check_sizes
-from lds_path.stages.train import choose_settings
+from lds_path.option import make_options
+from lds_path.options.model import TrainOptions
 
 SETTINGS = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
 JOBS = [
@@ -23,12 +24,11 @@ JOBS = [
 @pytest.mark.parametrize(("name", "variant"), JOBS)
 def test_every_job_of_the_study_has_settings_that_a_training_takes(name, variant):
     layout, settings, _ = run.read_variant(name, variant)
-    shape = {key: value for key, value in settings.items() if key != "cache_mib"}
-    spec = choose_settings(len(class_names(name)), shape.pop("preset", None), shape).network
+    options = make_options(TrainOptions(), settings).for_classes(len(class_names(name)))
     one = read_layouts(name)[layout]
-    check_sizes([Region(0, 0, 0, one.region, one.lattice)], spec)
+    check_sizes([Region(0, 0, 0, one.region, one.lattice)], options.network)
     assert set(one.budgets) <= set(
-        range(min(spec.ladder, default=0), 1 + max(spec.ladder, default=0))
+        range(min(options.network.ladder, default=0), 1 + max(options.network.ladder, default=0))
     )
 
 

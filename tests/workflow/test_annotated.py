@@ -11,6 +11,7 @@ import yaml
 from snakemake_run import REPOSITORY, jobs_of, snakemake
 
 from lds_path.models.checkpoint import load_model
+from lds_path.options.slides import DemoOptions
 from lds_path.stages.demo import demo
 
 pytestmark = pytest.mark.slow
@@ -59,7 +60,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("annotated")
     rows = ["slide\tpath\tlabels\tsplit\tpatient"]
     for seed, split in enumerate(("train", "tune", "test"), start=1):
-        demo(folder / f"s{seed}", seed=seed, width=2400, height=2000)
+        demo(folder / f"s{seed}", options=DemoOptions(seed=seed, width=2400, height=2000))
         draw(folder / f"s{seed}")
         rows.append(f"s{seed}\ts{seed}/slide.tif\ts{seed}/drawn.geojson\t{split}\tP{seed}")
     (folder / "slides.tsv").write_text("\n".join(rows) + "\n")

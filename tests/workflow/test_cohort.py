@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from snakemake_run import jobs_of, snakemake
 
+from lds_path.options.slides import DemoOptions
 from lds_path.stages.demo import demo
 
 pytestmark = pytest.mark.slow
@@ -59,7 +60,7 @@ def check_cohort(folder: Path, output: str, slides: dict[str, tuple[str, str, st
 
 
 def test_bad_slides_are_named_and_stop_nobody(tmp_path):
-    demo(tmp_path / "painted", seed=7, width=2500, height=2100)
+    demo(tmp_path / "painted", options=DemoOptions(seed=7, width=2500, height=2100))
     (tmp_path / "empty.svs").touch()
     (tmp_path / "text.svs").write_text("this is no slide")
     slides = {"good": ("painted/slide.tif", "", ""), **BAD}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from snakemake_run import snakemake
 
+from lds_path.options.slides import DemoOptions
 from lds_path.stages.demo import demo
 
 pytestmark = pytest.mark.slow
@@ -30,7 +31,7 @@ ROI = {"type": "Polygon", "coordinates": [[[0, 0], [700, 0], [700, 600], [0, 600
 
 
 def test_paths_of_any_characters_are_read_and_run_nothing(tmp_path):
-    demo(tmp_path / "painted", seed=1, width=700, height=600)
+    demo(tmp_path / "painted", options=DemoOptions(seed=1, width=700, height=600))
     outside = tmp_path / ".." / f"{tmp_path.name}-beside"
     outside.mkdir()
     rows = ["slide\tpath\troi\tbatch\tpatient"]

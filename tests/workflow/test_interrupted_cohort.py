@@ -6,6 +6,7 @@ import sys
 import pytest
 from snakemake_run import jobs_of, snakemake
 
+from lds_path.options.slides import DemoOptions
 from lds_path.provenance.verification import verify
 from lds_path.stages.demo import demo
 
@@ -25,7 +26,7 @@ SLIDES = ("good", "broken", "later")
 def folder(tmp_path_factory):
     """A cohort of which one slide came far, one is in quarantine and one was not begun."""
     folder = tmp_path_factory.mktemp("interrupted")
-    demo(folder / "painted", seed=1, width=700, height=600)
+    demo(folder / "painted", options=DemoOptions(seed=1, width=700, height=600))
     (folder / "broken.svs").write_text("no slide")
     rows = ["slide\tpath", "good\tpainted/slide.tif", "broken\tbroken.svs", "later\tlater.svs"]
     (folder / "slides.tsv").write_text("\n".join(rows) + "\n")

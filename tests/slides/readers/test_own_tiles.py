@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from lds_path.geometry import Size
+from lds_path.options.slides import DemoOptions
 from lds_path.slides.probe import probe
 from lds_path.slides.readers.openslide import open_openslide
 from lds_path.slides.readers.own_tiles import OwnTilesReader, decode_own_tiles
@@ -45,5 +46,5 @@ def test_other_compressions_and_formats_are_left_to_openslide(data, name):
 
 
 def test_tiles_of_a_painted_slide_are_the_pixels_that_openslide_reads(tmp_path):
-    demo(tmp_path, width=2048, height=1536)
+    demo(tmp_path, options=DemoOptions(width=2048, height=1536))
     assert_equal_to_openslide(tmp_path / "slide.tif")

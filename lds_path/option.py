@@ -1,0 +1,226 @@
+"""An option, written once: a field of a dataclass with its default, its meaning and its bounds.
+
+The command line, the schema of config.yaml, the checks of values and the parameters of a manifest
+follow from such fields; `lds_path.options` has those of the stages.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from lds_path.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+T = TypeVar("T")
+O = TypeVar("O", bound="Options")
+
+MOST_ITEMS = 12
+"""Of a list of bounded numbers: a stranger's longer one only asks for memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What an option says of itself, besides its name, type and default."""
+
+    text: str
+    """What it means: the help of the command line and the description in the schema."""
+    minimum: float | None = None
+    above: float | None = None
+    """What a number must exceed."""
+    maximum: float | None = None
+    unit: str = ""
+    """Of the bounds, where the name does not say it."""
+    choices: tuple[str, ...] = ()
+    min_items: int = 0
+    """Items of a list."""
+    schema: Mapping[str, Any] | None = None
+    """JSON schema of the key where type and bounds do not say all."""
+    place: Literal["config", "command", "python"] = "config"
+    """`config`: a key of config.yaml and an option of the command; `command`: only an option of the
+    command; `python`: neither."""
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether a number must lie within bounds."""
+        return (self.minimum, self.above, self.maximum) != (None, None, None)
+
+    def allows(self, number: float) -> bool:
+        """Return whether a number lies within the bounds."""
+        return (
+            math.isfinite(number)
+            and (self.minimum is None or number >= self.minimum)
+            and (self.above is None or number > self.above)
+            and (self.maximum is None or number <= self.maximum)
+        )
+
+    def bounds(self) -> str:
+        """Return the bounds in words."""
+        unit = f" {self.unit}" if self.unit else ""
+        if self.above is not None:
+            most = "" if self.maximum is None else f" and at most {self.maximum:g}"
+            return f"more than {self.above:g}{most}{unit}"
+        if self.maximum is None:
+            return f"{self.minimum:g} or more{unit}"
+        return f"{self.minimum:g} to {self.maximum:g}{unit}"
+
+
+def option(default: T, text: str, **about: Any) -> T:
+    """Return the field of an option; `about` are fields of `About`."""
+    metadata = {"about": About(text=text, **about)}
+    if isinstance(default, dict):
+        return cast("T", field(default_factory=default.copy, metadata=metadata))
+    return field(default=default, metadata=metadata)
+
+
+def required(text: str, **about: Any) -> Any:  # noqa: ANN401 - as dataclasses.field
+    """Return the same for an option without a default."""
+    return field(metadata={"about": About(text=text, **about)})
+
+
+@dataclass(frozen=True)
+class Options:
+    """A frozen dataclass of options; a value out of its bounds raises a `UsageError`.
+
+    A field whose value is such a dataclass, too, is a group: its options are listed as if they
+    were fields of the whole.
+    """
+
+    def __post_init__(self) -> None:
+        for name, kind, about in _own_options(self):
+            kind.check(name, getattr(self, name), about)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The type of an option."""
+
+    item: type
+    """int, float, bool or str: of the value or, if there are several, of each."""
+    form: Literal["one", "list", "mapping"] = "one"
+    nullable: bool = False
+    """Whether None is a value."""
+
+    def check(self, name: str, value: Any, about: About) -> None:  # noqa: ANN401 - not yet checked
+        """Raise a `UsageError` unless a value is of this type and within its bounds."""
+        if self.form == "mapping" or (value is None and self.nullable):
+            return
+        if self.form == "one":
+            return self._check_one(name, value, about)
+        if not isinstance(value, tuple | list) or (about.is_bounded and len(value) > MOST_ITEMS):
+            numbers = f" of at most {MOST_ITEMS} numbers" if about.is_bounded else ""
+            raise UsageError(f"{name} is no list{numbers}")
+        if len(value) < about.min_items:
+            raise UsageError(f"{name} is {list(value)}, expected {about.min_items} values or more")
+        for item in value:
+            self._check_one(name, item, about)
+
+    def _check_one(self, name: str, value: Any, about: About) -> None:  # noqa: ANN401 - as above
+        if about.choices and value not in about.choices:
+            known = ", ".join(about.choices)
+            raise UsageError(f"the {name} '{value}' is unknown; there are {known}")
+        if self._is_one(value) and (not about.is_bounded or about.allows(value)):
+            return
+        expected = about.bounds() if about.is_bounded else NOUNS[self.item]
+        if self.item is int and about.is_bounded:
+            joint = "from " if about.maximum is not None else "of "
+            expected = f"a whole number {joint}{expected}"
+        found = f"{value:g}" if self._is_one(value) and self.item is float else str(value)[:20]
+        raise UsageError(f"{name} is {found}, expected {expected}")
+
+    def _is_one(self, value: Any) -> bool:  # noqa: ANN401 - as above
+        accepted = int | float if self.item is float else self.item
+        return isinstance(value, accepted) and (self.item is bool or not isinstance(value, bool))
+
+
+NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+@dataclass(frozen=True)
+class Description:
+    """One option among all of a dataclass."""
+
+    name: str
+    default: Any
+    kind: Kind
+    about: About
+
+
+def describe(options: Options) -> Iterator[Description]:
+    """Yield all options, those of groups too, in the order of the fields; values are defaults."""
+    own = {name: (kind, about) for name, kind, about in _own_options(options)}
+    for name, value in _fields_of(options):
+        if isinstance(value, Options):
+            yield from describe(value)
+        elif name in own:
+            yield Description(name, value, *own[name])
+
+
+def as_parameters(options: Options) -> dict[str, Any]:
+    """Return the values by name, those of groups too, in the order of the fields."""
+    values: dict[str, Any] = {}
+    for name, value in _fields_of(options):
+        values |= as_parameters(value) if isinstance(value, Options) else {name: value}
+    return values
+
+
+def make_options(defaults: O, values: Mapping[str, Any]) -> O:
+    """Return options with other values, given by name, those of groups too.
+
+    Raises
+    ------
+    UsageError
+        If there is no such option, or a value is out of bounds.
+    """
+    left = dict(values)
+    options = _changed(defaults, left)
+    if left:
+        raise UsageError(f"there is no option '{next(iter(left))}'")
+    return options
+
+
+def _changed(options: O, values: dict[str, Any]) -> O:
+    changes = {}
+    for name, value in _fields_of(options):
+        if isinstance(value, Options):
+            changes[name] = _changed(value, values)
+        elif name in values:
+            changes[name] = values.pop(name)
+    return replace(options, **changes)
+
+
+def _fields_of(options: Options) -> Iterator[tuple[str, Any]]:
+    for one in fields(options):
+        yield one.name, getattr(options, one.name)
+
+
+def _own_options(options: Options) -> list[tuple[str, Kind, About]]:
+    """Return name, type and the rest of a dataclass's options, without those of groups."""
+    kind: Any = type(options)
+    return _read_options(kind)
+
+
+@cache
+def _read_options(kind: type[Any]) -> list[tuple[str, Kind, About]]:
+    hints = get_type_hints(kind)
+    return [
+        (one.name, _kind_of(hints[one.name]), one.metadata["about"])
+        for one in fields(kind)
+        if "about" in one.metadata
+    ]
+
+
+def _kind_of(hint: Any) -> Kind:  # noqa: ANN401 - annotations have no common type
+    parts = [part for part in get_args(hint) if part is not NoneType]
+    if NoneType in get_args(hint):
+        return Kind(_kind_of(parts[0]).item, nullable=True)
+    if get_origin(hint) in (tuple, list):
+        return Kind(parts[0], "list")
+    if get_origin(hint) is dict:
+        return Kind(str, "mapping")
+    return Kind(str if get_origin(hint) is Literal else hint)

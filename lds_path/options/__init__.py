@@ -1,0 +1,1 @@
+"""The options of each stage, in the division of workflow/rules, and what follows from them."""

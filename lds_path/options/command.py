@@ -1,0 +1,137 @@
+"""Options of the command line: those that follow from a dataclass, and those that jobs share."""
+
+from __future__ import annotations
+
+import re
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lds_path.errors import UsageError
+from lds_path.option import Options, describe, make_options
+from lds_path.options.device import DEVICES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from lds_path.option import Description
+
+    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+O = TypeVar("O", bound=Options)
+
+PATH = click.Path(path_type=Path)
+HEX_COLOR = re.compile("#[0-9A-Fa-f]{6}")
+
+strict = click.option("--strict", is_flag=True, help="Fail instead of quarantining the slide.")
+threads = click.option("--threads", default=1, show_default=True, help="Threads to use.")
+model = click.option("--model", required=True, help="Id of a shipped model, or a model folder.")
+roi = click.option(
+    "--roi", type=PATH, help="GeoJSON polygons to stay within, as QuPath saves them."
+)
+forecast_device = click.option(
+    "--device",
+    type=click.Choice(DEVICES),
+    default="auto",
+    show_default=True,
+    help="Of --what-if: as for segment.",
+)
+classes = click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    metavar="NAME=COLOR",
+    help='Name and colour of a class, such as "Tumor=#D55E00"; repeat it in label order.',
+)
+
+
+def folders(*names: str) -> Decorator:
+    """Return arguments for folders and files; `name...` is one or more, `name?` is optional."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        return _apply(map(_click_argument, names), command)
+
+    return decorate
+
+
+def options_of(defaults: O) -> Decorator:
+    """Return a decorator that gives a command the options of a dataclass.
+
+    The command is called with `options`, such a dataclass, in their place. A value out of bounds
+    is a `UsageError`.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def call(**values: Any) -> Any:  # noqa: ANN401 - what the command returns
+            return command(options=_take_options(defaults, values), **values)
+
+        asked = [one for one in describe(defaults) if one.about.place != "python"]
+        return _apply(map(_click_option, asked), call)
+
+    return decorate
+
+
+def _apply(decorators: Iterable[Decorator], command: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the command decorated so that the first decorator stands first in its help."""
+    for decorator in reversed(list(decorators)):
+        command = decorator(command)
+    return command
+
+
+def _click_argument(name: str) -> Decorator:
+    if name.endswith("..."):
+        return click.argument(
+            name.removesuffix("..."),
+            type=PATH,
+            nargs=-1,
+            required=True,
+            callback=lambda _context, _argument, paths: list(paths),
+        )
+    return click.argument(name.removesuffix("?"), type=PATH, required=not name.endswith("?"))
+
+
+def _take_options(defaults: O, values: dict[str, Any]) -> O:
+    """Return the options among the values that a command was given, and remove them there."""
+    found = {}
+    for one in describe(defaults):
+        if one.name in values:
+            value = values.pop(one.name)
+            found[one.name] = split_class_map(value) if one.kind.form == "mapping" else value
+    return make_options(defaults, found)
+
+
+def _click_option(one: Description) -> Decorator:
+    several = one.kind.form != "one"
+    text = one.about.text + ("; repeat it" if several else "")
+    kind = click.Choice(one.about.choices) if one.about.choices else one.kind.item
+    return click.option(
+        f"--{one.name.replace('_', '-')}",
+        type=kind,
+        multiple=several,
+        default=tuple(one.default) if several else one.default,
+        show_default=True,
+        metavar="ANNOTATION=CLASS" if one.kind.form == "mapping" else None,
+        help=f"{text[:1].upper()}{text[1:]}.",
+    )
+
+
+def split_classes(pairs: Sequence[str]) -> dict[str, str]:
+    """Return class name -> colour from NAME=COLOR."""
+    split = dict(pair.rpartition("=")[::2] for pair in pairs)
+    for name, color in split.items():
+        if not name or not HEX_COLOR.fullmatch(color):
+            raise UsageError(
+                f"the class '{name}={color}' is not NAME=#RRGGBB, such as Tumor=#D55E00"
+            )
+    return split
+
+
+def split_class_map(pairs: Sequence[str]) -> dict[str, str]:
+    """Return annotation class -> class of the model from ANNOTATION=CLASS."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise UsageError(f"the class map '{pair}' is not ANNOTATION=CLASS, such as Krebs=Tumor")
+    return dict(pair.rpartition("=")[::2] for pair in pairs)

@@ -1,0 +1,88 @@
+"""Options of plan, segment, stitch and export."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lds_path.inference.budget import UNIFORM
+from lds_path.option import Options, option
+from lds_path.options.device import device_option
+
+
+@dataclass(frozen=True)
+class PlanOptions(Options):
+    """How many samples a slide may cost."""
+
+    budget: str = option(
+        UNIFORM,
+        "`uniform`, mean samples per side of a region, or samples such as 20000/mm2",
+        schema={
+            "oneOf": [
+                {"type": "string", "pattern": r"^(uniform|[0-9]+(\.[0-9]+)?(/mm2)?)$"},
+                {"type": "number", "exclusiveMinimum": 0},
+            ]
+        },
+    )
+    """`uniform`: the lattice of detect for every region. `128`: mean samples per side of a region.
+    `20000/mm2`: samples per area of tissue."""
+
+
+@dataclass(frozen=True)
+class SegmentOptions(Options):
+    """Which regions are segmented, how many at once and where."""
+
+    shard: str = option(
+        "1-of-1",
+        "part of the slide, k-of-n: every n-th region, beginning with the k-th",
+        place="command",
+    )
+    batch_size: int = option(
+        8, "regions at once on a GPU; lower it when its memory is short", minimum=1
+    )
+    device: str = device_option()
+
+
+@dataclass(frozen=True)
+class StitchOptions(Options):
+    """What is written besides the label image, and how fine that is."""
+
+    mpp: float | None = option(
+        None,
+        "resolution of the label image, um per pixel; null is the working resolution",
+        above=0,
+        unit="microns per pixel",
+    )
+    """The working resolution too where this is finer: nothing is upsampled."""
+    confidence: bool = option(
+        False, "true: the confidence also as OME-TIFF, to see doubt over the slide in QuPath"
+    )
+    density: bool = option(False, "true: how densely it was sampled as OME-TIFF, to see in QuPath")
+    zarr: Literal["0.5", "0.4"] | None = option(
+        None,
+        "version of NGFF: the label image also as OME-Zarr; 0.4 is in Zarr 2",
+        choices=("0.5", "0.4"),
+    )
+
+
+@dataclass(frozen=True)
+class ExportOptions(Options):
+    """What becomes an object for QuPath, and how exact its outline is."""
+
+    tolerance_um: float = option(
+        1.0, "outlines may deviate this much; 0 keeps every pixel corner", minimum=0
+    )
+    min_object_um2: float = option(50.0, "smaller objects are dropped", minimum=0)
+    max_hole_um2: float = option(50.0, "smaller holes are filled", minimum=0)
+    annotation_um2: float = option(
+        50_000.0, "larger objects become annotations, smaller ones detections", minimum=0
+    )
+    """QuPath shows many detections, not many annotations."""
+    frame: Literal["bounds", "level0"] = option(
+        "bounds",
+        "bounds: QuPath's frame for OpenSlide; level0: the file's own corner",
+        choices=("bounds", "level0"),
+    )
+    dsa: bool = option(
+        False, "true: the objects also as an annotation of the Digital Slide Archive"
+    )

@@ -1,0 +1,92 @@
+"""Options of demo, tile and detect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lds_path.errors import UsageError
+from lds_path.option import Options, option
+from lds_path.slides.mpp import MAX_MPP, MIN_MPP
+
+MIN_SIDE = 512
+"""Of a painted slide."""
+
+
+@dataclass(frozen=True)
+class DemoOptions(Options):
+    """How a slide is painted."""
+
+    seed: int = option(1, "the same seed and size paint the same slide", minimum=0, place="command")
+    width: int = option(6144, "pixels of 0.5 um", minimum=MIN_SIDE, place="command")
+    height: int = option(5120, "pixels of 0.5 um", minimum=MIN_SIDE, place="command")
+    structured: float = option(
+        1.0,
+        "share of the slide, about its centre, in which anything but stroma lies",
+        above=0,
+        maximum=1,
+        place="command",
+    )
+
+
+@dataclass(frozen=True)
+class TileOptions(Options):
+    """How a slide becomes a pyramid."""
+
+    mpp: float = option(
+        0.5,
+        "working resolution in um per pixel; finer slides are reduced, none is enlarged",
+        minimum=MIN_MPP,
+        maximum=MAX_MPP,
+        unit="microns per pixel",
+    )
+    slide_mpp: float | None = option(
+        None,
+        "the slide's own um per pixel; goes before what the file says",
+        place="command",
+    )
+    max_unreadable_percent: float = option(
+        20.0,
+        "tiles that may fail to decode; they are filled with white, counted and reported",
+        minimum=0,
+        maximum=100,
+    )
+
+
+@dataclass(frozen=True)
+class DetectOptions(Options):
+    """What is tissue, and how it is divided into regions.
+
+    Raises
+    ------
+    UsageError
+        If the regions cannot be laid out with these numbers.
+    """
+
+    tissue_mpp: float = option(
+        8.0,
+        "resolution at which tissue is looked for, um per pixel",
+        minimum=1,
+        maximum=64,
+        unit="um per pixel",
+    )
+    """The nearest halving of the working pixels, also where the pyramid of a small slide ends
+    before it."""
+    min_tissue_um2: float = option(20_000.0, "smaller pieces of tissue are specks", minimum=0)
+    max_hole_um2: float = option(20_000.0, "smaller holes in tissue are filled", minimum=0)
+    region_size: int = option(2048, "side of a region, working pixels", minimum=256)
+    overlap: int = option(256, "shared by neighbouring regions, working pixels", minimum=0)
+    lattice: int = option(
+        256, "samples per side that the segmentation network sees of a region", minimum=8
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.overlap >= self.region_size:
+            raise UsageError(
+                f"overlap is {self.overlap}, expected less than region_size, {self.region_size}"
+            )
+        if self.lattice > self.region_size:
+            raise UsageError(
+                f"lattice is {self.lattice}, expected at most region_size, {self.region_size},"
+                " samples per side"
+            )

@@ -1,0 +1,116 @@
+"""The command line takes the options of the dataclasses, with their defaults and bounds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from lds_path.cli import cli
+from lds_path.errors import UsageError
+from lds_path.options.command import options_of, split_class_map, split_classes
+from lds_path.options.model import TrainOptions
+from lds_path.options.quality import AssessOptions
+
+
+def test_classes_keep_their_order():
+    found = split_classes(("Tumor=#D55E00", "A = B=#000000"))
+    assert list(found.items()) == [("Tumor", "#D55E00"), ("A = B", "#000000")]
+
+
+@pytest.mark.parametrize("pair", ["Tumor", "Tumor=red", "=#000000"])
+def test_a_class_that_is_none_is_named(pair):
+    with pytest.raises(UsageError, match="is not NAME=#RRGGBB"):
+        split_classes((pair,))
+
+
+def test_a_class_map_may_leave_out_and_name_nothing():
+    found = split_class_map(("Tumor: invasive=Tumor", "Region*=", "=Stroma", "a=b=Tumor"))
+    assert found == {"Tumor: invasive": "Tumor", "Region*": "", "": "Stroma", "a=b": "Tumor"}
+
+
+def test_a_class_map_without_a_target_is_named():
+    with pytest.raises(UsageError, match="'Krebs' is not ANNOTATION=CLASS"):
+        split_class_map(("Krebs",))
+
+
+@pytest.mark.parametrize("command", cli.commands)
+def test_every_command_explains_itself(command):
+    result = CliRunner().invoke(cli, [command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+
+
+def test_a_shipped_model_describes_itself():
+    result = CliRunner().invoke(cli, ["describe", "demo"])
+    assert result.exit_code == 0
+    assert result.output.startswith("Model demo: Stroma, Gland, Tumor, Lymphocytes\n")
+
+
+def asked(defaults, *arguments):
+    """Return the options that a command with these gets."""
+    found = []
+
+    @click.command()
+    @options_of(defaults)
+    def command(options):
+        found.append(options)
+
+    command.main(list(arguments), standalone_mode=False)
+    return found[0]
+
+
+@pytest.mark.parametrize("defaults", [TrainOptions(), AssessOptions()])
+def test_a_command_without_options_takes_the_defaults(defaults):
+    assert asked(defaults) == defaults
+
+
+def test_options_of_groups_lists_and_mappings_are_taken():
+    arguments = ["--ladder", "32", "--ladder", "64", "--edge-weight", "3", "--move-chance", "0"]
+    found = asked(TrainOptions(), *arguments, "--class-map", "Krebs=Tumor")
+    assert found.network.ladder == (32, 64)
+    assert found.recipe.edge_weight == 3
+    assert found.course.augmentation.move_chance == 0
+    assert found.labels.class_map == {"Krebs": "Tumor"}
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value", "message"),
+    [
+        ("tile", "--mpp", "0", "mpp is 0, expected 0.05 to 50 microns per pixel"),
+        ("export", "--tolerance-um", "-1", "tolerance_um is -1, expected 0 or more"),
+        ("export", "--min-object-um2", "nan", "min_object_um2 is nan, expected 0 or more"),
+        ("evaluate", "--boundary-um", "0", "boundary_um is 0, expected more than 0"),
+        ("segment", "--batch-size", "0", "batch_size is 0, expected a whole number of 1 or more"),
+        ("assess", "--fail-fold-percent", "-2", "fail_fold_percent is -2, expected 0 or more"),
+        ("train", "--ladder", "0", "ladder is 0, expected a whole number from 1 to 8192"),
+        ("train", "--density-floor", "0", "density_floor is 0, expected more than 0 and at most 1"),
+    ],
+)
+def test_a_value_out_of_bounds_is_named_before_anything_is_read(
+    tmp_path, command, option, value, message
+):
+    needed = [one for one in cli.commands[command].params if one.required]
+    arguments = [str(tmp_path / one.name) for one in needed if isinstance(one, click.Argument)]
+    for one in needed:
+        if isinstance(one, click.Option):
+            arguments += [one.opts[0], "demo"]
+    result = CliRunner().invoke(cli, [command, *arguments, option, value])
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception) == message
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_help_needs_no_library_of_a_stage():
+    code = """
+import json, sys
+import lds_path.cli
+heavy = {"torch", "numba", "zarr", "numpy", "yaml", "jsonschema"}
+print(json.dumps(sorted(heavy & set(sys.modules))))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(ended.stdout) == []
