@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -11,6 +12,9 @@ from lds_path.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+"""What YAML means by these words."""
 
 
 def check_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
@@ -25,6 +29,58 @@ def check_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     error = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error is not None:
         raise UsageError(" ".join(f"config.yaml: {_explain(error)}".split()))
+
+
+def read_strings(given: Any, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    """Return what the command line gives of a configuration, with the types of the schema.
+
+    Snakemake reads what lies within lists and mappings, and words such as `true`, as strings. A string
+    that the schema allows stays one; so does one that is nothing that the schema asks for, which
+    `check_config` then names.
+
+    Parameters
+    ----------
+    given
+        A configuration or a part of it.
+    schema
+        JSON schema of that part.
+    """
+    if isinstance(given, dict):
+        known, other = schema.get("properties", {}), schema.get("additionalProperties")
+        rest = other if isinstance(other, dict) else {}
+        return {key: read_strings(value, known.get(key, rest)) for key, value in given.items()}
+    if isinstance(given, list):
+        return [read_strings(item, schema.get("items", {})) for item in given]
+    return _read_string(given, schema) if isinstance(given, str) else given
+
+
+def _read_string(text: str, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any scalar of JSON
+    validator = jsonschema.Draft202012Validator(schema)
+    if validator.is_valid(text):
+        return text
+    value = _read_scalar(text)
+    is_asked_for = any(validator.is_type(value, kind) for kind in _allowed_types(schema))
+    return value if is_asked_for or validator.is_valid(value) else text
+
+
+def _read_scalar(text: str) -> str | float | bool | None:
+    word = text.strip().lower()
+    if word in WORDS:
+        return WORDS[word]
+    for kind in (int, float):
+        try:
+            number = kind(word)
+        except ValueError:
+            continue
+        return number if math.isfinite(number) else text
+    return text
+
+
+def _allowed_types(schema: Mapping[str, Any]) -> list[str]:
+    kinds = schema.get("type", [])
+    choices = [*schema.get("oneOf", []), *schema.get("anyOf", [])]
+    own = [kinds] if isinstance(kinds, str) else list(kinds)
+    return own + [kind for choice in choices for kind in _allowed_types(choice)]
 
 
 def _explain(error: Any) -> str:  # noqa: ANN401 - jsonschema ships no types

@@ -12,7 +12,7 @@ import yaml
 from lds_path.cli import cli
 from lds_path.errors import UsageError
 from lds_path.option import describe
-from lds_path.run.config import check_config
+from lds_path.run.config import check_config, read_strings
 
 REPOSITORY = Path(__file__).parent.parent.parent
 CONFIG = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
@@ -75,6 +75,64 @@ def test_a_mistake_in_the_configuration_is_named_in_one_line(change, message):
         check_config(CONFIG | change, SCHEMA)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "text", "value"),
+    [
+        ("stitch", "confidence", "true", True),
+        ("stitch", "confidence", "False", False),
+        ("stitch", "mpp", "0.5", 0.5),
+        ("stitch", "mpp", "null", None),
+        ("stitch", "mpp", "", None),
+        ("stitch", "zarr", "0.5", "0.5"),
+        ("stitch", "zarr", "null", None),
+        ("detect", "lattice", "128", 128),
+        ("train", "learning_rate", "1e-3", 0.001),
+        ("train", "channels", ["8", "16"], [8, 16]),
+        ("train", "authors", ["8", "true"], ["8", "true"]),
+        ("train", "description", "null", "null"),
+        ("plan", "budget", "128", "128"),
+        ("labels", "class_map", {"7": "Tumor", "8": "null"}, {"7": "Tumor", "8": "null"}),
+    ],
+)
+def test_a_string_of_the_command_line_gets_the_type_of_its_key(section, key, text, value):
+    given = read_strings({section: {key: text}}, SCHEMA)
+    assert given == {section: {key: value}}
+    assert type(given[section][key]) is type(value)
+    check_config(CONFIG | {section: CONFIG[section] | given[section]}, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"stitch": {"confidence": "yess"}},
+            "'stitch.confidence': 'yess' is not of type 'boolean'",
+        ),
+        ({"stitch": {"confidence": "1"}}, "'stitch.confidence': '1' is not of type 'boolean'"),
+        ({"stitch": {"mpp": "-1"}}, "'stitch.mpp': -1 is less than or equal to the minimum of 0"),
+        ({"stitch": {"mpp": "nan"}}, "'stitch.mpp': 'nan' is not of type 'number', 'null'"),
+        ({"stitch": {"mpp": "half"}}, "'stitch.mpp': 'half' is not of type 'number', 'null'"),
+        ({"detect": {"lattice": "1.5"}}, "'detect.lattice': '1.5' is not of type 'integer'"),
+        ({"plan": {"budget": "much"}}, "'plan.budget': 'much' does not match"),
+        (
+            {"stitch": {"confidance": "true"}},
+            "the key 'stitch.confidance' is unknown; did you mean",
+        ),
+        ({"stitch": "true"}, "'stitch': 'true' is not of type 'object'"),
+        ({"classes": [{"name": "A", "color": "1"}]}, "'classes.0.color': '1' does not match"),
+    ],
+)
+def test_a_mistake_on_the_command_line_keeps_its_message(given, message):
+    changes = read_strings(given, SCHEMA)
+    config = {
+        key: CONFIG[key] | value if isinstance(value, dict) else value
+        for key, value in changes.items()
+    }
+    with pytest.raises(UsageError) as caught:
+        check_config(CONFIG | config, SCHEMA)
+    assert message in str(caught.value)
 
 
 def test_the_environments_hold_the_tested_versions():

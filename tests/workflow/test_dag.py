@@ -50,6 +50,19 @@ def test_a_missing_slide_does_not_stop_the_cohort(tmp_path):
     assert jobs["tile"] == 1
 
 
+def test_the_command_line_changes_keys_of_every_type(tmp_path):
+    changes = ["strict=true", "stitch={confidence: true, mpp: 1.5, zarr: 0.5}", "classes=null"]
+    changes += ["export={dsa: True}", "train={channels: [8, 16], max_zoom: 4}"]
+    config = ["slides=demo-training", "model=train", *changes]
+    run = snakemake(tmp_path, "-n", "-p", "--config", *config)
+    assert run.returncode == 0, run.stderr
+    assert "--mpp 1.5 --confidence True --density False --zarr 0.5" in run.stdout
+    assert "--frame bounds --dsa True --threads 1 --strict" in run.stdout
+    assert "--channels 8 --channels 16 --sampler" in run.stdout
+    assert "--max-zoom 4 " in run.stdout
+    assert "--class " not in run.stdout
+
+
 @pytest.mark.parametrize(
     ("sheet", "config", "message"),
     [
@@ -59,6 +72,7 @@ def test_a_missing_slide_does_not_stop_the_cohort(tmp_path):
         ("slide\tpath\na\tx.svs\n", ["colour=red"], "the key 'colour' is unknown"),
         ("slide\tpath\na\tx.svs\n", ["model=nothing"], "the model 'nothing' is neither shipped"),
         ("slide\tpath\na\tx.svs\n", ["model=train"], "has no slide to train on"),
+        ("slide\tpath\na\tx.svs\n", ["stitch={zarr: 0.6}"], "'stitch.zarr': '0.6' is not one of"),
         (
             "slide\tpath\na\tx.svs\n",
             ['classes=[{name: Fat, color: "#FF0000"}]'],

@@ -6,12 +6,13 @@ from pathlib import Path
 from shlex import quote
 
 import yaml
+from snakemake.utils import update_config
 
 BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE))
 
 from lds_path.errors import LdsPathError
-from lds_path.run.config import check_config
+from lds_path.run.config import check_config, read_strings
 from lds_path.run.replaced_files import find_replacements
 from lds_path.run.run_lock import RunLock
 from lds_path.run.sheet import read_sheet
@@ -27,6 +28,7 @@ SHIPPED_MODELS = BASE / "lds_path/models"
 def load_slides():
     """Return the sheet of the run; a mistake in it or in the configuration ends the run."""
     schema = yaml.safe_load((BASE / "workflow/schemas/config.schema.yaml").read_text())
+    update_config(config, read_strings(workflow.config_settings.config, schema))
     try:
         check_config(config, schema)
         return read_sheet(get_sheet(), base=get_base())
