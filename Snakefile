@@ -20,12 +20,14 @@ rule all:
     default_target: True
     input:
         "<results>/report",
-        collect("<results>/export/{slide}", slide=slides.index),
+        collect("<results>/export/{slide}", slide=slides.ids),
 
 
 onstart:
-    run_lock.describe_run(local=workflow.local_exec)
+    started.lock.describe_run(local=workflow.local_exec)
 
 
 onsuccess:
-    print_summary()
+    summary = RESULTS / "report/summary.txt"
+    if summary.is_file():
+        print(summary.read_text())

@@ -9,6 +9,13 @@ quarantined slide (see `provenance.stage_run.run_stage`); every other error fail
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 class LdsPathError(Exception):
     """Something the user can mend; the command line prints it as one line."""
@@ -52,6 +59,15 @@ class UnsuitableSlideError(SlideProblem, ValueError):
 
 class LabelsError(SlideProblem, ValueError):
     """Reference labels or a region of interest cannot be used with their slide."""
+
+
+@contextmanager
+def exit_with_message() -> Iterator[None]:
+    """End the process with one line where its user has to mend something."""
+    try:
+        yield
+    except LdsPathError as error:
+        sys.exit(f"Error: {error}")
 
 
 LACK_OF_MEMORY = (

@@ -82,9 +82,31 @@ def find_model(model: str) -> Path:
         )
     shipped = ", ".join(shipped_models()) or "none"
     raise ModelError(
-        f"the model '{model}' does not exist; give the id of a shipped model ({shipped}) or the"
-        " path of a model folder"
+        f"the model '{model}' does not exist; give the id of a shipped model ({shipped}), the path"
+        " of a model folder or, in config.yaml, `train`"
     )
+
+
+def find_fitting_model(model: str, classes: Sequence[str]) -> Path:
+    """Return the folder of a model that has the classes that a run asks for.
+
+    Parameters
+    ----------
+    model
+        As `find_model` takes it.
+    classes
+        Their names, in the order of their label values; none where any will do.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or it is damaged.
+    """
+    folder = find_model(model)
+    card = read_card(folder)
+    if classes:
+        check_classes(card, classes, model)
+    return folder
 
 
 def shipped_models() -> list[str]:
@@ -134,8 +156,8 @@ def check_classes(card: ModelCard, classes: Sequence[str], model: str) -> None:
     if tuple(classes) != card.class_names:
         raise ModelError(
             f"the model '{model}' has the classes {_join(card.class_names)}, but config.yaml lists"
-            f" {_join(classes)}; set `classes` in config.yaml to the model's, or choose another"
-            " model"
+            f" {_join(classes)}; set `classes` in config.yaml to the model's or to null, or choose"
+            " another model"
         )
 
 

@@ -73,6 +73,16 @@ def test_other_classes_are_named_with_the_remedy():
     card.check_classes(CARD, ("Pale", "Dark"), "demo")
 
 
+def test_a_model_fits_a_run_that_names_its_classes_or_none(folder):
+    assert card.find_fitting_model(str(folder), ()) == folder
+    assert card.find_fitting_model(str(folder), ("Pale", "Dark")) == folder
+    with pytest.raises(ModelError, match=r"\[Pale, Dark\].*\[Fat\]; set `classes`"):
+        card.find_fitting_model(str(folder), ("Fat",))
+    (folder / "model.json").write_text("{}")
+    with pytest.raises(ModelError, match="lacks the field"):
+        card.find_fitting_model(str(folder), ())
+
+
 def test_class_values_have_no_gaps():
     with pytest.raises(UsageError, match=r"values \[1, 3\], expected 1 to 2"):
         replace(CARD, classes=(CARD.classes[0], LabelClass(3, "x", (0, 0, 0))))

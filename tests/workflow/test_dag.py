@@ -70,13 +70,17 @@ def test_the_command_line_changes_keys_of_every_type(tmp_path):
         ("slide\tpath\na b\tx.svs\n", [], "the slide id 'a b' names files"),
         ("slide\tpath\na\tx.svs\na\ty.svs\n", [], "lists the slide id 'a' twice"),
         ("slide\tpath\na\tx.svs\n", ["colour=red"], "the key 'colour' is unknown"),
-        ("slide\tpath\na\tx.svs\n", ["model=nothing"], "the model 'nothing' is neither shipped"),
+        (
+            "slide\tpath\na\tx.svs\n",
+            ["model=nothing"],
+            "the model 'nothing' does not exist; give the id",
+        ),
         ("slide\tpath\na\tx.svs\n", ["model=train"], "has no slide to train on"),
         ("slide\tpath\na\tx.svs\n", ["stitch={zarr: 0.6}"], "'stitch.zarr': '0.6' is not one of"),
         (
             "slide\tpath\na\tx.svs\n",
             ['classes=[{name: Fat, color: "#FF0000"}]'],
-            "`classes` are Fat, but the model 'demo' has Stroma, Gland, Tumor, Lymphocytes",
+            "the classes [Stroma, Gland, Tumor, Lymphocytes], but config.yaml lists [Fat]; set",
         ),
     ],
 )

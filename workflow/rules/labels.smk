@@ -16,8 +16,8 @@ rule plan:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        options=get_options("plan"),
-        strict=get_strict(),
+        options=format_options(config["plan"]),
+        strict=STRICT,
     shell:
         "lds-path plan {input.tile} {input.detect} {output} --model {input.model:q}"
         " {params.options} --threads {threads} {params.strict} 2> {log}"
@@ -41,9 +41,9 @@ rule segment:
         mem_mb=growing(8000),
         runtime=growing(120),
     params:
-        classes=get_class_options(),
-        options=get_options("segment"),
-        strict=get_strict(),
+        classes=format_classes(config["classes"]),
+        options=format_options(config["segment"]),
+        strict=STRICT,
     shell:
         "lds-path segment {input.tile} {input.plan} {output} --model {input.model:q} {params.classes}"
         " --shard {wildcards.scatteritem} {params.options} --threads {threads} {params.strict}"
@@ -68,8 +68,8 @@ rule stitch:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        options=get_options("stitch"),
-        strict=get_strict(),
+        options=format_options(config["stitch"]),
+        strict=STRICT,
     shell:
         "lds-path stitch {input.tile} {input.detect} {input.segment} {output} {params.options}"
         " --threads {threads} {params.strict} 2> {log}"
@@ -92,8 +92,8 @@ rule export:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        options=get_options("export"),
-        strict=get_strict(),
+        options=format_options(config["export"]),
+        strict=STRICT,
     shell:
         "lds-path export {input.stitch} {output} --detect {input.detect} {params.options}"
         " --threads {threads} {params.strict} 2> {log}"

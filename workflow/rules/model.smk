@@ -1,10 +1,10 @@
 rule train:
     input:
-        sheet=get_sheet(),
+        sheet=slides.sheet,
         labels=get_training_labels,
-        roi=get_training_areas,
-        tile=collect("<results>/tile/{slide}", slide=get_labelled("train", "tune")),
-        detect=collect("<results>/detect/{slide}", slide=get_labelled("train", "tune")),
+        roi=list_inputs(slides.files(slides.training, "roi")),
+        tile=collect("<results>/tile/{slide}", slide=slides.training),
+        detect=collect("<results>/detect/{slide}", slide=slides.training),
     output:
         directory("<results>/train"),
     log:
@@ -18,10 +18,10 @@ rule train:
         mem_mb=growing(8000),
         runtime=1440,  # a training that ran out of time goes on where it was
     params:
-        base=get_base(),
-        classes=get_class_options(),
-        options=get_options("labels", "train"),
-        replacement=get_training_replacements,
+        base=slides.base,
+        classes=format_classes(config["classes"]),
+        options=format_options(config["labels"], config["train"]),
+        replacement=slides.replacements(slides.training, ["labels", "roi"], replaced),
         results=subpath(output[0], parent=True),
     shell:
         "lds-path train {input.sheet:q} {output} --base {params.base:q}"

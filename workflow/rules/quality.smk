@@ -17,8 +17,8 @@ rule assess:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        options=get_options("assess"),
-        strict=get_strict(),
+        options=format_options(config["assess"]),
+        strict=STRICT,
     shell:
         "lds-path assess {input.tile} {input.detect} {input.segment} {input.stitch} {output}"
         " {params.options} {params.strict} 2> {log}"
@@ -48,8 +48,8 @@ rule evaluate:
         labels=get_cell("labels"),
         roi=get_cell("roi", "--roi"),
         replacement=get_replacement("labels", "roi"),
-        options=get_options("labels", "evaluate"),
-        strict=get_strict(),
+        options=format_options(config["labels"], config["evaluate"]),
+        strict=STRICT,
     shell:
         "lds-path evaluate {input.tile} {input.detect} {input.segment} {input.stitch}"
         " {params.labels} {output} {params.roi} {params.options} {params.strict} 2> {log}"
@@ -57,10 +57,10 @@ rule evaluate:
 
 rule report:
     input:
-        sheet=get_sheet(),
-        export=collect("<results>/export/{slide}", slide=slides.index),
-        assess=collect("<results>/assess/{slide}", slide=slides.index),
-        evaluate=collect("<results>/evaluate/{slide}", slide=get_labelled()),
+        sheet=slides.sheet,
+        export=collect("<results>/export/{slide}", slide=slides.ids),
+        assess=collect("<results>/assess/{slide}", slide=slides.ids),
+        evaluate=collect("<results>/evaluate/{slide}", slide=slides.labelled()),
     output:
         report(
             directory("<results>/report"),
@@ -80,7 +80,7 @@ rule report:
         runtime=growing(30),
     params:
         results=subpath(output[0], parent=True),
-        slides=list(slides.index),
+        slides=slides.ids,
     shell:
         "lds-path report {params.results} {output} {params.slides}"
         " --sheet {input.sheet:q} 2> {log}"

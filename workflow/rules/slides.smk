@@ -44,8 +44,8 @@ rule tile:
         slide=get_cell("path"),
         slide_mpp=get_cell("mpp", "--slide-mpp"),
         replacement=get_replacement("path"),
-        options=get_options("tile"),
-        strict=get_strict(),
+        options=format_options(config["tile"]),
+        strict=STRICT,
     shell:
         "lds-path tile {params.slide} {output} {params.slide_mpp} {params.options}"
         " --threads {threads} {params.strict} 2> {log}"
@@ -70,7 +70,7 @@ rule detect:
     params:
         roi=get_cell("roi", "--roi"),
         replacement=get_replacement("roi"),
-        options=get_options("detect"),
-        strict=get_strict(),
+        options=format_options(config["detect"]),
+        strict=STRICT,
     shell:
         "lds-path detect {input.tile} {output} {params.roi} {params.options} {params.strict} 2> {log}"

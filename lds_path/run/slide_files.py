@@ -1,0 +1,137 @@
+"""The slides of a run: the files that its sheet names for them, as rules take them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from lds_path.errors import UsageError
+from lds_path.run.sheet import read_sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+PAINTED = ("demo", "demo-training")
+"""Names of the sheets whose slides a run paints itself."""
+SPECIAL = frozenset("{}<>")
+"""What Snakemake takes for a wildcard or a path variable."""
+
+
+@dataclass(frozen=True)
+class SlideFiles:
+    """The slides of a run and their files."""
+
+    sheet: Path
+    base: Path
+    """Folder that relative paths in the sheet start from."""
+    table: pd.DataFrame
+    """As `read_sheet` returns it."""
+    results: Path
+    """Folder of all results of the run."""
+    painted: bool
+    """Whether the run paints the slides, into `base`."""
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of all slides, in the order of the sheet."""
+        return list(self.table.index)
+
+    def cell(self, slide: str, column: str) -> str | float:
+        """Return what the sheet says of a slide; empty text, or NaN, where it says nothing."""
+        return cast("str | float", self.table.loc[slide, column])
+
+    def labelled(self, *splits: str) -> list[str]:
+        """Return the ids of the slides with reference labels: of some splits, or all."""
+        labelled = self.table[self.table["labels"] != ""]
+        return list(labelled.index[labelled["split"].isin(splits)] if splits else labelled.index)
+
+    @property
+    def training(self) -> list[str]:
+        """Ids of the labelled slides that a model learns from or is tuned on."""
+        return self.labelled("train", "tune")
+
+    def files(self, slides: Sequence[str], column: str) -> list[str]:
+        """Return the files in a column of some slides that a rule can have as its input.
+
+        A file that does not exist is left out, so that its slide is quarantined by name instead of
+        stopping the cohort. So is one with {} or <> in its path; the command reads it all the same.
+        """
+        cells = {slide: str(self.cell(slide, column)) for slide in slides}
+        if self.painted:
+            return [
+                str(self.base / slide / Path(cell).name) for slide, cell in cells.items() if cell
+            ]
+        return [cell for cell in cells.values() if _is_input(cell)]
+
+    def training_labels(self) -> list[str]:
+        """Return the reference labels that a model learns from or is tuned on.
+
+        Raises
+        ------
+        UsageError
+            If there is no slide to learn from.
+        """
+        if not self.labelled("train"):
+            raise UsageError(
+                f"{self.sheet} has no slide to train on; fill the column 'labels' and write train"
+                " (and for some slides tune) into the column 'split'"
+            )
+        return self.files(self.training, "labels")
+
+    def watched(self) -> dict[str, Path | None]:
+        """Return the files that others may replace, as `find_replacements` takes them."""
+        if self.painted:
+            return {}
+        cells = [cell for column in ("labels", "roi") for cell in self.table[column] if cell]
+        slides = {
+            str(self.cell(slide, "path")): self.results / "tile" / slide for slide in self.ids
+        }
+        return dict.fromkeys(cells) | slides
+
+    def replacements(
+        self, slides: Sequence[str], columns: Sequence[str], found: Mapping[str, str]
+    ) -> list[str]:
+        """Return the hashes by which files of some slides replaced others.
+
+        Parameters
+        ----------
+        slides
+            Their ids.
+        columns
+            Columns that name the files.
+        found
+            File -> hash, as `find_replacements` returns it.
+        """
+        cells = [str(self.cell(slide, column)) for slide in slides for column in columns]
+        return [found[cell] for cell in cells if found.get(cell)]
+
+
+def open_sheet(name: str, *, painted: Path, results: Path) -> SlideFiles:
+    """Return the slides of a run.
+
+    Parameters
+    ----------
+    name
+        Path of the sample sheet, or one of `PAINTED`.
+    painted
+        Folder of the sheets whose slides are painted.
+    results
+        Folder of all results.
+
+    Raises
+    ------
+    UsageError
+        If there is a mistake in the sheet.
+    """
+    if name in PAINTED:
+        sheet, base = painted / f"{name}.tsv", results / "demo"
+    else:
+        sheet, base = Path(name), Path(name).resolve().parent
+    return SlideFiles(sheet, base, read_sheet(sheet, base=base), results, name in PAINTED)
+
+
+def _is_input(cell: str) -> bool:
+    return bool(cell) and not SPECIAL & set(cell) and Path(cell).is_file()

@@ -1,0 +1,83 @@
+"""Which files of a sheet are a rule's input, and which slides are learned from."""
+
+from pathlib import Path
+
+import pytest
+
+from lds_path.errors import UsageError
+from lds_path.run.slide_files import open_sheet
+
+HEADER = "slide\tpath\tlabels\troi\tsplit\n"
+ODD_NAMES = ("x {slide}.svs", "<results>.svs", "a}.svs")
+
+
+def open_rows(folder, *rows):
+    (folder / "slides.tsv").write_text(HEADER + "".join(f"{row}\n" for row in rows))
+    sheet = str(folder / "slides.tsv")
+    return open_sheet(sheet, painted=folder / "none", results=folder / "results")
+
+
+def test_files_that_exist_are_inputs_and_others_are_left_out(tmp_path):
+    (tmp_path / "a.svs").touch()
+    (tmp_path / "folder.svs").mkdir()
+    slides = open_rows(tmp_path, "a\ta.svs", "b\tmissing.svs", "c\tfolder.svs")
+    assert slides.ids == ["a", "b", "c"]
+    assert slides.files(slides.ids, "path") == [str(tmp_path / "a.svs")]
+    assert slides.files(slides.ids, "labels") == []
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_name_that_snakemake_would_expand_is_no_input(tmp_path, name):
+    (tmp_path / name).touch()
+    slides = open_rows(tmp_path, f"a\t{name}")
+    assert slides.files(["a"], "path") == []
+    assert slides.cell("a", "path") == str(tmp_path / name)
+
+
+def test_painted_slides_are_inputs_before_they_are_painted(tmp_path):
+    (tmp_path / "demo.tsv").write_text("slide\tpath\tlabels\nx-1\tx-1/slide.tif\tx-1/labels.tif\n")
+    slides = open_sheet("demo", painted=tmp_path, results=Path("results"))
+    assert slides.files(["x-1"], "path") == ["results/demo/x-1/slide.tif"]
+    assert slides.files(["x-1"], "labels") == ["results/demo/x-1/labels.tif"]
+    assert slides.files(["x-1"], "roi") == []
+    assert slides.watched() == {}
+
+
+def test_slides_with_labels_are_found_by_their_splits(tmp_path):
+    rows = ["a\ta\tl\t\ttrain", "b\tb\tl\t\ttest", "c\tc\t\t\ttrain", "d\td\tl\t\ttune", "e\te\tl"]
+    slides = open_rows(tmp_path, *rows)
+    assert slides.labelled() == ["a", "b", "d", "e"]
+    assert slides.labelled("test") == ["b"]
+    assert slides.training == ["a", "d"]
+
+
+def test_labels_that_are_learned_from_are_those_that_exist(tmp_path):
+    (tmp_path / "a.png").touch()
+    slides = open_rows(tmp_path, "a\ta\ta.png\t\ttrain", "b\tb\tmissing.png\t\ttune")
+    assert slides.training_labels() == [str(tmp_path / "a.png")]
+
+
+@pytest.mark.parametrize("row", ["a\ta\tl\t\ttune", "a\ta\t\t\ttrain", "a\ta\tl"])
+def test_a_sheet_without_a_slide_to_learn_from_is_named(tmp_path, row):
+    slides = open_rows(tmp_path, row)
+    with pytest.raises(UsageError, match=r"slides\.tsv has no slide to train on; fill the column"):
+        slides.training_labels()
+
+
+def test_every_file_of_the_sheet_is_watched_and_slides_with_their_stage(tmp_path):
+    slides = open_rows(tmp_path, "a\ta.svs\tl\tr", "b\tb.svs")
+    assert slides.watched() == {
+        str(tmp_path / "a.svs"): tmp_path / "results/tile/a",
+        str(tmp_path / "b.svs"): tmp_path / "results/tile/b",
+        str(tmp_path / "l"): None,
+        str(tmp_path / "r"): None,
+    }
+
+
+def test_replacements_are_those_of_the_files_that_are_asked_for(tmp_path):
+    slides = open_rows(tmp_path, "a\ta.svs\tl\tr", "b\tb.svs\tm")
+    found = {str(tmp_path / name): hashed for name, hashed in
+             [("a.svs", "1"), ("b.svs", ""), ("l", "2"), ("r", "3"), ("elsewhere", "4")]}  # fmt: skip
+    assert slides.replacements(["a"], ["path"], found) == ["1"]
+    assert slides.replacements(["b"], ["path"], found) == []
+    assert slides.replacements(["a", "b"], ["labels", "roi"], found) == ["2", "3"]
