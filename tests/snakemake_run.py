@@ -13,15 +13,22 @@ REPOSITORY = Path(__file__).parent.parent
 
 
 def snakemake(
-    folder: Path, *arguments: str, change: dict[str, object] | None = None
+    folder: Path,
+    *arguments: str,
+    change: dict[str, object] | None = None,
+    programs: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run Snakemake with the shipped configuration and a change of it; results go to the folder."""
+    """Run Snakemake with the shipped configuration and a change of it; results go to the folder.
+
+    Programs in the folder `programs` come before all others.
+    """
     changed = folder / "change.yaml"
     changed.write_text(yaml.safe_dump(change or {}))
     command = ["snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
     command += ["--directory", str(folder), "--cores", "2"]
     command += ["--configfile", str(REPOSITORY / "config.yaml"), str(changed), *arguments]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    folders = [*([programs] if programs else []), Path(sys.executable).parent]
+    path = os.pathsep.join([*map(str, folders), os.environ["PATH"]])
     return subprocess.run(
         command,
         cwd=REPOSITORY,
