@@ -50,6 +50,18 @@ def test_a_missing_slide_does_not_stop_the_cohort(tmp_path):
     assert jobs["tile"] == 1
 
 
+def test_missing_labels_are_left_for_the_training_to_name(tmp_path):
+    """As input they would end the run before the job whose message names them."""
+    for name in ("a.svs", "b.svs", "b.geojson"):
+        (tmp_path / name).touch()
+    rows = ["slide\tpath\tlabels\tsplit", "a\ta.svs\ta.geojson\ttrain", "b\tb.svs\tb.geojson\ttune"]
+    (tmp_path / "slides.tsv").write_text("\n".join(rows) + "\n")
+    run = snakemake(tmp_path, "-n", "train", "--config", f"slides={tmp_path / 'slides.tsv'}")
+    assert jobs_of(run)["train"] == 1
+    assert f"{tmp_path}/b.geojson" in run.stdout
+    assert f"{tmp_path}/a.geojson" not in run.stdout
+
+
 def test_the_command_line_changes_keys_of_every_type(tmp_path):
     changes = ["strict=true", "stitch={confidence: true, mpp: 1.5, zarr: 0.5}", "classes=null"]
     changes += ["export={dsa: True}", "train={channels: [8, 16], max_zoom: 4}"]
