@@ -1,0 +1,114 @@
+"""JSON as frozen dataclasses: read with a check of every field, and written back the same."""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+Kind = TypeVar("Kind")
+
+_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+
+
+def from_json(kind: type[Kind], content: object) -> Kind:
+    """Return a dataclass from an object of JSON; what it has besides is left out.
+
+    The fields may be of bool, int, float, str, object (for anything), other dataclasses, classes
+    with a `from_json` of their own, tuples and mappings from str of these, each of them or None.
+    A field without a default must be there.
+
+    Raises
+    ------
+    ValueError
+        If a field lacks or has a value of another type; the message says which, what was found
+        and what was expected.
+    """
+    if not isinstance(content, dict):
+        raise _unlike("", content, "an object")
+    return _read_fields(kind, content, "")
+
+
+def to_json(value: object) -> Any:  # noqa: ANN401 - any JSON
+    """Return a dataclass, and all within it, as JSON holds it; see `from_json`.
+
+    A field that has the default None is left out where it is None.
+    """
+    if hasattr(value, "to_json"):
+        return value.to_json()
+    if is_dataclass(value):
+        found = {
+            one.name: getattr(value, one.name) for one in fields(value) if _is_said(one, value)
+        }
+        return {name: to_json(one) for name, one in found.items()}
+    if isinstance(value, Mapping):
+        return {name: to_json(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(one) for one in value]
+    return value
+
+
+def _is_said(one: Field[Any], value: object) -> bool:
+    return one.default is not None or getattr(value, one.name) is not None
+
+
+def _read_fields(kind: type[Kind], content: Mapping[str, object], place: str) -> Kind:
+    hints = get_type_hints(kind)
+    found = {}
+    for one in fields(kind):  # type: ignore[arg-type] # kind is a dataclass
+        where = f"{place}.{one.name}" if place else one.name
+        if one.name in content:
+            found[one.name] = _read(hints[one.name], content[one.name], where)
+        elif one.default is MISSING and one.default_factory is MISSING:
+            raise ValueError(f"it lacks '{where}', expected {_expected(hints[one.name])}")
+    return kind(**found)
+
+
+def _read(hint: Any, value: object, where: str) -> Any:  # noqa: ANN401 - any type, any value
+    """Return a value as its type has it."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is types.UnionType:
+        return None if value is None else _read(inner[0], value, where)
+    if hasattr(hint, "from_json"):
+        try:
+            return hint.from_json(value)
+        except ValueError as error:
+            raise ValueError(f"'{where}' is not {_expected(hint)}: {error}") from None
+    if is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
+        return _read_fields(hint, value, where)
+    if origin is tuple and isinstance(value, list) and _fits_length(inner, len(value)):
+        kinds = inner[:1] * len(value) if inner[1:] == (...,) else inner
+        parts = enumerate(zip(kinds, value, strict=True))
+        return tuple(_read(one, part, f"{where}[{number}]") for number, (one, part) in parts)
+    if origin is Mapping and isinstance(value, dict):
+        return {name: _read(inner[1], part, f"{where}.{name}") for name, part in value.items()}
+    if hint is object or (hint in _NAMES and _is_plain(hint, value)):
+        return value
+    raise _unlike(where, value, _expected(hint))
+
+
+def _fits_length(inner: tuple[Any, ...], length: int) -> bool:
+    return inner[1:] == (...,) or len(inner) == length
+
+
+def _is_plain(kind: type, value: object) -> bool:
+    """Whether a value is a bool, a text or a finite number, as its type says."""
+    if kind is float:
+        return type(value) is int or (type(value) is float and math.isfinite(value))
+    return type(value) is kind
+
+
+def _expected(hint: Any) -> str:  # noqa: ANN401 - any type
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is types.UnionType:
+        return f"{_expected(inner[0])} or null"
+    if origin is tuple:
+        return "a list" if inner[1:] == (...,) else f"a list of {len(inner)}"
+    return _NAMES.get(hint, "an object")
+
+
+def _unlike(where: str, value: object, expected: str) -> ValueError:
+    subject = f"'{where}'" if where else "it"
+    return ValueError(f"{subject} is {repr(value)[:40]}, expected {expected}")
