@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from lds_path.errors import UsageError
 
@@ -27,6 +27,28 @@ class LabelClass:
     color: tuple[int, int, int]
     """Red, green, blue, 0 to 255."""
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the class as manifests, metrics and scripts hold it."""
+        return {"value": self.value, "name": self.name, "color": list(self.color)}
+
+    @classmethod
+    def from_json(cls, content: object) -> Self:
+        """Return the class that `to_json` described.
+
+        Raises
+        ------
+        ValueError
+            If it is not such a description.
+        """
+        match content:
+            case {"value": int(value), "name": str(name), "color": [*color]}:
+                if 0 <= value <= 255 and len(color) == 3 and all(map(_is_byte, color)):
+                    return cls(value, name, (color[0], color[1], color[2]))
+        raise ValueError(
+            f"found {repr(content)[:60]}, expected value, name and color, such as"
+            ' {"value": 1, "name": "Tumor", "color": [213, 94, 0]}'
+        )
+
 
 def make_classes(names: Sequence[str], colors: Sequence[str]) -> tuple[LabelClass, ...]:
     """Return the classes with the values 1, 2, ... and their colours.
@@ -48,3 +70,7 @@ def make_classes(names: Sequence[str], colors: Sequence[str]) -> tuple[LabelClas
         LabelClass(value, name, (int(color[1:3], 16), int(color[3:5], 16), int(color[5:], 16)))
         for value, (name, color) in enumerate(zip(names, colors, strict=True), start=1)
     )
+
+
+def _is_byte(number: object) -> bool:
+    return isinstance(number, int) and 0 <= number <= 255

@@ -141,7 +141,7 @@ def read_card(folder: Path) -> ModelCard:
         raise ModelError(f"{path} is not JSON ({error}); copy the model again") from None
     try:
         return _build_card(path, content)
-    except (TypeError, UsageError) as error:
+    except (TypeError, ValueError) as error:
         raise ModelError(f"{path} does not describe a model: {error}") from None
 
 
@@ -191,7 +191,7 @@ def _build_card(path: Path, content: Any) -> ModelCard:  # noqa: ANN401 - any JS
         _check_fields(path, content[name], kind)
     for one in content["classes"]:
         _check_fields(path, one, LabelClass)
-    classes = tuple(LabelClass(**_with_tuples(one)) for one in content["classes"])
+    classes = tuple(map(LabelClass.from_json, content["classes"]))
     # Models from before they could share features do not say that they share none.
     network = NetworkSpec(**{"shared_features": False} | _with_tuples(content["network"]))
     sizes = {name: Size(**content[name]) for name in ("region_size", "lattice")}
