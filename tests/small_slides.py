@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
+from stage_results import detect_results, tile_results
 
 from lds_path.classes import LabelClass
 from lds_path.formats.mask import MASK_NAME
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lds_path.formats.results import DetectResults, TileResults
     from lds_path.network.spec import NetworkSpec
+    from lds_path.provenance.stage_folder import StageInputs
 
 CLASSES = ("Pale", "Dark")
 REGION, OVERLAP, LATTICE = 512, 64, 32
@@ -57,23 +60,20 @@ def make_slide(root: Path, slide: str, *, seed: int = 0, mpp: float = 0.5) -> Sm
     Image.fromarray(labels).save(folders.labels)
     size = Size(labels.shape[1], labels.shape[0])
 
-    def tile(folder: Path) -> dict[str, Any]:
+    def tile(folder: Path, _: StageInputs) -> TileResults:
         def read_block(left: int, top: int, block: Size) -> NDArray[np.uint8]:
             part = rgb[top : top + block.height, left : left + block.width]
             return np.ascontiguousarray(part.transpose(2, 0, 1))
 
         write_pyramid(folder / PYRAMID_NAME, read_block, size, Frame(mpp, 1.0), background=243)
-        return {
-            "width_l0": size.width, "height_l0": size.height, "mpp": mpp, "downsample": 1.0,
-            "left_l0": 0, "top_l0": 0, "width": size.width, "height": size.height,
-        }  # fmt: skip
+        return tile_results(size, mpp=mpp)
 
-    def detect(folder: Path) -> dict[str, Any]:
+    def detect(folder: Path, _: StageInputs) -> DetectResults:
         regions = make_regions(size)
         frame = open_pyramid(folders.tile).frame
         write_regions(folder / REGIONS_NAME, regions, [1.0] * len(regions), frame)
         Image.fromarray(np.full((4, 4), 255, np.uint8)).save(folder / MASK_NAME)
-        return {"regions": len(regions), "mask_downsample": size.width / 4}
+        return detect_results(size.width / 4, regions=len(regions))
 
     run_stage("tile", folders.tile, tile, inputs={}, parameters={"mpp": mpp})
     run_stage("detect", folders.detect, detect, inputs={"tile": folders.tile}, parameters={})

@@ -1,15 +1,22 @@
-"""A quantity of a slide as a grey OME-TIFF with levels, in the frame of its label image."""
+"""A quantity of a slide as a grey image, in the frame of its label image.
+
+Its confidence is always there, as a coarse PNG; others are OME-TIFFs with levels.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import tifffile
+from PIL import Image, UnidentifiedImageError
 
+from lds_path.errors import StageInputError
 from lds_path.formats.label_tiles import TILE
 from lds_path.formats.labels import level_tags
 from lds_path.formats.ome_xml import write_grey_ome_xml
+from lds_path.formats.results import StitchResults
 from lds_path.geometry import Size
 from lds_path.provenance.complete_file import complete_file
 
@@ -17,6 +24,37 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from lds_path.provenance.stage_folder import StageFolder
+
+CONFIDENCE_NAME = "confidence.png"
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """The coarse image of the probability of the class that won."""
+
+    pixels: NDArray[np.uint8]
+    """(H, W); 255 is 1, and 0 where nothing was analysed."""
+    downsample: int
+    """Label pixels per pixel."""
+
+
+def open_confidence(stitch: StageFolder) -> Confidence:
+    """Return the confidence in the folder of the stitch stage.
+
+    Raises
+    ------
+    StageInputError
+        If the image is missing or damaged, or the manifest does not tell its scale.
+    """
+    path = stitch.path / CONFIDENCE_NAME
+    downsample = stitch.read(StitchResults).confidence_downsample
+    try:
+        with Image.open(path) as image:
+            return Confidence(np.asarray(image), downsample)
+    except (OSError, UnidentifiedImageError) as error:
+        raise StageInputError(f"{path} cannot be read ({error}); run stitch again") from None
 
 
 def write_grey(

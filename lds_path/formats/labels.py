@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.classes import LabelClass
+    from lds_path.provenance.stage_folder import StageFolder
 
-__all__ = ["BLOCK", "Labels", "label_blocks", "open_labels", "write_labels"]
+__all__ = ["BLOCK", "Labels", "label_blocks", "name_labels", "open_labels", "write_labels"]
 
 BLOCK = 1024
 """Side of the blocks that `write_labels` takes, unless told otherwise."""
@@ -110,7 +111,13 @@ def level_sizes(size: Size) -> list[Size]:
 
 
 class Labels:
-    """A label image on disk; reads decode only the tiles they need, from any thread."""
+    """A label image that `write_labels` wrote; any thread may read, only the tiles it needs.
+
+    Raises
+    ------
+    StageInputError
+        If the file is missing, damaged, or not such an image.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -175,15 +182,14 @@ class Labels:
         return decode_tile(encoded)
 
 
-def open_labels(path: Path) -> Labels:
-    """Return a label image that `write_labels` wrote, open for reading.
+def name_labels(slide: str) -> str:
+    """Return the name of a slide's label image."""
+    return f"{slide}.labels.ome.tif"
 
-    Raises
-    ------
-    StageInputError
-        If the file is missing, damaged, or not such an image.
-    """
-    return Labels(path)
+
+def open_labels(stitch: StageFolder) -> Labels:
+    """Return the label image in the folder of the stitch stage, open for reading; see `Labels`."""
+    return Labels(stitch.path / name_labels(stitch.slide))
 
 
 def _encode_block(

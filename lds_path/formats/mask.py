@@ -9,6 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from lds_path.compiled import compiled
 from lds_path.errors import StageInputError
+from lds_path.formats.results import DetectResults
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.geometry import Size
+    from lds_path.provenance.stage_folder import StageFolder
 
 MASK_NAME = "tissue.png"
 
@@ -81,22 +83,15 @@ def _between_rows(
     return inside
 
 
-def open_mask(folder: Path, downsample: float) -> Mask:
-    """Return the tissue mask that the detect stage wrote into its folder.
-
-    Parameters
-    ----------
-    folder
-        Folder of the detect stage.
-    downsample
-        Working pixels per mask pixel.
+def open_mask(detect: StageFolder) -> Mask:
+    """Return the tissue mask in the folder of the detect stage.
 
     Raises
     ------
     StageInputError
-        If the mask is missing or damaged.
+        If the mask is missing or damaged, or the manifest does not tell its scale.
     """
-    return Mask(read_mask(folder), downsample)
+    return Mask(read_mask(detect.path), detect.read(DetectResults).mask_downsample)
 
 
 def read_mask(folder: Path) -> NDArray[np.bool_]:

@@ -14,10 +14,10 @@ from lds_path.errors import TrainingError
 from lds_path.formats.mask import open_mask
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, read_regions
-from lds_path.geometry import Size
+from lds_path.formats.results import TileParameters, TileResults
 from lds_path.inference.region_tensors import read_region
 from lds_path.learning.batches import LabelledRegion, class_counts
-from lds_path.provenance.manifest import read_manifest
+from lds_path.provenance.stage_folder import open_folder, read_results
 from lds_path.read_ahead import read_ahead
 from lds_path.reference.reference import open_reference
 from lds_path.run.sheet import read_sheet
@@ -85,10 +85,10 @@ def find_slides(
     rows = read_sheet(sheet, base=base)
     for row in rows[rows["split"].isin(SPLITS) & (rows["labels"] != "")].itertuples():
         slide = str(row.slide)
-        if reason := read_manifest(detect / slide).reason:
+        if reason := open_folder(detect / slide).manifest.reason:
             log.warning("%s is left out of the training: %s", slide, reason)
             continue
-        tiled = read_manifest(tile / slide)
+        tiled = open_folder(tile / slide)
         found[str(row.split)].append(
             LabelledSlide(
                 slide=slide,
@@ -97,8 +97,8 @@ def find_slides(
                 labels=Path(str(row.labels)),
                 roi=Path(str(row.roi)) if row.roi else None,
                 patient=str(row.patient),
-                mpp=float(tiled.parameters.get("mpp", 0.0)),
-                true_mpp=float(tiled.results["mpp"]),
+                mpp=tiled.read(TileParameters).mpp,
+                true_mpp=tiled.read(TileResults).mpp,
             )
         )
     if not found["train"]:
@@ -245,16 +245,14 @@ def _check_tune(sheet: Path, asked: Sequence[str], found: Sequence[LabelledSlide
 
 def _labelled_regions(slide: LabelledSlide, legend: Legend) -> Iterator[LabelledRegion]:
     pyramid = open_pyramid(slide.tile)
-    results = read_manifest(slide.tile).results
-    found = read_manifest(slide.detect).results
     reference = open_reference(
         slide.labels,
         legend=legend,
         slide=pyramid.size,
-        bounds_l0=Size(int(results["width_l0"]), int(results["height_l0"])),
+        bounds_l0=read_results(slide.tile, TileResults).bounds_l0,
         downsample=pyramid.frame.downsample,
         roi=slide.roi,
-        tissue=open_mask(slide.detect, found["mask_downsample"]),
+        tissue=open_mask(open_folder(slide.detect)),
     )
     for region in read_regions(slide.detect / REGIONS_NAME):
         yield LabelledRegion(slide.slide, pyramid, reference, region)

@@ -11,11 +11,11 @@ import shapely
 
 from lds_path.formats.mask import read_mask
 from lds_path.formats.regions import REGIONS_NAME, read_regions
+from lds_path.formats.results import DetectResults
 from lds_path.geometry import Size
 from lds_path.objects.geojson import SlideObject, write_geojson
 from lds_path.objects.pieces import trace_labels
 from lds_path.objects.polygons import place_on_grid
-from lds_path.provenance.manifest import read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.geometry import Frame, Region
+    from lds_path.provenance.stage_folder import StageFolder
 
 CLASS_NAME = "Region*"
 COLOR = (0, 0, 180)
@@ -33,8 +34,8 @@ TOLERANCE = 0.5
 
 
 def write_outlines(
-    folder: Path, detect: Path, slide: str, frame: Frame, offset: tuple[float, float]
-) -> dict[str, int]:
+    folder: Path, detect: StageFolder, slide: str, frame: Frame, offset: tuple[float, float]
+) -> tuple[int, int]:
     """Write `<slide>.tissue.geojson` and `<slide>.regions.geojson`; return how many are in each.
 
     Parameters
@@ -50,16 +51,16 @@ def write_outlines(
     offset
         Level-0 pixels, added to every coordinate.
     """
-    step = read_manifest(detect).results["mask_downsample"]
+    step = detect.read(DetectResults).mask_downsample
     um2 = (frame.mpp * step) ** 2
-    mask = read_mask(detect)
+    mask = read_mask(detect.path)
     tissue = tissue_objects(mask, scale=frame.downsample * step, offset=offset, um2=um2)
-    table = read_regions(detect / REGIONS_NAME)
+    table = read_regions(detect.path / REGIONS_NAME)
     regions = region_objects(table, scale=frame.downsample, offset=offset)
-    return {
-        name: write_geojson(folder / f"{slide}.{name}.geojson", objects, slide=slide)
-        for name, objects in (("tissue", tissue), ("regions", regions))
-    }
+    return (
+        write_geojson(folder / f"{slide}.tissue.geojson", tissue, slide=slide),
+        write_geojson(folder / f"{slide}.regions.geojson", regions, slide=slide),
+    )
 
 
 def tissue_objects(

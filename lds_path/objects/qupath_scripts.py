@@ -8,13 +8,16 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lds_path.classes import LabelClass
-from lds_path.geometry import Size
+from lds_path.formats.labels import name_labels
+from lds_path.formats.results import StitchResults, TileResults
 from lds_path.objects.geojson import write_classes
+from lds_path.objects.tally import ExportParameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lds_path.classes import LabelClass
+    from lds_path.geometry import Size
     from lds_path.provenance.cohort import SlideRecord
 
 SLIDE_SCRIPTS = ("show_overlay.groovy", "import_objects.groovy", "show_map.groovy")
@@ -43,13 +46,12 @@ class ValueMap:
         return vars(self) | {"file": f"{slide}.{self.name}.ome.tif"}
 
 
-def maps_of(stitch: Mapping[str, Any]) -> list[ValueMap]:
-    """Return the images of quantities that stitch wrote, from its results."""
-    downsample = stitch["downsample"] * stitch.get("confidence_downsample", 1)
+def maps_of(stitch: StitchResults) -> list[ValueMap]:
+    """Return the images of quantities that stitch wrote."""
+    downsample = stitch.downsample * stitch.confidence_downsample
     return [
-        ValueMap(name, downsample, low, high, found["meaning"])
-        for name, found in stitch.get("maps", {}).items()
-        for low, high in [found["range"]]
+        ValueMap(name, downsample, *found.range, found.meaning)
+        for name, found in stitch.maps.items()
     ]
 
 
@@ -81,7 +83,7 @@ class ScriptSlide:
             "file": self.path.replace("\\", "/").rpartition("/")[2],
             "path": self.path,
             "mpp": self.mpp,
-            "labels": f"{self.slide}.labels.ome.tif",
+            "labels": name_labels(self.slide),
             "objects": f"{self.slide}.geojson.gz",
             "frame": self.frame,
             "downsample": self.downsample,
@@ -90,13 +92,8 @@ class ScriptSlide:
             "left_l0": self.corner[0],
             "top_l0": self.corner[1],
             "maps": [each.describe(self.slide) for each in self.maps],
-            "classes": describe_classes(self.classes),
+            "classes": [one.to_json() for one in self.classes],
         }
-
-
-def describe_classes(classes: Sequence[LabelClass]) -> list[dict[str, Any]]:
-    """Return classes as the scripts know them."""
-    return [{"value": one.value, "name": one.name, "color": list(one.color)} for one in classes]
 
 
 def write_scripts(folder: Path, slides: Sequence[ScriptSlide]) -> None:
@@ -111,7 +108,7 @@ def write_cohort_scripts(folder: Path, records: Sequence[SlideRecord]) -> None:
 
     The folder lies two below the results of the stages; the scripts find the files from there.
     """
-    slides = [_script_slide(record) for record in records if record.stages["export"].results]
+    slides = [slide for record in records if (slide := _script_slide(record)) is not None]
     classes = {each.name: each for slide in slides for each in slide.classes}
     folder.mkdir()
     write_classes(folder / CLASSES_NAME, {each.name: each.color for each in classes.values()})
@@ -120,25 +117,28 @@ def write_cohort_scripts(folder: Path, records: Sequence[SlideRecord]) -> None:
         folder / PROJECT_SCRIPT,
         {
             "slides": [slide.describe() for slide in slides],
-            "classes": describe_classes(list(classes.values())),
+            "classes": [one.to_json() for one in classes.values()],
         },
     )
 
 
-def _script_slide(record: SlideRecord) -> ScriptSlide:
-    tile, stitch, export = (record.stages[stage] for stage in ("tile", "stitch", "export"))
-    found = stitch.results
-    path = tile.manifests[0].inputs.get("slide", {}).get("path", "")
+def _script_slide(record: SlideRecord) -> ScriptSlide | None:
+    """Return what the scripts know of a slide, None where it has no objects."""
+    tile, stitch = record.read(TileResults), record.read(StitchResults)
+    export = record.read(ExportParameters)
+    if tile is None or stitch is None or export is None:
+        return None
+    path = record.stages["tile"].manifests[0].inputs.get("slide", {}).get("path", "")
     return ScriptSlide(
         record.slide,
-        Size(found["width"], found["height"]),
-        found["downsample"],
-        export.manifests[0].parameters.get("frame", "bounds"),
-        [LabelClass(each["value"], each["name"], each["color"]) for each in found["classes"]],
-        (found["left_l0"], found["top_l0"]),
-        maps_of(found),
+        stitch.size,
+        stitch.downsample,
+        export.frame,
+        stitch.classes,
+        (stitch.left_l0, stitch.top_l0),
+        maps_of(stitch),
         str(Path(path).resolve()) if path else "",
-        tile.results["slide_mpp"] if tile.results["mpp_source"] == "sheet" else None,
+        tile.slide_mpp if tile.mpp_source == "sheet" else None,
     )
 
 

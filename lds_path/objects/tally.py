@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import shapely
 
 from lds_path.objects.pieces import LeftOut
+from lds_path.objects.style import Style
+from lds_path.provenance.stage_folder import StageParameters, StageResults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +20,52 @@ if TYPE_CHECKING:
 
     from lds_path.classes import LabelClass
     from lds_path.objects.geojson import SlideObject
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportParameters(StageParameters):
+    """What was asked to become an object, and where."""
+
+    stage = "export"
+
+    tolerance_um: float
+    min_object_um2: float
+    max_hole_um2: float
+    frame: str = "bounds"
+    """Origin of the coordinates: bounds or level0."""
+
+
+@dataclass(frozen=True)
+class LeftOutSize:
+    """How much of a class is not as the labels have it."""
+
+    count: int
+    area_um2: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportResults(StageResults):
+    """The objects of a slide, by class, and what is not among them."""
+
+    stage = "export"
+
+    objects: Mapping[str, int]
+    vertices: Mapping[str, int]
+    area_mm2: Mapping[str, float]
+    dropped: Mapping[str, LeftOutSize] | None = None
+    """Objects that were too small; None in older folders."""
+    filled: Mapping[str, LeftOutSize] | None = None
+    """Holes that were too small; None in older folders."""
+    annotations: int
+    detections: int
+    tissue: int | None = None
+    """Outlines of tissue, where they were asked for, like those of regions."""
+    regions: int | None = None
+    bytes: int | None = None
+    """Of the file of the objects; None in older folders."""
+    max_vertices: int
+    style: Style
+    """As it was used, which is coarser than asked for where there were too many vertices."""
 
 
 class ObjectTally:
@@ -45,27 +95,52 @@ class ObjectTally:
                 return
             yield item
 
-    def results(self, classes: Sequence[LabelClass], mpp: float) -> dict[str, Any]:
-        """Return the counts of each class, also of those that were not found."""
+    def results(
+        self,
+        classes: Sequence[LabelClass],
+        mpp: float,
+        style: Style,
+        *,
+        file_size: int,
+        outlines: tuple[int, int] | None,
+    ) -> ExportResults:
+        """Return the counts of each class, also of those that were not found.
+
+        Parameters
+        ----------
+        classes
+            Of the labels.
+        mpp
+            Microns per label pixel.
+        style
+            That the objects have.
+        file_size
+            Bytes of their file.
+        outlines
+            How many outlines of tissue and of regions were written besides; None if not asked for.
+        """
         left_out = self.left_out
-        return {
-            "objects": {each.name: self._objects[each.name] for each in classes},
-            "vertices": {each.name: self._vertices[each.name] for each in classes},
-            "area_mm2": {each.name: round(self._area_um2[each.name] / 1e6, 6) for each in classes},
-            "dropped": _sizes(classes, left_out.pieces, left_out.piece_pixels, mpp),
-            "filled": _sizes(classes, left_out.holes, left_out.hole_pixels, mpp),
-            "annotations": self._kinds["annotation"],
-            "detections": self._kinds["detection"],
-        }
+        tissue, regions = outlines or (None, None)
+        return ExportResults(
+            objects={each.name: self._objects[each.name] for each in classes},
+            vertices={each.name: self._vertices[each.name] for each in classes},
+            area_mm2={each.name: round(self._area_um2[each.name] / 1e6, 6) for each in classes},
+            dropped=_sizes(classes, left_out.pieces, left_out.piece_pixels, mpp),
+            filled=_sizes(classes, left_out.holes, left_out.hole_pixels, mpp),
+            annotations=self._kinds["annotation"],
+            detections=self._kinds["detection"],
+            tissue=tissue,
+            regions=regions,
+            bytes=file_size,
+            max_vertices=self._max_vertices,
+            style=style,
+        )
 
 
 def _sizes(
     classes: Sequence[LabelClass], counts: NDArray[Any], pixels: NDArray[Any], mpp: float
-) -> dict[str, dict[str, float]]:
+) -> dict[str, LeftOutSize]:
     return {
-        each.name: {
-            "count": int(counts[each.value]),
-            "area_um2": round(int(pixels[each.value]) * mpp**2, 3),
-        }
+        each.name: LeftOutSize(int(counts[each.value]), round(int(pixels[each.value]) * mpp**2, 3))
         for each in classes
     }

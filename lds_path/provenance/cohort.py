@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lds_path.errors import StageInputError
-from lds_path.provenance.manifest import FILE_NAME, read_manifest
+from lds_path.provenance.manifest import FILE_NAME
+from lds_path.provenance.stage_folder import StageFolder, open_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lds_path.provenance.manifest import Manifest
+    from lds_path.provenance.stage_folder import ManifestPart, Part
 
 Status = Literal["done", "quarantined", "not finished"]
 
@@ -31,22 +33,22 @@ class StageRecord:
 
     stage: str
     folder: Path
-    manifests: tuple[Manifest, ...]
-    """Empty when the stage did not finish."""
-    folders: tuple[Path, ...] = ()
-    """Where each manifest lies."""
+    folders: tuple[StageFolder, ...] = ()
+    """Where each manifest lies; empty when the stage did not finish."""
+    problem: str = ""
+    """Why a finished stage counts as not finished: its manifest lacks something."""
+
+    @property
+    def manifests(self) -> list[Manifest]:
+        """The manifests of all shards."""
+        return [folder.manifest for folder in self.folders]
 
     @property
     def status(self) -> Status:
         """How the stage ended."""
-        if not self.manifests:
+        if not self.folders:
             return "not finished"
         return "quarantined" if any(each.quarantined for each in self.manifests) else "done"
-
-    @property
-    def results(self) -> Mapping[str, Any]:
-        """Results of the stage, of its first shard; empty unless it is done."""
-        return self.manifests[0].results if self.status == "done" else {}
 
     @property
     def seconds(self) -> float:
@@ -65,9 +67,14 @@ class SlideRecord:
 
     slide: str
     stages: Mapping[str, StageRecord]
-    quality: Mapping[str, Any]
-    """Content of `metrics.json` of assess; empty where there is none."""
+    metrics: Mapping[str, Mapping[str, Any]]
+    """Metrics by name: value, unit, definition and source; empty where assess did not finish."""
     batch: str = ""
+
+    def read(self, part: type[Part]) -> Part | None:
+        """Return a part of a stage's manifest, of its first shard; None unless it is done."""
+        record = self.stages[part.stage]
+        return record.folders[0].read(part) if record.status == "done" else None
 
     @property
     def quarantine(self) -> Manifest | None:
@@ -90,21 +97,20 @@ class SlideRecord:
             return self.quarantine.reason
         if self.status == "done":
             return ""
-        missing = next(name for name, stage in self.stages.items() if stage.status != "done")
-        return f"{missing} is not done yet; if it failed, its log says why"
+        problem = self.stages[self._missing].problem
+        return problem or f"{self._missing} is not done yet; if it failed, its log says why"
 
     @property
     def stopped_by(self) -> str:
         """The stage that put the slide aside or did not finish; empty when it is done."""
         if self.quarantine is not None:
             return self.quarantine.quarantined_by
-        return "" if self.status == "done" else self.reason.split(" ", 1)[0]
+        return "" if self.status == "done" else self._missing
 
     @property
-    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
-        """Metrics by name: value, unit, definition and source."""
-        metrics: Mapping[str, Mapping[str, Any]] = self.quality.get("metrics", {})
-        return metrics
+    def _missing(self) -> str:
+        """The first stage that is not done."""
+        return next(name for name, stage in self.stages.items() if stage.status != "done")
 
     @property
     def seconds(self) -> float:
@@ -117,30 +123,54 @@ class SlideRecord:
         return max(stage.peak_memory_mib for stage in self.stages.values())
 
 
-def read_slide_record(results: Path, slide: str, batch: str = "") -> SlideRecord:
+def read_slide_record(
+    results: Path, slide: str, batch: str = "", *, parts: Sequence[type[ManifestPart]] = ()
+) -> SlideRecord:
     """Return what the stages left of a slide below `results/<stage>/<slide>`.
 
     A missing or unreadable manifest is a stage that did not finish, never an error.
+
+    Parameters
+    ----------
+    results
+        Folder of all stages.
+    slide
+        Id of the slide.
+    batch
+        Of the slide.
+    parts
+        Parts of manifests that are read later; one that cannot be read is an unreadable manifest.
     """
-    stages = {stage: _read_stage(stage, results / stage / slide) for stage in STAGES}
-    return SlideRecord(slide, stages, _read_quality(stages["assess"]), batch)
+    stages = {stage: _read_stage(stage, results / stage / slide, parts) for stage in STAGES}
+    return SlideRecord(slide, stages, _read_metrics(stages["assess"]), batch)
 
 
-def _read_quality(assess: StageRecord) -> Mapping[str, Any]:
+def _read_metrics(assess: StageRecord) -> Mapping[str, Mapping[str, Any]]:
     try:
         path = assess.folder / "metrics.json"
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return content if assess.status == "done" and isinstance(content, dict) else {}
+    if assess.status != "done" or not isinstance(content, dict):
+        return {}
+    metrics: Mapping[str, Mapping[str, Any]] = content.get("metrics", {})
+    return metrics
 
 
-def _read_stage(stage: str, folder: Path) -> StageRecord:
+def _read_stage(stage: str, folder: Path, parts: Sequence[type[ManifestPart]]) -> StageRecord:
     shards = [folder]
     if folder.is_dir() and not (folder / FILE_NAME).exists():
         shards = sorted(path for path in folder.iterdir() if path.is_dir())
     try:
-        manifests = tuple(read_manifest(shard) for shard in shards)
+        folders = tuple(open_folder(shard) for shard in shards)
     except StageInputError:
-        return StageRecord(stage, folder, ())
-    return StageRecord(stage, folder, manifests, tuple(shards))
+        return StageRecord(stage, folder)
+    record = StageRecord(stage, folder, folders)
+    try:
+        for part in parts if record.status == "done" else ():
+            if part.stage == stage:
+                for each in folders:
+                    each.read(part)
+    except StageInputError as error:
+        return StageRecord(stage, folder, problem=str(error))
+    return record

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lds_path.errors import UsageError
 from lds_path.provenance.manifest import FILE_NAME, MARKER
+from lds_path.provenance.stage_folder import StageResults
+from lds_path.provenance.typed_json import from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from lds_path.provenance.manifest import Manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportResults(StageResults):
+    """What became of each slide of a cohort, and from which files that is known."""
+
+    stage = "report"
+
+    slides: Mapping[str, str] = field(default_factory=dict)
+    """Slide -> its verdict, or why it has none."""
+    manifests: Mapping[str, object] = field(default_factory=dict)
+    """Path of each manifest that was read -> sha256, which `verify` compares whatever it is."""
 
 
 def find_folders(results: Path) -> list[Path]:
@@ -72,14 +88,20 @@ def locate(path: str, folder: Path) -> Path | None:
 
 def inputs_of(manifest: Manifest) -> dict[str, Mapping[str, Any]]:
     """Return name -> path and hash of what a stage read; of the report, every manifest that it saw."""
-    seen = manifest.results.get("manifests") if manifest.stage == "report" else None
-    return {
-        **manifest.inputs,
-        **{
-            path: {"path": path, "sha256": digest}
-            for path, digest in (seen if isinstance(seen, dict) else {}).items()
-        },
-    }
+    seen = {path: {"path": path, "sha256": digest} for path, digest in _seen_by(manifest).items()}
+    return {**manifest.inputs, **seen}
+
+
+def _seen_by(manifest: Manifest) -> Mapping[str, object]:
+    """Return the manifests that a report saw, none where that is not to be read."""
+    try:
+        return (
+            from_json(ReportResults, manifest.results).manifests
+            if manifest.stage == "report"
+            else {}
+        )
+    except ValueError:
+        return {}
 
 
 def _walk(top: Path) -> Iterator[Path]:

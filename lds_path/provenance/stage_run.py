@@ -21,9 +21,13 @@ from lds_path import __version__
 from lds_path.errors import SlideProblem, UsageError
 from lds_path.provenance.fingerprint import describe_input, describe_outputs
 from lds_path.provenance.manifest import FILE_NAME, MARKER, Manifest, read_manifest, write_json
+from lds_path.provenance.stage_folder import StageInputs, StageResults, open_folder
+from lds_path.provenance.typed_json import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    Work = Callable[[Path, StageInputs], StageResults | Mapping[str, Any]]
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +39,7 @@ PACKAGES = ("numpy", "openslide-python", "tifffile", "zarr", "numba", "torch", "
 def run_stage(
     stage: str,
     output: Path,
-    work: Callable[[Path], Mapping[str, Any]],
+    work: Work,
     *,
     inputs: Mapping[str, Path],
     parameters: Mapping[str, Any],
@@ -52,7 +56,8 @@ def run_stage(
     output
         Folder to write; what an unfinished earlier try left there is removed first.
     work
-        Called with the folder; writes the data and returns the results for the manifest.
+        Called with the folder and the inputs, of which the manifests are read; writes the data
+        and returns the results for the manifest.
     inputs
         Files, and folders of earlier stages, by name.
     parameters
@@ -75,25 +80,12 @@ def run_stage(
     """
     started = time.monotonic()
     _check_apart(output, inputs)
-    folders = [read_manifest(path) for path in inputs.values() if path.is_dir()]
-    slide = slide or next((manifest.slide for manifest in folders), output.name)
+    found = _read_inputs(inputs, slide, output)
     _empty(output)
-    status: dict[str, Any] = {"status": "done"}
-    ill = next((manifest for manifest in folders if manifest.quarantined), None)
-    if ill is not None:
-        status = _quarantine(ill.reason, ill.quarantined_by)
-    else:
-        try:
-            status["results"] = dict(work(output))
-        except SlideProblem as problem:
-            _empty(output)
-            if strict:
-                raise
-            log.warning("%s is quarantined: %s", slide, problem)
-            status = _quarantine(str(problem), stage)
+    status = _try(stage, output, work, found, strict=strict)
     manifest = Manifest(
         stage=stage,
-        slide=slide,
+        slide=found.slide,
         inputs={name: describe_input(path) for name, path in inputs.items() if path.exists()},
         outputs=describe_outputs(output, threads=HASHING_THREADS),
         command=_command(),
@@ -126,6 +118,31 @@ def installed_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def _read_inputs(inputs: Mapping[str, Path], slide: str, output: Path) -> StageInputs:
+    """Return the inputs with the manifests of those that are folders."""
+    folders = {name: open_folder(path) for name, path in inputs.items() if path.is_dir()}
+    slide = slide or next((folder.slide for folder in folders.values()), output.name)
+    return StageInputs(slide, inputs, folders)
+
+
+def _try(
+    stage: str, output: Path, work: Work, inputs: StageInputs, *, strict: bool
+) -> dict[str, Any]:
+    """Return the status, and the results or the reason why there are none."""
+    before = (folder.manifest for folder in inputs.folders.values())
+    quarantined = next((manifest for manifest in before if manifest.quarantined), None)
+    if quarantined is not None:
+        return _quarantine(quarantined.reason, quarantined.quarantined_by)
+    try:
+        return {"status": "done", "results": to_json(work(output, inputs))}
+    except SlideProblem as problem:
+        _empty(output)
+        if strict:
+            raise
+        log.warning("%s is quarantined: %s", inputs.slide, problem)
+        return _quarantine(str(problem), stage)
 
 
 def _check_apart(output: Path, inputs: Mapping[str, Path]) -> None:

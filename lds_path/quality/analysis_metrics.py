@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +11,12 @@ from lds_path.quality.borders import REACH_UM
 from lds_path.quality.metric import AREA, CONFIDENCE, SHARE, Metric, share_percent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from lds_path.classes import LabelClass
+    from lds_path.formats.results import DetectResults, StitchResults
     from lds_path.geometry import Region
     from lds_path.quality.borders import BorderShare
     from lds_path.quality.seams import Seams
@@ -25,7 +26,7 @@ _LEAST_PITCH_UM = 1e-3
 
 
 def tissue_metrics(
-    detect: Mapping[str, Any], tissue: NDArray[np.bool_], labels: NDArray[np.uint8]
+    detect: DetectResults, tissue: NDArray[np.bool_], labels: NDArray[np.uint8]
 ) -> dict[str, Metric]:
     """Return how much tissue there is and how much of it has a label.
 
@@ -39,9 +40,9 @@ def tissue_metrics(
     analysed = share_percent(labels > 0, tissue)
     return {
         "tissue_mm2": Metric(
-            detect["tissue_mm2"], "mm²", "Area of the tissue that was found.", "detect"
+            detect.tissue_mm2, "mm²", "Area of the tissue that was found.", "detect"
         ),
-        "pieces": Metric(detect.get("pieces"), "pieces", "Separate pieces of tissue.", "detect"),
+        "pieces": Metric(detect.pieces, "pieces", "Separate pieces of tissue.", "detect"),
         "analysed_percent": Metric(
             analysed, "% of tissue", "Tissue that has the label of a class.", "detect, stitch"
         ),
@@ -49,7 +50,7 @@ def tissue_metrics(
 
 
 def class_metrics(
-    stitch: Mapping[str, Any],
+    stitch: StitchResults,
     classes: Sequence[LabelClass],
     tissue: NDArray[np.bool_],
     labels: NDArray[np.uint8],
@@ -65,10 +66,10 @@ def class_metrics(
     tissue, labels
         On the same pixels, (H, W).
     """
-    pixel_mm2 = (stitch["mpp"] / 1000) ** 2
+    pixel_mm2 = (stitch.mpp / 1000) ** 2
     found: dict[str, Metric] = {}
     for each in classes:
-        area = stitch["pixels"].get(each.name, 0) * pixel_mm2
+        area = stitch.pixels.get(each.name, 0) * pixel_mm2
         found[AREA + each.name] = Metric(
             area, "mm²", f"Area labelled {each.name}: label pixels times pixel area.", "stitch"
         )
@@ -79,7 +80,7 @@ def class_metrics(
             "detect, stitch",
         )
         found[CONFIDENCE + each.name] = Metric(
-            stitch.get("mean_confidence", {}).get(each.name),
+            stitch.mean_confidence.get(each.name),
             "0 to 1",
             f"Mean probability of {each.name} where it is the label.",
             "stitch",

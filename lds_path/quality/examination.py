@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from lds_path.formats.grey_image import open_confidence
 from lds_path.formats.labels import open_labels
 from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
 from lds_path.formats.pyramid import open_pyramid
+from lds_path.formats.results import DetectResults, StitchResults, TileResults
 from lds_path.pixels.artefacts import find_artefacts
 from lds_path.pixels.focus import blur
 from lds_path.pixels.stains import find_stains, staining
 from lds_path.pixels.strips import optical_density
 from lds_path.pixels.tissue import glass_color
-from lds_path.provenance.manifest import read_manifest
 from lds_path.quality.borders import read_border_share
 from lds_path.quality.crops import choose_crops, read_crop
 from lds_path.quality.seams import read_seams
 from lds_path.quality.view import (
-    CONFIDENCE_NAME,
     enlarge,
     read_confidence,
     read_labels,
@@ -31,8 +31,7 @@ from lds_path.quality.view import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from lds_path.geometry import Region
     from lds_path.pixels.artefacts import Artefacts
     from lds_path.pixels.stains import Stains
+    from lds_path.provenance.stage_folder import StageFolder
     from lds_path.quality.borders import BorderShare
     from lds_path.quality.crops import CropPicture
     from lds_path.quality.seams import Seams
@@ -79,10 +79,9 @@ class Examination:
     """A slide and its analysis, on the pixels of one view."""
 
     slide: str
-    tile: Mapping[str, Any]
-    """Results of the stage, like those that follow."""
-    detect: Mapping[str, Any]
-    stitch: Mapping[str, Any]
+    tile: TileResults
+    detect: DetectResults
+    stitch: StitchResults
     view: View
     picture: NDArray[np.uint8]
     tissue: NDArray[np.bool_]
@@ -98,33 +97,34 @@ class Examination:
     crops: Sequence[CropPicture]
 
 
-def examine(tile: Path, detect: Path, segment: Sequence[Path], stitch: Path) -> Examination:
-    """Return what is found in the folders of a slide.
+def examine(
+    tile: StageFolder, detect: StageFolder, segment: Sequence[StageFolder], stitch: StageFolder
+) -> Examination:
+    """Return what is found in the folders of a slide, those of `segment` for all shards.
 
     Read are coarse levels and a bounded number of windows, so that time and memory hardly grow
     with the slide.
     """
-    found = {path: read_manifest(path) for path in (tile, detect, stitch)}
-    pyramid = open_pyramid(tile)
+    pyramid = open_pyramid(tile.path)
     mpp = pyramid.frame.mpp
     view = view_of(pyramid.size, mpp)
-    mask = open_mask(detect, found[detect].results["mask_downsample"])
+    mask = open_mask(detect)
     tissue = mask.read(0, 0, view.size, scale=view.scale)
-    predictions = Predictions([folder / PREDICTIONS_NAME for folder in segment])
-    image = open_labels(stitch / f"{found[tile].slide}.labels.ome.tif")
+    predictions = Predictions([shard.path / PREDICTIONS_NAME for shard in segment])
+    image = open_labels(stitch)
     with predictions, image:
         labels = read_labels(image, view, mpp)
-        step = found[stitch].results["confidence_downsample"] * image.mpp / mpp
-        confidence = read_confidence(stitch / CONFIDENCE_NAME, view, step)
+        stored = open_confidence(stitch)
+        confidence = read_confidence(stored.pixels, view, stored.downsample * image.mpp / mpp)
         pitch = read_pitch(predictions, view, mpp)
         shares = [view.tissue_share(tissue, region) for region in predictions.regions]
         seams = read_seams(predictions, image, mask, mpp, pyramid.size)
         crops = _read_crops(pyramid, image, view, tissue, labels, confidence, seams)
         return Examination(
-            slide=found[tile].slide,
-            tile=found[tile].results,
-            detect=found[detect].results,
-            stitch=found[stitch].results,
+            slide=tile.slide,
+            tile=tile.read(TileResults),
+            detect=detect.read(DetectResults),
+            stitch=stitch.read(StitchResults),
             view=view,
             picture=read_picture(pyramid, view),
             tissue=tissue,

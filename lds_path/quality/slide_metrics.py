@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lds_path.quality.metric import Metric, share_percent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from lds_path.formats.results import TileResults
     from lds_path.pixels.artefacts import Artefacts
     from lds_path.pixels.stains import Stains
 
 
-def identity_metrics(tile: Mapping[str, Any]) -> dict[str, Metric]:
+def identity_metrics(tile: TileResults) -> dict[str, Metric]:
     """Return how large the slide's pixels are, who said so, and how much of it was readable."""
     return {
         "mpp": Metric(
-            tile["mpp"],
+            tile.mpp,
             "µm/px",
             "Size of a working pixel: the finest pixels that the analysis reads.",
             "tile",
         ),
         "slide_mpp": Metric(
-            tile["slide_mpp"], "µm/px", "Size of a pixel of the slide's finest level.", "tile"
+            tile.slide_mpp, "µm/px", "Size of a pixel of the slide's finest level.", "tile"
         ),
         "mpp_source": Metric(
-            tile["mpp_source"],
+            tile.mpp_source,
             "",
             "Where the pixel size comes from: sample sheet, file metadata or TIFF tags.",
             "tile",
         ),
         "unreadable_tiles": Metric(
-            tile["unreadable_tiles"],
+            tile.unreadable_tiles,
             "tiles",
             "Tiles of the file that could not be decoded and were filled with glass.",
             "tile",

@@ -21,7 +21,6 @@ from lds_path.unwarp.blend import Blend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom in the pixels of a picture, as Pillow draws it."""
 
-CONFIDENCE_NAME = "confidence.png"
-"""What stitch writes beside the labels."""
 WINDOW_MPP = 0.5
 WINDOW_SIDE = 256
 WINDOW_COUNT = 64
@@ -155,20 +152,21 @@ def read_labels(labels: Labels, view: View, mpp: float) -> NDArray[np.uint8]:
     return _at_centres(labels.read(level, 0, 0, labels.level_size(level)), view, working_per_label)
 
 
-def read_confidence(path: Path, view: View, downsample: float) -> NDArray[np.float32]:
+def read_confidence(
+    pixels: NDArray[np.uint8], view: View, downsample: float
+) -> NDArray[np.float32]:
     """Return the confidence at the pixel centres of a view, (H, W); NaN where there is none.
 
     Parameters
     ----------
-    path
+    pixels
         Confidence image of stitch: 255 is 1, 0 is not analysed.
     view
         Where to read.
     downsample
         Working pixels per pixel of the image.
     """
-    with Image.open(path) as image:
-        stored = _at_centres(np.asarray(image), view, downsample)
+    stored = _at_centres(pixels, view, downsample)
     return np.where(stored == 0, np.float32(np.nan), stored / np.float32(255))
 
 

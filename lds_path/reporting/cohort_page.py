@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from lds_path.formats.results import SegmentResults, TileResults
 from lds_path.provenance.cohort import STAGES
 from lds_path.reporting.cohort_table import mean_dice
 from lds_path.reporting.distributions import WIDTH, distribute
@@ -169,9 +170,9 @@ def mpp_sources(records: Sequence[SlideRecord]) -> list[MppSource]:
     """Return where the pixel sizes come from, the most frequent source first."""
     found: dict[str, dict[str, float]] = {}
     for record in records:
-        tile = record.stages["tile"].results
-        if "mpp_source" in tile:
-            found.setdefault(str(tile["mpp_source"]), {})[record.slide] = tile["slide_mpp"]
+        tile = record.read(TileResults)
+        if tile is not None:
+            found.setdefault(tile.mpp_source, {})[record.slide] = tile.slide_mpp
     sources = [
         MppSource(source, min(slides.values()), max(slides.values()), list(slides))
         for source, slides in found.items()
@@ -200,4 +201,5 @@ def _median(records: Sequence[SlideRecord], name: str) -> float | None:
 
 
 def _model(record: SlideRecord) -> str:
-    return str(record.stages["segment"].results.get("model", ""))
+    segment = record.read(SegmentResults)
+    return "" if segment is None else segment.model

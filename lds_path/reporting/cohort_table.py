@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from lds_path.formats.results import AssessResults, EvaluateResults, TileResults
 from lds_path.provenance.cohort import STAGES
 from lds_path.quality.metric import AREA, CONFIDENCE, SHARE
 
@@ -31,13 +32,16 @@ class Column:
 
 def class_names(record: SlideRecord) -> list[str]:
     """Return the classes of a slide, in the order of their values."""
-    return [each["name"] for each in record.quality.get("classes", ())]
+    assessed = record.read(AssessResults)
+    return [] if assessed is None else [each.name for each in assessed.classes]
 
 
-def scores_of(record: SlideRecord, score: str) -> dict[str, float]:
-    """Return class -> `dice` or `iou`, where the slide was evaluated."""
-    found = record.stages["evaluate"].results.get(score, {})
-    return {name: found[name] for name in class_names(record) if found.get(name) is not None}
+def scores_of(record: SlideRecord, score: Literal["dice", "iou"]) -> dict[str, float]:
+    """Return class -> score, where the slide was evaluated."""
+    found = record.read(EvaluateResults)
+    scores = {} if found is None else found.dice if score == "dice" else found.iou
+    known = ((name, scores.get(name)) for name in class_names(record))
+    return {name: score for name, score in known if score is not None}
 
 
 def mean_dice(record: SlideRecord) -> float | None:
@@ -49,15 +53,16 @@ def mean_dice(record: SlideRecord) -> float | None:
 def table_row(record: SlideRecord) -> dict[str, Any]:
     """Return a slide's row of the table; the columns of cells that it lacks stay empty."""
     dice = mean_dice(record)
+    tile, assessed = record.read(TileResults), record.read(AssessResults)
     return {
         "slide": record.slide,
         "batch": record.batch,
         "status": record.status,
         "stopped_by": record.stopped_by,
         "reason": record.reason,
-        "verdict": record.quality.get("verdict", ""),
-        "verdict_reasons": "; ".join(record.quality.get("reasons", ())),
-        "file": record.stages["tile"].results.get("file", ""),
+        "verdict": "" if assessed is None else assessed.verdict,
+        "verdict_reasons": "; ".join(assessed.reasons if assessed else ()),
+        "file": "" if tile is None else tile.file,
         **{
             column: value
             for name, metric in record.metrics.items()

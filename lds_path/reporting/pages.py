@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from lds_path import __version__
+from lds_path.formats.results import AssessResults, EvaluateResults, StitchResults, TileResults
+from lds_path.objects.tally import ExportParameters, ExportResults
 from lds_path.provenance.cohort import STAGES
 from lds_path.quality.metric import AREA, CONFIDENCE, SHARE, number
 from lds_path.quality.verdict import limits_of
@@ -134,8 +136,9 @@ def render_slide(record: SlideRecord, files: Files) -> str:
             objects=object_rows(record),
             objects_note=objects_note(record),
             groups=metric_groups(record),
-            crops=record.quality.get("crops", []),
-            tile=record.stages["tile"].results,
+            tile=tile_of(record),
+            stitch=record.read(StitchResults),
+            exported=record.read(ExportParameters),
         )
     )
 
@@ -144,64 +147,81 @@ def word_of(record: SlideRecord) -> str:
     """Return the one word about a slide: its verdict, or why it has none."""
     if record.status != "done":
         return record.status
-    return str(record.quality.get("verdict", "not finished"))
+    assessed = assessment_of(record)
+    return "not finished" if assessed is None else assessed.verdict
+
+
+def tile_of(record: SlideRecord) -> TileResults | None:
+    """Return what is known of a slide's file, None where it was not read."""
+    return record.read(TileResults)
+
+
+def assessment_of(record: SlideRecord) -> AssessResults | None:
+    """Return the verdict of a slide with its reasons, None where it was not assessed."""
+    return record.read(AssessResults)
+
+
+def reasons_of(record: SlideRecord) -> str:
+    """Return why a slide does not pass, in one line; empty where it does or was not assessed."""
+    assessed = assessment_of(record)
+    return "" if assessed is None else "; ".join(assessed.reasons)
 
 
 def class_rows(record: SlideRecord) -> list[ClassRow]:
     """Return the classes of a slide in the order of their values."""
-    scores = record.stages["evaluate"].results
+    assessed, scores = assessment_of(record), record.read(EvaluateResults)
     return [
         ClassRow(
-            each["name"],
-            css_color(each["color"]),
-            _value(record, AREA + each["name"]),
-            _value(record, SHARE + each["name"]),
-            _value(record, CONFIDENCE + each["name"]),
-            scores.get("dice", {}).get(each["name"]),
-            scores.get("iou", {}).get(each["name"]),
+            each.name,
+            css_color(each.color),
+            _value(record, AREA + each.name),
+            _value(record, SHARE + each.name),
+            _value(record, CONFIDENCE + each.name),
+            None if scores is None else scores.dice.get(each.name),
+            None if scores is None else scores.iou.get(each.name),
         )
-        for each in record.quality.get("classes", ())
+        for each in (() if assessed is None else assessed.classes)
     ]
 
 
 def object_rows(record: SlideRecord) -> list[ObjectRow]:
     """Return what was exported of each class, in the order of their values."""
-    found = record.stages["export"].results
-    if "dropped" not in found:
+    found, stitch = record.read(ExportResults), record.read(StitchResults)
+    if found is None or stitch is None or found.dropped is None or found.filled is None:
         return []
     return [
         ObjectRow(
-            name,
-            css_color(each["color"]),
-            found["objects"][name],
-            found["vertices"][name],
-            found["area_mm2"][name],
-            found["dropped"][name]["count"],
-            found["dropped"][name]["area_um2"],
-            found["filled"][name]["count"],
-            found["filled"][name]["area_um2"],
+            each.name,
+            css_color(each.color),
+            found.objects[each.name],
+            found.vertices[each.name],
+            found.area_mm2[each.name],
+            found.dropped[each.name].count,
+            found.dropped[each.name].area_um2,
+            found.filled[each.name].count,
+            found.filled[each.name].area_um2,
         )
-        for each in record.stages["stitch"].results.get("classes", ())
-        for name in [each["name"]]
+        for each in stitch.classes
+        if each.name in found.objects
     ]
 
 
 def objects_note(record: SlideRecord) -> str:
     """Return which objects and holes are left out, and whether more than was asked for."""
-    export = record.stages["export"]
-    if "dropped" not in export.results:
+    asked, found = record.read(ExportParameters), record.read(ExportResults)
+    if asked is None or found is None or found.dropped is None:
         return ""
-    asked, used = export.manifests[0].parameters, export.results["style"]
+    used = found.style
     note = (
-        f"Objects below {number(used['min_object_um2'])} µm² are left out and holes below"
-        f" {number(used['max_hole_um2'])} µm² filled; outlines deviate by up to"
-        f" {number(used['tolerance_um'])} µm."
+        f"Objects below {number(used.min_object_um2)} µm² are left out and holes below"
+        f" {number(used.max_hole_um2)} µm² filled; outlines deviate by up to"
+        f" {number(used.tolerance_um)} µm."
     )
-    if used["tolerance_um"] > asked["tolerance_um"]:
+    if used.tolerance_um > asked.tolerance_um:
         note += (
-            f" With the {number(asked['min_object_um2'])} µm², {number(asked['max_hole_um2'])} µm²"
-            f" and {number(asked['tolerance_um'])} µm of the configuration there were more than"
-            f" {export.results['max_vertices']} vertices."
+            f" With the {number(asked.min_object_um2)} µm², {number(asked.max_hole_um2)} µm²"
+            f" and {number(asked.tolerance_um)} µm of the configuration there were more than"
+            f" {found.max_vertices} vertices."
         )
     return note
 
@@ -262,11 +282,14 @@ def environment() -> jinja2.Environment:
     )
     environment.filters.update(value=format_value, seconds=format_seconds, memory=format_memory)
     environment.globals.update(
+        assessment_of=assessment_of,
         class_rows=class_rows,
         mean_dice=mean_dice,
+        reasons_of=reasons_of,
         source_words=SOURCE_WORDS,
         stages=STAGES,
         symbols=SYMBOLS,
+        tile_of=tile_of,
         version=__version__,
         word_of=word_of,
     )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
+from lds_path.formats.results import AssessResults, CropPlace, ViewScale
 from lds_path.option import as_parameters
 from lds_path.options.quality import AssessOptions
 from lds_path.provenance.manifest import write_json
+from lds_path.provenance.stage_folder import name_shards
 from lds_path.provenance.stage_run import run_stage
+from lds_path.provenance.typed_json import to_json
 from lds_path.quality import analysis_metrics as analysis
 from lds_path.quality import slide_metrics as slide
 from lds_path.quality.examination import examine
@@ -16,10 +20,11 @@ from lds_path.quality.verdict import judge, limits_of
 from lds_path.reporting.pictures import draw_pictures
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from lds_path.provenance.manifest import Manifest
+    from lds_path.provenance.stage_folder import StageInputs
     from lds_path.quality.examination import Examination
     from lds_path.quality.metric import Metric
 
@@ -56,41 +61,49 @@ def assess(
     strict
         Raise instead of putting the slide in quarantine.
     """
-
-    def work(folder: Path) -> Mapping[str, Any]:
-        found = examine(tile, detect, segment, stitch)
-        for name, image in draw_pictures(found, options.max_blur).items():
-            image.save(folder / f"{name}.jpg", quality=QUALITY, subsampling=1)
-        metrics = measure(found, min_confidence=options.min_confidence, max_blur=options.max_blur)
-        verdict = judge(metrics, limits_of(asdict(options.thresholds)))
-        content = {
-            "verdict": verdict.word,
-            "reasons": list(verdict.reasons),
-            "classes": [asdict(each) for each in found.classes],
-            "view": {**asdict(found.view.size), "mpp": found.view.mpp},
-            "crops": _describe_crops(found),
-        }
-        write_json(
-            folder / METRICS_NAME,
-            {**content, "metrics": {name: asdict(metric) for name, metric in metrics.items()}},
-        )
-        return {**content, **{name: metrics[name].value for name in MAIN}}
-
-    shards = {f"segment_{index}": path for index, path in enumerate(segment, start=1)}
     return run_stage(
         "assess",
         output,
-        work,
-        inputs={"tile": tile, "detect": detect, **shards, "stitch": stitch},
+        partial(_assess, options=options),
+        inputs={
+            "tile": tile,
+            "detect": detect,
+            **name_shards("segment", segment),
+            "stitch": stitch,
+        },
         parameters=as_parameters(options),
         strict=strict,
     )
 
 
+def _assess(folder: Path, inputs: StageInputs, *, options: AssessOptions) -> AssessResults:
+    """Write the pictures and `metrics.json`."""
+    found = examine(inputs["tile"], inputs["detect"], inputs.shards("segment"), inputs["stitch"])
+    for name, image in draw_pictures(found, options.max_blur).items():
+        image.save(folder / f"{name}.jpg", quality=QUALITY, subsampling=1)
+    metrics = measure(found, min_confidence=options.min_confidence, max_blur=options.max_blur)
+    verdict = judge(metrics, limits_of(asdict(options.thresholds)))
+    size, mpp = found.view.size, found.view.mpp
+    results = AssessResults(
+        verdict=verdict.word,
+        reasons=verdict.reasons,
+        classes=tuple(found.classes),
+        view=ViewScale(size.width, size.height, mpp),
+        crops=tuple(_place_crops(found)),
+        **{name: _number(metrics[name]) for name in MAIN},
+    )
+    shown = {name: value for name, value in to_json(results).items() if name not in MAIN}
+    write_json(
+        folder / METRICS_NAME,
+        shown | {"metrics": {name: asdict(metric) for name, metric in metrics.items()}},
+    )
+    return results
+
+
 def measure(found: Examination, *, min_confidence: float, max_blur: float) -> dict[str, Metric]:
     """Return all metrics of a slide, in the order of the page."""
     look, tissue = found.appearance, found.tissue
-    mpp, tissue_mm2 = found.tile["mpp"], found.detect["tissue_mm2"]
+    mpp, tissue_mm2 = found.tile.mpp, found.detect.tissue_mm2
     return {
         **slide.identity_metrics(found.tile),
         **slide.focus_metrics(look.blurs, max_blur),
@@ -105,22 +118,18 @@ def measure(found: Examination, *, min_confidence: float, max_blur: float) -> di
     }
 
 
-def _describe_crops(found: Examination) -> list[dict[str, Any]]:
-    """Return what each crop shows and where it lies, in level-0 pixels from the bounds corner.
+def _number(metric: Metric) -> float | None:
+    return metric.value if isinstance(metric.value, int | float) else None
 
-    That corner is where QuPath begins to count.
-    """
-    scale = found.tile["downsample"]
-    return [
-        {
-            "title": crop.title,
-            "x": round(
-                (crop.left + crop.picture.shape[1] * crop.mpp / found.tile["mpp"] / 2) * scale
-            ),
-            "y": round(
-                (crop.top + crop.picture.shape[0] * crop.mpp / found.tile["mpp"] / 2) * scale
-            ),
-            "mpp": crop.mpp,
-        }
-        for crop in found.crops
-    ]
+
+def _place_crops(found: Examination) -> Iterator[CropPlace]:
+    """Yield what each crop shows and where it lies."""
+    mpp, scale = found.tile.mpp, found.tile.downsample
+    for crop in found.crops:
+        height, width, _ = crop.picture.shape
+        yield CropPlace(
+            crop.title,
+            round((crop.left + width * crop.mpp / mpp / 2) * scale),
+            round((crop.top + height * crop.mpp / mpp / 2) * scale),
+            crop.mpp,
+        )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.provenance.manifest import Manifest
+    from lds_path.provenance.stage_folder import StageInputs
 
 SLIDE_NAME = "slide.tif"
 LABELS_NAME = "labels.tif"
@@ -40,7 +41,7 @@ def demo(output: Path, *, options: DemoOptions = DemoOptions()) -> Manifest:
         See `DemoOptions`.
     """
 
-    def work(folder: Path) -> dict[str, Any]:
+    def work(folder: Path, _: StageInputs) -> dict[str, Any]:
         size = Size(options.width, options.height)
         painted = paint_slide(options.seed, size, structured=options.structured)
         _write_slide(folder / SLIDE_NAME, np.concatenate(list(painted.strips())))

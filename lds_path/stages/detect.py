@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from itertools import pairwise, product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
 from PIL import Image
 
-from lds_path.errors import LabelsError, StageInputError, UnsuitableSlideError
+from lds_path.errors import LabelsError, UnsuitableSlideError
 from lds_path.formats.mask import MASK_NAME
 from lds_path.formats.pyramid import halve, open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
+from lds_path.formats.results import DetectResults, TileParameters, TileResults
 from lds_path.geometry import Region, Size, ceil_div, tile_starts
 from lds_path.objects.geojson import read_polygons
 from lds_path.option import as_parameters
 from lds_path.options.slides import DetectOptions
 from lds_path.pixels.components import count_pieces
 from lds_path.pixels.tissue import find_tissue, is_dark_field
-from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_run import run_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from lds_path.formats.pyramid import Pyramid
     from lds_path.provenance.manifest import Manifest
+    from lds_path.provenance.stage_folder import StageInputs
 
 _READ_ROWS = 512
 MAX_COARSENESS = 2.0
@@ -65,63 +66,55 @@ def detect(
     Manifest
         With the area of the tissue, the number of regions and the scale of the mask.
     """
-
-    def work(folder: Path) -> Mapping[str, Any]:
-        manifest = read_manifest(tile)
-        if manifest.stage != "tile":
-            raise StageInputError(
-                f"{tile} was written by the stage {manifest.stage}; name the folder of the tile"
-                " stage of this slide"
-            )
-        file = str(manifest.results["file"])
-        _refuse_coarse(file, manifest.results["mpp"], manifest.parameters["mpp"])
-        pyramid = open_pyramid(tile)
-        view, downsample = _read_view(pyramid, options.tissue_mpp)
-        mpp = pyramid.frame.mpp * downsample
-        _refuse_dark(file, view)
-        tissue = find_tissue(
-            view,
-            mpp,
-            min_tissue_um2=options.min_tissue_um2,
-            max_hole_um2=options.max_hole_um2,
-            background=pyramid.background,
-        )
-        if roi is not None:
-            tissue &= _read_roi(roi, pyramid, downsample)
-        if not tissue.any():
-            where = f" inside {roi}" if roi is not None else ""
-            raise UnsuitableSlideError(
-                f"{file} shows no tissue of {options.min_tissue_um2:g} um2 or more{where} at {mpp:.3g} um"
-                " per pixel; if there is some, lower min_tissue_um2, otherwise leave the slide out"
-            )
-        del view
-        regions = lay_regions(
-            tissue,
-            pyramid.size,
-            downsample,
-            size=options.region_size,
-            overlap=options.overlap,
-            lattice=options.lattice,
-        )
-        shares = [tissue_share(tissue, region, downsample) for region in regions]
-        write_regions(folder / REGIONS_NAME, regions, shares, pyramid.frame)
-        Image.fromarray(np.where(tissue, np.uint8(255), np.uint8(0))).save(folder / MASK_NAME)
-        return {
-            "tissue_mm2": round(float(tissue.sum()) * (mpp / 1000) ** 2, 6),
-            "pieces": count_pieces(tissue),
-            "regions": len(regions),
-            "mask_level": pyramid.level_near(options.tissue_mpp),
-            "mask_downsample": float(downsample),
-            "mask_mpp": mpp,
-        }
-
     return run_stage(
         "detect",
         output,
-        work,
+        partial(_detect, roi=roi, options=options),
         inputs={"tile": tile} | ({"roi": roi} if roi is not None and roi.is_file() else {}),
         parameters=as_parameters(options),
         strict=strict,
+    )
+
+
+def _detect(
+    folder: Path, inputs: StageInputs, *, roi: Path | None, options: DetectOptions
+) -> DetectResults:
+    """Write the tissue mask and the region table."""
+    tiled = inputs["tile"].read(TileResults)
+    _refuse_coarse(tiled.file, tiled.mpp, inputs["tile"].read(TileParameters).mpp)
+    pyramid = open_pyramid(inputs["tile"].path)
+    view, downsample = _read_view(pyramid, options.tissue_mpp)
+    mpp = pyramid.frame.mpp * downsample
+    _refuse_dark(tiled.file, view)
+    tissue = find_tissue(
+        view,
+        mpp,
+        min_tissue_um2=options.min_tissue_um2,
+        max_hole_um2=options.max_hole_um2,
+        background=pyramid.background,
+    )
+    del view
+    if roi is not None:
+        tissue &= _read_roi(roi, pyramid, downsample)
+    _refuse_empty(tiled.file, tissue, mpp, options.min_tissue_um2, roi)
+    regions = lay_regions(
+        tissue,
+        pyramid.size,
+        downsample,
+        size=options.region_size,
+        overlap=options.overlap,
+        lattice=options.lattice,
+    )
+    shares = [tissue_share(tissue, region, downsample) for region in regions]
+    write_regions(folder / REGIONS_NAME, regions, shares, pyramid.frame)
+    Image.fromarray(np.where(tissue, np.uint8(255), np.uint8(0))).save(folder / MASK_NAME)
+    return DetectResults(
+        tissue_mm2=round(float(tissue.sum()) * (mpp / 1000) ** 2, 6),
+        pieces=count_pieces(tissue),
+        regions=len(regions),
+        mask_level=pyramid.level_near(options.tissue_mpp),
+        mask_downsample=float(downsample),
+        mask_mpp=mpp,
     )
 
 
@@ -209,6 +202,17 @@ def _refuse_dark(file: str, view: NDArray[np.uint8]) -> None:
         raise UnsuitableSlideError(
             f"{file} is light on dark (mean grey value {view.mean():.0f} of 255), as fluorescence"
             " is; expected stained tissue on bright glass; leave it out of the sheet"
+        )
+
+
+def _refuse_empty(
+    file: str, tissue: NDArray[np.bool_], mpp: float, min_tissue_um2: float, roi: Path | None
+) -> None:
+    if not tissue.any():
+        where = f" inside {roi}" if roi is not None else ""
+        raise UnsuitableSlideError(
+            f"{file} shows no tissue of {min_tissue_um2:g} um2 or more{where} at {mpp:.3g} um"
+            " per pixel; if there is some, lower min_tissue_um2, otherwise leave the slide out"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from lds_path.errors import LabelsError
 from lds_path.formats.labels import label_blocks, open_labels
 from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
+from lds_path.formats.results import DetectParameters, EvaluateResults, TileResults
 from lds_path.geometry import Size
 from lds_path.option import as_parameters
 from lds_path.options.quality import EvaluateOptions
-from lds_path.provenance.manifest import read_manifest
+from lds_path.provenance.stage_folder import name_shards
 from lds_path.provenance.stage_run import run_stage
 from lds_path.reference.legend import IGNORE, Legend, recode
 from lds_path.reference.reference import open_reference
@@ -40,7 +42,7 @@ from lds_path.unwarp.mosaic import Mosaic, canvas_of
 from lds_path.unwarp.round_trip import lattice_labels, lattice_shares
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from lds_path.formats.mask import Mask
     from lds_path.geometry import Rectangle, Region
     from lds_path.provenance.manifest import Manifest
+    from lds_path.provenance.stage_folder import StageInputs
     from lds_path.reference.reference import Reference
     from lds_path.reference.scores import Overlap
     from lds_path.unwarp.mesh import Mesh
@@ -95,44 +98,81 @@ def evaluate(
     strict
         Raise instead of putting the slide in quarantine.
     """
-
-    def work(folder: Path) -> Mapping[str, Any]:
-        manifest = read_manifest(tile)
-        mpp = float(manifest.results["mpp"])
-        with (
-            open_labels(stitch / f"{manifest.slide}.labels.ome.tif") as predicted,
-            Predictions([shard / PREDICTIONS_NAME for shard in segment]) as predictions,
-        ):
-            names = {each.value: each.name for each in predicted.classes}
-            known = tuple(names.get(value, "") for value in range(1, max(names) + 1))
-            legend = Legend(known, **as_parameters(options.labels))
-            found = read_manifest(detect)
-            tissue = open_mask(detect, found.results["mask_downsample"])
-            reference = _open_reference(labels, roi, tissue, manifest.results, legend)
-            annotation = _Annotation(labels, reference, predicted.classes)
-            overlap = found.parameters["overlap"]
-            mosaic = _open_mosaic(annotation, predictions, tissue, manifest.results, overlap)
-            band = max(1, round(options.boundary_um / mpp))
-            tally = _score_pixels(annotation, predicted, mosaic, manifest.results, band)
-            lattice = overlap_of(_score_samples(annotation, predictions))
-        classes = [each.name for each in predicted.classes]
-        pixels, trip = overlap_of(tally.confusion), overlap_of(tally.round_trip)
-        columns = score_columns(pixels, tally.boundary, trip, lattice, mpp)
-        write_scores(folder / SCORES_NAME, manifest.slide, classes, columns)
-        write_confusion(folder / CONFUSION_NAME, tally.confusion, classes)
-        draw_confusion(folder / PICTURE_NAME, tally.confusion, classes)
-        return _results(classes, columns, float(tally.confusion.sum()) * (mpp / 1000) ** 2)
-
-    shards = {f"segment_{index}": path for index, path in enumerate(segment, start=1)}
-    inputs = {"tile": tile, "detect": detect, **shards, "stitch": stitch, "labels": labels}
+    inputs = {
+        "tile": tile,
+        "detect": detect,
+        **name_shards("segment", segment),
+        "stitch": stitch,
+        "labels": labels,
+    }
     return run_stage(
         "evaluate",
         output,
-        work,
+        partial(_evaluate, labels=labels, roi=roi, options=options),
         inputs=inputs | ({"roi": roi} if roi is not None else {}),
         parameters=as_parameters(options),
         strict=strict,
     )
+
+
+def _evaluate(
+    folder: Path,
+    inputs: StageInputs,
+    *,
+    labels: Path,
+    roi: Path | None,
+    options: EvaluateOptions,
+) -> EvaluateResults:
+    """Write the tables of scores and the picture."""
+    tile, segment = inputs["tile"].read(TileResults), inputs.shards("segment")
+    with (
+        open_labels(inputs["stitch"]) as predicted,
+        Predictions([shard.path / PREDICTIONS_NAME for shard in segment]) as predictions,
+    ):
+        legend = Legend(_known(predicted.classes), **as_parameters(options.labels))
+        tissue = open_mask(inputs["detect"])
+        reference = _open_reference(labels, roi, tissue, tile, legend)
+        annotation = _Annotation(labels, reference, predicted.classes)
+        overlap = inputs["detect"].read(DetectParameters).overlap
+        mosaic = _open_mosaic(annotation, predictions, tissue, tile, overlap)
+        band = max(1, round(options.boundary_um / tile.mpp))
+        tally = _score_pixels(annotation, predicted, mosaic, tile, band)
+        lattice = overlap_of(_score_samples(annotation, predictions))
+    return _write_scores(folder, inputs.slide, annotation.classes, tally, lattice, tile.mpp)
+
+
+def _known(classes: Sequence[LabelClass]) -> tuple[str, ...]:
+    """Return the name of each value from 1; empty where there is no such class."""
+    names = {each.value: each.name for each in classes}
+    return tuple(names.get(value, "") for value in range(1, max(names) + 1))
+
+
+def _write_scores(
+    folder: Path,
+    slide: str,
+    label_classes: Sequence[LabelClass],
+    tally: _Tally,
+    lattice: Overlap,
+    mpp: float,
+) -> EvaluateResults:
+    """Write the tables and the picture, and return what the manifest tells."""
+    classes = [each.name for each in label_classes]
+    pixels, trip = overlap_of(tally.confusion), overlap_of(tally.round_trip)
+    columns = score_columns(pixels, tally.boundary, trip, lattice, mpp)
+    write_scores(folder / SCORES_NAME, slide, classes, columns)
+    write_confusion(folder / CONFUSION_NAME, tally.confusion, classes)
+    draw_confusion(folder / PICTURE_NAME, tally.confusion, classes)
+    scored_mm2 = float(tally.confusion.sum()) * (mpp / 1000) ** 2
+    return EvaluateResults(
+        **{name: _by_class(classes, values) for name, values in columns.items()},
+        scored_mm2=scored_mm2,
+    )
+
+
+def _by_class(classes: Sequence[str], values: Sequence[float]) -> dict[str, Any]:
+    """Return class -> score, where NaN is nothing."""
+    scores = zip(classes, values, strict=True)
+    return {name: None if math.isnan(value) else value for name, value in scores}
 
 
 @dataclass(frozen=True)
@@ -168,14 +208,14 @@ class _Tally:
 
 
 def _open_reference(
-    labels: Path, roi: Path | None, tissue: Mask, tile: Mapping[str, Any], legend: Legend
+    labels: Path, roi: Path | None, tissue: Mask, tile: TileResults, legend: Legend
 ) -> Reference:
     return open_reference(
         labels,
         legend=legend,
-        slide=Size(tile["width"], tile["height"]),
-        bounds_l0=Size(tile["width_l0"], tile["height_l0"]),
-        downsample=tile["downsample"],
+        slide=tile.size,
+        bounds_l0=tile.bounds_l0,
+        downsample=tile.downsample,
         roi=roi,
         tissue=tissue,
     )
@@ -185,7 +225,7 @@ def _open_mosaic(
     annotation: _Annotation,
     predictions: Predictions,
     tissue: Mask,
-    tile: Mapping[str, Any],
+    tile: TileResults,
     overlap: int,
 ) -> Mosaic:
     """Return the mosaic of the reference labels, carried to the lattices and back."""
@@ -197,7 +237,7 @@ def _open_mosaic(
         shares = lattice_shares(drawn, prediction.positions, count)
         return build_mesh(shares, prediction.positions, prediction.region.size)
 
-    canvas, values = canvas_of(tile, None), range(count)
+    canvas, values = canvas_of(tile.size, tile.frame), range(count)
     regions = predictions.regions
     return Mosaic(canvas, regions, read_mesh, tissue, values=values, overlap=overlap)
 
@@ -207,10 +247,10 @@ def _read_region(annotation: _Annotation, region: Region) -> NDArray[np.uint8]:
 
 
 def _score_pixels(
-    annotation: _Annotation, predicted: Labels, mosaic: Mosaic, tile: Mapping[str, Any], band: int
+    annotation: _Annotation, predicted: Labels, mosaic: Mosaic, tile: TileResults, band: int
 ) -> _Tally:
     """Return the counts of the whole slide."""
-    size, count = Size(tile["width"], tile["height"]), len(annotation.classes)
+    size, count = tile.size, len(annotation.classes)
     tally = _Tally(_no_confusion(count), _no_confusion(count), overlap_of(_no_confusion(count)))
     for place in tqdm(label_blocks(size, BLOCK), unit="block", desc="evaluate", disable=None):
         wide = place.grown(band).clipped(size)
@@ -219,7 +259,7 @@ def _score_pixels(
         scored = drawn != IGNORE
         if not scored[inner].any():
             continue
-        found = recode(_read_working(predicted, wide, tile["mpp"]), annotation.numbers)
+        found = recode(_read_working(predicted, wide, tile.mpp), annotation.numbers)
         inside = scored[inner]
         tally.confusion += count_confusion(drawn[inner][inside], found[inner][inside], count)
         bands = tuple(near_boundary(each, scored, band)[inner] for each in (drawn, found))
@@ -264,17 +304,3 @@ def _read_working(labels: Labels, place: Rectangle, mpp: float) -> NDArray[np.ui
     left, top = int(columns[0]), int(rows[0])
     window = labels.read(0, left, top, Size(int(columns[-1]) - left + 1, int(rows[-1]) - top + 1))
     return window[np.ix_(rows - top, columns - left)]
-
-
-def _results(
-    classes: Sequence[str], columns: Mapping[str, Sequence[Any]], scored_mm2: float
-) -> dict[str, Any]:
-    """Return the columns by class for the manifest, where NaN is nothing."""
-    results: dict[str, Any] = {
-        name: {
-            each: None if math.isnan(value) else value
-            for each, value in zip(classes, values, strict=True)
-        }
-        for name, values in columns.items()
-    }
-    return results | {"scored_mm2": scored_mm2}

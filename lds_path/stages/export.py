@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import shapely
-from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from lds_path.errors import StageInputError
+from lds_path.formats.grey_image import CONFIDENCE_NAME, open_confidence
 from lds_path.formats.labels import open_labels
-from lds_path.geometry import Frame, Size
+from lds_path.formats.results import StitchResults
+from lds_path.geometry import Size
 from lds_path.objects.detected import write_outlines
 from lds_path.objects.dsa import write_dsa
 from lds_path.objects.geojson import SlideObject, write_classes, write_geojson
@@ -26,26 +25,28 @@ from lds_path.objects.style import Style
 from lds_path.objects.tally import ObjectTally
 from lds_path.option import as_parameters
 from lds_path.options.labels import ExportOptions
-from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_run import run_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
     from shapely.geometry import MultiPolygon, Polygon
 
+    from lds_path.formats.grey_image import Confidence
     from lds_path.formats.labels import Labels
     from lds_path.objects.pieces import LeftOut, Piece
+    from lds_path.objects.tally import ExportResults
     from lds_path.provenance.manifest import Manifest
+    from lds_path.provenance.stage_folder import StageInputs
 
 log = logging.getLogger(__name__)
 
 MAX_VERTICES = 5_000_000
 """Most vertices of a slide's objects: QuPath 0.6 is known to draw one region of as many."""
 _BATCH = 256
-CONFIDENCE_NAME = "confidence.png"
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,6 @@ class Placement:
     """Level-0 pixels per label pixel."""
     offset: tuple[float, float]
     """Level-0 pixels."""
-
-
-@dataclass(frozen=True)
-class Confidence:
-    """The coarse image of the probability of the class that won."""
-
-    pixels: NDArray[np.uint8]
-    """(H, W); 255 is 1, and 0 where nothing was analysed."""
-    downsample: int
-    """Label pixels per pixel."""
 
 
 def export(
@@ -107,51 +98,47 @@ def export(
         `style` that was used: outlines are made coarser, and at last the smallest objects and holes
         left out, until the objects have at most `MAX_VERTICES`.
     """
+    return run_stage(
+        "export",
+        output,
+        partial(_export, options=options, threads=threads),
+        inputs={"stitch": stitch} | ({} if detect is None else {"detect": detect}),
+        parameters=as_parameters(options),
+        strict=strict,
+    )
+
+
+def _export(
+    folder: Path, inputs: StageInputs, *, options: ExportOptions, threads: int
+) -> ExportResults:
+    """Write the objects, the scripts, and what else was asked for."""
     style = Style(
         options.tolerance_um,
         options.min_object_um2,
         options.max_hole_um2,
         options.annotation_um2,
     )
-
-    def work(folder: Path) -> Mapping[str, Any]:
-        manifest = read_manifest(stitch)
-        slide, found = manifest.slide, manifest.results
-        corner = (float(found["left_l0"]), float(found["top_l0"]))
-        offset = corner if options.frame == "level0" else (0.0, 0.0)
-        place = Placement(found["mpp"], found["downsample"], offset)
-        confidence = _read_confidence(stitch, found)
-        with open_labels(stitch / f"{slide}.labels.ome.tif") as labels:
-            path = folder / f"{slide}.geojson.gz"
-            used, tally = _write_objects(path, labels, style, place, confidence, threads)
-            write_classes(folder / CLASSES_NAME, {each.name: each.color for each in labels.classes})
-            script = ScriptSlide(
-                slide,
-                labels.size,
-                place.downsample,
-                options.frame,
-                labels.classes,
-                corner,
-                maps_of(found),
-            )
-            write_scripts(folder, [script])
-            counts = tally.results(labels.classes, place.mpp)
-            if options.dsa:
-                write_dsa(folder / f"{slide}.dsa.json.gz", path, slide=slide)
-            if detect is not None:
-                frame_of = Frame(place.mpp / found["scale"], place.downsample / found["scale"])
-                counts |= write_outlines(folder, detect, slide, frame_of, place.offset)
-            size = {"bytes": path.stat().st_size}
-            return counts | size | {"max_vertices": MAX_VERTICES, "style": vars(used)}
-
-    return run_stage(
-        "export",
-        output,
-        work,
-        inputs={"stitch": stitch} | ({} if detect is None else {"detect": detect}),
-        parameters=as_parameters(options),
-        strict=strict,
-    )
+    frame = options.frame
+    slide, stitch = inputs.slide, inputs["stitch"]
+    found = stitch.read(StitchResults)
+    corner = (float(found.left_l0), float(found.top_l0))
+    place = Placement(found.mpp, found.downsample, corner if frame == "level0" else (0.0, 0.0))
+    confidence = open_confidence(stitch) if (stitch.path / CONFIDENCE_NAME).exists() else None
+    with open_labels(stitch) as labels:
+        path = folder / f"{slide}.geojson.gz"
+        used, tally = _write_objects(path, labels, style, place, confidence, threads)
+        classes, size = labels.classes, labels.size
+    write_classes(folder / CLASSES_NAME, {each.name: each.color for each in classes})
+    downsample, maps = place.downsample, maps_of(found)
+    write_scripts(folder, [ScriptSlide(slide, size, downsample, frame, classes, corner, maps)])
+    if options.dsa:
+        write_dsa(folder / f"{slide}.dsa.json.gz", path, slide=slide)
+    outlines = None
+    if "detect" in inputs.paths:
+        outlines = write_outlines(
+            folder, inputs["detect"], slide, found.working_frame, place.offset
+        )
+    return tally.results(classes, place.mpp, used, file_size=path.stat().st_size, outlines=outlines)
 
 
 def _write_objects(
@@ -249,14 +236,3 @@ def _measure(
             if mean is not None:
                 measured["Mean confidence"] = round(mean / 255, 4)
         yield piece, geometry, measured
-
-
-def _read_confidence(stitch: Path, results: Mapping[str, Any]) -> Confidence | None:
-    path = stitch / CONFIDENCE_NAME
-    if "confidence_downsample" not in results or not path.exists():
-        return None
-    try:
-        with Image.open(path) as image:
-            return Confidence(np.asarray(image), results["confidence_downsample"])
-    except (OSError, UnidentifiedImageError) as error:
-        raise StageInputError(f"{path} cannot be read ({error}); run stitch again") from None

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lds_path.errors import UsageError
 from lds_path.formats.regions import REGIONS_NAME, copy_regions, read_regions
+from lds_path.formats.results import DetectResults, PlanResults
 from lds_path.inference.budget import parse_budget
 from lds_path.inference.outlook import OUTLOOK_NAME, Outlook, write_outlook
 from lds_path.option import as_parameters
 from lds_path.options.labels import PlanOptions
-from lds_path.provenance.manifest import Manifest, read_manifest
+from lds_path.provenance.stage_folder import open_folder
 from lds_path.provenance.stage_run import is_quarantined, run_stage
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.inference.budget import Budget
+    from lds_path.provenance.manifest import Manifest
+    from lds_path.provenance.stage_folder import StageFolder, StageInputs
 
 
 def plan(
@@ -71,39 +75,37 @@ def plan(
     inputs = {"tile": tile, "detect": detect}
     parameters = as_parameters(options) | ({"model": model} if asked else {})
     if asked is None or is_quarantined(tile, detect):
-        return run_stage(
-            "plan",
-            output,
-            lambda folder: _copy(detect, folder),
-            inputs=inputs,
-            parameters=parameters,
-            strict=strict,
-        )
+        return run_stage("plan", output, _copy, inputs=inputs, parameters=parameters, strict=strict)
     from lds_path.models.card import WEIGHTS_NAME, find_model
-
-    def work(folder: Path) -> dict[str, Any]:
-        outlook = look(tile, detect, model=model, threads=threads)
-        samples = asked.samples(outlook.regions, outlook.tissue_mm2)
-        rungs = outlook.share_out(samples)
-        lattices = outlook.lattices(rungs)
-        copy_regions(detect / REGIONS_NAME, folder / REGIONS_NAME, lattices)
-        write_outlook(folder / OUTLOOK_NAME, outlook.ladder, outlook.errors, rungs)
-        return {
-            "regions": len(rungs),
-            "ladder": list(outlook.ladder),
-            "regions_per_rung": np.bincount(rungs, minlength=len(outlook.ladder)).tolist(),
-            "budget_samples": samples,
-            "samples": int(outlook.samples[rungs].sum()),
-            "expected_error_px": round(outlook.error(rungs), 1),
-        }
 
     return run_stage(
         "plan",
         output,
-        work,
+        partial(_plan, asked=asked, model=model, threads=threads),
         inputs={**inputs, "model": find_model(model) / WEIGHTS_NAME},
         parameters=parameters,
         strict=strict,
+    )
+
+
+def _plan(
+    folder: Path, inputs: StageInputs, *, asked: Budget, model: str, threads: int
+) -> PlanResults:
+    """Write the region table with the lattices that the budget buys, and what they were chosen by."""
+    tile, detect = inputs["tile"], inputs["detect"]
+    outlook = look(tile, detect, model=model, threads=threads)
+    samples = asked.samples(outlook.regions, outlook.tissue_mm2)
+    rungs = outlook.share_out(samples)
+    lattices = outlook.lattices(rungs)
+    copy_regions(detect.path / REGIONS_NAME, folder / REGIONS_NAME, lattices)
+    write_outlook(folder / OUTLOOK_NAME, outlook.ladder, outlook.errors, rungs)
+    return PlanResults(
+        regions=len(rungs),
+        ladder=outlook.ladder,
+        regions_per_rung=tuple(np.bincount(rungs, minlength=len(outlook.ladder)).tolist()),
+        budget_samples=samples,
+        samples=int(outlook.samples[rungs].sum()),
+        expected_error_px=round(outlook.error(rungs), 1),
     )
 
 
@@ -111,7 +113,7 @@ _TIMED = 2
 """Regions timed on each rung, times the threads."""
 
 
-def look(tile: Path, detect: Path, *, model: str, threads: int) -> Outlook:
+def look(tile: StageFolder, detect: StageFolder, *, model: str, threads: int) -> Outlook:
     """Return what a model expects of a slide.
 
     Raises
@@ -134,18 +136,13 @@ def look(tile: Path, detect: Path, *, model: str, threads: int) -> Outlook:
             f"the model '{model}' knows one lattice and cannot share out a budget; set `plan:"
             " budget` to uniform, or train with a `ladder`"
         )
-    regions = read_regions(detect / REGIONS_NAME)
+    regions = read_regions(detect.path / REGIONS_NAME)
     check_sizes(regions, card.network)
-    found = read_manifest(detect).results
     errors = expected_errors(
-        scout,
-        open_pyramid(tile),
-        open_mask(detect, found["mask_downsample"]),
-        regions,
-        threads=threads,
+        scout, open_pyramid(tile.path), open_mask(detect), regions, threads=threads
     )
     sizes = lattices_on(ladder, regions[0].size)
-    return Outlook(regions, float(found.get("tissue_mm2", 0.0)), ladder, sizes, errors)
+    return Outlook(regions, detect.read(DetectResults).tissue_mm2, ladder, sizes, errors)
 
 
 @dataclass(frozen=True)
@@ -184,7 +181,7 @@ def what_if(
     device, threads
         Where `segment` would run, as it takes them.
     """
-    outlook = look(tile, detect, model=model, threads=threads)
+    outlook = look(open_folder(tile), open_folder(detect), model=model, threads=threads)
     asked = [(text, _parse(text)) for text in budgets or map(str, outlook.ladder)]
     seconds = _seconds(tile, outlook, model=model, device=device, threads=threads)
     worst = max(float(outlook.errors[:, 0].sum()), 1e-9)
@@ -205,13 +202,14 @@ def what_if(
     return forecasts
 
 
-def _copy(detect: Path, folder: Path) -> dict[str, Any]:
-    regions = read_regions(detect / REGIONS_NAME)
-    shutil.copyfile(detect / REGIONS_NAME, folder / REGIONS_NAME)
-    return {
-        "regions": len(regions),
-        "samples": sum(one.lattice.width * one.lattice.height for one in regions),
-    }
+def _copy(folder: Path, inputs: StageInputs) -> PlanResults:
+    table = inputs["detect"].path / REGIONS_NAME
+    regions = read_regions(table)
+    shutil.copyfile(table, folder / REGIONS_NAME)
+    return PlanResults(
+        regions=len(regions),
+        samples=sum(one.lattice.width * one.lattice.height for one in regions),
+    )
 
 
 def _parse(text: str) -> Budget:

@@ -5,16 +5,26 @@ from __future__ import annotations
 import re
 import shutil
 from hashlib import sha256 as digest_of
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from PIL import Image
 
 from lds_path.errors import UsageError
+from lds_path.formats.labels import name_labels
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
+from lds_path.formats.results import (
+    AssessResults,
+    EvaluateResults,
+    SegmentResults,
+    StitchResults,
+    TileResults,
+)
 from lds_path.objects.qupath_scripts import PROJECT_SCRIPT, write_cohort_scripts
+from lds_path.objects.tally import ExportParameters, ExportResults
 from lds_path.provenance.cohort import SMALL, SMALL_SIZE, read_slide_record
 from lds_path.provenance.fingerprint import sha256
+from lds_path.provenance.lineage import ReportResults
 from lds_path.provenance.manifest import FILE_NAME
 from lds_path.provenance.stage_run import run_stage
 from lds_path.quality.view import read_picture, view_of
@@ -29,6 +39,7 @@ if TYPE_CHECKING:
 
     from lds_path.provenance.cohort import SlideRecord
     from lds_path.provenance.manifest import Manifest
+    from lds_path.provenance.stage_folder import ManifestPart, StageInputs
 
 INDEX_NAME = "index.html"
 TABLE_NAME = "cohort.tsv"
@@ -37,6 +48,11 @@ SUMMARY_NAME = "summary.txt"
 QUPATH_NAME = "qupath"
 PLAIN_PICTURE_PIXELS = 800
 QUALITY = 85
+PARTS: tuple[type[ManifestPart], ...] = (
+    TileResults, SegmentResults, StitchResults, ExportParameters, ExportResults, AssessResults,
+    EvaluateResults,
+)  # fmt: skip
+"""What is read of the manifests; a slide whose manifest lacks something is not finished."""
 
 
 def report(
@@ -80,17 +96,11 @@ def report(
             f"{results} may hold many slides; name the slides, or the sheet by --sheet"
         )
 
-    def work(folder: Path) -> Mapping[str, Any]:
-        records = [read_slide_record(results, one, batches.get(one, "")) for one in slides]
-        (folder / "slides").mkdir()
-        files = {record.slide: _write_slide(record, folder) for record in records}
-        table = pd.DataFrame([table_row(record) for record in records])
-        columns = describe_columns(records, table.columns.tolist())
-        _write_table(folder / TABLE_NAME, table)
-        _write_table(folder / DICTIONARY_NAME, pd.DataFrame(columns))
-        _write_text(folder / INDEX_NAME, render_index(records, files, columns))
-        write_cohort_scripts(folder / QUPATH_NAME, records)
-        _write_text(folder / SUMMARY_NAME, summarise(records, files, output))
+    def work(folder: Path, _: StageInputs) -> ReportResults:
+        records = [
+            read_slide_record(results, one, batches.get(one, ""), parts=PARTS) for one in slides
+        ]
+        _write_report(folder, records, output)
         return _describe(records)
 
     return run_stage(
@@ -102,6 +112,19 @@ def report(
         slide="cohort",
         strict=strict,
     )
+
+
+def _write_report(folder: Path, records: Sequence[SlideRecord], output: Path) -> None:
+    """Write the pages and tables; `output` is how the folder is called in the summary."""
+    (folder / "slides").mkdir()
+    files = {record.slide: _write_slide(record, folder) for record in records}
+    table = pd.DataFrame([table_row(record) for record in records])
+    columns = describe_columns(records, table.columns.tolist())
+    _write_table(folder / TABLE_NAME, table)
+    _write_table(folder / DICTIONARY_NAME, pd.DataFrame(columns))
+    _write_text(folder / INDEX_NAME, render_index(records, files, columns))
+    write_cohort_scripts(folder / QUPATH_NAME, records)
+    _write_text(folder / SUMMARY_NAME, summarise(records, files, output))
 
 
 def summarise(records: Sequence[SlideRecord], files: Mapping[str, Files], output: Path) -> str:
@@ -158,7 +181,7 @@ def _write_pictures(record: SlideRecord, folder: Path, name: str) -> dict[str, s
     They are those of assess; of a slide that did not come so far, its plain colours.
     """
     target = folder / name
-    if record.quality:
+    if record.read(AssessResults) is not None:
         target.mkdir()
         for path in sorted(record.stages["assess"].folder.glob("*.jpg")):
             shutil.copyfile(path, target / path.name)
@@ -180,7 +203,7 @@ def _outputs(record: SlideRecord) -> dict[str, str]:
     """Return the files of a slide that people open, with what each is for."""
     stages, slide = record.stages, record.slide
     uses = {
-        stages["stitch"].folder / f"{slide}.labels.ome.tif": "label image with all levels, for"
+        stages["stitch"].folder / name_labels(slide): "label image with all levels, for"
         " QuPath (Bio-Formats), napari and programs; 0 is not analysed",
         stages["export"].folder / f"{slide}.geojson.gz": "objects: open the slide in QuPath and"
         " drag this file onto it",
@@ -190,19 +213,18 @@ def _outputs(record: SlideRecord) -> dict[str, str]:
     return {str(path): use for path, use in uses.items() if path.exists()}
 
 
-def _describe(records: Sequence[SlideRecord]) -> dict[str, Any]:
-    """Return the results for the manifest: what became of each slide, and from which files."""
+def _describe(records: Sequence[SlideRecord]) -> ReportResults:
+    """Return what became of each slide, and from which files."""
     manifests = {
-        str(folder / FILE_NAME): sha256(folder / FILE_NAME)
+        str(folder.path / FILE_NAME): sha256(folder.path / FILE_NAME)
         for record in records
         for stage in record.stages.values()
         for folder in stage.folders
-        if (folder / FILE_NAME).exists()  # a run may be going on
+        if (folder.path / FILE_NAME).exists()  # a run may be going on
     }
-    return {
-        "slides": {record.slide: word_of(record) for record in records},
-        "manifests": manifests,
-    }
+    return ReportResults(
+        slides={record.slide: word_of(record) for record in records}, manifests=manifests
+    )
 
 
 def _write_text(path: Path, text: str) -> None:

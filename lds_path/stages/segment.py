@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lds_path.errors import ModelError, UsageError
 from lds_path.formats.predictions import PREDICTIONS_NAME, PredictionWriter
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, read_regions
+from lds_path.formats.results import SegmentResults, TileParameters
 from lds_path.option import as_parameters
 from lds_path.options.labels import SegmentOptions
-from lds_path.provenance.manifest import Manifest, read_manifest
 from lds_path.provenance.stage_run import is_quarantined, run_stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lds_path.formats.pyramid import Pyramid
     from lds_path.geometry import Region
     from lds_path.models.card import ModelCard
     from lds_path.network.device import Device
+    from lds_path.provenance.manifest import Manifest
+    from lds_path.provenance.stage_folder import StageInputs
 
 log = logging.getLogger(__name__)
 
@@ -73,44 +73,65 @@ def segment(
     UsageError
         If the shard, the device, or the size of the regions cannot be used.
     """
-    number, count = parse_shard(options.shard)
+    parse_shard(options.shard)
     inputs = {"tile": tile, "plan": plan}
     parameters = {"model": model, **as_parameters(options)}
     if is_quarantined(tile, plan):
-        return run_stage("segment", output, lambda _: {}, inputs=inputs, parameters=parameters)
+        return run_stage("segment", output, lambda *_: {}, inputs=inputs, parameters=parameters)
     # Importing torch and MONAI takes seconds: only for a slide that is analysed.
-    from lds_path.inference.runner import Runner, in_order
-    from lds_path.models.card import WEIGHTS_NAME, check_classes, find_model
-    from lds_path.models.checkpoint import load_model
+    from lds_path.models.card import WEIGHTS_NAME, find_model
     from lds_path.network.device import device_name, take_device
-    from lds_path.network.spec import check_sizes
 
-    folder = find_model(model)
-
-    def work(destination: Path, place: Device) -> dict[str, Any]:
-        segmenter, card = load_model(folder)
-        if classes is not None:
-            check_classes(card, classes, model)
-        pyramid = open_pyramid(tile)
-        check_mpp(card, model, _asked_mpp(tile, pyramid), pyramid.frame.mpp)
-        regions = [one for one in read_regions(plan / REGIONS_NAME) if one.index % count == number]
-        check_sizes(regions, segmenter.spec)
-        runner = Runner(segmenter.to(place), pyramid, place, options.batch_size, threads)
-        with PredictionWriter(destination / PREDICTIONS_NAME) as writer:
-            for prediction in in_order(runner.run(regions), regions):
-                writer.write(prediction)
-        return _results(regions, card, model, pyramid.frame.mpp)
-
+    weights = find_model(model) / WEIGHTS_NAME
     with take_device(options.device) as place:
         return run_stage(
             "segment",
             output,
-            partial(work, place=place),
-            inputs={**inputs, "model": folder / WEIGHTS_NAME},
+            partial(
+                _segment,
+                model=model,
+                classes=classes,
+                options=options,
+                device=place,
+                threads=threads,
+            ),
+            inputs={**inputs, "model": weights},
             parameters=parameters,
             strict=strict,
             device=device_name(place),
         )
+
+
+def _segment(
+    folder: Path,
+    inputs: StageInputs,
+    *,
+    model: str,
+    classes: tuple[str, ...] | None,
+    options: SegmentOptions,
+    device: Device,
+    threads: int,
+) -> SegmentResults:
+    """Write the predictions of the shard's regions."""
+    from lds_path.inference.runner import Runner, in_order
+    from lds_path.models.card import check_classes, find_model
+    from lds_path.models.checkpoint import load_model
+    from lds_path.network.spec import check_sizes
+
+    segmenter, card = load_model(find_model(model))
+    if classes is not None:
+        check_classes(card, classes, model)
+    pyramid = open_pyramid(inputs["tile"].path)
+    check_mpp(card, model, inputs["tile"].read(TileParameters).mpp, pyramid.frame.mpp)
+    number, count = parse_shard(options.shard)
+    table = read_regions(inputs["plan"].path / REGIONS_NAME)
+    regions = [region for region in table if region.index % count == number]
+    check_sizes(regions, segmenter.spec)
+    runner = Runner(segmenter.to(device), pyramid, device, options.batch_size, threads)
+    with PredictionWriter(folder / PREDICTIONS_NAME) as writer:
+        for prediction in in_order(runner.run(regions), regions):
+            writer.write(prediction)
+    return _results(regions, card, model, pyramid.frame.mpp)
 
 
 def parse_shard(shard: str) -> tuple[int, int]:
@@ -148,19 +169,15 @@ def check_mpp(card: ModelCard, model: str, asked_mpp: float, true_mpp: float) ->
         )
 
 
-def _asked_mpp(tile: Path, pyramid: Pyramid) -> float:
-    return float(read_manifest(tile).parameters.get("mpp", pyramid.frame.mpp))
-
-
 def _results(
     regions: Sequence[Region], card: ModelCard, model: str, region_mpp: float
-) -> dict[str, Any]:
-    return {
-        "regions": len(regions),
-        "region_mpp": region_mpp,
-        "samples": sum(region.lattice.width * region.lattice.height for region in regions),
-        "model": model,
-        "model_mpp": card.mpp,
-        "sampler": card.network.sampler,
-        "classes": [asdict(one) for one in card.classes],
-    }
+) -> SegmentResults:
+    return SegmentResults(
+        regions=len(regions),
+        region_mpp=region_mpp,
+        samples=sum(region.lattice.width * region.lattice.height for region in regions),
+        model=model,
+        model_mpp=card.mpp,
+        sampler=card.network.sampler,
+        classes=card.classes,
+    )

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError
-from lds_path.formats.grey_image import write_grey
+from lds_path.formats.grey_image import CONFIDENCE_NAME, write_grey
 from lds_path.formats.label_zarr import write_label_zarr
-from lds_path.formats.labels import label_blocks, open_labels, write_labels
+from lds_path.formats.labels import Labels, label_blocks, name_labels, write_labels
 from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
 from lds_path.formats.pyramid import PYRAMID_NAME
 from lds_path.formats.regions import REGIONS_NAME, read_regions
+from lds_path.formats.results import (
+    DetectParameters,
+    SegmentResults,
+    StitchResults,
+    TileResults,
+    ValueRange,
+)
 from lds_path.option import as_parameters
 from lds_path.options.labels import StitchOptions
-from lds_path.provenance.manifest import read_manifest
+from lds_path.provenance.stage_folder import name_shards
 from lds_path.provenance.stage_run import run_stage
 from lds_path.quality.sample_density import DENSITY_SCALE, read_density
 from lds_path.read_ahead import read_ahead
@@ -34,12 +41,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lds_path.classes import LabelClass
     from lds_path.geometry import Rectangle, Region
     from lds_path.provenance.manifest import Manifest
+    from lds_path.provenance.stage_folder import StageFolder, StageInputs
     from lds_path.unwarp.mesh import Mesh
     from lds_path.unwarp.mosaic import Canvas, Painted
 
-CONFIDENCE_NAME = "confidence.png"
 MEANINGS = {
     "confidence": "Mean probability of the label times 255. 0 was not analysed.",
     "density": DENSITY_SCALE,
@@ -77,53 +85,61 @@ def stitch(
     strict
         Raise instead of putting the slide in quarantine.
     """
-
-    def work(folder: Path) -> Mapping[str, Any]:
-        manifest = read_manifest(tile)
-        canvas = canvas_of(manifest.results, options.mpp)
-        classes = _read_classes(segment)
-        tally = _Tally(canvas, classes)
-        with Predictions([shard / PREDICTIONS_NAME for shard in segment]) as predictions:
-            mosaic = _open_mosaic(detect, predictions, canvas, classes)
-            places = label_blocks(canvas.size)
-            painted = read_ahead(
-                lambda place: _paint(mosaic, place), places, threads=threads, ahead=2 * threads
-            )
-            path = folder / f"{manifest.slide}.labels.ome.tif"
-            write_labels(
-                path,
-                tally.watch(painted),
-                canvas.size,
-                mpp=canvas.frame.mpp,
-                classes=classes,
-                threads=threads,
-            )
-            maps = {"confidence": tally.confidence} if options.confidence else {}
-            if options.density:
-                maps["density"] = _find_density(predictions, canvas)
-        Image.fromarray(tally.confidence).save(folder / CONFIDENCE_NAME)
-        for channel, pixels in maps.items():
-            write_grey(
-                folder / f"{manifest.slide}.{channel}.ome.tif",
-                pixels,
-                mpp=canvas.frame.mpp * canvas.confidence_step,
-                channel=channel,
-                meaning=MEANINGS[channel],
-            )
-        if options.zarr is not None:
-            store = folder / f"{manifest.slide}.labels.ome.zarr"
-            with open_labels(path) as labels:
-                write_label_zarr(store, labels, pyramid=tile / PYRAMID_NAME, version=options.zarr)
-        return tally.results() | {"maps": _describe_maps(maps, len(classes))}
-
-    shards = {f"segment_{index}": path for index, path in enumerate(segment, start=1)}
     return run_stage(
         "stitch",
         output,
-        work,
-        inputs={"tile": tile, "detect": detect, **shards},
+        partial(_stitch, options=options, threads=threads),
+        inputs={"tile": tile, "detect": detect, **name_shards("segment", segment)},
         parameters=as_parameters(options),
         strict=strict,
+    )
+
+
+def _stitch(
+    folder: Path, inputs: StageInputs, *, options: StitchOptions, threads: int
+) -> StitchResults:
+    """Write the label image, its confidence, and what else was asked for."""
+    tile, segment = inputs["tile"], inputs.shards("segment")
+    tiled = tile.read(TileResults)
+    canvas = canvas_of(tiled.size, tiled.frame, options.mpp)
+    tally = _Tally(canvas, _read_classes(segment))
+    path = folder / name_labels(inputs.slide)
+    with Predictions([shard.path / PREDICTIONS_NAME for shard in segment]) as predictions:
+        mosaic = _open_mosaic(inputs["detect"], predictions, canvas, tally.classes)
+        _write_labels(path, mosaic, tally, threads)
+        maps = {"confidence": tally.confidence} if options.confidence else {}
+        maps |= {"density": _find_density(predictions, canvas)} if options.density else {}
+    Image.fromarray(tally.confidence).save(folder / CONFIDENCE_NAME)
+    for channel, pixels in maps.items():
+        write_grey(
+            folder / f"{inputs.slide}.{channel}.ome.tif",
+            pixels,
+            mpp=canvas.frame.mpp * canvas.confidence_step,
+            channel=channel,
+            meaning=MEANINGS[channel],
+        )
+    if options.zarr is not None:
+        store = folder / f"{inputs.slide}.labels.ome.zarr"
+        with Labels(path) as labels:
+            write_label_zarr(store, labels, pyramid=tile.path / PYRAMID_NAME, version=options.zarr)
+    return tally.results(_describe_maps(maps, len(tally.classes)))
+
+
+def _write_labels(path: Path, mosaic: Mosaic, tally: _Tally, threads: int) -> None:
+    canvas = tally.canvas
+    painted = read_ahead(
+        lambda place: (place, mosaic.paint(place.left, place.top, place.size)),
+        label_blocks(canvas.size),
+        threads=threads,
+        ahead=2 * threads,
+    )
+    write_labels(
+        path,
+        tally.watch(painted),
+        canvas.size,
+        mpp=canvas.frame.mpp,
+        classes=tally.classes,
+        threads=threads,
     )
 
 
@@ -131,7 +147,7 @@ class _Tally:
     """What is gathered while the blocks pass on their way to the file."""
 
     def __init__(self, canvas: Canvas, classes: Sequence[LabelClass]) -> None:
-        self._canvas, self._classes = canvas, classes
+        self.canvas, self.classes = canvas, classes
         self._pixels = np.zeros(256, np.int64)
         self._confidence_sum = np.zeros(256)
         step = canvas.confidence_step
@@ -141,38 +157,37 @@ class _Tally:
 
     def watch(self, painted: Iterable[tuple[Rectangle, Painted]]) -> Iterator[NDArray[np.uint8]]:
         """Yield the blocks' labels."""
-        step = self._canvas.confidence_step
-        total = len(label_blocks(self._canvas.size))
+        step = self.canvas.confidence_step
+        total = len(label_blocks(self.canvas.size))
         for place, block in tqdm(painted, unit="block", desc="stitch", total=total, disable=None):
             self._pixels += block.pixels
             self._confidence_sum += block.confidence_sum
             self.confidence[place.reduced(step).slices] = block.confidence
             yield block.labels
 
-    def results(self) -> dict[str, Any]:
-        """Return the results of the stage."""
-        pixels = {each.name: int(self._pixels[each.value]) for each in self._classes}
-        confidence = {
-            each.name: round(self._confidence_sum[each.value] / self._pixels[each.value] / 255, 4)
-            for each in self._classes
-            if self._pixels[each.value]
-        }
-        return {
-            "classes": [
-                {"value": each.value, "name": each.name, "color": list(each.color)}
-                for each in self._classes
-            ],
-            "pixels": pixels,
-            "mean_confidence": confidence,
-            "width": self._canvas.size.width,
-            "height": self._canvas.size.height,
-            "mpp": self._canvas.frame.mpp,
-            "scale": self._canvas.scale,
-            "downsample": self._canvas.frame.downsample,
-            "left_l0": self._canvas.frame.left_l0,
-            "top_l0": self._canvas.frame.top_l0,
-            "confidence_downsample": self._canvas.confidence_step,
-        }
+    def results(self, maps: Mapping[str, ValueRange]) -> StitchResults:
+        """Return the results of the stage, with the images that were written besides."""
+        canvas, frame = self.canvas, self.canvas.frame
+        return StitchResults(
+            classes=tuple(self.classes),
+            pixels={each.name: int(self._pixels[each.value]) for each in self.classes},
+            mean_confidence={
+                each.name: round(
+                    self._confidence_sum[each.value] / self._pixels[each.value] / 255, 4
+                )
+                for each in self.classes
+                if self._pixels[each.value]
+            },
+            width=canvas.size.width,
+            height=canvas.size.height,
+            mpp=frame.mpp,
+            scale=canvas.scale,
+            downsample=frame.downsample,
+            left_l0=frame.left_l0,
+            top_l0=frame.top_l0,
+            confidence_downsample=canvas.confidence_step,
+            maps=maps,
+        )
 
 
 def _find_density(predictions: Predictions, canvas: Canvas) -> NDArray[np.uint8]:
@@ -184,28 +199,28 @@ def _find_density(predictions: Predictions, canvas: Canvas) -> NDArray[np.uint8]
 
 def _describe_maps(
     maps: Mapping[str, NDArray[np.uint8]], class_count: int
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, ValueRange]:
     """Return what the values of the images mean, and the range that a viewer best shows."""
-    ranges = {"confidence": [round(255 / max(class_count, 2)), 255]}  # no winner has less
+    ranges = {"confidence": (round(255 / max(class_count, 2)), 255)}  # no winner has less
     if "density" in maps:
         known = maps["density"][maps["density"] > 0]
         low, high = np.percentile(known, (1, 99)).tolist() if known.size else (1, 255)
-        ranges["density"] = [math.floor(low), math.ceil(high)]
-    return {name: {"range": ranges[name], "meaning": MEANINGS[name]} for name in maps}
+        ranges["density"] = (math.floor(low), math.ceil(high))
+    return {name: ValueRange(ranges[name], MEANINGS[name]) for name in maps}
 
 
 def _open_mosaic(
-    detect: Path, predictions: Predictions, canvas: Canvas, classes: Sequence[LabelClass]
+    detect: StageFolder, predictions: Predictions, canvas: Canvas, classes: Sequence[LabelClass]
 ) -> Mosaic:
-    asked, found = read_regions(detect / REGIONS_NAME), predictions.regions
+    table = detect.path / REGIONS_NAME
+    asked, found = read_regions(table), predictions.regions
     if list(map(_place, asked)) != list(map(_place, found)):
         missing = {region.index for region in asked} - {region.index for region in found}
         problem = f"lack region {min(missing)}" if missing else "have other regions"
         raise StageInputError(
-            f"the predictions {problem} of {detect / REGIONS_NAME};"
+            f"the predictions {problem} of {table};"
             " run segment for every shard of the slide and name all of them"
         )
-    manifest = read_manifest(detect)
 
     def read_mesh(index: int) -> Mesh:
         prediction = predictions.read(index)
@@ -220,9 +235,9 @@ def _open_mosaic(
         canvas,
         found,
         read_mesh,
-        open_mask(detect, manifest.results["mask_downsample"]),
+        open_mask(detect),
         values=[each.value for each in classes],
-        overlap=manifest.parameters["overlap"],
+        overlap=detect.read(DetectParameters).overlap,
     )
 
 
@@ -231,17 +246,13 @@ def _place(region: Region) -> Region:
     return replace(region, lattice=region.size)
 
 
-def _paint(mosaic: Mosaic, place: Rectangle) -> tuple[Rectangle, Painted]:
-    return place, mosaic.paint(place.left, place.top, place.size)
-
-
-def _read_classes(segment: Sequence[Path]) -> list[LabelClass]:
+def _read_classes(segment: Sequence[StageFolder]) -> tuple[LabelClass, ...]:
     """Return the classes, which all shards have in common, in the order of the probabilities."""
-    found = [read_manifest(folder).results["classes"] for folder in segment]
+    found = [shard.read(SegmentResults).classes for shard in segment]
     other = next((place for place, classes in enumerate(found) if classes != found[0]), None)
     if other is not None:
         raise StageInputError(
-            f"{segment[other]} has other classes than {segment[0]}:"
+            f"{segment[other].path} has other classes than {segment[0].path}:"
             " the shards were made with different models; run segment again for all of them"
         )
-    return [LabelClass(each["value"], each["name"], tuple(each["color"])) for each in found[0]]
+    return found[0]

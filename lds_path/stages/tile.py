@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lds_path.errors import UsageError
 from lds_path.formats.pyramid import CHUNK, PYRAMID_NAME, halve, write_pyramid
+from lds_path.formats.results import TileResults
 from lds_path.geometry import Frame, Rectangle, Size
 from lds_path.option import as_parameters
 from lds_path.options.slides import TileOptions
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from lds_path.pixels.glass import Color
     from lds_path.provenance.manifest import Manifest
+    from lds_path.provenance.stage_folder import StageInputs
     from lds_path.slides.reader import Level
     from lds_path.slides.slide import Slide
 
@@ -92,7 +94,7 @@ def tile(
     if threads < 1:
         raise UsageError(f"threads is {threads}; expected at least 1")
 
-    def work(folder: Path) -> dict[str, Any]:
+    def work(folder: Path, _: StageInputs) -> TileResults:
         limit = options.max_unreadable_percent
         with open_slide(slide, mpp=options.slide_mpp, max_unreadable_percent=limit) as opened:
             return _write(opened, folder, options.mpp, threads)
@@ -205,7 +207,7 @@ def _to_json(number: float | None) -> float | str | None:
     return number if number is None or math.isfinite(number) else str(number)
 
 
-def _write(slide: Slide, folder: Path, mpp: float, threads: int) -> dict[str, Any]:
+def _write(slide: Slide, folder: Path, mpp: float, threads: int) -> TileResults:
     source = choose_source(slide.mpp, slide.levels, mpp)
     frame = Frame(
         mpp=slide.mpp * source.downsample,
@@ -223,27 +225,27 @@ def _write(slide: Slide, folder: Path, mpp: float, threads: int) -> dict[str, An
         threads=threads,
         name=slide.path.stem,
     )
-    return {
-        "width": reader.size.width,
-        "height": reader.size.height,
-        "mpp": frame.mpp,
-        "downsample": frame.downsample,
-        "left_l0": slide.bounds_l0.left,
-        "top_l0": slide.bounds_l0.top,
-        "width_l0": slide.size.width,
-        "height_l0": slide.size.height,
-        "slide_mpp": slide.mpp,
-        "mpp_source": slide.mpp_source,
-        "vendor": slide.description.vendor,
-        "file": slide.path.name,
-        "format": slide.description.format,
-        "levels": levels,
-        "slide_level": source.level,
-        "unreadable_tiles": slide.unreadable_tiles,
-        "background": reader.background,
-        "icc": slide.description.icc_profile,
-        "objective_power": slide.description.objective_power,
-    }
+    return TileResults(
+        width=reader.size.width,
+        height=reader.size.height,
+        mpp=frame.mpp,
+        downsample=frame.downsample,
+        left_l0=slide.bounds_l0.left,
+        top_l0=slide.bounds_l0.top,
+        width_l0=slide.size.width,
+        height_l0=slide.size.height,
+        slide_mpp=slide.mpp,
+        mpp_source=slide.mpp_source,
+        vendor=slide.description.vendor,
+        file=slide.path.name,
+        format=slide.description.format,
+        levels=levels,
+        slide_level=source.level,
+        unreadable_tiles=slide.unreadable_tiles,
+        background=reader.background,
+        icc=slide.description.icc_profile,
+        objective_power=slide.description.objective_power,
+    )
 
 
 def _find_glass(slide: Slide, source: Source) -> tuple[Color | None, NDArray[np.bool_] | None]:

@@ -103,7 +103,7 @@ def train(
             manifest = run_stage(
                 "train",
                 output,
-                lambda folder: training.run(folder, kept, threads=threads),
+                lambda folder, _: training.run(folder, kept, threads=threads),
                 inputs=inputs,
                 parameters={
                     **training.parameters(),
@@ -198,7 +198,7 @@ class Training:
             )
             return {
                 **fit.run(cache_mib=self.options.cache_mib, threads=threads),
-                "classes": [asdict(one) for one in self.classes],
+                "classes": [one.to_json() for one in self.classes],
             }
 
     def _identity(self) -> str:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from lds_path.unwarp.arg_max import choose
 from lds_path.unwarp.blend import Blend, blend_ramp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -57,21 +57,23 @@ class Canvas:
         return int(2 ** min(max(steps, 0), int(math.log2(MAX_STEP))))
 
 
-def canvas_of(tile: Mapping[str, Any], mpp: float | None) -> Canvas:
+def canvas_of(size: Size, frame: Frame, mpp: float | None = None) -> Canvas:
     """Return the pixels of the label image.
 
     Parameters
     ----------
-    tile
-        Results of the tile stage.
+    size
+        Of the slide, in working pixels.
+    frame
+        Of the working pixels.
     mpp
         Microns per pixel to write; the working one when not given or finer.
     """
-    scale = 1.0 if mpp is None or mpp < SAME_MPP * tile["mpp"] else mpp / tile["mpp"]
-    frame = Frame(tile["mpp"] * scale, tile["downsample"] * scale, tile["left_l0"], tile["top_l0"])
+    scale = 1.0 if mpp is None or mpp < SAME_MPP * frame.mpp else mpp / frame.mpp
+    label_frame = Frame(frame.mpp * scale, frame.downsample * scale, frame.left_l0, frame.top_l0)
     # A last column of which less than a thousandth lies on the slide is rounding.
-    width, height = (math.ceil(tile[side] / scale - 1e-3) for side in ("width", "height"))
-    return Canvas(Size(width, height), frame, scale)
+    width, height = (math.ceil(side / scale - 1e-3) for side in (size.width, size.height))
+    return Canvas(Size(width, height), label_frame, scale)
 
 
 @dataclass(frozen=True)

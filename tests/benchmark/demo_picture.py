@@ -11,6 +11,7 @@ from PIL import Image
 
 from lds_path.options.labels import PlanOptions, SegmentOptions
 from lds_path.options.slides import DemoOptions
+from lds_path.provenance.stage_folder import open_folder
 from lds_path.quality.examination import examine
 from lds_path.reporting import overlay
 from lds_path.stages.demo import SLIDE_NAME, demo
@@ -59,7 +60,8 @@ def main(folder: Path, model: str, budget: str, seed: int, structured: float) ->
         options=SegmentOptions(device="cpu"),
     )
     stitch(at["tile"], at["detect"], [at["segment"]], at["stitch"], threads=2)
-    found = examine(at["tile"], at["detect"], [at["segment"]], at["stitch"])
+    left = {stage: open_folder(at[stage]) for stage in ("tile", "detect", "segment", "stitch")}
+    found = examine(left["tile"], left["detect"], [left["segment"]], left["stitch"])
 
     sides = np.full(found.tissue.shape, np.nan, np.float32)
     boxes = [found.view.box(region) for region in found.regions]

@@ -24,6 +24,7 @@ from PIL import Image
 
 from lds_path.classes import LabelClass
 from lds_path.formats.labels import BLOCK, label_blocks, write_labels
+from lds_path.formats.results import StitchResults
 from lds_path.geometry import Size
 from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_run import run_stage
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.provenance.manifest import Manifest
+    from lds_path.provenance.stage_folder import StageInputs
 
 PAGE = Path(__file__).parent.parent.parent / "docs/benchmarks.md"
 MPP = 0.5
@@ -89,13 +91,24 @@ def write_stitch(folder: Path, count: int, around: int) -> None:
             mask = drawn.transpose(0, 2, 1, 3).reshape(BLOCK, BLOCK)
             yield np.where(mask, 2, around).astype(np.uint8)
 
-    def work(output: Path) -> dict:
+    def work(output: Path, _: StageInputs) -> StitchResults:
         path = output / f"{folder.name}.labels.ome.tif"
         write_labels(path, paint(), Size(side, side), mpp=MPP, classes=CLASSES)
         confidence = np.full((side // STEP, side // STEP), 200, np.uint8)
         Image.fromarray(confidence).save(output / "confidence.png")
-        place = {"mpp": MPP, "downsample": 1.0, "scale": 1.0, "left_l0": 0, "top_l0": 0}
-        return place | {"confidence_downsample": STEP}
+        return StitchResults(
+            classes=CLASSES,
+            pixels={},
+            mean_confidence={},
+            width=side,
+            height=side,
+            mpp=MPP,
+            scale=1.0,
+            downsample=1.0,
+            left_l0=0,
+            top_l0=0,
+            confidence_downsample=STEP,
+        )
 
     run_stage("stitch", folder, work, inputs={}, parameters={}, slide=folder.name)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lds_path.classes import LabelClass
 from lds_path.formats.grey_image import write_grey
-from lds_path.formats.labels import label_blocks, open_labels, write_labels
+from lds_path.formats.labels import Labels, label_blocks, write_labels
 from lds_path.formats.ome_xml import escape_name, unescape_name, write_ome_xml
 from lds_path.geometry import Size
 
@@ -135,7 +135,7 @@ def test_tiles_beyond_4_gib_are_read(files, read):
     expected = np.zeros((1000, 1000), np.uint8)
     expected[-(HUGE.height % 1024) :, -(HUGE.width % 1024) :] = 3
     np.testing.assert_array_equal(corner, expected)
-    with open_labels(files["huge"][0]) as labels:
+    with Labels(files["huge"][0]) as labels:
         np.testing.assert_array_equal(labels.read(7, 0, 0, Size(391, 368)), coarse)
         assert np.any(coarse == 3)
 
@@ -211,7 +211,7 @@ def test_the_meaning_of_a_quantity_is_told(read):
 
 def test_our_reader_tifffile_and_openslide_read_the_same_names_and_pixel_size(files):
     path, _ = files["labels"]
-    with open_labels(path) as labels:
+    with Labels(path) as labels:
         assert labels.classes == CLASSES
         assert labels.mpp == MPP
     with tifffile.TiffFile(path) as file:

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from lds_path.classes import LabelClass
-from lds_path.formats.labels import label_blocks, open_labels, write_labels
+from lds_path.formats.labels import Labels, label_blocks, write_labels
 from lds_path.geometry import Size
 
 SIZE, MPP, LEVELS = Size(2075, 1301), 0.4990123, 4
@@ -36,7 +36,7 @@ def written(tmp_path_factory):
     )
     classes = [LabelClass(value, f"class {value}", (value, 0, 0)) for value in range(1, 5)]
     write_labels(path, blocks, SIZE, mpp=MPP, classes=classes)
-    with open_labels(path) as labels:
+    with Labels(path) as labels:
         levels = [labels.read(k, 0, 0, labels.level_size(k)) for k in range(labels.level_count)]
     np.testing.assert_array_equal(levels[0], pixels)
     assert len(levels) == LEVELS

@@ -8,7 +8,7 @@ from ome_zarr_models.v05.image_label import ImageLabel as ImageLabel05
 
 from lds_path.classes import LabelClass
 from lds_path.formats.label_zarr import write_label_zarr
-from lds_path.formats.labels import label_blocks, open_labels, write_labels
+from lds_path.formats.labels import Labels, label_blocks, write_labels
 from lds_path.formats.ome_xml import parse_ome_xml
 from lds_path.formats.pyramid import open_pyramid, write_pyramid
 from lds_path.geometry import Frame, Size
@@ -29,7 +29,7 @@ def labels(tmp_path_factory):
     )
     path = folder / "s1.labels.ome.tif"
     write_labels(path, blocks, SIZE, mpp=MPP, classes=CLASSES)
-    with open_labels(path) as image:
+    with Labels(path) as image:
         yield image
 
 

@@ -9,12 +9,7 @@ import tifffile
 
 from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError
-from lds_path.formats.labels import (
-    label_blocks,
-    level_sizes,
-    open_labels,
-    write_labels,
-)
+from lds_path.formats.labels import Labels, label_blocks, level_sizes, write_labels
 from lds_path.geometry import Size
 from lds_path.pixels.majority import reduce_by_majority
 
@@ -60,7 +55,7 @@ def levels_of(labels):
 
 def test_every_level_comes_back_exactly(stored):
     labels, path = stored
-    with open_labels(path) as image:
+    with Labels(path) as image:
         for level, expected in enumerate(levels_of(labels)):
             size = image.level_size(level)
             np.testing.assert_array_equal(image.read(level, 0, 0, size), expected)
@@ -70,7 +65,7 @@ def test_every_level_comes_back_exactly(stored):
 def test_a_window_reads_as_the_same_part_of_the_whole_and_0_beyond_it(stored):
     labels, path = stored
     padded = np.pad(labels, 700)
-    with open_labels(path) as image:
+    with Labels(path) as image:
         for left, top, size in [
             (-5, -9, Size(600, 30)),
             (500, 1000, Size(700, 500)),
@@ -107,7 +102,7 @@ def test_openslide_reads_the_finest_level_and_its_mpp(tmp_path):
 @pytest.mark.parametrize("mpp", [0.25, 0.4990123456, 8.0])
 def test_mpp_and_classes_survive(tmp_path, mpp):
     path = save(tmp_path / "a.labels.ome.tif", np.ones((3, 5), np.uint8), mpp=mpp)
-    with open_labels(path) as image:
+    with Labels(path) as image:
         assert image.mpp == mpp
         assert list(image.classes) == CLASSES
         assert image.size == Size(5, 3)
@@ -130,7 +125,7 @@ def test_several_threads_read_what_one_reads(stored):
         start.wait()
         return [image.read(0, place.left, place.top, place.size) for place in part]
 
-    with open_labels(path) as image, ThreadPoolExecutor(4) as pool:
+    with Labels(path) as image, ThreadPoolExecutor(4) as pool:
         parts = [places[first::4] for first in range(4)]
         results = pool.map(read, [image] * 4, parts)
         for part, found in zip(parts, results, strict=True):
@@ -143,7 +138,7 @@ def test_several_threads_read_what_one_reads(stored):
 def test_a_painted_disc_lies_within_one_pixel_of_its_place_at_every_level(tmp_path):
     size, center, radius = Size(2200, 1700), (1103.3, 811.7), 431.2
     path = save(tmp_path / "a.labels.ome.tif", paint_disc(size, center, radius))
-    with open_labels(path) as image:
+    with Labels(path) as image:
         assert image.level_count == 4
         for level in range(image.level_count):
             rows, columns = np.nonzero(image.read(level, 0, 0, image.level_size(level)))
@@ -204,4 +199,4 @@ def test_a_file_that_is_no_label_image_is_named(tmp_path):
     tifffile.imwrite(foreign, np.zeros((8, 8), np.uint8))
     for path in (text, foreign, tmp_path / "missing.ome.tif"):
         with pytest.raises(StageInputError, match=f"{path.name}.*run stitch again"):
-            open_labels(path)
+            Labels(path)

@@ -13,6 +13,7 @@ import yaml
 from any_json import JSON, places_of, put
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stage_results import tile_results
 
 from lds_path.classes import LabelClass
 from lds_path.errors import LdsPathError
@@ -124,7 +125,7 @@ def test_a_model_with_any_value_in_its_network_is_read_or_refused(model, weights
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
-    run_stage("tile", folder / "tile/a", lambda _: {"mpp": 0.5, "file": "a.svs"}, inputs={}, parameters={"mpp": 0.5})  # fmt: skip
+    run_stage("tile", folder / "tile/a", lambda *_: tile_results(Size(64, 64)), inputs={}, parameters={"mpp": 0.5})  # fmt: skip
     return folder
 
 

@@ -88,7 +88,7 @@ def test_the_model_is_named_and_not_what_it_was_trained_on(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     results = Path("results")
 
-    def write(folder):
+    def write(folder, _):
         (folder / "out.bin").write_bytes(b"x")
         return {}
 

@@ -6,12 +6,12 @@ from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_run import run_stage
 
 
-def finish(folder):
+def finish(folder, _):
     (folder / "data.txt").write_text("data")
     return {"answer": 42}
 
 
-def fail(folder):
+def fail(folder, _):
     (folder / "data.txt").write_text("half")
     raise MissingMppError("a.svs has no\nmicrons per pixel")
 
@@ -56,7 +56,7 @@ def test_a_later_stage_passes_the_reason_on_without_working(tmp_path):
 
 
 def test_a_bug_is_not_a_quarantine_and_leaves_no_manifest(tmp_path):
-    def work(folder):
+    def work(*_):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -79,10 +79,10 @@ def test_a_folder_of_the_users_is_never_emptied(tmp_path):
 
 
 def test_a_stage_never_empties_its_own_input(tmp_path):
-    run_stage("tile", tmp_path / "a", lambda _: {}, inputs={}, parameters={})
+    run_stage("tile", tmp_path / "a", lambda *_: {}, inputs={}, parameters={})
     for output in (tmp_path / "a", tmp_path):
         with pytest.raises(UsageError, match="holds the input"):
-            run_stage("b", output, lambda _: {}, inputs={"a": tmp_path / "a"}, parameters={})
+            run_stage("b", output, lambda *_: {}, inputs={"a": tmp_path / "a"}, parameters={})
     assert read_manifest(tmp_path / "a").status == "done"
 
 
@@ -91,5 +91,5 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path, name):
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(UsageError, match="cannot be made"):
-        run_stage("tile", tmp_path / name, lambda _: {}, inputs={}, parameters={})
+        run_stage("tile", tmp_path / name, lambda *_: {}, inputs={}, parameters={})
     assert (tmp_path / "file").is_file()

@@ -12,7 +12,7 @@ from lds_path.provenance.stage_run import run_stage
 from lds_path.provenance.verification import verify
 
 
-def write(folder):
+def write(folder, _):
     (folder / "labels.tif").write_bytes(b"labels")
     store = folder / "pyramid.ome.zarr" / "0" / "c"
     store.mkdir(parents=True)
@@ -21,7 +21,7 @@ def write(folder):
     return {}
 
 
-def refuse(folder):
+def refuse(*_):
     raise MissingMppError("b.svs has no microns per pixel; fill the column")
 
 

@@ -25,7 +25,7 @@ def seen(request, tmp_path, record, monkeypatch):
     path, folder = tmp_path / "a.svs", tmp_path / "tile" / "a"
     path.write_text("first")
     assert find_replacements(record, {str(path): folder}) == {str(path): ""}
-    run_stage("tile", folder, lambda _: {}, inputs={"slide": path}, parameters={})
+    run_stage("tile", folder, lambda *_: {}, inputs={"slide": path}, parameters={})
     return path, folder
 
 
@@ -57,7 +57,7 @@ def test_every_other_content_is_another_replacement_and_so_is_the_first_one_agai
     for text in ("second", "third", "first"):
         path.write_text(text)
         run = find(record, path, folder)
-        run_stage("tile", folder, lambda _: {}, inputs={"slide": path}, parameters={})
+        run_stage("tile", folder, lambda *_: {}, inputs={"slide": path}, parameters={})
         assert find(record, path, folder) == run
         found.append(run)
     assert len(set(found)) == 4

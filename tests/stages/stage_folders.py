@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
+from stage_results import detect_results, segment_results, tile_results
 
 from lds_path.classes import LabelClass
 from lds_path.formats.predictions import (
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from lds_path.provenance.stage_folder import StageInputs, StageResults
 
 CLASSES = (LabelClass(1, "Stroma", (86, 180, 233)), LabelClass(2, "Tumor", (213, 94, 0)))
 MPP = 0.5
@@ -99,49 +102,24 @@ def _regions(size: Size) -> list[Region]:
 def _write_tile(output: Path, rgb: NDArray[np.uint8], changes: dict[str, Any]) -> None:
     size = Size(rgb.shape[1], rgb.shape[0])
 
-    def work(folder: Path) -> dict[str, Any]:
+    def work(folder: Path, _: StageInputs) -> StageResults:
         def read_block(left: int, top: int, block: Size) -> NDArray[np.uint8]:
             part = rgb[top : top + block.height, left : left + block.width]
             return np.ascontiguousarray(part.transpose(2, 0, 1))
 
         write_pyramid(folder / PYRAMID_NAME, read_block, size, Frame(MPP, 1.0), background=243)
-        return {
-            "width": size.width,
-            "height": size.height,
-            "mpp": MPP,
-            "downsample": 1.0,
-            "left_l0": 0,
-            "top_l0": 0,
-            "width_l0": size.width,
-            "height_l0": size.height,
-            "slide_mpp": MPP,
-            "mpp_source": "sheet",
-            "vendor": "generic-tiff",
-            "file": "slide & co.tif",
-            "format": "TIFF",
-            "levels": 2,
-            "unreadable_tiles": 0,
-            "background": 243,
-            "icc": False,
-            "objective_power": None,
-            **changes,
-        }
+        return tile_results(size, mpp=MPP, **{"file": "slide & co.tif"} | changes)
 
     run_stage("tile", output, work, inputs={}, parameters={"mpp": MPP}, slide=output.name)
 
 
 def _write_detect(folders: Folders, tissue: NDArray[np.bool_], regions: Sequence[Region]) -> None:
-    def work(folder: Path) -> dict[str, Any]:
+    def work(folder: Path, _: StageInputs) -> StageResults:
         Image.fromarray(tissue.astype(np.uint8) * 255).save(folder / "tissue.png")
         frame = open_pyramid(folders.tile).frame
         write_regions(folder / REGIONS_NAME, regions, [1.0] * len(regions), frame)
-        return {
-            "tissue_mm2": float(tissue.sum()) * (MASK_DOWNSAMPLE * MPP / 1000) ** 2,
-            "pieces": 1,
-            "regions": len(regions),
-            "mask_level": 4,
-            "mask_downsample": float(MASK_DOWNSAMPLE),
-        }
+        tissue_mm2 = float(tissue.sum()) * (MASK_DOWNSAMPLE * MPP / 1000) ** 2
+        return detect_results(float(MASK_DOWNSAMPLE), regions=len(regions), tissue_mm2=tissue_mm2)
 
     parameters = {"overlap": OVERLAP}
     run_stage("detect", folders.detect, work, inputs={"tile": folders.tile}, parameters=parameters)
@@ -155,14 +133,11 @@ def _write_segment(
     confidence: float,
     zoom: float,
 ) -> None:
-    def work(folder: Path) -> dict[str, Any]:
+    def work(folder: Path, _: StageInputs) -> StageResults:
         with PredictionWriter(folder / PREDICTIONS_NAME) as writer:
             for region in regions:
                 writer.write(_predict(region, labels, confidence, zoom))
-        classes = [
-            {"value": each.value, "name": each.name, "color": list(each.color)} for each in CLASSES
-        ]
-        return {"regions": len(regions), "model": "demo", "classes": classes}
+        return segment_results(CLASSES, regions=len(regions))
 
     inputs = {"tile": folders.tile, "detect": folders.detect}
     run_stage("segment", output, work, inputs=inputs, parameters={"batch_size": 4})

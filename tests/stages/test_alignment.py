@@ -11,8 +11,10 @@ import shapely
 from leica import write_scn
 from scipy import ndimage
 from shapely.geometry import shape
+from stage_results import segment_results
 
-from lds_path.formats.labels import open_labels
+from lds_path.classes import LabelClass
+from lds_path.formats.labels import Labels
 from lds_path.formats.predictions import (
     Prediction,
     PredictionWriter,
@@ -58,14 +60,14 @@ def run(slide, root, *, limit, slide_mpp=None):
     centres = (np.arange(SIDE) + 0.5) / SIDE * 2 - 1
     grid = encode_grid(np.stack(np.meshgrid(centres, centres), axis=-1))
 
-    def segment(folder):
+    def segment(folder, _):
         with PredictionWriter(folder / "predictions.npz") as writer:
             for region in read_regions(root / "detect" / "s1" / "regions.tsv"):
                 rgb = pyramid.read(0, region.left, region.top, region.size)
                 dark = (darkness(rgb, 2) > limit).astype(float)
                 probability = encode_probability(np.stack([1 - dark, dark]))
                 writer.write(Prediction(region, probability, grid, np.ones((4, 4), np.float16)))
-        return {"classes": CLASSES}
+        return segment_results(map(LabelClass.from_json, CLASSES))
 
     inputs = {"tile": root / "tile" / "s1", "detect": root / "detect" / "s1"}
     run_stage("segment", root / "segment" / "s1", segment, inputs=inputs, parameters={})
@@ -116,7 +118,7 @@ def test_objects_lie_where_the_tissue_is_in_both_frames_of_a_slide_with_bounds(
 
 def test_the_label_image_begins_at_the_bounds(scanned):
     _, root = scanned
-    with open_labels(root / "stitch" / "s1" / "s1.labels.ome.tif") as labels:
+    with Labels(root / "stitch" / "s1" / "s1.labels.ome.tif") as labels:
         assert labels.size == Size(800, 640)
         rows, columns = np.nonzero(labels.read(0, 0, 0, labels.size) == 2)
     found = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)

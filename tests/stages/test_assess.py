@@ -10,7 +10,7 @@ from PIL import Image
 from stage_folders import MPP, make_folders
 
 from lds_path.errors import MissingMppError
-from lds_path.formats.labels import open_labels
+from lds_path.formats.labels import Labels
 from lds_path.option import make_options
 from lds_path.options.quality import AssessOptions
 from lds_path.provenance.stage_run import run_stage
@@ -99,7 +99,7 @@ def test_areas_and_shares_are_those_of_the_painted_tissue(good):
 def test_areas_are_the_label_pixels_times_their_area(good):
     _, output = good
     path = output.parents[1] / "stitch" / "one" / "one.labels.ome.tif"
-    with open_labels(path) as labels:
+    with Labels(path) as labels:
         pixels = labels.read(0, 0, 0, labels.size)
     metrics = read_metrics(output)["metrics"]
     for each in labels.classes:
@@ -221,7 +221,7 @@ def test_the_same_folders_give_the_same_bytes(good, tmp_path):
 
 
 def test_a_quarantined_slide_is_passed_on(tmp_path):
-    def refuse(folder):
+    def refuse(folder, _):
         raise MissingMppError(f"slide.tif has no microns per pixel {folder.name}")
 
     tile = tmp_path / "tile" / "one"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from stage_results import tile_results
 
 from lds_path.errors import LabelsError, StageInputError, UnsuitableSlideError, UsageError
 from lds_path.formats.pyramid import PYRAMID_NAME, write_pyramid
@@ -37,13 +38,13 @@ def write_tile(folder, view, *, mpp=MPP, asked_mpp=MPP):
     size = Size(view.shape[1], view.shape[0])
     frame = Frame(mpp, DOWNSAMPLE, left_l0=100, top_l0=50)
 
-    def work(output):
+    def work(output, _):
         def read_block(left, top, block):
             part = view[top : top + block.height, left : left + block.width]
             return np.ascontiguousarray(part.transpose(2, 0, 1))
 
         write_pyramid(output / PYRAMID_NAME, read_block, size, frame, background=GLASS)
-        return {"mpp": mpp, "file": "slide.svs"}
+        return tile_results(size, mpp=mpp, downsample=DOWNSAMPLE, file="slide.svs")
 
     run_stage("tile", folder, work, inputs={}, parameters={"mpp": asked_mpp}, slide="slide")
     return folder
@@ -232,7 +233,7 @@ def test_a_slide_coarser_than_twice_the_working_mpp_is_quarantined(tmp_path, mpp
 
 
 def test_the_reason_of_the_stage_before_is_passed_on(tmp_path):
-    def work(folder):
+    def work(*_):
         raise UnsuitableSlideError("broken")
 
     run_stage("tile", tmp_path / "tile", work, inputs={}, parameters={})

@@ -6,6 +6,7 @@ import pytest
 import shapely
 import tifffile
 from PIL import Image
+from stage_results import detect_results, segment_results, tile_results
 
 from lds_path.classes import LabelClass
 from lds_path.errors import LabelsError
@@ -45,29 +46,20 @@ def paint(size, *boxes):
 def save_stages(folder, predicted, *, size=None, scale=1, downsample=1.0, lattice=LATTICE):
     """Write what the stages before would have, and return the folders as evaluate takes them."""
     size = size or Size(predicted.shape[1], predicted.shape[0])
-    tile = {
-        "width": size.width,
-        "height": size.height,
-        "mpp": MPP,
-        "downsample": downsample,
-        "left_l0": 10,
-        "top_l0": 20,
-        "width_l0": round(size.width * downsample),
-        "height_l0": round(size.height * downsample),
-    }
+    tile = tile_results(size, mpp=MPP, downsample=downsample, left_l0=10, top_l0=20)
     region = Region(0, 0, 0, size, lattice)
 
-    def detect(path):
+    def detect(path, _):
         Image.fromarray(np.full((10, 10), 255, np.uint8)).save(path / "tissue.png")
         write_regions(path / REGIONS_NAME, [region], [1.0], Frame(MPP, downsample))
-        return {"mask_downsample": max(size.width, size.height) / 10}
+        return detect_results(max(size.width, size.height) / 10)
 
-    def segment(path):
+    def segment(path, _):
         with PredictionWriter(path / PREDICTIONS_NAME) as writer:
             writer.write(predict(region, predicted))
-        return {"classes": [{"value": one.value, "name": one.name} for one in CLASSES]}
+        return segment_results(CLASSES)
 
-    def stitch(path):
+    def stitch(path, _):
         extent = Size(predicted.shape[1], predicted.shape[0])
         blocks = [
             predicted[place.top :, place.left :][: place.size.height, : place.size.width]
@@ -77,7 +69,7 @@ def save_stages(folder, predicted, *, size=None, scale=1, downsample=1.0, lattic
         write_labels(path, blocks, extent, mpp=MPP * scale, classes=CLASSES)
         return {}
 
-    run_stage("tile", folder / "tile", lambda _: tile, inputs={}, parameters={}, slide="S1")
+    run_stage("tile", folder / "tile", lambda *_: tile, inputs={}, parameters={}, slide="S1")
     above = {"tile": folder / "tile"}
     overlap = {"overlap": 0}
     run_stage("detect", folder / "detect", detect, inputs=above, parameters=overlap)

@@ -11,6 +11,7 @@ import pytest
 import shapely
 from PIL import Image
 from shapely.geometry import shape
+from stage_results import detect_results, stitch_results
 
 from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError, UnsuitableSlideError, UsageError
@@ -51,23 +52,23 @@ def blobs(height=150, width=200):
 def write_stitch(folder, labels, *, confidence=None, step=16):
     size = Size(labels.shape[1], labels.shape[0])
 
-    def work(output):
+    def work(output, _):
         blocks = (
             labels[b.top : b.top + b.size.height, b.left : b.left + b.size.width]
             for b in label_blocks(size)
         )
         write_labels(output / "s1.labels.ome.tif", blocks, size, mpp=MPP, classes=CLASSES)
-        results = {
-            "mpp": MPP,
-            "downsample": DOWNSAMPLE,
-            "scale": 1.0,
-            "left_l0": LEFT_L0,
-            "top_l0": TOP_L0,
-            "confidence_downsample": step,
-        }
         if confidence is not None:
             Image.fromarray(confidence).save(output / "confidence.png")
-        return results
+        return stitch_results(
+            size,
+            CLASSES,
+            mpp=MPP,
+            downsample=DOWNSAMPLE,
+            left_l0=LEFT_L0,
+            top_l0=TOP_L0,
+            confidence_downsample=step,
+        )
 
     run_stage("stitch", folder, work, inputs={}, parameters={}, slide="s1")
     return folder
@@ -314,10 +315,10 @@ def test_memory_does_not_grow_with_the_number_of_objects(tmp_path):
 
 
 def write_detect(folder, mask, regions):
-    def work(output):
+    def work(output, _):
         Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(output / "tissue.png")
         write_regions(output / "regions.tsv", regions, [1.0] * len(regions), Frame(MPP, DOWNSAMPLE))
-        return {"mask_downsample": 10.0}
+        return detect_results(10.0)
 
     run_stage("detect", folder, work, inputs={}, parameters={}, slide="s1")
     return folder
@@ -360,7 +361,7 @@ def test_the_annotation_for_dsa_has_the_objects_of_the_geojson(stitch, tmp_path)
 
 
 def test_a_quarantined_slide_stays_so(tmp_path):
-    def work(folder):
+    def work(*_):
         raise UnsuitableSlideError("no tissue")
 
     run_stage("detect", tmp_path / "stitch", work, inputs={}, parameters={})

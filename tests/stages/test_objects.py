@@ -9,6 +9,7 @@ import pytest
 from objects_check import check_objects
 from scipy import ndimage
 from shapely.geometry import shape
+from stage_results import stitch_results
 
 from lds_path.classes import LabelClass
 from lds_path.formats.labels import label_blocks, write_labels
@@ -48,15 +49,13 @@ def stitch(request, tmp_path_factory):
     labels = labels.astype(np.uint8)
     size = Size(labels.shape[1], labels.shape[0])
 
-    def work(folder):
+    def work(folder, _):
         blocks = (
             labels[b.top : b.top + b.size.height, b.left : b.left + b.size.width]
             for b in label_blocks(size)
         )
         write_labels(folder / "s1.labels.ome.tif", blocks, size, mpp=MPP, classes=CLASSES)
-        classes = [{"value": each.value, "name": each.name} for each in CLASSES]
-        place = {"mpp": MPP, "downsample": downsample, "scale": 1.0, "left_l0": 0, "top_l0": 0}
-        return place | {"classes": classes}
+        return stitch_results(size, CLASSES, mpp=MPP, downsample=downsample)
 
     folder = tmp_path_factory.mktemp("stitch") / "s1"
     run_stage("stitch", folder, work, inputs={}, parameters={}, slide="s1")

@@ -39,7 +39,7 @@ def pages(tmp_path_factory) -> Path:
     finish(root, "a-1", 640)
     finish(root, "b-2", 960)
 
-    def refuse(_: Path) -> dict[str, object]:
+    def refuse(*_: object) -> dict[str, object]:
         raise MissingMppError("fill the 'mpp' column of slides.tsv")
 
     run_stage("tile", root / "tile" / "c-3", refuse, inputs={}, parameters={}, slide="c-3")

@@ -12,7 +12,7 @@ from small_slides import LATTICE, make_card, make_slide
 
 from lds_path.cli import cli
 from lds_path.errors import ModelError, UsageError
-from lds_path.formats.labels import open_labels
+from lds_path.formats.labels import Labels
 from lds_path.formats.predictions import Predictions
 from lds_path.formats.regions import REGIONS_NAME, read_regions
 from lds_path.inference.outlook import OUTLOOK_NAME
@@ -129,12 +129,12 @@ def test_regions_on_different_lattices_become_one_label_image(slide, model, tmp_
     run_stage(
         "detect",
         detect,
-        lambda folder: _copy_detect(slide.detect, folder),
+        lambda folder, _: _copy_detect(slide.detect, folder),
         inputs={"tile": slide.tile},
         parameters={"overlap": 64},
     )
     stitch(slide.tile, detect, [tmp_path / "segment"], tmp_path / "stitch")
-    with open_labels(tmp_path / "stitch" / "a.labels.ome.tif") as labels:
+    with Labels(tmp_path / "stitch" / "a.labels.ome.tif") as labels:
         assert (labels.size.width, labels.size.height) == (1000, 600)
 
 

@@ -47,7 +47,7 @@ class Page(HTMLParser):
 
 
 def quarantine(root, stage, slide, error, **inputs):
-    def refuse(folder):
+    def refuse(*_):
         raise error
 
     run_stage(stage, root / stage / slide, refuse, inputs=inputs, parameters={}, slide=slide)
@@ -68,7 +68,7 @@ def make_cohort(root):
     run_stage(
         "evaluate",
         root / "evaluate" / "good",
-        lambda _: scores,
+        lambda *_: scores,
         inputs={"stitch": stitch},
         parameters={},
     )
@@ -338,6 +338,25 @@ def test_an_unreadable_manifest_is_a_stage_that_did_not_finish(tmp_path):
     (folder / "manifest.json").write_text('{"stage": "ti', encoding="utf-8")
     manifest = report(tmp_path / "results", tmp_path / "results" / "report", slides=["torn"])
     assert manifest.results["slides"] == {"torn": "not finished"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "key"), [("tile", "slide_mpp"), ("stitch", "classes"), ("export", "style")]
+)
+def test_a_manifest_that_lacks_a_result_is_named_and_stops_no_report(tmp_path, stage, key):
+    root = tmp_path / "results"
+    for slide in ("good", "old"):
+        finish(root, slide)
+    path = root / stage / "old" / "manifest.json"
+    content = json.loads(path.read_text())
+    del content["results"][key]
+    path.write_text(json.dumps(content))
+    manifest = report(root, root / "report", slides=["good", "old"])
+    assert manifest.results["slides"] == {"good": "pass", "old": "not finished"}
+    text = (root / "report" / "summary.txt").read_text()
+    assert f"  old ({stage}): {path}, results: it lacks '{key}', expected" in text
+    assert f"run {stage} again" in text
+    assert f"it lacks '{key}'" in Page(root / "report" / "slides" / "old.html").text
 
 
 def test_the_same_cohort_gives_the_same_files(made, tmp_path):

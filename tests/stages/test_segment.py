@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 import logging
 import subprocess
 import sys
@@ -137,7 +136,7 @@ def test_levels_that_no_sample_needs_are_not_read(slide, tmp_path, monkeypatch):
 
 
 def test_a_quarantined_slide_is_passed_on(slide, model, tmp_path):
-    def work(folder):
+    def work(*_):
         from lds_path.errors import UnsuitableSlideError
 
         raise UnsuitableSlideError("no tissue")
@@ -212,7 +211,7 @@ def test_a_slide_coarser_than_asked_for_gives_a_warning(model, tmp_path, caplog)
     slide = make_slide(tmp_path, "coarse", mpp=0.8)
     manifest = read_manifest(slide.tile)
     run_stage(
-        "tile", tmp_path / "asked", lambda _: manifest.results, inputs={}, parameters={"mpp": 0.5}
+        "tile", tmp_path / "asked", lambda *_: manifest.results, inputs={}, parameters={"mpp": 0.5}
     )
     (tmp_path / "asked" / "manifest.json").replace(slide.tile / "manifest.json")
     with caplog.at_level(logging.WARNING):
@@ -225,12 +224,15 @@ def test_regions_that_the_network_cannot_halve_are_named(slide, model, tmp_path)
     text = (slide.detect / "regions.tsv").read_text()
     rows = [line.split("\t") for line in text.splitlines()]
     changed = [rows[0], *([*row[:9], "31", *row[10:]] for row in rows[1:])]
+
+    def write(folder, _):
+        (folder / "regions.tsv").write_text("\n".join(map("\t".join, changed)) + "\n")
+        return {}
+
     run_stage(
         "detect",
         detect,
-        lambda folder: itertools.repeat(
-            (folder / "regions.tsv").write_text("\n".join(map("\t".join, changed)) + "\n"), 0
-        ),
+        write,
         inputs={"tile": slide.tile},
         parameters={},
     )

@@ -7,9 +7,11 @@ import pytest
 import tifffile
 import zarr
 from PIL import Image
+from stage_results import detect_results, segment_results, tile_results
 
+from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError
-from lds_path.formats.labels import open_labels
+from lds_path.formats.labels import Labels
 from lds_path.formats.predictions import (
     Prediction,
     PredictionWriter,
@@ -69,27 +71,20 @@ def save_stages(folder, size, tumor, *, mask=None, shards=1, order=1, mpp=MPP):
     if mask is None:
         mask = np.ones((-(-size.height // MASK_STEP), -(-size.width // MASK_STEP)), bool)
 
-    def tile(_):
-        return {
-            "width": size.width,
-            "height": size.height,
-            "mpp": mpp,
-            "downsample": 2.0,
-            "left_l0": 30,
-            "top_l0": 40,
-        }
+    def tile(*_):
+        return tile_results(size, mpp=mpp, downsample=2.0, left_l0=30, top_l0=40)
 
-    def detect(path):
+    def detect(path, _):
         write_regions(path / "regions.tsv", regions, [1.0] * len(regions), frame)
         Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(path / "tissue.png")
-        return {"mask_downsample": float(MASK_STEP)}
+        return detect_results(float(MASK_STEP))
 
     def segment(part):
-        def work(path):
+        def work(path, _):
             with PredictionWriter(path / "predictions.npz") as writer:
                 for region in part:
                     writer.write(predict(region, tumor))
-            return {"classes": CLASSES}
+            return segment_results(map(LabelClass.from_json, CLASSES))
 
         return work
 
@@ -106,7 +101,7 @@ def save_stages(folder, size, tumor, *, mask=None, shards=1, order=1, mpp=MPP):
 
 
 def read_all(path):
-    with open_labels(path / "a slide.labels.ome.tif") as labels:
+    with Labels(path / "a slide.labels.ome.tif") as labels:
         return labels.read(0, 0, 0, labels.size)
 
 
@@ -151,7 +146,7 @@ def test_what_is_certain_everywhere_comes_back_everywhere(tmp_path, mpp):
 def test_a_disc_lies_within_a_working_pixel_of_its_place_at_every_level(tmp_path, disc_stages, mpp):
     _, folders = disc_stages
     stitch(*folders, tmp_path / "out", options=StitchOptions(mpp=mpp))
-    with open_labels(tmp_path / "out" / "a slide.labels.ome.tif") as labels:
+    with Labels(tmp_path / "out" / "a slide.labels.ome.tif") as labels:
         for level in range(labels.level_count):
             scale = labels.mpp / MPP * 2**level
             rows, columns = np.nonzero(labels.read(level, 0, 0, labels.level_size(level)) == 4)

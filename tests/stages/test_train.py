@@ -271,7 +271,7 @@ def test_without_tuning_slides_the_last_weights_count(root, tmp_path, sampler):
 
 
 def test_quarantined_slides_are_left_out(root, tmp_path, caplog):
-    def work(folder):
+    def work(*_):
         raise UnsuitableSlideError("no tissue")
 
     run_stage("detect", root / "detect" / "bad", work, inputs={}, parameters={})

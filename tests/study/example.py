@@ -13,6 +13,7 @@ from lds_path.formats.pyramid import open_pyramid
 from lds_path.inference.region_tensors import read_region
 from lds_path.network.spec import levels_around
 from lds_path.network.warp import warp
+from lds_path.provenance.stage_folder import open_folder
 from lds_path.quality.examination import examine
 from lds_path.reporting import overlay
 
@@ -28,7 +29,7 @@ def draw_example(
     output: Path, tile: Path, detect: Path, segment: Path, stitch: Path, labels: Path
 ) -> None:
     """Write slide, sample pitch, one region's grid and samples, labels and reference as a JPEG."""
-    found = examine(tile, detect, [segment], stitch)
+    found = examine(*map(open_folder, (tile, detect)), [open_folder(segment)], open_folder(stitch))
     pitch = np.where(found.tissue, found.pitch.um, np.float32(np.nan))
     fine, coarse = np.nanpercentile(pitch, (1, 99))
     heat = overlay.colour_pitch(

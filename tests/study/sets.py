@@ -17,6 +17,7 @@ from PIL import Image
 from lds_path.formats.mask import MASK_NAME
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
+from lds_path.formats.results import DetectResults
 from lds_path.geometry import Region, Size
 from lds_path.options.slides import DemoOptions, DetectOptions, TileOptions
 from lds_path.pixels.synthetic import CLASSES
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from lds_path.provenance.stage_folder import StageInputs
 
 WORKING_MPP = 0.5
 DATA = Path(os.environ.get("LDS_PATH_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -256,7 +259,7 @@ def _places(area: Size, count: int) -> list[tuple[int, int]]:
 def _write_regions(area: Size, count: int, layout: Layout, tiled: Path, output: Path) -> None:
     """Write what the detect stage writes, with the images as tissue, cut without overlap."""
 
-    def work(folder: Path) -> dict[str, float]:
+    def work(folder: Path, _: StageInputs) -> DetectResults:
         pyramid = open_pyramid(tiled)
         places = _places(area, count)
         rows = range(0, area.height, layout.region.height)
@@ -272,7 +275,15 @@ def _write_regions(area: Size, count: int, layout: Layout, tiled: Path, output: 
         ]
         write_regions(folder / REGIONS_NAME, regions, [1.0] * len(regions), pyramid.frame)
         Image.fromarray(_mask(pyramid.size, places, area)).save(folder / MASK_NAME)
-        return {"mask_downsample": float(MASK_DOWNSAMPLE), "regions": len(regions)}
+        mask_mpp = MASK_DOWNSAMPLE * pyramid.frame.mpp
+        return DetectResults(
+            tissue_mm2=count * area.width * area.height * (pyramid.frame.mpp / 1000) ** 2,
+            pieces=count,
+            regions=len(regions),
+            mask_level=pyramid.level_near(mask_mpp),
+            mask_downsample=float(MASK_DOWNSAMPLE),
+            mask_mpp=mask_mpp,
+        )
 
     run_stage("detect", output, work, inputs={"tile": tiled}, parameters={"overlap": 0})
 

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from lds_path.formats.mask import Mask
-from lds_path.geometry import Region, Size
+from lds_path.geometry import Frame, Region, Size
 from lds_path.unwarp.mesh import build_mesh
 from lds_path.unwarp.mosaic import Mosaic, canvas_of
 
-TILE = {"width": 90, "height": 60, "mpp": 0.5, "downsample": 1.0, "left_l0": 0, "top_l0": 0}
+TILE = (Size(90, 60), Frame(mpp=0.5, downsample=1.0))
 EVERYWHERE = Mask(np.ones((1, 1), bool), 100.0)
 
 
@@ -21,7 +21,7 @@ def mosaic_of(scores, *, starts=((0, 0),), mask=EVERYWHERE, values=(1, 2, 3), mp
         score = np.array(scores[index], np.uint8)[:, None, None]
         return build_mesh(score, np.zeros((1, 1, 2), np.float32), Size(60, 60))
 
-    canvas = canvas_of(TILE, mpp)
+    canvas = canvas_of(*TILE, mpp)
     return Mosaic(canvas, regions, read_mesh, mask, values=values, overlap=30), canvas.size
 
 
@@ -72,7 +72,7 @@ def test_between_two_regions_the_border_lies_where_their_weighted_scores_are_equ
 def test_confidence_is_the_mean_over_the_analysed_pixels_of_each_box():
     mask = Mask(np.array([[True, False]]), 8.0)  # edge at column 8, a quarter of a box
     mosaic, size = mosaic_of([(100, 0, 0)], mask=mask)
-    assert canvas_of(TILE, None).confidence_step == 16
+    assert canvas_of(*TILE, None).confidence_step == 16
     confidence = mosaic.paint(0, 0, size).confidence
     assert confidence.shape == (4, 6)
     assert np.all(confidence[:, 0] == 100)

@@ -1,0 +1,267 @@
+"""What each stage hands on in its manifest: the keys of `results`, and parameters that count later.
+
+The fields are the keys, in their order, see `provenance.stage_folder`. What came after the first
+folders were written has a default, so that these stay readable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lds_path.classes import LabelClass
+from lds_path.geometry import Frame, Size
+from lds_path.provenance.stage_folder import StageParameters, StageResults
+
+Scores = Mapping[str, float | None]
+"""Class -> score; None where neither image has the class."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileParameters(StageParameters):
+    """How the slide was tiled."""
+
+    stage = "tile"
+
+    mpp: float
+    """Microns per working pixel that were asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileResults(StageResults):
+    """The pyramid, and the slide that it was made from."""
+
+    stage = "tile"
+
+    width: int
+    """Working pixels, as height."""
+    height: int
+    mpp: float
+    """Microns per working pixel."""
+    downsample: float
+    """Level-0 pixels per working pixel."""
+    left_l0: int
+    """Where the working pixels begin on the slide, as top_l0."""
+    top_l0: int
+    width_l0: int
+    """Of the slide's bounds, as height_l0."""
+    height_l0: int
+    slide_mpp: float
+    """Microns per level-0 pixel."""
+    mpp_source: str
+    """Who says so: sheet, metadata or tags."""
+    vendor: str
+    file: str
+    """Name of the slide's file."""
+    format: str
+    levels: int
+    """Of the pyramid."""
+    slide_level: int
+    """The slide's level that was read."""
+    unreadable_tiles: int
+    background: int
+    """Grey value of glass."""
+    icc: bool
+    """Whether the slide has a colour profile."""
+    objective_power: float | None
+
+    @property
+    def size(self) -> Size:
+        """Extent in working pixels."""
+        return Size(self.width, self.height)
+
+    @property
+    def bounds_l0(self) -> Size:
+        """Extent of the same rectangle in level-0 pixels."""
+        return Size(self.width_l0, self.height_l0)
+
+    @property
+    def frame(self) -> Frame:
+        """Where the working pixels lie on the slide."""
+        return Frame(self.mpp, self.downsample, self.left_l0, self.top_l0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectParameters(StageParameters):
+    """How the regions were laid."""
+
+    stage = "detect"
+
+    overlap: int
+    """What neighbouring regions share, in working pixels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectResults(StageResults):
+    """The tissue mask and the regions."""
+
+    stage = "detect"
+
+    tissue_mm2: float
+    pieces: int
+    """Separate pieces of tissue."""
+    regions: int
+    mask_level: int
+    """Level of the pyramid that tissue was looked for on."""
+    mask_downsample: float
+    """Working pixels per mask pixel."""
+    mask_mpp: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanResults(StageResults):
+    """How the samples were shared out; the ladder and what follows from it only for a budget."""
+
+    stage = "plan"
+
+    regions: int
+    ladder: tuple[int, ...] | None = None
+    """Samples per side of the lattices that there were to choose from."""
+    regions_per_rung: tuple[int, ...] | None = None
+    budget_samples: int | None = None
+    samples: int
+    expected_error_px: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentResults(StageResults):
+    """The predictions of one shard."""
+
+    stage = "segment"
+
+    regions: int
+    region_mpp: float
+    """Microns per working pixel of the regions."""
+    samples: int
+    model: str
+    """As it was asked for."""
+    model_mpp: float
+    """Microns per pixel that the model was trained at."""
+    sampler: str
+    classes: tuple[LabelClass, ...]
+    """In the order of the probabilities."""
+
+
+@dataclass(frozen=True)
+class ValueRange:
+    """How the values of an image of a quantity are shown."""
+
+    range: tuple[int, int]
+    """Values of the first and the last colour."""
+    meaning: str
+    """Of the values, in words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StitchResults(StageResults):
+    """The label image, and what it shows."""
+
+    stage = "stitch"
+
+    classes: tuple[LabelClass, ...]
+    pixels: Mapping[str, int]
+    """Class -> label pixels."""
+    mean_confidence: Mapping[str, float]
+    """Class -> mean probability where it is the label; only classes that have pixels."""
+    width: int
+    """Label pixels, as height."""
+    height: int
+    mpp: float
+    """Microns per label pixel."""
+    scale: float
+    """Working pixels per label pixel."""
+    downsample: float
+    """Level-0 pixels per label pixel."""
+    left_l0: int
+    """Where the label image begins on the slide, as top_l0."""
+    top_l0: int
+    confidence_downsample: int
+    """Label pixels per pixel of the confidence and of the maps."""
+    maps: Mapping[str, ValueRange] = field(default_factory=dict)
+    """Name -> image of a quantity that was asked for."""
+
+    @property
+    def size(self) -> Size:
+        """Extent in label pixels."""
+        return Size(self.width, self.height)
+
+    @property
+    def frame(self) -> Frame:
+        """Where the label pixels lie on the slide."""
+        return Frame(self.mpp, self.downsample, self.left_l0, self.top_l0)
+
+    @property
+    def working_frame(self) -> Frame:
+        """Where the working pixels lie on the slide."""
+        scale = self.scale
+        return Frame(self.mpp / scale, self.downsample / scale, self.left_l0, self.top_l0)
+
+
+@dataclass(frozen=True)
+class ViewScale:
+    """The pixels of the pictures."""
+
+    width: int
+    height: int
+    mpp: float
+
+
+@dataclass(frozen=True)
+class CropPlace:
+    """What a crop shows and where its middle lies, in level-0 pixels from the bounds corner.
+
+    That corner is where QuPath begins to count.
+    """
+
+    title: str
+    x: int
+    y: int
+    mpp: float
+    """Microns per pixel of the picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssessResults(StageResults):
+    """The verdict, what the pictures show, and the main metrics."""
+
+    stage = "assess"
+
+    verdict: str
+    """pass, warn or fail."""
+    reasons: tuple[str, ...]
+    """Why it does not pass."""
+    classes: tuple[LabelClass, ...]
+    view: ViewScale
+    crops: tuple[CropPlace, ...]
+    tissue_mm2: float | None
+    analysed_percent: float | None
+    confidence: float | None
+    uncertain_percent: float | None
+    out_of_focus_percent: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateResults(StageResults):
+    """Scores and areas of each class against the reference labels, see `reference.scores`."""
+
+    stage = "evaluate"
+
+    dice: Scores
+    iou: Scores
+    boundary_iou: Scores | None = None
+    round_trip_dice: Scores | None = None
+    round_trip_iou: Scores | None = None
+    lattice_dice: Scores | None = None
+    lattice_iou: Scores | None = None
+    reference_mm2: Scores | None = None
+    predicted_mm2: Scores | None = None
+    hit_px: Scores | None = None
+    reference_px: Scores | None = None
+    predicted_px: Scores | None = None
+    boundary_hit_px: Scores | None = None
+    boundary_reference_px: Scores | None = None
+    boundary_predicted_px: Scores | None = None
+    round_trip_hit_px: Scores | None = None
+    round_trip_reference_px: Scores | None = None
+    round_trip_predicted_px: Scores | None = None
+    scored_mm2: float | None = None

@@ -1,0 +1,128 @@
+"""The folder of a stage that finished, and the parts of its manifest as typed values.
+
+A part is a frozen dataclass: the results of a stage (`StageResults`), or those of its parameters
+that others depend on (`StageParameters`). Its fields are the keys in the manifest, in their order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+
+from lds_path.errors import StageInputError
+from lds_path.provenance.manifest import FILE_NAME, read_manifest
+from lds_path.provenance.typed_json import from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from lds_path.provenance.manifest import Manifest
+
+Part = TypeVar("Part", bound="ManifestPart")
+
+
+class ManifestPart:
+    """What a manifest says in one of its sections, as a dataclass."""
+
+    stage: ClassVar[str]
+    """Of whose manifest it is."""
+    section: ClassVar[Literal["results", "parameters"]]
+
+
+class StageResults(ManifestPart):
+    """What a stage found out, for later stages and the report."""
+
+    section = "results"
+
+
+class StageParameters(ManifestPart):
+    """Those parameters of a stage that what it wrote cannot be read without."""
+
+    section = "parameters"
+
+
+@dataclass(frozen=True)
+class StageFolder:
+    """A folder in which a stage finished."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def slide(self) -> str:
+        """Id of the slide."""
+        return self.manifest.slide
+
+    def read(self, part: type[Part]) -> Part:
+        """Return a part of the manifest.
+
+        Raises
+        ------
+        StageInputError
+            If another stage wrote the folder, the slide is quarantined, or the part lacks a key
+            or has a value of another type.
+        """
+        found = self.manifest
+        if found.stage != part.stage:
+            raise StageInputError(
+                f"{self.path} was written by the stage {found.stage}; name the folder of the"
+                f" {part.stage} stage of this slide"
+            )
+        if found.quarantined:
+            raise StageInputError(
+                f"{self.path} holds nothing: its slide is quarantined ({found.reason}); leave it"
+                " out, or mend the slide"
+            )
+        try:
+            return from_json(part, getattr(found, part.section))
+        except ValueError as error:
+            raise StageInputError(
+                f"{self.path / FILE_NAME}, {part.section}: {error}; run {part.stage} again"
+            ) from None
+
+
+@dataclass(frozen=True)
+class StageInputs:
+    """What a stage reads, by name, as `run_stage` found it."""
+
+    slide: str
+    """Id of the slide."""
+    paths: Mapping[str, Path]
+    folders: Mapping[str, StageFolder]
+    """Those of the paths that are folders of stages."""
+
+    def __getitem__(self, name: str) -> StageFolder:
+        """Return the folder of a stage.
+
+        Raises
+        ------
+        StageInputError
+            If no stage finished there.
+        """
+        return self.folders[name] if name in self.folders else open_folder(self.paths[name])
+
+    def shards(self, stage: str) -> list[StageFolder]:
+        """Return the folders that `name_shards` named, in their order."""
+        return [self[name] for name in self.paths if name.startswith(f"{stage}_")]
+
+
+def open_folder(path: Path) -> StageFolder:
+    """Return the folder of a stage.
+
+    Raises
+    ------
+    StageInputError
+        If no stage finished there.
+    """
+    return StageFolder(path, read_manifest(path))
+
+
+def read_results(path: Path, part: type[Part]) -> Part:
+    """Return a part of the manifest in a folder, see `StageFolder.read`."""
+    return open_folder(path).read(part)
+
+
+def name_shards(stage: str, folders: Sequence[Path]) -> dict[str, Path]:
+    """Return name -> folder of the shards of a stage, as inputs of `run_stage`."""
+    return {f"{stage}_{number}": path for number, path in enumerate(folders, start=1)}
