@@ -17,7 +17,7 @@ from zarr.codecs import ZstdCodec
 
 from lds_path.errors import StageInputError
 from lds_path.formats.quadtree import leaf_order, merge_leaves
-from lds_path.formats.shard import read_shard, write_shard
+from lds_path.formats.shard import write_shard
 from lds_path.geometry import Frame, Rectangle, Size
 from lds_path.read_ahead import read_ahead
 
@@ -43,6 +43,10 @@ AXES = (
     {"name": "x", "type": "space", "unit": "micrometer"},
 )
 CHANNELS = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"))
+_READING = {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline", "threading.max_workers": 1}
+"""A window is decoded in the thread that asks for it: a stage reads in several."""
+_UNREADABLE = (OSError, RuntimeError)
+"""What zarrs raises for a damaged file."""
 
 
 @dataclass(frozen=True)
@@ -94,20 +98,30 @@ class Pyramid:
         """
         block = np.full((size.height, size.width, 3), self.background, np.uint8)
         shown = Rectangle(left, top, size).clipped(self.level_size(level))
-        if shown.is_empty:
-            return block
-        planes = np.full((3, shown.size.height, shown.size.width), self.background, np.uint8)
-        for column, row in shown.cells(Size(SHARD, SHARD)):
-            read_shard(
-                self.path / str(level) / "c" / "0" / str(row) / str(column),
-                planes,
-                shown.left - column * SHARD,
-                shown.top - row * SHARD,
-                chunk=CHUNK,
-                chunks_across=SHARD // CHUNK,
-            )
-        block[shown.seen_from(left, top).slices] = planes.transpose(1, 2, 0)
+        if not shown.is_empty:
+            planes = self._read_planes(level, shown)
+            block[shown.seen_from(left, top).slices] = planes.transpose(1, 2, 0)
         return block
+
+    def _read_planes(self, level: int, window: Rectangle) -> NDArray[np.uint8]:
+        """Return a rectangle within a level, (3, H, W)."""
+        try:
+            return np.asarray(self.levels[level][:, *window.slices])
+        except _UNREADABLE as error:
+            damaged = self._damaged_shard(level, window)
+            raise StageInputError(
+                f"{damaged} cannot be read ({error}); run the tile stage of this slide again"
+            ) from None
+
+    def _damaged_shard(self, level: int, window: Rectangle) -> Path:
+        """Return the first file of a rectangle that cannot be read, or else the level's folder."""
+        array = self.path / str(level)
+        for part in window.pieces(SHARD):
+            try:
+                self.levels[level][:, *part.slices]
+            except _UNREADABLE:
+                return array / "c" / "0" / str(part.top // SHARD) / str(part.left // SHARD)
+        return array
 
 
 def open_pyramid(folder: Path) -> Pyramid:
@@ -123,12 +137,16 @@ def open_pyramid(folder: Path) -> Pyramid:
         group = zarr.open_group(path, mode="r", zarr_format=3)
         ours: Any = group.attrs["lds_path"]
         image: Any = group.attrs["ome"]
-        levels = tuple(group[dataset["path"]] for dataset in image["multiscales"][0]["datasets"])
-        return Pyramid(Frame(**ours["frame"]), int(ours["background"]), levels, path)  # type: ignore[arg-type]
+        levels: list[Any] = [
+            group[dataset["path"]] for dataset in image["multiscales"][0]["datasets"]
+        ]
+        frame, background = Frame(**ours["frame"]), int(ours["background"])
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise StageInputError(
             f"{path} is not a pyramid ({error}); run the tile stage of this slide again"
         ) from None
+    with zarr.config.set(_READING):  # which arrays remember
+        return Pyramid(frame, background, tuple(level.with_config({}) for level in levels), path)
 
 
 def write_pyramid(

@@ -183,3 +183,32 @@ def test_a_folder_without_a_pyramid_says_which_stage_to_run(tmp_path):
     zarr.open_group(tmp_path / PYRAMID_NAME, mode="w", zarr_format=3)
     with pytest.raises(StageInputError, match="run the tile stage"):
         open_pyramid(tmp_path)
+
+
+def spoil_index(content):
+    content[-20] ^= 1
+
+
+def spoil_chunk(content):
+    content[:4] = b"none"
+
+
+def cut_short(content):
+    del content[200:]
+
+
+def empty(content):
+    content.clear()
+
+
+@pytest.mark.parametrize("spoil", [spoil_index, spoil_chunk, cut_short, empty])
+def test_a_damaged_shard_is_named(tmp_path, spoil):
+    write(tmp_path / "slide", planes())
+    pyramid = open_pyramid(tmp_path / "slide")
+    path = pyramid.path / "0" / "c" / "0" / "1" / "0"
+    content = bytearray(path.read_bytes())
+    spoil(content)
+    path.write_bytes(content)
+    pyramid.read(0, 0, 0, Size(2048, 2048))  # has no part of it
+    with pytest.raises(StageInputError, match=f"{path} cannot be read .* run the tile stage"):
+        pyramid.read(0, 0, 0, Size(2500, 3000))
