@@ -16,6 +16,7 @@ import zarr
 from zarr.codecs import ZstdCodec
 
 from lds_path.formats.labels import Labels, label_blocks
+from lds_path.formats.ngff import PLANE, describe_levels
 from lds_path.formats.ome_xml import write_ome_xml
 
 if TYPE_CHECKING:
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 Version = Literal["0.4", "0.5"]
 CHUNK = 512
 SHARD = 2048
-AXES = [
-    {"name": "y", "type": "space", "unit": "micrometer"},
-    {"name": "x", "type": "space", "unit": "micrometer"},
-]
 
 
 def write_label_zarr(path: Path, labels: Labels, *, pyramid: Path, version: Version) -> None:
@@ -83,7 +80,7 @@ def _create_array(
             dtype="uint8",
             fill_value=0,
             compressors=[ZstdCodec(level=3)],
-            dimension_names=[axis["name"] for axis in AXES],
+            dimension_names=[axis["name"] for axis in PLANE],
         )
     return group.create_array(
         name,
@@ -97,24 +94,12 @@ def _create_array(
 
 
 def _metadata(labels: Labels, name: str, source: str) -> dict[str, Any]:
-    """Return what both versions say: a coarse pixel's centre lies between those it stands for."""
-    datasets = []
-    for level in range(labels.level_count):
-        pitch, centre = labels.mpp * 2**level, labels.mpp * (2**level - 1) / 2
-        datasets.append(
-            {
-                "path": str(level),
-                "coordinateTransformations": [
-                    {"type": "scale", "scale": [pitch, pitch]},
-                    {"type": "translation", "translation": [centre, centre]},
-                ],
-            }
-        )
+    """Return what both versions say."""
     classes = labels.classes
     return {
-        "multiscales": [
-            {"name": f"{name} labels", "axes": AXES, "datasets": datasets, "type": "majority"}
-        ],
+        "multiscales": describe_levels(
+            PLANE, labels.mpp, labels.level_count, name=f"{name} labels", method="majority"
+        ),
         "image-label": {
             "colors": [
                 {"label-value": 0, "rgba": [0, 0, 0, 0]},

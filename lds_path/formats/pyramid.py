@@ -16,6 +16,7 @@ from tqdm import tqdm
 from zarr.codecs import ZstdCodec
 
 from lds_path.errors import StageInputError
+from lds_path.formats.ngff import CHANNEL, PLANE, describe_levels
 from lds_path.formats.quadtree import leaf_order, merge_leaves
 from lds_path.formats.shard import write_shard
 from lds_path.geometry import Frame, Rectangle, Size
@@ -37,14 +38,10 @@ CHUNK = 512
 SHARD = 2048
 ZSTD_LEVEL = 1
 """Makes H&E 2.2 times smaller; higher levels gain 1 % and take twice as long."""
-AXES = (
-    {"name": "c", "type": "channel"},
-    {"name": "y", "type": "space", "unit": "micrometer"},
-    {"name": "x", "type": "space", "unit": "micrometer"},
-)
+AXES = (CHANNEL, *PLANE)
 CHANNELS = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"))
 _READING = {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline", "threading.max_workers": 1}
-"""A window is decoded in the thread that asks for it: a stage reads in several."""
+"""Each window is decoded by one thread: a stage that has more reads several windows at a time."""
 _UNREADABLE = (OSError, RuntimeError)
 """What zarrs raises for a damaged file."""
 
@@ -252,20 +249,7 @@ def _create(path: Path, sizes: list[Size], frame: Frame, background: int, name: 
 
 
 def _image_metadata(frame: Frame, levels: int, name: str) -> dict[str, Any]:
-    """Return the OME attributes: a coarse pixel's centre lies between those that it averages."""
-    datasets = []
-    for level in range(levels):
-        pitch = frame.mpp * 2**level
-        centre = frame.mpp * (2**level - 1) / 2
-        datasets.append(
-            {
-                "path": str(level),
-                "coordinateTransformations": [
-                    {"type": "scale", "scale": [1.0, pitch, pitch]},
-                    {"type": "translation", "translation": [0.0, centre, centre]},
-                ],
-            }
-        )
+    """Return the OME attributes."""
     channels = [
         {
             "label": label,
@@ -277,9 +261,7 @@ def _image_metadata(frame: Frame, levels: int, name: str) -> dict[str, Any]:
     ]
     return {
         "version": "0.5",
-        "multiscales": [
-            {"name": name, "axes": list(AXES), "datasets": datasets, "type": "area mean"}
-        ],
+        "multiscales": describe_levels(AXES, frame.mpp, levels, name=name, method="area mean"),
         "omero": {"channels": channels, "rdefs": {"model": "color"}},
     }
 

@@ -1,0 +1,55 @@
+"""What OME-Zarr (NGFF) says of an image whose levels halve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CHANNEL = {"name": "c", "type": "channel"}
+PLANE = (
+    {"name": "y", "type": "space", "unit": "micrometer"},
+    {"name": "x", "type": "space", "unit": "micrometer"},
+)
+
+
+def describe_levels(
+    axes: Sequence[dict[str, str]], mpp: float, level_count: int, *, name: str, method: str
+) -> list[dict[str, Any]]:
+    """Return the `multiscales` of an image; its levels are the arrays `0`, `1` and so on.
+
+    Convention: the middle of the first pixel of level 0 is the origin; the middle of a coarse pixel
+    lies between the pixels that it stands for.
+
+    Parameters
+    ----------
+    axes
+        `CHANNEL` and those of `PLANE`, in the order of the arrays.
+    mpp
+        Microns per pixel of level 0.
+    level_count
+        Number of levels.
+    name
+        Of the image.
+    method
+        How a level is made from the one before.
+    """
+
+    def along_axes(value: float, *, channel: float) -> list[float]:
+        return [value if axis["type"] == "space" else channel for axis in axes]
+
+    datasets = [
+        {
+            "path": str(level),
+            "coordinateTransformations": [
+                {"type": "scale", "scale": along_axes(mpp * 2**level, channel=1.0)},
+                {
+                    "type": "translation",
+                    "translation": along_axes(mpp * (2**level - 1) / 2, channel=0.0),
+                },
+            ],
+        }
+        for level in range(level_count)
+    ]
+    return [{"name": name, "axes": list(axes), "datasets": datasets, "type": method}]
