@@ -3,6 +3,9 @@
 Convention: (x, y), pixel areas: pixel (row, column) is the square from (column, row) to
 (column + 1, row + 1). Pixels are joined over their edges, not over their corners, so that every
 polygon is valid.
+
+GDAL's polygons with GEOS's simplification of coverages take over ten times the time, and the
+whole image in memory, and do not bound the deviation: see "Tracing" in docs/benchmarks.md.
 """
 
 from __future__ import annotations
