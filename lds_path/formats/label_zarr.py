@@ -16,8 +16,8 @@ import zarr
 from zarr.codecs import ZstdCodec
 
 from lds_path.formats.labels import Labels, label_blocks
-from lds_path.formats.ngff import PLANE, describe_levels
 from lds_path.formats.ome_xml import write_ome_xml
+from lds_path.formats.ome_zarr.ngff import PLANE, describe_levels
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,9 +16,9 @@ from tqdm import tqdm
 from zarr.codecs import ZstdCodec
 
 from lds_path.errors import StageInputError
-from lds_path.formats.ngff import CHANNEL, PLANE, describe_levels
-from lds_path.formats.quadtree import leaf_order, merge_leaves
-from lds_path.formats.shard import write_shard
+from lds_path.formats.ome_zarr.ngff import CHANNEL, PLANE, describe_levels
+from lds_path.formats.ome_zarr.quadtree import leaf_order, merge_leaves
+from lds_path.formats.ome_zarr.shard import write_shard
 from lds_path.geometry import Frame, Rectangle, Size
 from lds_path.read_ahead import read_ahead
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.formats.quadtree import Place
+    from lds_path.formats.ome_zarr.quadtree import Place
 
     Half = NDArray[np.uint8] | None
     """A block halved for its parent; None for nothing but background."""

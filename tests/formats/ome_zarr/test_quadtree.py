@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lds_path.formats.quadtree import leaf_order, merge_leaves
+from lds_path.formats.ome_zarr.quadtree import leaf_order, merge_leaves
 from lds_path.geometry import Size
 
 

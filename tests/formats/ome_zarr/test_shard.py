@@ -5,7 +5,7 @@ import pytest
 import zarr
 from zarr.codecs import ZstdCodec
 
-from lds_path.formats.shard import write_shard
+from lds_path.formats.ome_zarr.shard import write_shard
 
 FILL = 9
 

@@ -1,0 +1,1 @@
+"""How the pixels and levels of an OME-Zarr image are laid out on disk."""
