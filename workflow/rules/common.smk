@@ -2,7 +2,6 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
-from shlex import quote
 
 import yaml
 from snakemake.utils import update_config
@@ -16,6 +15,7 @@ from lds_path.run.config import check_config, read_strings
 from lds_path.run.parent_watch import VARIABLE
 from lds_path.run.run_start import join_run, start_run
 from lds_path.run.shell_options import format_cell, format_classes, format_options
+from lds_path.run.shell_prefix import command_prefix
 from lds_path.run.slide_files import open_sheet
 
 RESULTS = Path("results")
@@ -40,11 +40,7 @@ for message in started.messages:
 # The stages of a run that is killed end, too.
 os.environ[VARIABLE] = str(os.getpid())
 
-# Conda environments hold what the package needs, not the package: it is taken from here.
-shell.prefix(
-    f"export PYTHONPATH={quote(str(BASE))}; "
-    'command -v lds-path > /dev/null || lds-path() {{ python -m lds_path.cli "$@"; }}; '
-)
+shell.prefix(command_prefix(BASE).replace("{", "{{").replace("}", "}}"))
 
 
 pathvars:

@@ -1,0 +1,60 @@
+"""A rule runs the package by the Python of its environment."""
+
+import os
+import subprocess
+
+import pytest
+
+from lds_path.run.shell_prefix import command_prefix
+
+
+def put_program(folder, name, says):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\necho {says} $*\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.fixture
+def programs(tmp_path):
+    """The folders of a conda environment without the package and of a virtual one with it."""
+    put_program(tmp_path / "conda/bin", "python", "conda-python")
+    put_program(tmp_path / "venv/bin", "python", "venv-python")
+    put_program(tmp_path / "venv/bin", "lds-path", "venv-lds-path")
+    return tmp_path / "conda", tmp_path / "venv"
+
+
+def run(base, *folders, conda=None):
+    """Return what `lds-path tile` says with the programs of some folders in reach."""
+    path = os.pathsep.join([*(str(folder / "bin") for folder in folders), "/usr/bin", "/bin"])
+    environment = {"PATH": path} | ({"CONDA_PREFIX": str(conda)} if conda else {})
+    script = f"set -euo pipefail; {command_prefix(base)} lds-path tile; echo $PYTHONPATH"
+    command = ["bash", "-c", script]
+    return subprocess.run(
+        command, env=environment, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+
+
+def test_an_installed_package_runs_by_its_program(programs, tmp_path):
+    _, venv = programs
+    assert run(tmp_path / "my base", venv) == ["venv-lds-path tile", str(tmp_path / "my base")]
+
+
+def test_the_environment_of_a_rule_runs_the_package_not_the_program_outside(programs, tmp_path):
+    conda, venv = programs
+    assert run(tmp_path, conda, venv, conda=conda)[0] == "conda-python -m lds_path.cli tile"
+
+
+def test_a_conda_environment_that_has_the_package_runs_its_program(programs, tmp_path):
+    conda, venv = programs
+    put_program(conda / "bin", "lds-path", "conda-lds-path")
+    assert run(tmp_path, conda, venv, conda=conda)[0] == "conda-lds-path tile"
+
+
+def test_a_virtual_environment_within_a_conda_one_runs_its_program(programs, tmp_path):
+    conda, venv = programs
+    assert run(tmp_path, venv, conda, conda=conda)[0] == "venv-lds-path tile"
+
+
+def test_without_a_program_the_python_in_reach_runs_the_package(programs, tmp_path):
+    conda, _ = programs
+    assert run(tmp_path, conda)[0] == "conda-python -m lds_path.cli tile"
