@@ -198,7 +198,7 @@ class StitchResults(StageResults):
 
 
 @dataclass(frozen=True)
-class ViewScale:
+class PictureSize:
     """The pixels of the pictures."""
 
     width: int
@@ -207,7 +207,7 @@ class ViewScale:
 
 
 @dataclass(frozen=True)
-class CropPlace:
+class CropPosition:
     """What a crop shows and where its middle lies, in level-0 pixels from the bounds corner.
 
     That corner is where QuPath begins to count.
@@ -231,8 +231,8 @@ class AssessResults(StageResults):
     reasons: tuple[str, ...]
     """Why it does not pass."""
     classes: tuple[LabelClass, ...]
-    view: ViewScale
-    crops: tuple[CropPlace, ...]
+    view: PictureSize
+    crops: tuple[CropPosition, ...]
     tissue_mm2: float | None
     analysed_percent: float | None
     confidence: float | None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lds_path.quality.borders import REACH_UM
-from lds_path.quality.metric import AREA, CONFIDENCE, SHARE, Metric, share_percent
+from lds_path.quality.metric import AREA, CONFIDENCE, SHARE, Metric, percent_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from lds_path.formats.results import DetectResults, StitchResults
     from lds_path.geometry import Region
     from lds_path.quality.borders import BorderShare
+    from lds_path.quality.picture_scale import Pitch
     from lds_path.quality.seams import Seams
-    from lds_path.quality.view import Pitch
 
-_LEAST_PITCH_UM = 1e-3
+_MIN_PITCH_UM = 1e-3
 
 
 def tissue_metrics(
@@ -37,7 +37,7 @@ def tissue_metrics(
     tissue, labels
         On the same pixels, (H, W).
     """
-    analysed = share_percent(labels > 0, tissue)
+    analysed = percent_of(labels > 0, tissue)
     return {
         "tissue_mm2": Metric(
             detect.tissue_mm2, "mm²", "Area of the tissue that was found.", "detect"
@@ -67,25 +67,26 @@ def class_metrics(
         On the same pixels, (H, W).
     """
     pixel_mm2 = (stitch.mpp / 1000) ** 2
-    found: dict[str, Metric] = {}
-    for each in classes:
-        area = stitch.pixels.get(each.name, 0) * pixel_mm2
-        found[AREA + each.name] = Metric(
-            area, "mm²", f"Area labelled {each.name}: label pixels times pixel area.", "stitch"
+    metrics: dict[str, Metric] = {}
+    for label_class in classes:
+        name = label_class.name
+        area = stitch.pixels.get(name, 0) * pixel_mm2
+        metrics[AREA + name] = Metric(
+            area, "mm²", f"Area labelled {name}: label pixels times pixel area.", "stitch"
         )
-        found[SHARE + each.name] = Metric(
-            share_percent(labels == each.value, tissue),
+        metrics[SHARE + name] = Metric(
+            percent_of(labels == label_class.value, tissue),
             "% of tissue",
-            f"Share of the tissue labelled {each.name}.",
+            f"Share of the tissue labelled {name}.",
             "detect, stitch",
         )
-        found[CONFIDENCE + each.name] = Metric(
-            stitch.mean_confidence.get(each.name),
+        metrics[CONFIDENCE + name] = Metric(
+            stitch.mean_confidence.get(name),
             "0 to 1",
-            f"Mean probability of {each.name} where it is the label.",
+            f"Mean probability of {name} where it is the label.",
             "stitch",
         )
-    return found
+    return metrics
 
 
 def confidence_metrics(
@@ -110,7 +111,7 @@ def confidence_metrics(
             mean, "0 to 1", "Mean probability of the likeliest class over the tissue.", "stitch"
         ),
         "uncertain_percent": Metric(
-            share_percent(unsure, known),
+            percent_of(unsure, known),
             "% of tissue",
             f"Tissue where the likeliest class has a probability below {min_confidence:g}, averaged"
             " over about 8 µm.",
@@ -156,10 +157,12 @@ def sampler_metrics(
     """
     samples = sum(region.lattice.area for region in regions)
     lows, highs = zip(*pitch.ranges_um, strict=True) if pitch.ranges_um else ((), ())
-    uniform = [mpp * math.sqrt(one.size.area / one.lattice.area) for one in regions]
+    uniform_pitches = [
+        mpp * math.sqrt(region.size.area / region.lattice.area) for region in regions
+    ]
     zooms = [
-        (even / high, even / max(low, _LEAST_PITCH_UM))
-        for even, low, high in zip(uniform, lows, highs, strict=True)
+        (uniform / high, uniform / max(low, _MIN_PITCH_UM))
+        for uniform, low, high in zip(uniform_pitches, lows, highs, strict=True)
     ]
     return {
         "regions": Metric(len(regions), "regions", "Regions that were segmented.", "segment"),

@@ -1,4 +1,4 @@
-"""Pieces of a slide at reading magnification: typical ones, doubtful ones, the worst seam."""
+"""Pieces of a slide at reading magnification: typical ones, uncertain ones, the worst seam."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from lds_path.classes import LabelClass
     from lds_path.formats.labels import Labels
     from lds_path.formats.pyramid import Pyramid
-    from lds_path.quality.view import View
+    from lds_path.quality.picture_scale import PictureScale
 
 CROP_COUNT = 6
 CROP_UM = 256.0
 CROP_MPP = 0.5
-MOST_TYPICAL = 4
+MAX_TYPICAL = 4
 """Classes that get a typical crop: those with the largest areas."""
 
 
 @dataclass(frozen=True)
 class Crop:
-    """Where to look, and why there."""
+    """The middle of a crop, and why it is shown."""
 
     title: str
     x: float
@@ -52,30 +52,30 @@ class CropPicture:
 
 
 def choose_crops(
-    view: View,
+    scale: PictureScale,
     tissue: NDArray[np.bool_],
     labels: NDArray[np.uint8],
     confidence: NDArray[np.float32],
     classes: Sequence[LabelClass],
     worst_seam: tuple[float, float] | None,
 ) -> list[Crop]:
-    """Return up to six places, of which none lies in the middle of another.
+    """Return up to six crops, of which none lies in the middle of another.
 
-    First comes a typical place of each class: full of it, and with about its mean confidence;
-    then the worst seam; the least confident places fill up.
+    First a typical crop of each class: full of it, and with about its mean confidence; then the
+    worst seam; the rest are the least confident ones.
 
     Parameters
     ----------
-    view
-        Whose pixels the next three have, (H, W).
+    scale
+        Of the next three.
     tissue, labels, confidence
-        Of the slide; confidence is NaN where nothing was analysed.
+        Of the slide, (H, W); confidence is NaN where nothing was analysed.
     classes
         Of the labels.
     worst_seam
         Working pixel (x, y), None where no regions disagree.
     """
-    side = max(round(CROP_UM / view.mpp), 1)
+    side = max(round(CROP_UM / scale.mpp), 1)
     known = np.where(np.isnan(confidence) | ~tissue, np.float32(0), confidence)
     free = ~np.isnan(confidence) & tissue
     chosen: list[Crop] = []
@@ -84,19 +84,19 @@ def choose_crops(
         score = np.where(free, score, -np.inf)
         row, column = np.unravel_index(int(score.argmax()), score.shape)
         if np.isfinite(score[row, column]):
-            x, y = (float(place) + 0.5 for place in (column, row))
-            add(Crop(title, x * view.scale, y * view.scale))
+            x, y = float(column) + 0.5, float(row) + 0.5
+            add(Crop(title, x * scale.downsample, y * scale.downsample))
 
     def add(crop: Crop) -> None:
-        column, row = int(crop.x / view.scale), int(crop.y / view.scale)
-        near = max(side // 2, 1)
-        free[max(row - near, 0) : row + near, max(column - near, 0) : column + near] = False
+        column, row = int(crop.x / scale.downsample), int(crop.y / scale.downsample)
+        half = max(side // 2, 1)
+        free[max(row - half, 0) : row + half, max(column - half, 0) : column + half] = False
         chosen.append(crop)
 
-    for each in _largest(classes, labels):
-        mine = labels == each.value
-        typical = _around(mine, side) - abs(_around(known, side) - known[mine].mean())
-        take(f"Typical {each.name}", np.where(mine, typical, -np.inf))
+    for label_class in _largest(classes, labels):
+        inside = labels == label_class.value
+        typical = _around(inside, side) - abs(_around(known, side) - known[inside].mean())
+        take(f"Typical {label_class.name}", np.where(inside, typical, -np.inf))
     if worst_seam is not None:
         add(Crop("Where regions agree least", *worst_seam))
     doubt = _around(np.where(free, 1 - known, 0), side)
@@ -106,7 +106,7 @@ def choose_crops(
 
 
 def read_crop(pyramid: Pyramid, labels: Labels, crop: Crop) -> CropPicture:
-    """Return a crop of 256 microns at about 0.5 um per pixel, moved into the slide."""
+    """Return a crop of 256 microns at about 0.5 um per pixel, shifted to lie within the slide."""
     level = pyramid.level_near(CROP_MPP)
     extent, scale = pyramid.level_size(level), 2**level
     mpp = pyramid.frame.mpp * scale
@@ -127,9 +127,9 @@ def read_crop(pyramid: Pyramid, labels: Labels, crop: Crop) -> CropPicture:
 def _largest(classes: Sequence[LabelClass], labels: NDArray[np.uint8]) -> list[LabelClass]:
     """Return the classes with the largest areas, in their own order."""
     areas = np.bincount(labels.ravel(), minlength=256)
-    found = [each for each in classes if areas[each.value]]
-    largest = sorted(found, key=lambda each: -areas[each.value])[:MOST_TYPICAL]
-    return [each for each in found if each in largest]
+    present = [item for item in classes if areas[item.value]]
+    largest = sorted(present, key=lambda item: -areas[item.value])[:MAX_TYPICAL]
+    return [item for item in present if item in largest]
 
 
 def _around(values: NDArray[np.generic], side: int) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ AREA, SHARE, CONFIDENCE = "area_mm2.", "tissue_percent.", "confidence."
 
 @dataclass(frozen=True)
 class Metric:
-    """One number about a slide, with all that is needed to read it."""
+    """One number about a slide, with what is needed to interpret it."""
 
     value: float | int | str | Sequence[float] | None
     """Three numbers of a colour: red, green, blue. None where it could not be measured."""
@@ -28,24 +28,24 @@ class Metric:
     """The file or stage that it was computed from."""
 
 
-def number(value: float) -> str:
-    """Return a number as a person writes it: three digits that count, whole above a hundred."""
+def format_number(value: float) -> str:
+    """Return a number as people write it: three significant digits, no decimals above a hundred."""
     if value == round(value) or abs(value) >= 100:
         return f"{value:.0f}"
     return f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.1e}"
 
 
-def share_percent(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float | None:
-    """Return how much of a mask another covers, in percent; None if the mask is empty."""
+def percent_of(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float | None:
+    """Return the percentage of a mask that another covers; None if the mask is empty."""
     total = int(np.count_nonzero(whole))
     return 100 * int(np.count_nonzero(part & whole)) / total if total else None
 
 
 def well_inside(mask: NDArray[np.bool_], side: int, count: int) -> list[tuple[int, int]]:
-    """Return up to `count` cells of a mask that lie wholly inside it, evenly spread.
+    """Return up to `count` cells that lie entirely inside a mask, evenly spread.
 
     Convention: (x, y) of the top left pixel; cells are squares on a fixed lattice of `side`.
-    When no cell lies wholly inside, the fullest cells that are at least half inside are taken.
+    When no cell lies entirely inside, the fullest cells that are at least half inside are taken.
     """
     rows, columns = mask.shape[0] // side, mask.shape[1] // side
     cells = mask[: rows * side, : columns * side].reshape(rows, side, columns, side)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lds_path.quality.metric import Metric, share_percent
+from lds_path.quality.metric import Metric, percent_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +91,7 @@ def artefact_metrics(artefacts: Artefacts, tissue: NDArray[np.bool_]) -> dict[st
     }
     return {
         f"{kind}_percent": Metric(
-            share_percent(mask, tissue | mask),
+            percent_of(mask, tissue | mask),
             "% of tissue",
             f"{definitions[kind]} Found at 8 µm/px, on large slides coarser.",
             "tile: pyramid, detect",

@@ -1,4 +1,4 @@
-"""Where a metric of a slide begins to be doubtful, and where it is bad."""
+"""The values at which a metric of a slide is doubtful, and at which it is bad."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lds_path.option import Options, option
 
 @dataclass(frozen=True)
 class Thresholds(Options):
-    """Where metrics begin to be doubtful (`warn`) and where they are bad (`fail`)."""
+    """Values at which metrics are doubtful (`warn`) and at which they are bad (`fail`)."""
 
     warn_tissue_mm2: float = option(0.1, "least tissue", minimum=0)
     fail_tissue_mm2: float = option(0.01, "the same, where the verdict becomes fail", minimum=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from lds_path.quality.metric import number
+from lds_path.quality.metric import format_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ LOW = {
     "hematoxylin": "the hematoxylin is pale: optical density {value} (limit {limit})",
     "eosin": "the eosin is pale: optical density {value} (limit {limit})",
 }
-"""Metrics of which little is bad, and what is wrong then."""
+"""Metrics that are bad when low, and what is wrong then."""
 HIGH = {
     "out_of_focus_percent": "{value} % of the tissue is out of focus (limit {limit} %)",
     "fold_percent": "{value} % of the tissue is folded or too thick (limit {limit} %)",
@@ -33,24 +33,24 @@ HIGH = {
     "seam_index": "regions do not fit together: seam index {value} (limit {limit})",
     "unreadable_tiles": "{value} tiles of the file are unreadable (limit {limit})",
 }
-"""Metrics of which much is bad, and what is wrong then."""
+"""Metrics that are bad when high, and what is wrong then."""
 MAY_LACK = ("seam_index",)
 """A slide of one region has no seams."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """Where a metric begins to be doubtful and where it is bad."""
+    """The values at which a metric is doubtful and at which it is bad."""
 
     metric: str
     warn: float
     fail: float
-    words: str
-    """What is wrong, in words, with `{value}` and `{limit}`."""
+    message: str
+    """What is wrong, with `{value}` and `{limit}`."""
     low_is_bad: bool = True
 
     def broken(self, value: float) -> float | None:
-        """Return the limit that a value breaks, the worse one first, or None."""
+        """Return the limit that a value violates, the worse one first, or None."""
         for limit in (self.fail, self.warn):
             if value < limit if self.low_is_bad else value > limit:
                 return limit
@@ -75,18 +75,18 @@ def limits_of(thresholds: Mapping[str, float]) -> list[Limit]:
             name,
             warn=thresholds[f"warn_{name}"],
             fail=thresholds[f"fail_{name}"],
-            words=words,
+            message=message,
             low_is_bad=name in LOW,
         )
-        for name, words in (LOW | HIGH).items()
+        for name, message in (LOW | HIGH).items()
         if f"warn_{name}" in thresholds
     ]
 
 
 def judge(metrics: Mapping[str, Metric], limits: Iterable[Limit]) -> Verdict:
-    """Return the worst that any limit says; failures are named before warnings.
+    """Return the worst verdict of all limits; failures are named before warnings.
 
-    A metric that could not be measured is a warning of its own, apart from `MAY_LACK`.
+    A metric that could not be measured is a warning, unless it is in `MAY_LACK`.
     """
     reasons: dict[Word, list[str]] = {"fail": [], "warn": []}
     for limit in limits:
@@ -100,6 +100,8 @@ def judge(metrics: Mapping[str, Metric], limits: Iterable[Limit]) -> Verdict:
         if broken is None:
             continue
         word: Word = "fail" if broken == limit.fail else "warn"
-        reasons[word].append(limit.words.format(value=number(value), limit=number(broken)))
+        reasons[word].append(
+            limit.message.format(value=format_number(value), limit=format_number(broken))
+        )
     word = "fail" if reasons["fail"] else "warn" if reasons["warn"] else "pass"
     return Verdict(word, (*reasons["fail"], *reasons["warn"]))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.classes import LabelClass
-    from lds_path.quality.view import Box
+    from lds_path.quality.picture_scale import Box
 
 Color = tuple[int, int, int]
 
@@ -115,8 +115,8 @@ def colour_values(
     values
         (H, W); `low` takes the first colour of the map and `high` the last.
     """
-    share = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
-    colours = _palette(colormap)[np.rint(np.nan_to_num(share) * 255).astype(np.uint8)]
+    position = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
+    colours = _palette(colormap)[np.rint(np.nan_to_num(position) * 255).astype(np.uint8)]
     return _mix(picture, colours, np.where(np.isnan(values), 0, round(255 * opacity)))
 
 
@@ -153,7 +153,7 @@ def colour_pitch(
 def draw_outline(
     picture: NDArray[np.uint8], mask: NDArray[np.bool_], color: Color = OUTLINE
 ) -> NDArray[np.uint8]:
-    """Return the picture with the inner border of a mask drawn on it, its rest made paler."""
+    """Return the picture with the inner border of a mask drawn on it and the rest paler."""
     line = max(round(max(mask.shape) / 500), 1)
     inner = ndimage.binary_erosion(mask, iterations=line, border_value=False)
     pale = np.where(mask[..., None], picture, 255 - (255 - picture) // 3)
@@ -217,15 +217,15 @@ def with_footer(
     classes, color_bar
         What the colours mean.
     blank
-        Leave the legend's place empty, for a picture that lies under one with it.
+        Leave the legend's area empty, for a picture that lies under one with a legend.
     letters
-        Height of the letters: so many times lie in the picture's width.
+        Height of the letters, as a fraction of the picture's width: one in `letters`.
     """
     height, width = picture.shape[:2]
     unit = max(round(width / letters), 11)
     entries = [_bar_entry(bar, unit)]
     legend = [_class_entry(label_class, unit, width) for label_class in classes]
-    entries += [Image.new("RGB", one.size, PAPER) for one in legend] if blank else legend
+    entries += [Image.new("RGB", entry.size, PAPER) for entry in legend] if blank else legend
     if color_bar is not None:
         entries.append(_color_bar_entry(color_bar, unit, width))
     strip = _flow(entries, width, unit)
@@ -322,14 +322,14 @@ def _shorten(text: str, unit: int, limit: int) -> str:
 def _flow(entries: Sequence[Image.Image], width: int, unit: int) -> Image.Image:
     """Return entries side by side on a strip, in as many rows as they need."""
     gap, left, top = unit, unit // 2, unit // 2
-    places: list[tuple[int, int]] = []
+    corners: list[tuple[int, int]] = []
     row = entries[0].height
     for entry in entries:
         if left > unit // 2 and left + entry.width > width - unit // 2:
             left, top = unit // 2, top + row
-        places.append((left, top))
+        corners.append((left, top))
         left += entry.width + gap
     strip = Image.new("RGB", (width, top + row + unit // 2), PAPER)
-    for entry, place in zip(entries, places, strict=True):
-        strip.paste(entry, place)
+    for entry, corner in zip(entries, corners, strict=True):
+        strip.paste(entry, corner)
     return strip

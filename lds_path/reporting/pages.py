@@ -12,7 +12,7 @@ from lds_path import __version__
 from lds_path.formats.results import AssessResults, EvaluateResults, StitchResults, TileResults
 from lds_path.objects.tally import ExportParameters, ExportResults
 from lds_path.provenance.cohort import STAGES
-from lds_path.quality.metric import AREA, CONFIDENCE, SHARE, number
+from lds_path.quality.metric import AREA, CONFIDENCE, SHARE, format_number
 from lds_path.quality.verdict import limits_of
 from lds_path.reporting.cohort_table import CLASS_METRICS, mean_dice
 
@@ -213,14 +213,15 @@ def objects_note(record: SlideRecord) -> str:
         return ""
     used = found.style
     note = (
-        f"Objects below {number(used.min_object_um2)} µm² are left out and holes below"
-        f" {number(used.max_hole_um2)} µm² filled; outlines deviate by up to"
-        f" {number(used.tolerance_um)} µm."
+        f"Objects below {format_number(used.min_object_um2)} µm² are left out and holes below"
+        f" {format_number(used.max_hole_um2)} µm² filled; outlines deviate by up to"
+        f" {format_number(used.tolerance_um)} µm."
     )
     if used.tolerance_um > asked.tolerance_um:
         note += (
-            f" With the {number(asked.min_object_um2)} µm², {number(asked.max_hole_um2)} µm²"
-            f" and {number(asked.tolerance_um)} µm of the configuration there were more than"
+            f" With the {format_number(asked.min_object_um2)} µm²,"
+            f" {format_number(asked.max_hole_um2)} µm²"
+            f" and {format_number(asked.tolerance_um)} µm of the configuration there were more than"
             f" {found.max_vertices} vertices."
         )
     return note
@@ -254,14 +255,14 @@ def format_value(value: float | str | Sequence[float] | None) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, int | float):
-        return number(value)
-    return ", ".join(number(part) for part in value)
+        return format_number(value)
+    return ", ".join(format_number(part) for part in value)
 
 
 def format_seconds(seconds: float) -> str:
     """Return a duration as a person writes it."""
     if seconds < 90:
-        return f"{number(round(seconds, 1))} s"
+        return f"{format_number(round(seconds, 1))} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
@@ -312,7 +313,9 @@ def _limit_words(assess: StageRecord) -> dict[str, str]:
     if assess.status != "done":
         return {}
     return {
-        limit.metric: (f"warn {side} {number(limit.warn)}, fail {side} {number(limit.fail)}")
+        limit.metric: (
+            f"warn {side} {format_number(limit.warn)}, fail {side} {format_number(limit.fail)}"
+        )
         for limit in limits_of(assess.manifests[0].parameters)
         for side in ["below" if limit.low_is_bad else "above"]
     }

@@ -1,4 +1,4 @@
-"""assess: quality of a slide's analysis in numbers, a verdict in words, and pictures."""
+"""assess: the quality of a slide's analysis as metrics, a verdict and pictures."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lds_path.formats.results import AssessResults, CropPlace, ViewScale
+from lds_path.formats.results import AssessResults, CropPosition, PictureSize
 from lds_path.option import as_parameters
 from lds_path.options.quality import AssessOptions
 from lds_path.provenance.manifest import write_json
 from lds_path.provenance.stage_folder import name_shards
 from lds_path.provenance.stage_run import run_stage
 from lds_path.provenance.typed_json import to_json
-from lds_path.quality import analysis_metrics as analysis
-from lds_path.quality import slide_metrics as slide
-from lds_path.quality.examination import examine
+from lds_path.quality import analysis_metrics, slide_metrics
+from lds_path.quality.analysed_slide import read_analysed_slide
 from lds_path.quality.verdict import judge, limits_of
 from lds_path.reporting.pictures import draw_pictures
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import StageInputs
-    from lds_path.quality.examination import Examination
+    from lds_path.quality.analysed_slide import AnalysedSlide
     from lds_path.quality.metric import Metric
 
 METRICS_NAME = "metrics.json"
@@ -44,9 +43,9 @@ def assess(
     options: AssessOptions = AssessOptions(),
     strict: bool = False,
 ) -> Manifest:
-    """Judge the analysis of one slide and draw what was found.
+    """Judge the analysis of one slide and draw its pictures.
 
-    The folder gets `metrics.json` and the pictures that `pictures.draw_pictures` names (JPEG).
+    Writes `metrics.json` and the pictures that `pictures.draw_pictures` names (JPEG).
 
     Parameters
     ----------
@@ -78,43 +77,45 @@ def assess(
 
 def _assess(folder: Path, inputs: StageInputs, *, options: AssessOptions) -> AssessResults:
     """Write the pictures and `metrics.json`."""
-    found = examine(inputs["tile"], inputs["detect"], inputs.shards("segment"), inputs["stitch"])
-    for name, image in draw_pictures(found, options.max_blur).items():
+    slide = read_analysed_slide(
+        inputs["tile"], inputs["detect"], inputs.shards("segment"), inputs["stitch"]
+    )
+    for name, image in draw_pictures(slide, options.max_blur).items():
         image.save(folder / f"{name}.jpg", quality=QUALITY, subsampling=1)
-    metrics = measure(found, min_confidence=options.min_confidence, max_blur=options.max_blur)
+    metrics = measure(slide, min_confidence=options.min_confidence, max_blur=options.max_blur)
     verdict = judge(metrics, limits_of(asdict(options.thresholds)))
-    size, mpp = found.view.size, found.view.mpp
+    size, mpp = slide.scale.size, slide.scale.mpp
     results = AssessResults(
         verdict=verdict.word,
         reasons=verdict.reasons,
-        classes=tuple(found.classes),
-        view=ViewScale(size.width, size.height, mpp),
-        crops=tuple(_place_crops(found)),
+        classes=tuple(slide.classes),
+        view=PictureSize(size.width, size.height, mpp),
+        crops=tuple(_locate_crops(slide)),
         **{name: _number(metrics[name]) for name in MAIN},
     )
-    shown = {name: value for name, value in to_json(results).items() if name not in MAIN}
+    fields = {name: value for name, value in to_json(results).items() if name not in MAIN}
     write_json(
         folder / METRICS_NAME,
-        shown | {"metrics": {name: asdict(metric) for name, metric in metrics.items()}},
+        fields | {"metrics": {name: asdict(metric) for name, metric in metrics.items()}},
     )
     return results
 
 
-def measure(found: Examination, *, min_confidence: float, max_blur: float) -> dict[str, Metric]:
-    """Return all metrics of a slide, in the order of the page."""
-    look, tissue = found.appearance, found.tissue
-    mpp, tissue_mm2 = found.tile.mpp, found.detect.tissue_mm2
+def measure(slide: AnalysedSlide, *, min_confidence: float, max_blur: float) -> dict[str, Metric]:
+    """Return all metrics of a slide, in the order in which its page shows them."""
+    appearance, tissue = slide.appearance, slide.tissue
+    mpp, tissue_mm2 = slide.tile.mpp, slide.detect.tissue_mm2
     return {
-        **slide.identity_metrics(found.tile),
-        **slide.focus_metrics(look.blurs, max_blur),
-        **slide.artefact_metrics(look.artefacts, tissue),
-        **slide.stain_metrics(look.glass, look.stains, look.staining),
-        **analysis.tissue_metrics(found.detect, tissue, found.labels),
-        **analysis.class_metrics(found.stitch, found.classes, tissue, found.labels),
-        **analysis.confidence_metrics(found.confidence, tissue, min_confidence),
-        **analysis.seam_metrics(found.seams),
-        **analysis.sampler_metrics(found.regions, found.pitch, mpp, tissue_mm2),
-        **analysis.border_metrics(found.borders),
+        **slide_metrics.identity_metrics(slide.tile),
+        **slide_metrics.focus_metrics(appearance.blurs, max_blur),
+        **slide_metrics.artefact_metrics(appearance.artefacts, tissue),
+        **slide_metrics.stain_metrics(appearance.glass, appearance.stains, appearance.staining),
+        **analysis_metrics.tissue_metrics(slide.detect, tissue, slide.labels),
+        **analysis_metrics.class_metrics(slide.stitch, slide.classes, tissue, slide.labels),
+        **analysis_metrics.confidence_metrics(slide.confidence, tissue, min_confidence),
+        **analysis_metrics.seam_metrics(slide.seams),
+        **analysis_metrics.sampler_metrics(slide.regions, slide.pitch, mpp, tissue_mm2),
+        **analysis_metrics.border_metrics(slide.borders),
     }
 
 
@@ -122,12 +123,12 @@ def _number(metric: Metric) -> float | None:
     return metric.value if isinstance(metric.value, int | float) else None
 
 
-def _place_crops(found: Examination) -> Iterator[CropPlace]:
+def _locate_crops(slide: AnalysedSlide) -> Iterator[CropPosition]:
     """Yield what each crop shows and where it lies."""
-    mpp, scale = found.tile.mpp, found.tile.downsample
-    for crop in found.crops:
+    mpp, scale = slide.tile.mpp, slide.tile.downsample
+    for crop in slide.crops:
         height, width, _ = crop.picture.shape
-        yield CropPlace(
+        yield CropPosition(
             crop.title,
             round((crop.left + width * crop.mpp / mpp / 2) * scale),
             round((crop.top + height * crop.mpp / mpp / 2) * scale),

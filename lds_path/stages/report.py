@@ -27,7 +27,7 @@ from lds_path.provenance.fingerprint import sha256
 from lds_path.provenance.lineage import ReportResults
 from lds_path.provenance.manifest import FILE_NAME
 from lds_path.provenance.stage_run import run_stage
-from lds_path.quality.view import read_picture, view_of
+from lds_path.quality.picture_scale import fit_picture_scale, read_picture
 from lds_path.reporting.cohort_page import render_index
 from lds_path.reporting.cohort_table import describe_columns, table_row
 from lds_path.reporting.pages import Files, render_slide, word_of
@@ -191,8 +191,8 @@ def _write_pictures(record: SlideRecord, folder: Path, name: str) -> dict[str, s
         return {}
     target.mkdir()
     pyramid = open_pyramid(tile.folder)
-    view = view_of(pyramid.size, pyramid.frame.mpp, longest=PLAIN_PICTURE_PIXELS)
-    image = Image.fromarray(read_picture(pyramid, view))
+    scale = fit_picture_scale(pyramid.size, pyramid.frame.mpp, longest=PLAIN_PICTURE_PIXELS)
+    image = Image.fromarray(read_picture(pyramid, scale))
     image.save(target / "thumbnail.jpg", quality=QUALITY)
     image.thumbnail(SMALL_SIZE)
     image.save(target / f"{SMALL}.jpg", quality=QUALITY)

@@ -12,7 +12,7 @@ from PIL import Image
 from lds_path.options.labels import PlanOptions, SegmentOptions
 from lds_path.options.slides import DemoOptions
 from lds_path.provenance.stage_folder import open_folder
-from lds_path.quality.examination import examine
+from lds_path.quality.analysed_slide import read_analysed_slide
 from lds_path.reporting import overlay
 from lds_path.stages.demo import SLIDE_NAME, demo
 from lds_path.stages.detect import detect
@@ -61,34 +61,34 @@ def main(folder: Path, model: str, budget: str, seed: int, structured: float) ->
     )
     stitch(at["tile"], at["detect"], [at["segment"]], at["stitch"], threads=2)
     left = {stage: open_folder(at[stage]) for stage in ("tile", "detect", "segment", "stitch")}
-    found = examine(left["tile"], left["detect"], [left["segment"]], left["stitch"])
+    slide = read_analysed_slide(left["tile"], left["detect"], [left["segment"]], left["stitch"])
 
-    sides = np.full(found.tissue.shape, np.nan, np.float32)
-    boxes = [found.view.box(region) for region in found.regions]
-    for region, (left, top, right, bottom) in zip(found.regions, boxes, strict=True):
-        place = np.s_[round(top) : round(bottom) + 1, round(left) : round(right) + 1]
-        sides[place] = np.fmax(sides[place], max(region.lattice.width, region.lattice.height))
-    sides[~found.tissue] = np.nan
-    pitch = np.where(found.tissue, found.pitch.um, np.float32(np.nan))
+    sides = np.full(slide.tissue.shape, np.nan, np.float32)
+    boxes = [slide.scale.box(region) for region in slide.regions]
+    for region, (left, top, right, bottom) in zip(slide.regions, boxes, strict=True):
+        block = np.s_[round(top) : round(bottom) + 1, round(left) : round(right) + 1]
+        sides[block] = np.fmax(sides[block], max(region.lattice.width, region.lattice.height))
+    sides[~slide.tissue] = np.nan
+    pitch = np.where(slide.tissue, slide.pitch.um, np.float32(np.nan))
     few, many = float(np.nanmin(sides)), float(np.nanmax(sides))
     fine, coarse = np.nanpercentile(pitch, (1, 99)).tolist()
-    bar = overlay.scale_bar(found.view.mpp, found.view.size.width)
+    bar = overlay.scale_bar(slide.scale.mpp, slide.scale.size.width)
     panels = [
-        overlay.with_footer(found.picture, bar),
+        overlay.with_footer(slide.picture, bar),
         overlay.with_footer(
-            overlay.colour_values(found.picture, sides, low=few, high=many, colormap=_MAP),
+            overlay.colour_values(slide.picture, sides, low=few, high=many, colormap=_MAP),
             bar,
             color_bar=overlay.ColorBar(_MAP, f"{few:.0f} samples a side", f"{many:.0f}"),
         ),
         overlay.with_footer(
-            overlay.colour_pitch(found.picture, pitch, fine=fine, coarse=coarse, colormap=_MAP),
+            overlay.colour_pitch(slide.picture, pitch, fine=fine, coarse=coarse, colormap=_MAP),
             bar,
             color_bar=overlay.ColorBar(_MAP, f"a sample every {coarse:.2g} µm", f"{fine:.2g} µm"),
         ),
         overlay.with_footer(
-            overlay.colour_labels(found.picture, found.labels, found.classes),
+            overlay.colour_labels(slide.picture, slide.labels, slide.classes),
             bar,
-            classes=found.classes,
+            classes=slide.classes,
         ),
     ]
     _beside(panels).save(PICTURE, quality=85)

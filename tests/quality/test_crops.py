@@ -8,16 +8,16 @@ import pytest
 from lds_path.classes import LabelClass
 from lds_path.geometry import Size
 from lds_path.quality.crops import choose_crops
-from lds_path.quality.view import View
+from lds_path.quality.picture_scale import PictureScale
 
 CLASSES = tuple(LabelClass(value, f"C{value}", (value, 0, 0)) for value in range(1, 8))
-VIEW = View(Size(400, 300), 4.0, 8.0)  # a crop has 32 pixels
+SCALE = PictureScale(Size(400, 300), 4.0, 8.0)  # a crop has 32 pixels
 FAR = 16
 
 
 def choose(labels, confidence=None, worst_seam=None):
     confidence = np.full(labels.shape, 0.9, np.float32) if confidence is None else confidence
-    return choose_crops(VIEW, labels > 0, labels, confidence, CLASSES, worst_seam)
+    return choose_crops(SCALE, labels > 0, labels, confidence, CLASSES, worst_seam)
 
 
 def test_a_typical_crop_lies_in_its_class():

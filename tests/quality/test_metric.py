@@ -1,9 +1,9 @@
-"""Numbers are written as a person writes them, and shares and places are right."""
+"""Numbers are written as people write them; percentages and cells are right."""
 
 import numpy as np
 import pytest
 
-from lds_path.quality.metric import number, share_percent, well_inside
+from lds_path.quality.metric import format_number, percent_of, well_inside
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,8 @@ from lds_path.quality.metric import number, share_percent, well_inside
         (2e-5, "2.0e-05"),
     ],
 )
-def test_numbers_show_three_digits_that_count(value, text):
-    assert number(value) == text
+def test_numbers_show_three_significant_digits(value, text):
+    assert format_number(value) == text
 
 
 def test_share_counts_only_inside_the_whole():
@@ -26,8 +26,8 @@ def test_share_counts_only_inside_the_whole():
     whole[:5] = True
     part = np.zeros((10, 10), bool)
     part[:, :2] = True
-    assert share_percent(part, whole) == 20
-    assert share_percent(part, np.zeros((10, 10), bool)) is None
+    assert percent_of(part, whole) == 20
+    assert percent_of(part, np.zeros((10, 10), bool)) is None
 
 
 def test_crops_lie_wholly_inside_and_are_spread():

@@ -8,8 +8,8 @@ from lds_path.quality.metric import Metric
 from lds_path.quality.thresholds import Thresholds
 from lds_path.quality.verdict import HIGH, LOW, Limit, judge, limits_of
 
-SHARE = Limit("share", warn=90.0, fail=50.0, words="only {value} % analysed (limit {limit} %)")
-DOUBT = Limit("doubt", warn=10, fail=40, words="{value} % in doubt ({limit} %)", low_is_bad=False)
+SHARE = Limit("share", warn=90.0, fail=50.0, message="only {value} % analysed (limit {limit} %)")
+DOUBT = Limit("doubt", warn=10, fail=40, message="{value} % in doubt ({limit} %)", low_is_bad=False)
 
 
 def metrics(**values):
@@ -62,5 +62,5 @@ def test_parameters_of_an_older_run_without_a_threshold_set_no_limit():
 
 
 def test_a_slide_without_seams_passes():
-    seams = Limit("seam_index", warn=1, fail=2, words="", low_is_bad=False)
+    seams = Limit("seam_index", warn=1, fail=2, message="", low_is_bad=False)
     assert judge(metrics(seam_index=None), [seams]).word == "pass"

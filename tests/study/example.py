@@ -14,7 +14,7 @@ from lds_path.inference.region_tensors import read_region
 from lds_path.network.spec import levels_around
 from lds_path.network.warp import warp
 from lds_path.provenance.stage_folder import open_folder
-from lds_path.quality.examination import examine
+from lds_path.quality.analysed_slide import read_analysed_slide
 from lds_path.reporting import overlay
 
 if TYPE_CHECKING:
@@ -22,34 +22,36 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.quality.examination import Examination
+    from lds_path.quality.analysed_slide import AnalysedSlide
 
 
 def draw_example(
     output: Path, tile: Path, detect: Path, segment: Path, stitch: Path, labels: Path
 ) -> None:
     """Write slide, sample pitch, one region's grid and samples, labels and reference as a JPEG."""
-    found = examine(*map(open_folder, (tile, detect)), [open_folder(segment)], open_folder(stitch))
-    pitch = np.where(found.tissue, found.pitch.um, np.float32(np.nan))
+    slide = read_analysed_slide(
+        *map(open_folder, (tile, detect)), [open_folder(segment)], open_folder(stitch)
+    )
+    pitch = np.where(slide.tissue, slide.pitch.um, np.float32(np.nan))
     fine, coarse = np.nanpercentile(pitch, (1, 99))
     heat = overlay.colour_pitch(
-        found.picture, pitch, fine=fine, coarse=coarse, colormap="viridis", opacity=1.0
+        slide.picture, pitch, fine=fine, coarse=coarse, colormap="viridis", opacity=1.0
     )
-    boxes = [found.view.box(region) for region in found.regions]
-    height, width = found.picture.shape[:2]
+    boxes = [slide.scale.box(region) for region in slide.regions]
+    height, width = slide.picture.shape[:2]
     with Image.open(labels) as image:
         reference = np.asarray(image.resize((width, height), Image.Resampling.NEAREST))
-    sample = found.sample
+    sample = slide.sample
     step = max(max(sample.positions.shape[:2]) // 24, 1)
     pictures = {
-        "image": found.picture,
+        "image": slide.picture,
         f"a sample every {fine:.1f} (yellow) to {coarse:.1f} µm": overlay.draw_boxes(
-            heat, boxes, chosen=sample.place
+            heat, boxes, chosen=sample.index
         ),
-        "labels": overlay.colour_labels(found.picture, found.labels, found.classes, opacity=0.6),
+        "labels": overlay.colour_labels(slide.picture, slide.labels, slide.classes, opacity=0.6),
         "one region and its grid": overlay.draw_grid(sample.picture, sample.positions, step=step),
-        "its samples, as the network sees them": _samples(tile, found),
-        "reference": overlay.colour_labels(found.picture, reference, found.classes, opacity=0.6),
+        "its samples, as the network sees them": _samples(tile, slide),
+        "reference": overlay.colour_labels(slide.picture, reference, slide.classes, opacity=0.6),
     }
     figure = Figure(figsize=(10.5, 7.2 * height / width + 0.6), layout="constrained", dpi=100)
     for axis, (title, picture) in zip(figure.subplots(2, 3).flat, pictures.items(), strict=True):
@@ -59,10 +61,10 @@ def draw_example(
     figure.savefig(output, pil_kwargs={"quality": 85})
 
 
-def _samples(tile: Path, found: Examination) -> NDArray[np.uint8]:
+def _samples(tile: Path, slide: AnalysedSlide) -> NDArray[np.uint8]:
     """Return the colours of the chosen region's samples, (h, w, 3)."""
-    region = found.regions[found.sample.place]
-    grid = torch.from_numpy(found.sample.positions)[None]
+    region = slide.regions[slide.sample.index]
+    grid = torch.from_numpy(slide.sample.positions)[None]
     pyramid = open_pyramid(tile)
     levels = [
         read_region(pyramid, region, level)[None].float()

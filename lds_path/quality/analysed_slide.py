@@ -1,4 +1,4 @@
-"""What the stages before assess left of a slide, with what the slide itself looks like."""
+"""A slide and its analysis: what the earlier stages wrote of it, and what the slide looks like."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from lds_path.pixels.strips import optical_density
 from lds_path.pixels.tissue import glass_color
 from lds_path.quality.borders import read_border_share
 from lds_path.quality.crops import choose_crops, read_crop
-from lds_path.quality.seams import read_seams
-from lds_path.quality.view import (
+from lds_path.quality.picture_scale import (
     enlarge,
+    fit_picture_scale,
     read_confidence,
     read_labels,
     read_picture,
     read_pitch,
     read_sample,
     read_windows,
-    view_of,
 )
+from lds_path.quality.seams import read_seams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,19 +46,19 @@ if TYPE_CHECKING:
     from lds_path.provenance.stage_folder import StageFolder
     from lds_path.quality.borders import BorderShare
     from lds_path.quality.crops import CropPicture
+    from lds_path.quality.picture_scale import PictureScale, Pitch, Sample
     from lds_path.quality.seams import Seams
-    from lds_path.quality.view import Pitch, Sample, View
 
 ARTEFACT_MPP = 8.0
 ARTEFACT_PIXELS = 1024
-"""Artefacts are looked for at 8 um per pixel, or with so many pixels along the longer side."""
-THINNED = 4
-"""Of the pixels of a window, every so many along both axes are asked for their stain."""
+"""Artefacts are looked for at 8 um per pixel, or with this many pixels along the longer side."""
+STAIN_STEP = 4
+"""Stains are measured at every n-th pixel of a window along both axes."""
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """What the slide looks like, from windows of full resolution and a coarse view."""
+    """What the slide looks like, from windows of full resolution and a coarse picture."""
 
     glass: tuple[float, float, float]
     """Red, green and blue of the empty glass."""
@@ -71,18 +71,18 @@ class Appearance:
     stains: Stains | None
     staining: float | None
     artefacts: Artefacts
-    """On the pixels of the view."""
+    """On the pixels of the slide's picture."""
 
 
 @dataclass(frozen=True)
-class Examination:
-    """A slide and its analysis, on the pixels of one view."""
+class AnalysedSlide:
+    """A slide and its analysis, on the pixels of one picture."""
 
     slide: str
     tile: TileResults
     detect: DetectResults
     stitch: StitchResults
-    view: View
+    scale: PictureScale
     picture: NDArray[np.uint8]
     tissue: NDArray[np.bool_]
     labels: NDArray[np.uint8]
@@ -97,36 +97,36 @@ class Examination:
     crops: Sequence[CropPicture]
 
 
-def examine(
+def read_analysed_slide(
     tile: StageFolder, detect: StageFolder, segment: Sequence[StageFolder], stitch: StageFolder
-) -> Examination:
-    """Return what is found in the folders of a slide, those of `segment` for all shards.
+) -> AnalysedSlide:
+    """Return a slide from the folders of its stages, those of `segment` for all shards.
 
-    Read are coarse levels and a bounded number of windows, so that time and memory hardly grow
-    with the slide.
+    Only coarse levels and a bounded number of windows are read, so that time and memory hardly
+    grow with the slide.
     """
     pyramid = open_pyramid(tile.path)
     mpp = pyramid.frame.mpp
-    view = view_of(pyramid.size, mpp)
+    scale = fit_picture_scale(pyramid.size, mpp)
     mask = open_mask(detect)
-    tissue = mask.read(0, 0, view.size, scale=view.scale)
+    tissue = mask.read(0, 0, scale.size, scale=scale.downsample)
     predictions = Predictions([shard.path / PREDICTIONS_NAME for shard in segment])
     image = open_labels(stitch)
     with predictions, image:
-        labels = read_labels(image, view, mpp)
+        labels = read_labels(image, scale, mpp)
         stored = open_confidence(stitch)
-        confidence = read_confidence(stored.pixels, view, stored.downsample * image.mpp / mpp)
-        pitch = read_pitch(predictions, view, mpp)
-        shares = [view.tissue_share(tissue, region) for region in predictions.regions]
+        confidence = read_confidence(stored.pixels, scale, stored.downsample * image.mpp / mpp)
+        pitch = read_pitch(predictions, scale, mpp)
+        shares = [scale.tissue_share(tissue, region) for region in predictions.regions]
         seams = read_seams(predictions, image, mask, mpp, pyramid.size)
-        crops = _read_crops(pyramid, image, view, tissue, labels, confidence, seams)
-        return Examination(
+        crops = _read_crops(pyramid, image, scale, tissue, labels, confidence, seams)
+        return AnalysedSlide(
             slide=tile.slide,
             tile=tile.read(TileResults),
             detect=detect.read(DetectResults),
             stitch=stitch.read(StitchResults),
-            view=view,
-            picture=read_picture(pyramid, view),
+            scale=scale,
+            picture=read_picture(pyramid, scale),
             tissue=tissue,
             labels=labels,
             classes=image.classes,
@@ -134,28 +134,28 @@ def examine(
             pitch=pitch,
             regions=predictions.regions,
             sample=read_sample(pyramid, predictions, pitch.ranges_um, shares),
-            appearance=_look(pyramid, mask, view),
+            appearance=_read_appearance(pyramid, mask, scale),
             seams=seams,
             borders=read_border_share(predictions, image, mpp),
             crops=crops,
         )
 
 
-def _look(pyramid: Pyramid, mask: Mask, view: View) -> Appearance:
+def _read_appearance(pyramid: Pyramid, mask: Mask, scale: PictureScale) -> Appearance:
     extent_um = max(pyramid.size.width, pyramid.size.height) * pyramid.frame.mpp
     longest = min(ARTEFACT_PIXELS, max(int(extent_um / ARTEFACT_MPP), 1))
-    coarse = view_of(pyramid.size, pyramid.frame.mpp, longest=longest)
+    coarse = fit_picture_scale(pyramid.size, pyramid.frame.mpp, longest=longest)
     picture = read_picture(pyramid, coarse)
     glass = glass_color(picture, background=pyramid.background)
     artefacts = find_artefacts(
         picture,
-        mask.read(0, 0, coarse.size, scale=coarse.scale),
+        mask.read(0, 0, coarse.size, scale=coarse.downsample),
         coarse.mpp,
         glass=glass,
         background=pyramid.background,
     )
     windows = read_windows(pyramid, mask)
-    pixels = windows.pictures[:, ::THINNED, ::THINNED].reshape(-1, 1, 3)
+    pixels = windows.pictures[:, ::STAIN_STEP, ::STAIN_STEP].reshape(-1, 1, 3)
     density = optical_density(pixels, glass)[:, 0]
     red, green, blue = glass.tolist()
     return Appearance(
@@ -166,7 +166,7 @@ def _look(pyramid: Pyramid, mask: Mask, view: View) -> Appearance:
         stains=find_stains(density),
         staining=staining(density),
         artefacts=type(artefacts)(
-            **{kind: enlarge(part, coarse, view) for kind, part in artefacts.items()}
+            **{kind: enlarge(part, coarse, scale) for kind, part in artefacts.items()}
         ),
     )
 
@@ -174,11 +174,11 @@ def _look(pyramid: Pyramid, mask: Mask, view: View) -> Appearance:
 def _read_crops(
     pyramid: Pyramid,
     image: Labels,
-    view: View,
+    scale: PictureScale,
     tissue: NDArray[np.bool_],
     labels: NDArray[np.uint8],
     confidence: NDArray[np.float32],
     seams: Seams,
 ) -> list[CropPicture]:
-    chosen = choose_crops(view, tissue, labels, confidence, image.classes, seams.worst)
+    chosen = choose_crops(scale, tissue, labels, confidence, image.classes, seams.worst)
     return [read_crop(pyramid, image, crop) for crop in chosen]

@@ -1,7 +1,7 @@
 """One slide at the scale of a picture: tissue, labels and predictions on the same pixels.
 
-Convention: view pixel (i, j) has its centre at working pixel ((i + 0.5) * scale,
-(j + 0.5) * scale); whatever has another resolution is read at that point.
+Convention: picture pixel (i, j) has its centre at working pixel ((i + 0.5) * downsample,
+(j + 0.5) * downsample); whatever has another resolution is read at that point.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WINDOW_MPP = 0.5
 WINDOW_SIDE = 256
 WINDOW_COUNT = 64
 WINDOW_CELLS = 16
-"""Tissue is looked up at this many places along a window's side."""
+"""Tissue is looked up at this many points along a window's side."""
 SAMPLE_PIXELS = 1024
 
 _Pixel = TypeVar("_Pixel", np.uint8, np.bool_)
@@ -45,19 +45,19 @@ _TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
-class View:
-    """A whole slide at one scale."""
+class PictureScale:
+    """How a picture shows a whole slide."""
 
     size: Size
-    scale: float
-    """Working pixels per view pixel, >= 1."""
+    downsample: float
+    """Working pixels per picture pixel, >= 1."""
     mpp: float
-    """Microns per view pixel."""
+    """Microns per picture pixel."""
 
     def centres(self) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """Return the working columns and rows of the pixel centres."""
-        columns = (np.arange(self.size.width) + 0.5) * self.scale
-        rows = (np.arange(self.size.height) + 0.5) * self.scale
+        columns = (np.arange(self.size.width) + 0.5) * self.downsample
+        rows = (np.arange(self.size.height) + 0.5) * self.downsample
         return columns, rows
 
     def tissue_share(self, tissue: NDArray[np.bool_], region: Region) -> float:
@@ -66,13 +66,13 @@ class View:
         return float(tissue[top : bottom + 1, left : right + 1].mean())
 
     def box(self, region: Region) -> Box:
-        """Return a region's left, top, right and bottom in view pixels, cut at the edges."""
-        place = region.rectangle
+        """Return a region's left, top, right and bottom in picture pixels, clipped to the picture."""
+        rectangle = region.rectangle
         return (
-            place.left / self.scale,
-            place.top / self.scale,
-            min(place.right / self.scale, self.size.width) - 1,
-            min(place.bottom / self.scale, self.size.height) - 1,
+            rectangle.left / self.downsample,
+            rectangle.top / self.downsample,
+            min(rectangle.right / self.downsample, self.size.width) - 1,
+            min(rectangle.bottom / self.downsample, self.size.height) - 1,
         )
 
 
@@ -81,7 +81,7 @@ class Pitch:
     """Distance between neighbouring samples, in microns."""
 
     um: NDArray[np.float32]
-    """At each view pixel, (H, W), geometric mean over overlapping regions; NaN outside them."""
+    """At each picture pixel, (H, W), geometric mean over overlapping regions; NaN outside them."""
     ranges_um: tuple[tuple[float, float], ...]
     """Smallest and largest of each region, in the order of the regions."""
 
@@ -90,8 +90,8 @@ class Pitch:
 class Sample:
     """The region whose sampling grid shows best what the sampler does."""
 
-    place: int
-    """Its place in the list of regions."""
+    index: int
+    """Its index in the list of regions."""
     picture: NDArray[np.uint8]
     positions: NDArray[np.float32]
     """Sampling grid, (h, w, 2), (x, y) in [-1, 1]."""
@@ -111,8 +111,8 @@ class Windows:
     """In working pixels."""
 
 
-def view_of(size: Size, mpp: float, *, longest: int = 1600) -> View:
-    """Return the view of a slide whose longer side has at most `longest` pixels.
+def fit_picture_scale(size: Size, mpp: float, *, longest: int = 1600) -> PictureScale:
+    """Return the scale at which the longer side of a slide has at most `longest` pixels.
 
     Parameters
     ----------
@@ -121,65 +121,71 @@ def view_of(size: Size, mpp: float, *, longest: int = 1600) -> View:
     mpp
         Microns per working pixel.
     """
-    scale = max(max(size.width, size.height) / longest, 1.0)
-    width, height = (max(int(side / scale + _TOLERANCE), 1) for side in (size.width, size.height))
-    return View(Size(width, height), scale, mpp * scale)
+    downsample = max(max(size.width, size.height) / longest, 1.0)
+    width, height = (
+        max(int(side / downsample + _TOLERANCE), 1) for side in (size.width, size.height)
+    )
+    return PictureScale(Size(width, height), downsample, mpp * downsample)
 
 
-def read_picture(pyramid: Pyramid, view: View) -> NDArray[np.uint8]:
-    """Return the slide's colours in a view, area-averaged, (H, W, 3)."""
-    level = _finest_level(view.scale, pyramid.level_count)
+def read_picture(pyramid: Pyramid, scale: PictureScale) -> NDArray[np.uint8]:
+    """Return the slide's colours at a scale, area-averaged, (H, W, 3)."""
+    level = _finest_level(scale.downsample, pyramid.level_count)
     image = Image.fromarray(pyramid.read(level, 0, 0, pyramid.level_size(level)))
-    right, bottom = (side * view.scale / 2**level for side in (view.size.width, view.size.height))
+    right, bottom = (
+        side * scale.downsample / 2**level for side in (scale.size.width, scale.size.height)
+    )
     box = (0, 0, min(right, image.width), min(bottom, image.height))
-    return np.asarray(image.resize((view.size.width, view.size.height), Image.Resampling.BOX, box))
+    return np.asarray(
+        image.resize((scale.size.width, scale.size.height), Image.Resampling.BOX, box)
+    )
 
 
-def read_labels(labels: Labels, view: View, mpp: float) -> NDArray[np.uint8]:
-    """Return the labels at the pixel centres of a view, (H, W).
+def read_labels(labels: Labels, scale: PictureScale, mpp: float) -> NDArray[np.uint8]:
+    """Return the labels at the pixel centres of a picture, (H, W).
 
     Parameters
     ----------
     labels
         Label image of the slide, from the same corner.
-    view
-        Where to read.
+    scale
+        Of the picture.
     mpp
         Microns per working pixel.
     """
-    level = _finest_level(view.mpp / labels.mpp, labels.level_count)
+    level = _finest_level(scale.mpp / labels.mpp, labels.level_count)
     working_per_label = labels.mpp * 2**level / mpp
-    return _at_centres(labels.read(level, 0, 0, labels.level_size(level)), view, working_per_label)
+    return _at_centres(labels.read(level, 0, 0, labels.level_size(level)), scale, working_per_label)
 
 
 def read_confidence(
-    pixels: NDArray[np.uint8], view: View, downsample: float
+    pixels: NDArray[np.uint8], scale: PictureScale, downsample: float
 ) -> NDArray[np.float32]:
-    """Return the confidence at the pixel centres of a view, (H, W); NaN where there is none.
+    """Return the confidence at the pixel centres of a picture, (H, W); NaN where there is none.
 
     Parameters
     ----------
     pixels
         Confidence image of stitch: 255 is 1, 0 is not analysed.
-    view
-        Where to read.
+    scale
+        Of the picture.
     downsample
         Working pixels per pixel of the image.
     """
-    stored = _at_centres(pixels, view, downsample)
+    stored = _at_centres(pixels, scale, downsample)
     return np.where(stored == 0, np.float32(np.nan), stored / np.float32(255))
 
 
-def read_pitch(predictions: Predictions, view: View, mpp: float) -> Pitch:
-    """Return the sampling pitch of all regions in a view.
+def read_pitch(predictions: Predictions, scale: PictureScale, mpp: float) -> Pitch:
+    """Return the sampling pitch of all regions at the scale of a picture.
 
-    Of a lattice that is much finer than the view, every so many samples stand for all.
+    Of a lattice that is much finer than the picture, every n-th sample stands for its neighbours.
     """
-    blend, ranges = Blend(view.size, 1), []
+    blend, ranges = Blend(scale.size, 1), []
     for region in tqdm(predictions.regions, desc="assess", unit="region", disable=None):
-        mesh, pitch = pitch_mesh(predictions, region, scale=view.scale, mpp=mpp)
+        mesh, pitch = pitch_mesh(predictions, region, scale=scale.downsample, mpp=mpp)
         ranges.append((float(pitch.min()), float(pitch.max())))
-        add_region(blend, region, mesh, above=0, scale=view.scale)
+        add_region(blend, region, mesh, above=0, scale=scale.downsample)
     mean = np.where(blend.total > 0, blend.mean[..., 0], np.float32(np.nan))
     return Pitch(np.exp2(mean), tuple(ranges))
 
@@ -190,7 +196,7 @@ def read_sample(
     pitch_ranges_um: Sequence[tuple[float, float]],
     tissue_shares: Sequence[float],
 ) -> Sample:
-    """Return a region full of tissue and with a wide range of pitches, on some thousand pixels.
+    """Return a region full of tissue and with a wide range of pitches, about 1000 pixels wide.
 
     Parameters
     ----------
@@ -203,19 +209,19 @@ def read_sample(
     tissue_shares
         Share of each region that is tissue.
     """
-    interest = [
+    scores = [
         (math.log2(high / max(low, LEAST_PITCH_UM)) + 0.1) * share
         for (low, high), share in zip(pitch_ranges_um, tissue_shares, strict=True)
     ]
-    place = int(np.argmax(interest))
-    region = predictions.regions[place]
+    index = int(np.argmax(scores))
+    region = predictions.regions[index]
     level = _finest_level(region.size.width / SAMPLE_PIXELS, pyramid.level_count)
     left, top, width, height = (
         length // 2**level
         for length in (region.left, region.top, region.size.width, region.size.height)
     )
     return Sample(
-        place=place,
+        index=index,
         picture=pyramid.read(level, left, top, Size(width, height)),
         positions=predictions.read(region.index).positions,
         mpp=pyramid.frame.mpp * 2**level,
@@ -229,17 +235,19 @@ def read_windows(pyramid: Pyramid, mask: Mask) -> Windows:
     size = Size(max(int(pyramid.size.width / scale), 1), max(int(pyramid.size.height / scale), 1))
     tissue = mask.read(0, 0, size, scale=scale)
     step = WINDOW_SIDE // WINDOW_CELLS
-    places = [(x * step, y * step) for x, y in well_inside(tissue, WINDOW_CELLS, WINDOW_COUNT)]
-    pictures = np.empty((len(places), WINDOW_SIDE, WINDOW_SIDE, 3), np.uint8)
-    for picture, (x, y) in zip(pictures, places, strict=True):
+    level_corners = [
+        (x * step, y * step) for x, y in well_inside(tissue, WINDOW_CELLS, WINDOW_COUNT)
+    ]
+    pictures = np.empty((len(level_corners), WINDOW_SIDE, WINDOW_SIDE, 3), np.uint8)
+    for picture, (x, y) in zip(pictures, level_corners, strict=True):
         picture[:] = pyramid.read(level, x, y, Size(WINDOW_SIDE, WINDOW_SIDE))
-    corners = tuple((x * 2**level, y * 2**level) for x, y in places)
+    corners = tuple((x * 2**level, y * 2**level) for x, y in level_corners)
     return Windows(pictures, corners, WINDOW_SIDE * 2**level)
 
 
-def enlarge(mask: NDArray[np.bool_], coarse: View, fine: View) -> NDArray[np.bool_]:
-    """Return a mask on the pixels of a finer view of the same slide."""
-    return _at_centres(mask, fine, coarse.scale)
+def enlarge(mask: NDArray[np.bool_], coarse: PictureScale, fine: PictureScale) -> NDArray[np.bool_]:
+    """Return a mask on the pixels of a finer picture of the same slide."""
+    return _at_centres(mask, fine, coarse.downsample)
 
 
 def _finest_level(downsample: float, level_count: int) -> int:
@@ -248,9 +256,9 @@ def _finest_level(downsample: float, level_count: int) -> int:
     return min(level, level_count - 1)
 
 
-def _at_centres(pixels: NDArray[_Pixel], view: View, downsample: float) -> NDArray[_Pixel]:
-    """Return the pixels of an image, `downsample` working pixels each, at a view's centres."""
-    columns, rows = (np.floor(centre / downsample).astype(int) for centre in view.centres())
+def _at_centres(pixels: NDArray[_Pixel], scale: PictureScale, downsample: float) -> NDArray[_Pixel]:
+    """Return the pixels of an image, `downsample` working pixels each, at the centres of a picture."""
+    columns, rows = (np.floor(centre / downsample).astype(int) for centre in scale.centres())
     columns = np.minimum(columns, pixels.shape[1] - 1)
     rows = np.minimum(rows, pixels.shape[0] - 1)
     chosen: NDArray[_Pixel] = pixels[rows[:, None], columns]
