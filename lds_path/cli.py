@@ -1,39 +1,36 @@
 """The command line: one subcommand per stage, two for models, and two for provenance.
 
-A command parses its options, imports its stage and runs it. What a user can mend is printed as
-one line and ends with exit code 1; anything else keeps its traceback. A slide that was put in
-quarantine ends with exit code 0: its manifest and the report say why.
+A command parses its options, imports its stage and runs it. An error that a user can fix is
+printed as one line and ends with exit code 1; any other keeps its traceback. A slide that is
+quarantined ends with exit code 0: its manifest and the report say why.
 """
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lds_path import __version__
-from lds_path.errors import LdsPathError, is_lack_of_memory
+from lds_path.errors import exit_with_message
 from lds_path.options import command
 from lds_path.options.command import PATH, folders, options_of, split_classes
 from lds_path.options.labels import ExportOptions, PlanOptions, SegmentOptions, StitchOptions
 from lds_path.options.model import TrainOptions
 from lds_path.options.quality import AssessOptions, EvaluateOptions
 from lds_path.options.slides import DemoOptions, DetectOptions, TileOptions
-from lds_path.run.gc_freeze import end_unsearched, unsearched
+from lds_path.run.gc_freeze import frozen_imports, skip_last_collection
 from lds_path.run.parent_watch import end_with_run
+from lds_path.run.uncaught_errors import print_uncaught
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lds_path.provenance.manifest import Manifest
     from lds_path.stages.plan import Forecast
-
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class Commands(click.Group):
@@ -53,7 +50,7 @@ def cli() -> None:
     """Whole-slide segmentation that spends its samples where the tissue needs them.
 
     Each command but the last four is one stage: it reads the folders of earlier stages and writes
-    its own, with a manifest.json last. Snakemake runs them all; see README.md.
+    its own, manifest.json last. Snakemake runs them all; see README.md.
     """
 
 
@@ -61,38 +58,20 @@ def main() -> None:
     """Run the command line."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     end_with_run()
-    end_unsearched()
-    try:
+    skip_last_collection()
+    sys.excepthook = print_uncaught
+    with exit_with_message():
         cli(standalone_mode=True)
-    except LdsPathError as error:
-        sys.exit(f"Error: {error}")
-    except Exception as error:
-        if is_lack_of_memory(error):
-            _end_without_memory(error)
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
-            sys.exit(f"Error: {error.filename or 'the output'} cannot be written: {error.strerror}")
-        raise
-
-
-def _end_without_memory(error: BaseException) -> NoReturn:
-    """Print one line and end at once: what libraries do at the end may need memory, too."""
-    finding = " ".join(str(error).split())[:200] or "nothing is left"
-    sys.stderr.write(
-        f"Error: not enough memory ({finding}); give the job more, such as by mem_mb of its rule,"
-        " or run fewer jobs at a time\n"
-    )
-    sys.stderr.flush()
-    os._exit(1)
 
 
 def run_stage_command(name: str, **values: Any) -> None:
-    """Run the stage of this name with what its command was given."""
-    with unsearched():
+    """Run the stage of this name with the values of its command."""
+    with frozen_imports():
         stage = getattr(import_module(f"lds_path.stages.{name}"), name)
-    _finish(stage(**values))
+    _print_quarantine(stage(**values))
 
 
-def _finish(manifest: Manifest) -> None:
+def _print_quarantine(manifest: Manifest) -> None:
     if manifest.quarantined:
         click.echo(f"{manifest.slide} is quarantined: {manifest.reason}")
 
@@ -130,14 +109,14 @@ def detect(**values: Any) -> None:
 @click.option("--tile", type=PATH, required=True, help="Folder with each slide's tile folder.")
 @click.option("--detect", type=PATH, required=True, help="Folder with each slide's detect folder.")
 @click.option("--base", type=PATH, help="Start of relative paths; default: the sheet's folder.")
-@click.option("--state", type=PATH, help="Where an interrupted training goes on from.")
+@click.option("--state", type=PATH, help="Folder from which an interrupted training resumes.")
 @command.classes
 @options_of(TrainOptions())
 @command.threads
 def train(classes: tuple[str, ...], **values: Any) -> None:
     """Train a model on the slides with labels in SHEET; OUTPUT becomes a model folder."""
-    named = split_classes(classes)
-    values |= {"classes": tuple(named), "colors": tuple(named.values())}
+    colors = split_classes(classes)
+    values |= {"classes": tuple(colors), "colors": tuple(colors.values())}
     run_stage_command("train", **values)
 
 
@@ -150,28 +129,27 @@ def train(classes: tuple[str, ...], **values: Any) -> None:
 @command.threads
 @command.strict
 def plan(options: PlanOptions, what_if: bool, device: str, **values: Any) -> None:
-    """Give each region of a slide the samples that serve it best, within a budget."""
+    """Distribute a budget of samples over the regions of a slide, where they save most error."""
     if not what_if and values["output"] is None:
-        raise click.UsageError("name the folder OUTPUT to write, or ask --what-if")
+        raise click.UsageError("name the folder OUTPUT to write, or add --what-if")
     if not what_if:
         return run_stage_command("plan", options=options, **values)
-    with unsearched():
+    with frozen_imports():
         from lds_path.stages.plan import what_if as forecast
 
-    asked = {name: values[name] for name in ("tile", "detect", "model", "threads")}
+    inputs = {name: values[name] for name in ("tile", "detect", "model", "threads")}
     budgets = () if options == PlanOptions() else (options.budget,)
-    _print_forecasts(forecast(**asked, budgets=budgets, device=device))
+    _print_forecasts(forecast(**inputs, budgets=budgets, device=device))
 
 
 def _print_forecasts(forecasts: list[Forecast]) -> None:
     click.echo("budget      samples    seconds  expected error  with equal lattices")
-    for one in forecasts:
-        even = "" if one.uniform_error is None else f"{one.uniform_error:.1%}"
-        click.echo(
-            f"{one.budget:<9} {one.samples:>9,}  {one.seconds:>9.1f}  {one.error:>14.1%}  {even:>19}"
-        )
+    for row in forecasts:
+        equal = "" if row.uniform_error is None else f"{row.uniform_error:.1%}"
+        start = f"{row.budget:<9} {row.samples:>9,}  {row.seconds:>9.1f}"
+        click.echo(f"{start}  {row.error:>14.1%}  {equal:>19}")
     click.echo(
-        "Errors are shares of that on the smallest lattice everywhere; seconds are of segment."
+        "Errors are relative to the smallest lattice in every region; seconds are those of segment."
     )
 
 
@@ -190,11 +168,11 @@ def segment(classes: tuple[str, ...], **values: Any) -> None:
 
 
 def _import_network(*folders: Path) -> None:
-    """Import what the stage imports itself, unsearched, for a slide that it analyses."""
+    """Import the network with `frozen_imports`, for a slide that the stage analyses."""
     from lds_path.provenance.stage_run import is_quarantined
 
     if not is_quarantined(*folders):
-        with unsearched():
+        with frozen_imports():
             import_module("lds_path.inference.runner")
             import_module("lds_path.models.checkpoint")
 
@@ -205,14 +183,16 @@ def _import_network(*folders: Path) -> None:
 @command.threads
 @command.strict
 def stitch(**values: Any) -> None:
-    """Join the predictions in all SEGMENT folders into the label image of the slide."""
+    """Combine the predictions in all SEGMENT folders into the label image of the slide."""
     run_stage_command("stitch", **values)
 
 
 @cli.command()
 @folders("stitch", "output")
 @options_of(ExportOptions())
-@click.option("--detect", type=PATH, help="Folder of detect: outlines of tissue and regions too.")
+@click.option(
+    "--detect", type=PATH, help="Folder of detect, to export outlines of tissue and regions too."
+)
 @command.threads
 @command.strict
 def export(**values: Any) -> None:
@@ -225,7 +205,7 @@ def export(**values: Any) -> None:
 @options_of(AssessOptions())
 @command.strict
 def assess(**values: Any) -> None:
-    """Judge the analysis of a slide and draw what was found."""
+    """Judge the analysis of a slide and draw its pictures."""
     run_stage_command("assess", **values)
 
 
@@ -242,23 +222,27 @@ def evaluate(**values: Any) -> None:
 @cli.command()
 @folders("results", "output")
 @click.argument("slides", nargs=-1)
-@click.option("--sheet", type=PATH, help="Sample sheet, for batches, and slides if none are named.")
+@click.option(
+    "--sheet",
+    type=PATH,
+    help="Sample sheet, for the batches, and for the slides if no SLIDES are given.",
+)
 def report(**values: Any) -> None:
     """Write the pages and the table of a cohort; RESULTS holds the folders of its stages.
 
-    At any time: slides that are not done are named with the stage that is missing.
+    It can run at any time: slides that are not done are listed with the stage that is missing.
     """
-    with unsearched():
+    with frozen_imports():
         from lds_path.stages.report import report as run
 
-    _finish(run(**values))
+    _print_quarantine(run(**values))
     click.echo((values["output"] / "summary.txt").read_text(encoding="utf-8"))
 
 
 @cli.command()
 @click.argument("model")
 def describe(model: str) -> None:
-    """Print what MODEL is: the id of a shipped model, or a model folder."""
+    """Describe MODEL: the id of a shipped model, or a model folder."""
     from lds_path.models.card import find_model, read_card
     from lds_path.models.description import describe as run
 
@@ -271,7 +255,7 @@ def describe(model: str) -> None:
 @click.argument("output", type=PATH)
 def bundle(model: str, output: Path) -> None:
     """Write MODEL, an id or a folder, as a MONAI bundle into the folder OUTPUT."""
-    with unsearched():
+    with frozen_imports():
         from lds_path.models.bundle import write_bundle
     from lds_path.models.card import find_model
 
@@ -284,9 +268,9 @@ def bundle(model: str, output: Path) -> None:
 @click.option("--versions/--no-versions", default=True, show_default=True, help="Compare them.")
 @command.threads
 def verify(**values: Any) -> None:
-    """Check all that stages wrote below RESULTS: hashes of inputs and outputs, versions.
+    """Check everything that stages wrote below RESULTS: hashes of inputs and outputs, versions.
 
-    Lists what does not match, and then ends with exit code 1.
+    Lists whatever does not match, and then ends with exit code 1.
     """
     from lds_path.provenance.verification import verify as run
 

@@ -1,4 +1,4 @@
-"""Errors that a user can cause and can mend.
+"""Errors that a user can cause and can fix.
 
 Callers catch `LdsPathError`; each child also inherits the builtin that it specialises.
 A message is one line: which file, what was found, what was expected, what to do.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class LdsPathError(Exception):
-    """Something the user can mend; the command line prints it as one line."""
+    """Something the user can fix; the command line prints it as one line."""
 
 
 class UsageError(LdsPathError, ValueError):
@@ -34,7 +34,7 @@ class StageInputError(LdsPathError, FileNotFoundError):
 
 
 class TrainingError(LdsPathError, RuntimeError):
-    """Training cannot start or cannot go on."""
+    """Training cannot start or cannot continue."""
 
 
 class SlideProblem(LdsPathError):  # noqa: N818 - the word of the manifest
@@ -46,11 +46,11 @@ class UnreadableSlideError(SlideProblem, OSError):
 
 
 class MissingMppError(SlideProblem, ValueError):
-    """The slide does not say how large a pixel is."""
+    """Neither sheet nor slide state the size of a pixel."""
 
 
 class ImplausibleMppError(SlideProblem, ValueError):
-    """The size of a pixel is not one that a microscope makes."""
+    """The stated size of a pixel is not one that a microscope produces."""
 
 
 class UnsuitableSlideError(SlideProblem, ValueError):
@@ -63,7 +63,7 @@ class LabelsError(SlideProblem, ValueError):
 
 @contextmanager
 def exit_with_message() -> Iterator[None]:
-    """End the process with one line where its user has to mend something."""
+    """End the process with one line for an error that its user can fix."""
     try:
         yield
     except LdsPathError as error:
@@ -77,7 +77,7 @@ LACK_OF_MEMORY = (
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
-    """Whether an error means that memory ran out; some libraries have no class for that."""
+    """Return whether an error means that memory ran out; some libraries have no class for it."""
     return isinstance(error, MemoryError) or any(
         words in str(error).lower() for words in LACK_OF_MEMORY
     )

@@ -1,4 +1,4 @@
-"""Work done ahead in threads, its results in order."""
+"""Results computed ahead by threads, in order."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def read_ahead(
 ) -> Generator[Result, None, None]:
     """Yield the results of work in the order of the items, some computed ahead by threads.
 
-    Closing the generator cancels what no thread has begun and waits for the rest.
+    Closing the generator cancels the items that no thread has started and waits for the others.
 
     Parameters
     ----------
     work
         Called with an item in another thread.
     items
-        What to work on; taken only as fast as the results are.
+        Arguments of `work`; taken only as fast as the results are.
     threads
         Number of threads.
     ahead
-        Number of results that may wait.
+        Maximum number of results that wait to be taken.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="read") as pool:
         waiting: deque[Future[Result]] = deque()

@@ -1,7 +1,7 @@
 """Agreement of two label images, from counts of their pixels.
 
-Convention: confusion[i, j] counts the pixels of which the reference says i and the prediction j;
-0 is background, 1 and up are the classes.
+Convention: confusion[i, j] counts the pixels that are i in the reference and j in the prediction;
+0 is background, the classes start at 1.
 """
 
 from __future__ import annotations
@@ -43,6 +43,11 @@ class Overlap:
         )
 
 
+def empty_confusion(class_count: int) -> NDArray[np.int64]:
+    """Return a confusion without pixels, (class_count + 1, class_count + 1)."""
+    return np.zeros((class_count + 1, class_count + 1), np.int64)
+
+
 def count_confusion(
     reference: NDArray[np.uint8], predicted: NDArray[np.uint8], class_count: int
 ) -> NDArray[np.int64]:
@@ -58,7 +63,7 @@ def count_confusion(
     Raises
     ------
     ValueError
-        If a value is no class.
+        If a value is neither background nor a class.
     """
     pairs = np.zeros((256, 256), np.int64)
     _count_pairs(reference.ravel(), predicted.ravel(), pairs)
@@ -88,16 +93,16 @@ def near_boundary(
 ) -> NDArray[np.bool_]:
     """Return the scored pixels that have another value no further away than a distance.
 
-    This is the band of Boundary IoU (Cheng 2021), of all classes at once: what eroding each
-    class with a square of side 2 distance + 1 takes away. Pixels that are not scored and the
-    edges of the array make no boundary.
+    This is the band of Boundary IoU (Cheng 2021), of all classes at once: what an erosion of each
+    class by a square of side 2 distance + 1 removes. Pixels that are not scored and the edges of
+    the array are no boundary.
 
     Parameters
     ----------
     values
         Values up to 253, (H, W).
     scored
-        Where something is known, (H, W).
+        Where the reference is known, (H, W).
     distance
         Rows or columns, whichever are more.
     """
@@ -116,16 +121,16 @@ def count_boundary(
     class_count: int,
 ) -> Overlap:
     """Return the pixels of the classes within the bands of the reference and the prediction."""
-    ours, theirs = bands
-    both = ours & theirs & (reference == predicted)
-    parts = (reference[both], reference[ours], predicted[theirs])
-    return Overlap(*(np.bincount(part, minlength=class_count + 1)[1:] for part in parts))
+    reference_band, predicted_band = bands
+    hit = reference_band & predicted_band & (reference == predicted)
+    labels = (reference[hit], reference[reference_band], predicted[predicted_band])
+    return Overlap(*(np.bincount(values, minlength=class_count + 1)[1:] for values in labels))
 
 
 def score_columns(
     pixels: Overlap, band: Overlap, round_trip: Overlap, lattice: Overlap, mpp: float
 ) -> dict[str, list[Any]]:
-    """Return name -> value of each class for all that is known of a slide.
+    """Return name -> value of each class for all scores and areas of a slide.
 
     Parameters
     ----------
@@ -150,8 +155,8 @@ def score_columns(
         "reference_mm2": pixels.reference * pixel_mm2,
         "predicted_mm2": pixels.predicted * pixel_mm2,
     }
-    counted = {"": pixels, "boundary_": band, "round_trip_": round_trip}
-    for prefix, overlap in counted.items():
+    overlaps = {"": pixels, "boundary_": band, "round_trip_": round_trip}
+    for prefix, overlap in overlaps.items():
         for part in ("hit", "reference", "predicted"):
             columns[f"{prefix}{part}_px"] = getattr(overlap, part)
     return {name: values.tolist() for name, values in columns.items()}

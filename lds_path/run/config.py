@@ -32,11 +32,11 @@ def check_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
 
 
 def read_strings(given: Any, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
-    """Return what the command line gives of a configuration, with the types of the schema.
+    """Return the part of a configuration from the command line, with the types of the schema.
 
-    Snakemake reads what lies within lists and mappings, and words such as `true`, as strings. A string
-    that the schema allows stays one; so does one that is nothing that the schema asks for, which
-    `check_config` then names.
+    Snakemake reads the items of lists and mappings, and words such as `true`, as strings. A
+    string that the schema allows stays one; so does one that has no type of the schema, which
+    `check_config` then reports.
 
     Parameters
     ----------
@@ -59,8 +59,8 @@ def _read_string(text: str, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 -
     if validator.is_valid(text):
         return text
     value = _read_scalar(text)
-    is_asked_for = any(validator.is_type(value, kind) for kind in _allowed_types(schema))
-    return value if is_asked_for or validator.is_valid(value) else text
+    has_type = any(validator.is_type(value, kind) for kind in _allowed_types(schema))
+    return value if has_type or validator.is_valid(value) else text
 
 
 def _read_scalar(text: str) -> str | float | bool | None:
@@ -79,19 +79,19 @@ def _read_scalar(text: str) -> str | float | bool | None:
 def _allowed_types(schema: Mapping[str, Any]) -> list[str]:
     kinds = schema.get("type", [])
     choices = [*schema.get("oneOf", []), *schema.get("anyOf", [])]
-    own = [kinds] if isinstance(kinds, str) else list(kinds)
-    return own + [kind for choice in choices for kind in _allowed_types(choice)]
+    types = [kinds] if isinstance(kinds, str) else list(kinds)
+    return types + [kind for choice in choices for kind in _allowed_types(choice)]
 
 
 def _explain(error: Any) -> str:  # noqa: ANN401 - jsonschema ships no types
-    place = ".".join(str(part) for part in error.absolute_path)
+    key_path = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "additionalProperties":
         known = list(error.schema["properties"])
         unknown = next(key for key in error.instance if key not in known)
-        key = f"{place}.{unknown}" if place else unknown
+        key = f"{key_path}.{unknown}" if key_path else unknown
         near = difflib.get_close_matches(unknown, known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known keys are {', '.join(known)}"
         return f"the key '{key}' is unknown; {hint}"
-    where = f"'{place}'" if place else "the configuration"
+    where = f"'{key_path}'" if key_path else "the configuration"
     expected = error.schema.get("description", "")
     return f"{where}: {error.message}" + (f"; it is: {expected}" if expected else "")

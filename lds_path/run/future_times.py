@@ -1,7 +1,7 @@
 """Times of results that lie in the future, after a clock was set back.
 
-Snakemake compares the times of results. One from the future would look newer than all that is
-made from it, and no job that reads it could end well until the clock has caught up.
+Snakemake compares the times of results. A result from the future would look newer than everything
+made from it, and no job that reads it could succeed until the clock has caught up.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 NAME = ".snakemake_timestamp"
 """File in a folder that a job wrote, whose time is the folder's."""
 DEPTHS = 3
-"""A folder that a job writes is at most so far below that of all results."""
+"""Levels that a folder written by a job may lie below the folder of all results."""
 
 
-def end_future(results: Path, now: float) -> int:
-    """Give results whose time is after now the time now, and return how many there were.
+def reset_future_times(results: Path, now: float) -> int:
+    """Set times that lie after `now` to `now`, and return how many there were.
 
-    Their order is lost, so that what was made from them may be made once more.
+    Their order is lost, so that what was made from these results may be made again.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def end_future(results: Path, now: float) -> int:
         The time, in seconds since 1970.
     """
     files = [file for depth in range(DEPTHS) for file in results.glob(f"*/{'*/' * depth}{NAME}")]
-    late = [file for file in files if file.stat().st_mtime > now]
-    for file in late:
+    future = [file for file in files if file.stat().st_mtime > now]
+    for file in future:
         os.utime(file, (now, now))
-    return len(late)
+    return len(future)

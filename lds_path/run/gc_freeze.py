@@ -1,8 +1,8 @@
-"""What a process imports, kept from the garbage collector.
+"""Imported objects, excluded from garbage collection.
 
-The packages of a stage define some 300 000 objects that live to the end. Python's collector visits
-them again and again while they are made, and once more when the process ends: a quarter to a third
-of the time of a process that has a small slide to work on.
+The packages of a stage define some 300 000 objects that live until the process ends. Python's
+collector visits them again and again during the imports, and once more at exit: a quarter to a third
+of the time of a process that analyses a small slide.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def unsearched() -> Iterator[None]:
-    """Keep what is imported meanwhile, and all that is alive then, from the collector for good.
+def frozen_imports() -> Iterator[None]:
+    """Exclude what is imported in this context, and all that is alive then, from collection for good.
 
-    Only for a process of its own: what becomes garbage later of that is not freed before the end.
+    Only for a process of its own: if such an object becomes garbage later, it is never freed.
     """
     gc.disable()
     try:
@@ -30,9 +30,9 @@ def unsearched() -> Iterator[None]:
         gc.enable()
 
 
-def end_unsearched() -> None:
-    """Let this process end without a search for garbage: the system takes its memory back.
+def skip_last_collection() -> None:
+    """Let this process exit without a last collection: the system takes its memory back.
 
-    Whatever a stage writes is closed by then.
+    Every file of a stage is closed by then.
     """
     atexit.register(gc.freeze)

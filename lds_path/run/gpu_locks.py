@@ -1,4 +1,4 @@
-"""Which GPU a job takes: of those it can see, one that no other job of the same user holds.
+"""Which GPU a job takes: one of the visible ones that no other job of the same user holds.
 
 Each GPU has a lock file of its own. The operating system frees the lock when its holder ends,
 however it ends. Nothing here needs torch or a GPU.
@@ -30,8 +30,8 @@ def name_devices(uuids: Sequence[str], visible: str | None) -> list[str]:
     """Return a name for each GPU that a process can see, by which every other process knows it.
 
     It is the GPU's UUID: an index counts the GPUs of one process, which in a container or under a
-    scheduler are not those of another. A slice of a GPU (MIG) is named as `CUDA_VISIBLE_DEVICES`
-    names it, because its card may answer for it.
+    scheduler are not those of another. A slice of a GPU (MIG) has its name in
+    `CUDA_VISIBLE_DEVICES`, because it may report the UUID of its card.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def lock_folder() -> Path:
 def lock_device(
     names: Sequence[str], *, folder: Path | None = None, poll_seconds: float = POLL_SECONDS
 ) -> Iterator[int]:
-    """Hold the first device that is free, and yield its index; wait while all are held.
+    """Lock the first free device and yield its index; wait while all are locked.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def lock_device(
     folder
         Folder of the lock files; `lock_folder()` when None.
     poll_seconds
-        How long to wait before looking again.
+        Time between two attempts.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def lock_device(
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         locks = [FileLock(folder / f"{_file_name(name)}.lock") for name in names]
-        index = _lock_one(locks, poll_seconds)
+        index = _lock_first_free(locks, poll_seconds)
     except OSError as error:
         raise UsageError(
             f"{folder} cannot hold the locks of the GPUs ({error.strerror}); set XDG_RUNTIME_DIR to"
@@ -87,9 +87,9 @@ def lock_device(
         locks[index].release()
 
 
-def _lock_one(locks: Sequence[FileLock], poll_seconds: float) -> int:
-    """Return the index of the first lock that can be had, and hold it."""
-    waits = False
+def _lock_first_free(locks: Sequence[FileLock], poll_seconds: float) -> int:
+    """Acquire the first free lock and return its index."""
+    warned = False
     while True:
         for index, lock in enumerate(locks):
             try:
@@ -97,9 +97,9 @@ def _lock_one(locks: Sequence[FileLock], poll_seconds: float) -> int:
             except Timeout:
                 continue
             return index
-        if not waits:
+        if not warned:
             log.warning("all GPUs (%d) are held by other jobs; waiting for one", len(locks))
-        waits = True
+        warned = True
         time.sleep(poll_seconds)
 
 

@@ -1,8 +1,8 @@
-"""What a run that was killed left locked, and whether it may be unlocked.
+"""Locks that a killed run left, and whether they may be removed.
 
-Snakemake locks the folder that it works in by files, which a killed run leaves there. Here every
-Snakemake process also holds a lock that ends with it. Who finds that nobody holds it knows that
-the files are left over.
+Snakemake locks its working folder with files, which a killed run leaves there. Here every Snakemake
+process also holds a lock that ends with the process. If no process holds that lock, the files are
+left over.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class RunLock:
         fcntl.flock(self._stream, fcntl.LOCK_SH)
 
     def describe_run(self, *, local: bool) -> None:
-        """Note whether the jobs of this run end with it: those of a cluster may go on."""
+        """Record whether the jobs of this run end with it: those on a cluster may continue."""
         self._stream.truncate(0)
         json.dump({"host": socket.gethostname(), "local": local}, self._stream)
         self._stream.flush()
 
     def close(self) -> None:
-        """Give the lock up before the process ends."""
+        """Release the lock before the process ends."""
         self._stream.close()
 
     def _free(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a run does before its first job: it mends what was left, and finds out what was replaced."""
+"""What a run does before its first job: repair what a killed run left, and find replaced files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lds_path.errors import UsageError
-from lds_path.run.future_times import end_future
+from lds_path.run.future_times import reset_future_times
 from lds_path.run.replaced_files import find_replacements
 from lds_path.run.run_lock import RunLock
 
@@ -27,16 +27,16 @@ class RunStart:
     lock: RunLock | None = None
     """Held to the end of the run; None in the process of one of its jobs."""
     messages: tuple[str, ...] = ()
-    """What was mended, a line each."""
+    """What was repaired, a line each."""
 
 
 def start_run(state: Path, results: Path, files: Mapping[str, Path | None]) -> RunStart:
-    """Lock the folder of a run, mend what a killed run or a wrong clock left, and hash its files.
+    """Lock the folder of a run, repair what a killed run or a wrong clock left, and hash its files.
 
     Parameters
     ----------
     state
-        Folder in which Snakemake keeps what it knows of the run.
+        Folder in which Snakemake keeps the state of the run.
     results
         Folder of all results.
     files
@@ -50,7 +50,7 @@ def start_run(state: Path, results: Path, files: Mapping[str, Path | None]) -> R
     lock = None
     try:
         lock = RunLock(state)
-        late = end_future(results, time.time())
+        future_count = reset_future_times(results, time.time())
         replacements = find_replacements(state / RECORD_NAME, files)
     except OSError as error:
         if lock:
@@ -58,7 +58,9 @@ def start_run(state: Path, results: Path, files: Mapping[str, Path | None]) -> R
         raise UsageError(
             f"{state.absolute().parent} cannot be written: {error.strerror}"
         ) from error
-    return RunStart(replacements, lock, tuple(_describe(freed=lock.freed, late=late)))
+    return RunStart(
+        replacements, lock, tuple(_describe(freed=lock.freed, future_count=future_count))
+    )
 
 
 def join_run(state: Path) -> RunStart:
@@ -66,13 +68,13 @@ def join_run(state: Path) -> RunStart:
     return RunStart(find_replacements(state / RECORD_NAME, {}))
 
 
-def _describe(*, freed: bool, late: int) -> list[str]:
+def _describe(*, freed: bool, future_count: int) -> list[str]:
     messages = []
     if freed:
         messages.append("The last run was killed and left a lock; it is removed.")
-    if late:
+    if future_count:
         messages.append(
-            f"{late} results are from the future, as if the clock was set back; they are now from"
+            f"{future_count} results are from the future, as if the clock was set back; they are now from"
             " this moment."
         )
     return messages

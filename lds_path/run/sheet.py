@@ -17,7 +17,7 @@ COLUMNS = ("slide", "path", "mpp", "labels", "roi", "split", "patient", "batch")
 REQUIRED = ("slide", "path")
 SPLITS = ("train", "tune", "test")
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""Names folders and files, and nothing in a shell, an address or above its folder."""
+"""Ids name folders and files, and mean nothing else in a shell, an address or a path."""
 
 
 def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
@@ -36,8 +36,8 @@ def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
     Raises
     ------
     UsageError
-        If the table cannot be read, a column, an id or a value is not one that is known, or a
-        patient has slides in two splits.
+        If the table cannot be read, a column, an id or a value is invalid, or a patient has slides
+        in two splits.
     """
     sheet = _read_table(path)
     _check_columns(path, list(sheet.columns))
@@ -74,7 +74,7 @@ def _read_table(path: Path) -> pd.DataFrame:
             " it needs a header line with the columns slide and path"
         ) from None
     if not isinstance(sheet.index, pd.RangeIndex):
-        raise UsageError(f"{path} has a line with more cells than the header; mind stray tabs")
+        raise UsageError(f"{path} has a line with more cells than the header; remove stray tabs")
     if sheet.empty:
         raise UsageError(f"{path} lists no slide; add one line a slide below the header")
     return sheet.fillna("").map(str.strip)
@@ -106,11 +106,13 @@ def _check_row(line: str, slide: str, file: str, files: str, split: str) -> None
 
 
 def _check_duplicates(path: Path, slides: pd.Series[str]) -> None:
-    # Two ids that differ in case alone would share a folder on some file systems.
+    # Two ids that differ only in case would share a folder on some file systems.
     folded = slides.str.lower()
     if folded.duplicated().any():
-        twice = slides[folded.duplicated()].iloc[0]
-        raise UsageError(f"{path} lists the slide id '{twice}' twice; give each slide its own id")
+        repeated = slides[folded.duplicated()].iloc[0]
+        raise UsageError(
+            f"{path} lists the slide id '{repeated}' twice; give each slide its own id"
+        )
 
 
 def _check_patients(path: Path, sheet: pd.DataFrame) -> None:
@@ -121,9 +123,9 @@ def _check_patients(path: Path, sheet: pd.DataFrame) -> None:
             split: ", ".join(group["slide"]) for split, group in rows.groupby("split", sort=False)
         }
         if len(splits) > 1:
-            found = " and ".join(f"{split!s} ({slides})" for split, slides in splits.items())
+            groups = " and ".join(f"{split!s} ({slides})" for split, slides in splits.items())
             raise UsageError(
-                f"{path}: the patient '{patient}' is in the splits {found}; put all slides of a"
+                f"{path}: the patient '{patient}' is in the splits {groups}; put all slides of a"
                 " patient into one split"
             )
 

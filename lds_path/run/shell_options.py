@@ -1,4 +1,4 @@
-"""Cells of the sheet and keys of the configuration as options of a command, quoted for the shell."""
+"""Cells of the sheet and keys of the configuration as options of a command, with shell quoting."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def format_options(*sections: Mapping[str, Any]) -> str:
-    """Return the keys of sections of the configuration as options; those that are null are left out.
+    """Return the keys of sections of the configuration as options; keys that are null are left out.
 
     An option is repeated for the items of a list, and as KEY=VALUE for those of a mapping.
     """
@@ -24,7 +24,7 @@ def format_options(*sections: Mapping[str, Any]) -> str:
 
 def format_classes(classes: Sequence[Mapping[str, str]] | None) -> str:
     """Return the classes as options, in the order of their label values."""
-    pairs = [f"{each['name']}={each['color']}" for each in classes or []]
+    pairs = [f"{item['name']}={item['color']}" for item in classes or []]
     return " ".join(f"--class {quote(pair)}" for pair in pairs)
 
 

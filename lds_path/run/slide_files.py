@@ -1,4 +1,4 @@
-"""The slides of a run: the files that its sheet names for them, as rules take them."""
+"""The slides of a run: the files that its sheet lists for them, as rules take them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PAINTED = ("demo", "demo-training")
 """Names of the sheets whose slides a run paints itself."""
 SPECIAL = frozenset("{}<>")
-"""What Snakemake takes for a wildcard or a path variable."""
+"""Characters with which Snakemake marks wildcards and path variables."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class SlideFiles:
         return list(self.table.index)
 
     def cell(self, slide: str, column: str) -> str | float:
-        """Return what the sheet says of a slide; empty text, or NaN, where it says nothing."""
+        """Return a slide's cell in a column; empty text, or NaN, where there is none."""
         return cast("str | float", self.table.loc[slide, column])
 
     def labelled(self, *splits: str) -> list[str]:
-        """Return the ids of the slides with reference labels: of some splits, or all."""
+        """Return the ids of the slides with reference labels, of all or only some splits."""
         labelled = self.table[self.table["labels"] != ""]
         return list(labelled.index[labelled["split"].isin(splits)] if splits else labelled.index)
 
@@ -56,8 +56,8 @@ class SlideFiles:
     def files(self, slides: Sequence[str], column: str) -> list[str]:
         """Return the files in a column of some slides that a rule can have as its input.
 
-        A file that does not exist is left out, so that its slide is quarantined by name instead of
-        stopping the cohort. So is one with {} or <> in its path; the command reads it all the same.
+        A file that does not exist is left out, so that its slide is quarantined and does not stop
+        the cohort. So is one with {} or <> in its path; the command reads it all the same.
         """
         cells = {slide: str(self.cell(slide, column)) for slide in slides}
         if self.painted:
@@ -92,21 +92,21 @@ class SlideFiles:
         return dict.fromkeys(cells) | slides
 
     def replacements(
-        self, slides: Sequence[str], columns: Sequence[str], found: Mapping[str, str]
+        self, slides: Sequence[str], columns: Sequence[str], hashes: Mapping[str, str]
     ) -> list[str]:
         """Return the hashes by which files of some slides replaced others.
 
         Parameters
         ----------
         slides
-            Their ids.
+            Ids of the slides.
         columns
             Columns that name the files.
-        found
+        hashes
             File -> hash, as `find_replacements` returns it.
         """
         cells = [str(self.cell(slide, column)) for slide in slides for column in columns]
-        return [found[cell] for cell in cells if found.get(cell)]
+        return [hashes[cell] for cell in cells if hashes.get(cell)]
 
 
 def open_sheet(name: str, *, painted: Path, results: Path) -> SlideFiles:
@@ -124,7 +124,7 @@ def open_sheet(name: str, *, painted: Path, results: Path) -> SlideFiles:
     Raises
     ------
     UsageError
-        If there is a mistake in the sheet.
+        If the sheet has a mistake.
     """
     if name in PAINTED:
         sheet, base = painted / f"{name}.tsv", results / "demo"

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _READ_ROWS = 512
 MAX_COARSENESS = 2.0
-"""A slide this many times coarser than the asked resolution shows too little."""
+"""A slide more than this many times coarser than the working mpp shows too little."""
 
 
 def detect(
@@ -55,7 +55,7 @@ def detect(
     output
         Folder to write.
     roi
-        GeoJSON of the areas to analyse, in QuPath's frame; everywhere when not given.
+        GeoJSON of the areas to analyse, in QuPath's frame; the whole slide when not given.
     options
         See `DetectOptions`.
     strict
@@ -80,23 +80,23 @@ def _detect(
     folder: Path, inputs: StageInputs, *, roi: Path | None, options: DetectOptions
 ) -> DetectResults:
     """Write the tissue mask and the region table."""
-    tiled = inputs["tile"].read(TileResults)
-    _refuse_coarse(tiled.file, tiled.mpp, inputs["tile"].read(TileParameters).mpp)
+    tile = inputs["tile"].read(TileResults)
+    _refuse_coarse(tile.file, tile.mpp, inputs["tile"].read(TileParameters).mpp)
     pyramid = open_pyramid(inputs["tile"].path)
-    view, downsample = _read_view(pyramid, options.tissue_mpp)
+    overview, downsample = _read_overview(pyramid, options.tissue_mpp)
     mpp = pyramid.frame.mpp * downsample
-    _refuse_dark(tiled.file, view)
+    _refuse_dark(tile.file, overview)
     tissue = find_tissue(
-        view,
+        overview,
         mpp,
         min_tissue_um2=options.min_tissue_um2,
         max_hole_um2=options.max_hole_um2,
         background=pyramid.background,
     )
-    del view
+    del overview
     if roi is not None:
         tissue &= _read_roi(roi, pyramid, downsample)
-    _refuse_empty(tiled.file, tissue, mpp, options.min_tissue_um2, roi)
+    _refuse_empty(tile.file, tissue, mpp, options.min_tissue_um2, roi)
     regions = lay_regions(
         tissue,
         pyramid.size,
@@ -129,8 +129,8 @@ def lay_regions(
 ) -> list[Region]:
     """Return the regions that together cover all tissue, row by row.
 
-    Regions lie on a fixed mesh. Each answers for the tissue up to the middle of its overlaps and
-    is left out where there is none, so that tissue at a region's edge has a neighbour beyond.
+    Regions lie on a fixed mesh. Each covers the tissue up to the middle of its overlaps, and
+    is left out if there is none, so that tissue at a region's edge has a neighbour beyond.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def lay_regions(
     downsample
         Working pixels per mask pixel.
     size, overlap
-        Side of a region and what neighbours share, in working pixels.
+        Side of a region, and overlap of neighbours, in working pixels.
     lattice
         Samples per side of a region.
     """
@@ -164,25 +164,25 @@ def tissue_share(tissue: NDArray[np.bool_], region: Region, downsample: int) -> 
 
 
 def _cells(starts: list[int], overlap: int, length: int, downsample: int) -> list[slice]:
-    """Return the mask pixels, along one axis, that each region answers for."""
+    """Return the mask pixels, along one axis, that each region covers alone."""
     edges = [0, *(start + overlap // 2 for start in starts[1:]), length]
     spans = pairwise(edges)
     return [slice(start // downsample, ceil_div(end, downsample)) for start, end in spans]
 
 
-def _refuse_coarse(file: str, mpp: float, asked_mpp: float) -> None:
-    if mpp > MAX_COARSENESS * asked_mpp:
+def _refuse_coarse(file: str, mpp: float, working_mpp: float) -> None:
+    if mpp > MAX_COARSENESS * working_mpp:
         raise UnsuitableSlideError(
             f"{file} has {mpp:.4g} um per pixel at its finest, expected at most"
-            f" {MAX_COARSENESS * asked_mpp:.4g}, twice the working mpp; scan it at a higher"
+            f" {MAX_COARSENESS * working_mpp:.4g}, twice the working mpp; scan it at a higher"
             " magnification, or raise tile/mpp and use a model trained at that mpp"
         )
 
 
-def _read_view(pyramid: Pyramid, mpp: float) -> tuple[NDArray[np.uint8], int]:
-    """Return the whole slide at about a resolution, (H, W, 3), and its downsample.
+def _read_overview(pyramid: Pyramid, mpp: float) -> tuple[NDArray[np.uint8], int]:
+    """Return the whole slide at about this resolution, (H, W, 3), and its downsample.
 
-    Each colour is contiguous. Colours, one byte each, are all that is held of the whole slide.
+    Each colour is contiguous. Nothing else of the whole slide is held in memory.
     """
     level = pyramid.level_near(mpp)
     halvings = max(round(math.log2(mpp / pyramid.frame.mpp)), level)
@@ -197,11 +197,11 @@ def _read_view(pyramid: Pyramid, mpp: float) -> tuple[NDArray[np.uint8], int]:
     return planes.transpose(1, 2, 0), 2**halvings
 
 
-def _refuse_dark(file: str, view: NDArray[np.uint8]) -> None:
-    if is_dark_field(view):
+def _refuse_dark(file: str, overview: NDArray[np.uint8]) -> None:
+    if is_dark_field(overview):
         raise UnsuitableSlideError(
-            f"{file} is light on dark (mean grey value {view.mean():.0f} of 255), as fluorescence"
-            " is; expected stained tissue on bright glass; leave it out of the sheet"
+            f"{file} is light on dark (mean grey value {overview.mean():.0f} of 255), like"
+            " fluorescence; expected stained tissue on bright glass; leave it out of the sheet"
         )
 
 
@@ -212,22 +212,22 @@ def _refuse_empty(
         where = f" inside {roi}" if roi is not None else ""
         raise UnsuitableSlideError(
             f"{file} shows no tissue of {min_tissue_um2:g} um2 or more{where} at {mpp:.3g} um"
-            " per pixel; if there is some, lower min_tissue_um2, otherwise leave the slide out"
+            " per pixel; if it has some, lower min_tissue_um2, otherwise leave the slide out"
         )
 
 
 def _read_roi(path: Path, pyramid: Pyramid, downsample: int) -> NDArray[np.bool_]:
     """Return which mask pixels lie in a region of interest, (H, W)."""
-    # rasterio takes 0.1 s to import: not for those who analyse whole slides.
+    # rasterio takes 0.1 s to import: only for slides with a region of interest.
     from lds_path.reference.drawing import rasterise
 
     area = shapely.union_all([polygon for _, polygon in read_polygons(path)])
     extent, scale = pyramid.size, pyramid.frame.downsample
     slide = shapely.box(0, 0, extent.width * scale, extent.height * scale)
     if not area.intersects(slide):
-        found, whole = (tuple(round(bound) for bound in one.bounds) for one in (area, slide))
+        span, whole = (tuple(round(bound) for bound in shape.bounds) for shape in (area, slide))
         raise LabelsError(
-            f"{path} lies outside the slide: its areas span {found} (left, top, right, bottom in"
+            f"{path} lies outside the slide: its areas span {span} (left, top, right, bottom in"
             f" level-0 pixels from the bounds corner), the slide {whole}; draw it on this slide"
         )
     size = extent.ceil_div(downsample)

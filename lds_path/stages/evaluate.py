@@ -33,6 +33,7 @@ from lds_path.reference.score_table import (
 from lds_path.reference.scores import (
     count_boundary,
     count_confusion,
+    empty_confusion,
     near_boundary,
     overlap_of,
     score_columns,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from lds_path.classes import LabelClass
     from lds_path.formats.labels import Labels
     from lds_path.formats.mask import Mask
-    from lds_path.geometry import Rectangle, Region
+    from lds_path.geometry import Rectangle
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import StageInputs
     from lds_path.reference.reference import Reference
@@ -74,10 +75,10 @@ def evaluate(
 ) -> Manifest:
     """Score a label image at the working resolution, block by block.
 
-    Besides, two scores that do not compare with those of other methods: the round trip, that of
-    the reference labels themselves carried to the lattice and back, which is the most that a
+    Two more scores do not compare with those of other methods: the round trip, in which the
+    reference labels themselves are mapped to the lattice and back, which is the best that a
     network could reach with these sampling grids; and the lattice's, where each sample counts
-    once, at the place where the network saw it.
+    once, at the position where the network saw it.
 
     Parameters
     ----------
@@ -129,9 +130,17 @@ def _evaluate(
         open_labels(inputs["stitch"]) as predicted,
         Predictions([shard.path / PREDICTIONS_NAME for shard in segment]) as predictions,
     ):
-        legend = Legend(_known(predicted.classes), **as_parameters(options.labels))
+        legend = Legend(_class_names(predicted.classes), **as_parameters(options.labels))
         tissue = open_mask(inputs["detect"])
-        reference = _open_reference(labels, roi, tissue, tile, legend)
+        reference = open_reference(
+            labels,
+            legend=legend,
+            slide=tile.size,
+            bounds_l0=tile.bounds_l0,
+            downsample=tile.downsample,
+            roi=roi,
+            tissue=tissue,
+        )
         annotation = _Annotation(labels, reference, predicted.classes)
         overlap = inputs["detect"].read(DetectParameters).overlap
         mosaic = _open_mosaic(annotation, predictions, tissue, tile, overlap)
@@ -141,9 +150,9 @@ def _evaluate(
     return _write_scores(folder, inputs.slide, annotation.classes, tally, lattice, tile.mpp)
 
 
-def _known(classes: Sequence[LabelClass]) -> tuple[str, ...]:
+def _class_names(classes: Sequence[LabelClass]) -> tuple[str, ...]:
     """Return the name of each value from 1; empty where there is no such class."""
-    names = {each.value: each.name for each in classes}
+    names = {item.value: item.name for item in classes}
     return tuple(names.get(value, "") for value in range(1, max(names) + 1))
 
 
@@ -155,10 +164,10 @@ def _write_scores(
     lattice: Overlap,
     mpp: float,
 ) -> EvaluateResults:
-    """Write the tables and the picture, and return what the manifest tells."""
-    classes = [each.name for each in label_classes]
-    pixels, trip = overlap_of(tally.confusion), overlap_of(tally.round_trip)
-    columns = score_columns(pixels, tally.boundary, trip, lattice, mpp)
+    """Write the tables and the picture; return the results for the manifest."""
+    classes = [item.name for item in label_classes]
+    pixels, round_trip = overlap_of(tally.confusion), overlap_of(tally.round_trip)
+    columns = score_columns(pixels, tally.boundary, round_trip, lattice, mpp)
     write_scores(folder / SCORES_NAME, slide, classes, columns)
     write_confusion(folder / CONFUSION_NAME, tally.confusion, classes)
     draw_confusion(folder / PICTURE_NAME, tally.confusion, classes)
@@ -170,55 +179,41 @@ def _write_scores(
 
 
 def _by_class(classes: Sequence[str], values: Sequence[float]) -> dict[str, Any]:
-    """Return class -> score, where NaN is nothing."""
+    """Return class -> score, with None for NaN."""
     scores = zip(classes, values, strict=True)
     return {name: None if math.isnan(value) else value for name, value in scores}
 
 
 @dataclass(frozen=True)
 class _Annotation:
-    """What is known of a slide, in working pixels."""
+    """The reference labels of a slide, in working pixels."""
 
     path: Path
     reference: Reference
     classes: Sequence[LabelClass]
 
-    def read(self, left: int, top: int, size: Size) -> NDArray[np.uint8]:
-        """Return the number of each pixel's class, from 1; 0 is background, 255 not known."""
-        return recode(self.reference.read(left, top, size), self.numbers)
+    def read(self, window: Rectangle) -> NDArray[np.uint8]:
+        """Return the number of each pixel's class, from 1; 0 is background, 255 unknown."""
+        return recode(self.reference.read(window.left, window.top, window.size), self.numbers)
 
     @property
     def numbers(self) -> NDArray[np.uint8]:
         """The table from label value to number of the class."""
         numbers = np.full(256, IGNORE, np.uint8)
         numbers[0] = 0
-        for number, each in enumerate(self.classes, start=1):
-            numbers[each.value] = number
+        for number, label_class in enumerate(self.classes, start=1):
+            numbers[label_class.value] = number
         return numbers
 
 
 @dataclass
 class _Tally:
-    """What is counted over the pixels of a slide."""
+    """Counts over the pixels of a slide."""
 
     confusion: NDArray[np.int64]
     round_trip: NDArray[np.int64]
     """The confusion that a perfect network would leave."""
     boundary: Overlap
-
-
-def _open_reference(
-    labels: Path, roi: Path | None, tissue: Mask, tile: TileResults, legend: Legend
-) -> Reference:
-    return open_reference(
-        labels,
-        legend=legend,
-        slide=tile.size,
-        bounds_l0=tile.bounds_l0,
-        downsample=tile.downsample,
-        roi=roi,
-        tissue=tissue,
-    )
 
 
 def _open_mosaic(
@@ -228,13 +223,13 @@ def _open_mosaic(
     tile: TileResults,
     overlap: int,
 ) -> Mosaic:
-    """Return the mosaic of the reference labels, carried to the lattices and back."""
+    """Return the mosaic of the reference labels, mapped to the lattices and back."""
     count = len(annotation.classes) + 1
 
     def read_mesh(index: int) -> Mesh:
         prediction = predictions.read(index)
-        drawn = _read_region(annotation, prediction.region)
-        shares = lattice_shares(drawn, prediction.positions, count)
+        reference = annotation.read(prediction.region.rectangle)
+        shares = lattice_shares(reference, prediction.positions, count)
         return build_mesh(shares, prediction.positions, prediction.region.size)
 
     canvas, values = canvas_of(tile.size, tile.frame), range(count)
@@ -242,30 +237,30 @@ def _open_mosaic(
     return Mosaic(canvas, regions, read_mesh, tissue, values=values, overlap=overlap)
 
 
-def _read_region(annotation: _Annotation, region: Region) -> NDArray[np.uint8]:
-    return annotation.read(region.left, region.top, region.size)
-
-
 def _score_pixels(
     annotation: _Annotation, predicted: Labels, mosaic: Mosaic, tile: TileResults, band: int
 ) -> _Tally:
     """Return the counts of the whole slide."""
     size, count = tile.size, len(annotation.classes)
-    tally = _Tally(_no_confusion(count), _no_confusion(count), overlap_of(_no_confusion(count)))
-    for place in tqdm(label_blocks(size, BLOCK), unit="block", desc="evaluate", disable=None):
-        wide = place.grown(band).clipped(size)
-        drawn = annotation.read(wide.left, wide.top, wide.size)
-        inner = place.seen_from(wide.left, wide.top).slices
-        scored = drawn != IGNORE
+    empty = empty_confusion(count)
+    tally = _Tally(empty.copy(), empty.copy(), overlap_of(empty))
+    for block in tqdm(label_blocks(size, BLOCK), unit="block", desc="evaluate", disable=None):
+        wide = block.grown(band).clipped(size)
+        reference = annotation.read(wide)
+        inner = block.seen_from(wide.left, wide.top).slices
+        scored = reference != IGNORE
         if not scored[inner].any():
             continue
-        found = recode(_read_working(predicted, wide, tile.mpp), annotation.numbers)
-        inside = scored[inner]
-        tally.confusion += count_confusion(drawn[inner][inside], found[inner][inside], count)
-        bands = tuple(near_boundary(each, scored, band)[inner] for each in (drawn, found))
-        tally.boundary += count_boundary(drawn[inner], found[inner], (bands[0], bands[1]), count)
-        trip = mosaic.paint(place.left, place.top, place.size).labels
-        tally.round_trip += count_confusion(drawn[inner][inside], trip[inside], count)
+        prediction = recode(_read_working(predicted, wide, tile.mpp), annotation.numbers)
+        bands = (
+            near_boundary(reference, scored, band)[inner],
+            near_boundary(prediction, scored, band)[inner],
+        )
+        reference, prediction, scored = reference[inner], prediction[inner], scored[inner]
+        tally.confusion += count_confusion(reference[scored], prediction[scored], count)
+        tally.boundary += count_boundary(reference, prediction, bands, count)
+        round_trip = mosaic.paint(block.left, block.top, block.size).labels
+        tally.round_trip += count_confusion(reference[scored], round_trip[scored], count)
     if not tally.confusion.any():
         raise LabelsError(
             f"{annotation.path} and the region of interest leave no pixel to score; check that"
@@ -277,29 +272,25 @@ def _score_pixels(
 def _score_samples(annotation: _Annotation, predictions: Predictions) -> NDArray[np.int64]:
     """Return the confusion of the lattices' samples that lie on a labelled class."""
     count = len(annotation.classes)
-    confusion = _no_confusion(count)
+    confusion = empty_confusion(count)
     for region in tqdm(predictions.regions, unit="region", desc="lattices", disable=None):
-        drawn = _read_region(annotation, region)
-        if ((drawn == 0) | (drawn == IGNORE)).all():
+        reference = annotation.read(region.rectangle)
+        if ((reference == 0) | (reference == IGNORE)).all():
             continue
         prediction = predictions.read(region.index)
-        reference = lattice_labels(drawn, prediction.positions)
-        labelled = (reference != 0) & (reference != IGNORE)
-        found = prediction.probability.argmax(axis=0).astype(np.uint8) + np.uint8(1)
-        confusion += count_confusion(reference[labelled], found[labelled], count)
+        samples = lattice_labels(reference, prediction.positions)
+        labelled = (samples != 0) & (samples != IGNORE)
+        predicted = prediction.probability.argmax(axis=0).astype(np.uint8) + np.uint8(1)
+        confusion += count_confusion(samples[labelled], predicted[labelled], count)
     return confusion
 
 
-def _no_confusion(class_count: int) -> NDArray[np.int64]:
-    return np.zeros((class_count + 1, class_count + 1), np.int64)
-
-
-def _read_working(labels: Labels, place: Rectangle, mpp: float) -> NDArray[np.uint8]:
+def _read_working(labels: Labels, block: Rectangle, mpp: float) -> NDArray[np.uint8]:
     """Return the labels at the centres of a block's working pixels."""
     scale = labels.mpp / mpp
     columns, rows = (
         np.floor((start + np.arange(length) + 0.5) / scale + 1e-9).astype(np.intp)
-        for start, length in ((place.left, place.size.width), (place.top, place.size.height))
+        for start, length in ((block.left, block.size.width), (block.top, block.size.height))
     )
     left, top = int(columns[0]), int(rows[0])
     window = labels.read(0, left, top, Size(int(columns[-1]) - left + 1, int(rows[-1]) - top + 1))

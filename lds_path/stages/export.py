@@ -45,13 +45,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_VERTICES = 5_000_000
-"""Most vertices of a slide's objects: QuPath 0.6 is known to draw one region of as many."""
+"""Maximum number of vertices of a slide's objects: QuPath 0.6 draws a region of that size."""
 _BATCH = 256
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the label pixels lie in the coordinates that are written.
+    """Where the label pixels lie in the coordinates of the file.
 
     Convention: (x, y), pixel areas; written = offset + label * downsample.
     """
@@ -95,7 +95,7 @@ def export(
     -------
     Manifest
         With objects, vertices and area per class, what was `dropped` and `filled` of each, and the
-        `style` that was used: outlines are made coarser, and at last the smallest objects and holes
+        `style` that was used: outlines are made coarser, and finally the smallest objects and holes
         left out, until the objects have at most `MAX_VERTICES`.
     """
     return run_stage(
@@ -111,7 +111,7 @@ def export(
 def _export(
     folder: Path, inputs: StageInputs, *, options: ExportOptions, threads: int
 ) -> ExportResults:
-    """Write the objects, the scripts, and what else was asked for."""
+    """Write the objects, the scripts and the optional files."""
     style = Style(
         options.tolerance_um,
         options.min_object_um2,
@@ -120,44 +120,47 @@ def _export(
     )
     frame = options.frame
     slide, stitch = inputs.slide, inputs["stitch"]
-    found = stitch.read(StitchResults)
-    corner = (float(found.left_l0), float(found.top_l0))
-    place = Placement(found.mpp, found.downsample, corner if frame == "level0" else (0.0, 0.0))
+    labelled = stitch.read(StitchResults)
+    corner = (float(labelled.left_l0), float(labelled.top_l0))
+    placement = Placement(
+        labelled.mpp, labelled.downsample, corner if frame == "level0" else (0.0, 0.0)
+    )
     confidence = open_confidence(stitch) if (stitch.path / CONFIDENCE_NAME).exists() else None
     with open_labels(stitch) as labels:
         path = folder / f"{slide}.geojson.gz"
-        used, tally = _write_objects(path, labels, style, place, confidence, threads)
+        used, tally = _write_objects(path, labels, style, placement, confidence, threads)
         classes, size = labels.classes, labels.size
-    write_classes(folder / CLASSES_NAME, {each.name: each.color for each in classes})
-    downsample, maps = place.downsample, maps_of(found)
+    write_classes(folder / CLASSES_NAME, {item.name: item.color for item in classes})
+    downsample, maps = placement.downsample, maps_of(labelled)
     write_scripts(folder, [ScriptSlide(slide, size, downsample, frame, classes, corner, maps)])
     if options.dsa:
         write_dsa(folder / f"{slide}.dsa.json.gz", path, slide=slide)
     outlines = None
     if "detect" in inputs.paths:
         outlines = write_outlines(
-            folder, inputs["detect"], slide, found.working_frame, place.offset
+            folder, inputs["detect"], slide, labelled.working_frame, placement.offset
         )
-    return tally.results(classes, place.mpp, used, file_size=path.stat().st_size, outlines=outlines)
+    return tally.results(
+        classes, placement.mpp, used, file_size=path.stat().st_size, outlines=outlines
+    )
 
 
 def _write_objects(
     path: Path,
     labels: Labels,
     style: Style,
-    place: Placement,
+    placement: Placement,
     confidence: Confidence | None,
     threads: int,
 ) -> tuple[Style, ObjectTally]:
-    """Write the objects, coarser where there are too many vertices; return how, and the counts."""
+    """Write the objects, coarser if there are too many vertices; return the style and the counts."""
     while True:
         tally = ObjectTally(MAX_VERTICES)
-        found = _find_objects(labels, style, place, confidence, threads, tally.left_out)
-        objects = tally.watch(found)
-        write_geojson(path, objects, slide=path.name.removesuffix(".geojson.gz"))
+        objects = _find_objects(labels, style, placement, confidence, threads, tally.left_out)
+        write_geojson(path, tally.watch(objects), slide=path.name.removesuffix(".geojson.gz"))
         if not tally.is_full:
             return style, tally
-        style = style.coarser(place.mpp)
+        style = style.coarser(placement.mpp)
         log.warning(
             "%s: over %d vertices; again with a tolerance of %g um and without objects below %g um2",
             path.name,
@@ -170,12 +173,12 @@ def _write_objects(
 def _find_objects(
     labels: Labels,
     style: Style,
-    place: Placement,
+    placement: Placement,
     confidence: Confidence | None,
     threads: int,
     left_out: LeftOut,
 ) -> Iterator[SlideObject]:
-    classes = {each.value: each for each in labels.classes}
+    classes = {item.value: item for item in labels.classes}
     with tqdm(total=labels.size.height, unit="row", desc="export", disable=None) as progress:
 
         @lru_cache(maxsize=1)
@@ -192,47 +195,48 @@ def _find_objects(
             read_strip,
             labels.size,
             threads=threads,
-            tolerance=style.tolerance_um / place.mpp,
+            tolerance=style.tolerance_um / placement.mpp,
             fineness=style.fineness,
-            min_area=style.min_object_um2 / place.mpp**2,
-            min_hole_area=style.max_hole_um2 / place.mpp**2,
+            min_area=style.min_object_um2 / placement.mpp**2,
+            min_hole_area=style.max_hole_um2 / placement.mpp**2,
             left_out=left_out,
         )
         while batch := list(islice(pieces, _BATCH)):
-            for piece, geometry, measured in _measure(batch, place, confidence):
+            for piece, geometry, measurements in _measure(batch, placement, confidence):
+                large = measurements["Area um2"] >= style.annotation_um2
                 yield SlideObject(
                     geometry,
                     classes[piece.value].name,
                     classes[piece.value].color,
-                    "annotation" if measured["Area um2"] >= style.annotation_um2 else "detection",
-                    measured,
+                    "annotation" if large else "detection",
+                    measurements,
                 )
 
 
 def _measure(
-    pieces: Sequence[Piece], place: Placement, confidence: Confidence | None
+    pieces: Sequence[Piece], placement: Placement, confidence: Confidence | None
 ) -> Iterator[tuple[Piece, Polygon | MultiPolygon, dict[str, float]]]:
     """Yield the pieces that have an area on the grid, that area, and what is measured.
 
     That is the area of the labels; length and solidity of what is written; the confidence.
     """
     placed = place_all_on_grid(
-        [piece.rings for piece in pieces], scale=place.downsample, offset=place.offset
+        [piece.rings for piece in pieces], scale=placement.downsample, offset=placement.offset
     )
-    lengths = shapely.length(placed) * place.mpp / place.downsample
+    lengths = shapely.length(placed) * placement.mpp / placement.downsample
     solidities = shapely.area(placed) / shapely.area(shapely.convex_hull(placed))
     for piece, geometry, length, solidity in zip(
         pieces, placed, lengths.tolist(), solidities.tolist(), strict=True
     ):
         if geometry is None:
             continue
-        measured = {
-            "Area um2": round(piece.area * place.mpp**2, 3),
+        measurements = {
+            "Area um2": round(piece.area * placement.mpp**2, 3),
             "Perimeter um": round(length, 3),
             "Solidity": round(solidity, 4),
         }
         if confidence is not None:
             mean = mean_inside(piece.rings, confidence.pixels, downsample=confidence.downsample)
             if mean is not None:
-                measured["Mean confidence"] = round(mean / 255, 4)
-        yield piece, geometry, measured
+                measurements["Mean confidence"] = round(mean / 255, 4)
+        yield piece, geometry, measurements

@@ -43,8 +43,8 @@ def plan(
     """Write the region table of a slide with the lattice that each region gets.
 
     With the budget `uniform` it is the table of detect. With any other, the model looks at the
-    coarse view of every region and foretells the error of each lattice of its ladder; the samples
-    go where they save most. That is decided for the whole slide at once, so that shards change
+    coarse view of every region and predicts the error of each lattice of its ladder; the samples
+    go where they save most. This is decided for the whole slide at once, so that shards change
     nothing.
 
     Parameters
@@ -62,7 +62,7 @@ def plan(
     threads
         Regions at a time. The coarse views are small: no GPU is held for them.
     strict
-        Raise instead of putting a slide in quarantine.
+        Raise instead of putting the slide in quarantine.
 
     Raises
     ------
@@ -71,17 +71,17 @@ def plan(
     UsageError
         If the budget cannot be read or met, or the model has no ladder.
     """
-    asked = parse_budget(options.budget)
+    budget = parse_budget(options.budget)
     inputs = {"tile": tile, "detect": detect}
-    parameters = as_parameters(options) | ({"model": model} if asked else {})
-    if asked is None or is_quarantined(tile, detect):
+    parameters = as_parameters(options) | ({"model": model} if budget else {})
+    if budget is None or is_quarantined(tile, detect):
         return run_stage("plan", output, _copy, inputs=inputs, parameters=parameters, strict=strict)
     from lds_path.models.card import WEIGHTS_NAME, find_model
 
     return run_stage(
         "plan",
         output,
-        partial(_plan, asked=asked, model=model, threads=threads),
+        partial(_plan, budget=budget, model=model, threads=threads),
         inputs={**inputs, "model": find_model(model) / WEIGHTS_NAME},
         parameters=parameters,
         strict=strict,
@@ -89,12 +89,12 @@ def plan(
 
 
 def _plan(
-    folder: Path, inputs: StageInputs, *, asked: Budget, model: str, threads: int
+    folder: Path, inputs: StageInputs, *, budget: Budget, model: str, threads: int
 ) -> PlanResults:
-    """Write the region table with the lattices that the budget buys, and what they were chosen by."""
+    """Write the region table with the lattices within the budget, and the errors behind the choice."""
     tile, detect = inputs["tile"], inputs["detect"]
     outlook = look(tile, detect, model=model, threads=threads)
-    samples = asked.samples(outlook.regions, outlook.tissue_mm2)
+    samples = budget.samples(outlook.regions, outlook.tissue_mm2)
     rungs = outlook.share_out(samples)
     lattices = outlook.lattices(rungs)
     copy_regions(detect.path / REGIONS_NAME, folder / REGIONS_NAME, lattices)
@@ -121,7 +121,7 @@ def look(tile: StageFolder, detect: StageFolder, *, model: str, threads: int) ->
     UsageError
         If the model has no ladder, or the regions do not fit it.
     """
-    # Importing torch takes a second: only for a slide that is planned.
+    # torch takes a second to import: only for a slide that is planned.
     from lds_path.formats.mask import open_mask
     from lds_path.formats.pyramid import open_pyramid
     from lds_path.inference.forecast import expected_errors
@@ -133,7 +133,7 @@ def look(tile: StageFolder, detect: StageFolder, *, model: str, threads: int) ->
     ladder = card.network.ladder
     if not ladder:
         raise UsageError(
-            f"the model '{model}' knows one lattice and cannot share out a budget; set `plan:"
+            f"the model '{model}' has only one lattice and cannot distribute a budget; set `plan:"
             " budget` to uniform, or train with a `ladder`"
         )
     regions = read_regions(detect.path / REGIONS_NAME)
@@ -147,16 +147,16 @@ def look(tile: StageFolder, detect: StageFolder, *, model: str, threads: int) ->
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a budget would buy."""
+    """What a budget would cost and achieve."""
 
     budget: str
     samples: int
     seconds: float
     """Estimated time of the stage segment."""
     error: float
-    """Expected error, as a share of that on the smallest lattice everywhere."""
+    """Expected error, relative to that with the smallest lattice in every region."""
     uniform_error: float | None
-    """The same with the samples shared out evenly; None where no rung has just as many."""
+    """The same with equal lattices in all regions; None if no rung has just as many samples."""
 
 
 def what_if(
@@ -168,9 +168,9 @@ def what_if(
     device: str = "auto",
     threads: int = 1,
 ) -> list[Forecast]:
-    """Return what budgets would cost a slide, and what they would bring.
+    """Return what budgets would cost for a slide, and what they would achieve.
 
-    The time is that of a few regions, measured here and now.
+    The time is extrapolated from a few regions that are timed now.
 
     Parameters
     ----------
@@ -182,21 +182,21 @@ def what_if(
         Where `segment` would run, as it takes them.
     """
     outlook = look(open_folder(tile), open_folder(detect), model=model, threads=threads)
-    asked = [(text, _parse(text)) for text in budgets or map(str, outlook.ladder)]
+    parsed = [(text, _parse(text)) for text in budgets or map(str, outlook.ladder)]
     seconds = _seconds(tile, outlook, model=model, device=device, threads=threads)
     worst = max(float(outlook.errors[:, 0].sum()), 1e-9)
     forecasts = []
-    for text, budget in asked:
+    for text, budget in parsed:
         samples = budget.samples(outlook.regions, outlook.tissue_mm2)
         rungs = outlook.share_out(samples)
-        even = [rung for rung, side in enumerate(outlook.ladder) if text == str(side)]
+        equal = [rung for rung, side in enumerate(outlook.ladder) if text == str(side)]
         forecasts.append(
             Forecast(
                 text,
                 int(outlook.samples[rungs].sum()),
                 float(seconds[rungs].sum()),
                 outlook.error(rungs) / worst,
-                float(outlook.errors[:, even[0]].sum()) / worst if even else None,
+                float(outlook.errors[:, equal[0]].sum()) / worst if equal else None,
             )
         )
     return forecasts
@@ -208,14 +208,16 @@ def _copy(folder: Path, inputs: StageInputs) -> PlanResults:
     shutil.copyfile(table, folder / REGIONS_NAME)
     return PlanResults(
         regions=len(regions),
-        samples=sum(one.lattice.width * one.lattice.height for one in regions),
+        samples=sum(region.lattice.area for region in regions),
     )
 
 
 def _parse(text: str) -> Budget:
     budget = parse_budget(text)
     if budget is None:
-        raise UsageError(f"'{text}' shares nothing out; name budgets such as 128 or 20000/mm2")
+        raise UsageError(
+            f"'{text}' is no budget to distribute; name budgets such as 128 or 20000/mm2"
+        )
     return budget
 
 
@@ -230,13 +232,13 @@ def _seconds(
     from lds_path.network.device import take_device
 
     segmenter, _ = load_model(find_model(model))
-    most = _TIMED * threads
-    chosen = outlook.regions[:: max(1, len(outlook.regions) // most)][:most]
-    with take_device(device) as place:
-        runner = Runner(segmenter.to(place), open_pyramid(tile), place, 1, threads)
+    limit = _TIMED * threads
+    timed = outlook.regions[:: max(1, len(outlook.regions) // limit)][:limit]
+    with take_device(device) as taken:
+        runner = Runner(segmenter.to(taken), open_pyramid(tile), taken, 1, threads)
         return np.array(
             [
-                runner.seconds([replace(one, lattice=size) for one in chosen]) / len(chosen)
+                runner.seconds([replace(region, lattice=size) for region in timed]) / len(timed)
                 for size in outlook.sizes
             ]
         )

@@ -1,4 +1,4 @@
-"""report: the cohort and each slide as pages to look at and as tables to compute with."""
+"""report: the cohort and each slide as pages to look at and as tables for programs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ PARTS: tuple[type[ManifestPart], ...] = (
     TileResults, SegmentResults, StitchResults, ExportParameters, ExportResults, AssessResults,
     EvaluateResults,
 )  # fmt: skip
-"""What is read of the manifests; a slide whose manifest lacks something is not finished."""
+"""Parts of manifests that are read; a slide whose manifest lacks one of their keys is not finished."""
 
 
 def report(
@@ -65,10 +65,9 @@ def report(
 ) -> Manifest:
     """Write the pages and the table of a cohort.
 
-    The folder gets `index.html`, `slides/<slide>.html` with its pictures, `cohort.tsv` with its
-    dictionary `cohort-columns.tsv`, `summary.txt`, and in `qupath` the scripts for the cohort. It
-    needs nothing outside itself to be looked at. A slide that was put aside
-    or did not finish is shown with its reason.
+    Writes `index.html`, `slides/<slide>.html` with its pictures, `cohort.tsv` with its dictionary
+    `cohort-columns.tsv`, `summary.txt`, and in `qupath` the scripts for the cohort. The pages need
+    nothing outside the folder. A slide that is quarantined or not finished is shown with the reason.
 
     Parameters
     ----------
@@ -81,7 +80,7 @@ def report(
     sheet
         Sample sheet, for the batches; slides have none when not given.
     strict
-        Accepted as by every stage; no slide's problem can stop the report.
+        Accepted as by every stage; no problem of a slide stops the report.
 
     Raises
     ------
@@ -98,7 +97,8 @@ def report(
 
     def work(folder: Path, _: StageInputs) -> ReportResults:
         records = [
-            read_slide_record(results, one, batches.get(one, ""), parts=PARTS) for one in slides
+            read_slide_record(results, slide, batches.get(slide, ""), parts=PARTS)
+            for slide in slides
         ]
         _write_report(folder, records, output)
         return _describe(records)
@@ -115,7 +115,7 @@ def report(
 
 
 def _write_report(folder: Path, records: Sequence[SlideRecord], output: Path) -> None:
-    """Write the pages and tables; `output` is how the folder is called in the summary."""
+    """Write the pages and tables; `output` is the path of the folder in the summary."""
     (folder / "slides").mkdir()
     files = {record.slide: _write_slide(record, folder) for record in records}
     table = pd.DataFrame([table_row(record) for record in records])
@@ -128,11 +128,11 @@ def _write_report(folder: Path, records: Sequence[SlideRecord], output: Path) ->
 
 
 def summarise(records: Sequence[SlideRecord], files: Mapping[str, Files], output: Path) -> str:
-    """Return the last lines of a run: how many slides, which ones not and why, what to open."""
+    """Return the last lines of a run: how many slides, which are not done and why, what to open."""
     by_status: dict[str, list[SlideRecord]] = {"done": [], "quarantined": [], "not finished": []}
     for record in records:
         by_status[record.status].append(record)
-    counts = [f"{len(found)} {status}" for status, found in by_status.items() if found]
+    counts = [f"{len(group)} {status}" for status, group in by_status.items() if group]
     lines = [f"{len(records)} slides: {', '.join(counts)}."]
     for status in ("quarantined", "not finished"):
         lines += [f"\n{status}:"] if by_status[status] else []
@@ -147,16 +147,16 @@ def summarise(records: Sequence[SlideRecord], files: Mapping[str, Files], output
     if done:
         script = output / QUPATH_NAME / PROJECT_SCRIPT
         lines += [f"  {script}: run it in QuPath for a project of these slides"]
-        named = files[done[0].slide].outputs
-        lines += [f"  {path}: {use}" for path, use in named.items()]
+        outputs = files[done[0].slide].outputs
+        lines += [f"  {path}: {use}" for path, use in outputs.items()]
     if len(done) > 1:
         lines.append(f"  and the same for the other slides: {_listing(done[1:])}")
     return "\n".join(lines) + "\n"
 
 
-def _listing(records: Sequence[SlideRecord], most: int = 10) -> str:
-    names = [record.slide for record in records[:most]]
-    return ", ".join(names) + (f" and {len(records) - most} more" if len(records) > most else "")
+def _listing(records: Sequence[SlideRecord], limit: int = 10) -> str:
+    names = [record.slide for record in records[:limit]]
+    return ", ".join(names) + (f" and {len(records) - limit} more" if len(records) > limit else "")
 
 
 def _write_slide(record: SlideRecord, folder: Path) -> Files:
@@ -178,7 +178,7 @@ def _file_name(slide: str) -> str:
 def _write_pictures(record: SlideRecord, folder: Path, name: str) -> dict[str, str]:
     """Write the pictures of a slide and return their paths from its page.
 
-    They are those of assess; of a slide that did not come so far, its plain colours.
+    They are those of assess; for a slide without, its plain colours.
     """
     target = folder / name
     if record.read(AssessResults) is not None:
@@ -200,7 +200,7 @@ def _write_pictures(record: SlideRecord, folder: Path, name: str) -> dict[str, s
 
 
 def _outputs(record: SlideRecord) -> dict[str, str]:
-    """Return the files of a slide that people open, with what each is for."""
+    """Return the files of a slide that people open, and what each is for."""
     stages, slide = record.stages, record.slide
     uses = {
         stages["stitch"].folder / name_labels(slide): "label image with all levels, for"
@@ -214,13 +214,13 @@ def _outputs(record: SlideRecord) -> dict[str, str]:
 
 
 def _describe(records: Sequence[SlideRecord]) -> ReportResults:
-    """Return what became of each slide, and from which files."""
+    """Return the outcome of each slide, and the manifests that were read."""
     manifests = {
         str(folder.path / FILE_NAME): sha256(folder.path / FILE_NAME)
         for record in records
         for stage in record.stages.values()
         for folder in stage.folders
-        if (folder.path / FILE_NAME).exists()  # a run may be going on
+        if (folder.path / FILE_NAME).exists()  # a run may be in progress
     }
     return ReportResults(
         slides={record.slide: word_of(record) for record in records}, manifests=manifests

@@ -44,8 +44,8 @@ def segment(
 ) -> Manifest:
     """Run a model on the regions of a slide and write `predictions.npz`.
 
-    On a CPU each thread takes one region at a time, so that neither the number of threads nor
-    the shards change a byte. On a GPU every batch is filled up to one size for the same reason.
+    On a CPU each thread takes one region at a time, so that neither threads nor shards
+    change a byte. On a GPU every batch is filled up to one size for the same reason.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def segment(
     classes
         Class names that the model must have; not checked when None.
     strict
-        Raise instead of putting a slide in quarantine.
+        Raise instead of putting the slide in quarantine.
 
     Raises
     ------
@@ -78,12 +78,12 @@ def segment(
     parameters = {"model": model, **as_parameters(options)}
     if is_quarantined(tile, plan):
         return run_stage("segment", output, lambda *_: {}, inputs=inputs, parameters=parameters)
-    # Importing torch and MONAI takes seconds: only for a slide that is analysed.
+    # torch and MONAI take seconds to import: only for a slide that is analysed.
     from lds_path.models.card import WEIGHTS_NAME, find_model
     from lds_path.network.device import device_name, take_device
 
     weights = find_model(model) / WEIGHTS_NAME
-    with take_device(options.device) as place:
+    with take_device(options.device) as device:
         return run_stage(
             "segment",
             output,
@@ -92,13 +92,13 @@ def segment(
                 model=model,
                 classes=classes,
                 options=options,
-                device=place,
+                device=device,
                 threads=threads,
             ),
             inputs={**inputs, "model": weights},
             parameters=parameters,
             strict=strict,
-            device=device_name(place),
+            device=device_name(device),
         )
 
 
@@ -148,20 +148,20 @@ def parse_shard(shard: str) -> tuple[int, int]:
     return int(match[1]) - 1, int(match[2])
 
 
-def check_mpp(card: ModelCard, model: str, asked_mpp: float, true_mpp: float) -> None:
+def check_mpp(card: ModelCard, model: str, working_mpp: float, true_mpp: float) -> None:
     """Check that a slide was tiled at the mpp of a model.
 
-    A slide that is itself coarser than what was asked for is segmented, with a warning.
+    A slide that is itself coarser than the working mpp is segmented, with a warning.
 
     Raises
     ------
     ModelError
-        If the mpp that was asked for is another one.
+        If the slide was tiled at another mpp.
     """
-    if abs(asked_mpp / card.mpp - 1) > MPP_TOLERANCE:
+    if abs(working_mpp / card.mpp - 1) > MPP_TOLERANCE:
         raise ModelError(
             f"the model '{model}' was trained at {card.mpp} microns per pixel, but the slide was"
-            f" tiled at {asked_mpp}; set `mpp` in config.yaml to {card.mpp}, or choose another model"
+            f" tiled at {working_mpp}; set `mpp` in config.yaml to {card.mpp}, or choose another model"
         )
     if abs(true_mpp / card.mpp - 1) > MPP_TOLERANCE:
         log.warning(
@@ -175,7 +175,7 @@ def _results(
     return SegmentResults(
         regions=len(regions),
         region_mpp=region_mpp,
-        samples=sum(region.lattice.width * region.lattice.height for region in regions),
+        samples=sum(region.lattice.area for region in regions),
         model=model,
         model_mpp=card.mpp,
         sampler=card.network.sampler,

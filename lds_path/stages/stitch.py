@@ -52,7 +52,7 @@ MEANINGS = {
     "confidence": "Mean probability of the label times 255. 0 was not analysed.",
     "density": DENSITY_SCALE,
 }
-"""What the values of the images say, for whoever opens them."""
+"""Meaning of the values of the images, for people who open them."""
 
 
 def stitch(
@@ -68,7 +68,7 @@ def stitch(
     """Write the label image of a slide, 0 outside the tissue, and an image of its confidence.
 
     The probabilities of overlapping regions are blended before the likeliest class is taken.
-    Memory is bound by the threads, apart from the masks at about 8 microns per pixel.
+    Memory depends on the threads, not on the slide, apart from masks at about 8 microns per pixel.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def stitch(
     options
         See `StitchOptions`.
     threads
-        Blocks worked on at the same time; the result does not depend on them.
+        Blocks painted at the same time; the result does not depend on them.
     strict
         Raise instead of putting the slide in quarantine.
     """
@@ -98,10 +98,10 @@ def stitch(
 def _stitch(
     folder: Path, inputs: StageInputs, *, options: StitchOptions, threads: int
 ) -> StitchResults:
-    """Write the label image, its confidence, and what else was asked for."""
+    """Write the label image, its confidence and the optional images."""
     tile, segment = inputs["tile"], inputs.shards("segment")
-    tiled = tile.read(TileResults)
-    canvas = canvas_of(tiled.size, tiled.frame, options.mpp)
+    pyramid = tile.read(TileResults)
+    canvas = canvas_of(pyramid.size, pyramid.frame, options.mpp)
     tally = _Tally(canvas, _read_classes(segment))
     path = folder / name_labels(inputs.slide)
     with Predictions([shard.path / PREDICTIONS_NAME for shard in segment]) as predictions:
@@ -128,7 +128,7 @@ def _stitch(
 def _write_labels(path: Path, mosaic: Mosaic, tally: _Tally, threads: int) -> None:
     canvas = tally.canvas
     painted = read_ahead(
-        lambda place: (place, mosaic.paint(place.left, place.top, place.size)),
+        lambda block: (block, mosaic.paint(block.left, block.top, block.size)),
         label_blocks(canvas.size),
         threads=threads,
         ahead=2 * threads,
@@ -144,7 +144,7 @@ def _write_labels(path: Path, mosaic: Mosaic, tally: _Tally, threads: int) -> No
 
 
 class _Tally:
-    """What is gathered while the blocks pass on their way to the file."""
+    """Counts of the blocks on their way to the file."""
 
     def __init__(self, canvas: Canvas, classes: Sequence[LabelClass]) -> None:
         self.canvas, self.classes = canvas, classes
@@ -159,24 +159,25 @@ class _Tally:
         """Yield the blocks' labels."""
         step = self.canvas.confidence_step
         total = len(label_blocks(self.canvas.size))
-        for place, block in tqdm(painted, unit="block", desc="stitch", total=total, disable=None):
+        blocks = tqdm(painted, unit="block", desc="stitch", total=total, disable=None)
+        for rectangle, block in blocks:
             self._pixels += block.pixels
             self._confidence_sum += block.confidence_sum
-            self.confidence[place.reduced(step).slices] = block.confidence
+            self.confidence[rectangle.reduced(step).slices] = block.confidence
             yield block.labels
 
     def results(self, maps: Mapping[str, ValueRange]) -> StitchResults:
-        """Return the results of the stage, with the images that were written besides."""
+        """Return the results of the stage, with the optional images."""
         canvas, frame = self.canvas, self.canvas.frame
         return StitchResults(
             classes=tuple(self.classes),
-            pixels={each.name: int(self._pixels[each.value]) for each in self.classes},
+            pixels={item.name: int(self._pixels[item.value]) for item in self.classes},
             mean_confidence={
-                each.name: round(
-                    self._confidence_sum[each.value] / self._pixels[each.value] / 255, 4
+                item.name: round(
+                    self._confidence_sum[item.value] / self._pixels[item.value] / 255, 4
                 )
-                for each in self.classes
-                if self._pixels[each.value]
+                for item in self.classes
+                if self._pixels[item.value]
             },
             width=canvas.size.width,
             height=canvas.size.height,
@@ -200,7 +201,7 @@ def _find_density(predictions: Predictions, canvas: Canvas) -> NDArray[np.uint8]
 def _describe_maps(
     maps: Mapping[str, NDArray[np.uint8]], class_count: int
 ) -> dict[str, ValueRange]:
-    """Return what the values of the images mean, and the range that a viewer best shows."""
+    """Return what the values of the images mean, and the range that a viewer should show."""
     ranges = {"confidence": (round(255 / max(class_count, 2)), 255)}  # no winner has less
     if "density" in maps:
         known = maps["density"][maps["density"] > 0]
@@ -213,9 +214,9 @@ def _open_mosaic(
     detect: StageFolder, predictions: Predictions, canvas: Canvas, classes: Sequence[LabelClass]
 ) -> Mosaic:
     table = detect.path / REGIONS_NAME
-    asked, found = read_regions(table), predictions.regions
-    if list(map(_place, asked)) != list(map(_place, found)):
-        missing = {region.index for region in asked} - {region.index for region in found}
+    expected, predicted = read_regions(table), predictions.regions
+    if list(map(_without_lattice, expected)) != list(map(_without_lattice, predicted)):
+        missing = {region.index for region in expected} - {region.index for region in predicted}
         problem = f"lack region {min(missing)}" if missing else "have other regions"
         raise StageInputError(
             f"the predictions {problem} of {table};"
@@ -233,26 +234,26 @@ def _open_mosaic(
 
     return Mosaic(
         canvas,
-        found,
+        predicted,
         read_mesh,
         open_mask(detect),
-        values=[each.value for each in classes],
+        values=[item.value for item in classes],
         overlap=detect.read(DetectParameters).overlap,
     )
 
 
-def _place(region: Region) -> Region:
-    """Return a region without its lattice, which is the business of plan and segment."""
+def _without_lattice(region: Region) -> Region:
+    """Return a region without its lattice, which is chosen later, by plan."""
     return replace(region, lattice=region.size)
 
 
 def _read_classes(segment: Sequence[StageFolder]) -> tuple[LabelClass, ...]:
-    """Return the classes, which all shards have in common, in the order of the probabilities."""
-    found = [shard.read(SegmentResults).classes for shard in segment]
-    other = next((place for place, classes in enumerate(found) if classes != found[0]), None)
+    """Return the classes, which must be the same in all shards, in the order of the probabilities."""
+    by_shard = [shard.read(SegmentResults).classes for shard in segment]
+    other = next((k for k, classes in enumerate(by_shard) if classes != by_shard[0]), None)
     if other is not None:
         raise StageInputError(
             f"{segment[other].path} has other classes than {segment[0].path}:"
             " the shards were made with different models; run segment again for all of them"
         )
-    return found[0]
+    return by_shard[0]

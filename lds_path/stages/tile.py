@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from lds_path.slides.slide import Slide
 
 MPP_TOLERANCE = 0.05
-"""A level, or a whole reduction of one, this near to the working mpp is used as it is."""
+"""A level, or a whole-number reduction of one, is used as it is within this fraction of the mpp."""
 MAX_PITCH = 4.0
-"""A level that OpenSlide would interpolate is avoided if one at most this much finer is not."""
+"""A level that OpenSlide would interpolate is avoided for one up to this many times finer."""
 READ_EDGE = 2048
 """Slide pixels are read in squares of about this edge."""
 COARSE_DOWNSAMPLES = (4.0, 32.0)
-"""Working pixels per pixel of the level that shows where glass is."""
+"""Working pixels per pixel of a level on which glass is looked for."""
 COARSE_PIXELS = 2**26
 WHITE = 255
 SAMPLES, SAMPLE_EDGE = 8, 128
@@ -48,7 +48,7 @@ SAMPLES, SAMPLE_EDGE = 8, 128
 
 @dataclass(frozen=True)
 class Source:
-    """What the working pixels are made from."""
+    """What the working pixels are read from."""
 
     level: int
     """Level of the slide."""
@@ -84,7 +84,7 @@ def tile(
     Returns
     -------
     Manifest
-        With the frame, the mpp and where it came from, and what could not be read.
+        With the frame, the mpp and its source, and what could not be read.
 
     Raises
     ------
@@ -112,9 +112,9 @@ def tile(
 def choose_source(slide_mpp: float, levels: Sequence[Level], mpp: float) -> Source:
     """Return the level and the pitch that give the working mpp with the least reading.
 
-    A level, or a whole reduction of one, within 5 % of the working mpp is taken as it is; else
+    A level, or a whole-number reduction of one, within 5 % of the working mpp is used as it is; else
     the next finer level is resampled to the working mpp exactly. Nothing is upsampled. A level
-    that OpenSlide would interpolate is avoided where halving a finer one does as well.
+    that OpenSlide would interpolate is avoided if a finer one can be halved instead.
 
     Parameters
     ----------
@@ -127,22 +127,22 @@ def choose_source(slide_mpp: float, levels: Sequence[Level], mpp: float) -> Sour
     """
     if slide_mpp * (1 + MPP_TOLERANCE) >= mpp:
         return Source(level=0, pitch=1.0, downsample=1.0)
-    near: list[tuple[bool, int, int]] = []
-    for place, level in enumerate(levels):
+    fitting: list[tuple[bool, int, int]] = []
+    for index, level in enumerate(levels):
         factor = max(round(mpp / (slide_mpp * level.downsample)), 1)
         if abs(factor * level.downsample * slide_mpp / mpp - 1) <= MPP_TOLERANCE:
-            near.append((factor > 2 or not level.aligned, factor, place))
-    if near:
-        _, factor, place = min(near)
-        return Source(place, float(factor), factor * levels[place].downsample)
+            fitting.append((factor > 2 or not level.aligned, factor, index))
+    if fitting:
+        _, factor, index = min(fitting)
+        return Source(index, float(factor), factor * levels[index].downsample)
     pitches = {
-        place: mpp / (slide_mpp * level.downsample)
-        for place, level in enumerate(levels)
+        index: mpp / (slide_mpp * level.downsample)
+        for index, level in enumerate(levels)
         if slide_mpp * level.downsample < mpp
     }
-    clean = [p for p, pitch in pitches.items() if levels[p].aligned and pitch <= MAX_PITCH]
-    place = min(clean or pitches, key=pitches.__getitem__)
-    return Source(place, pitches[place], mpp / slide_mpp)
+    exact = [k for k, pitch in pitches.items() if levels[k].aligned and pitch <= MAX_PITCH]
+    index = min(exact or pitches, key=pitches.__getitem__)
+    return Source(index, pitches[index], mpp / slide_mpp)
 
 
 class BlockReader:
@@ -161,33 +161,33 @@ class BlockReader:
         self.background = WHITE if self.glass is None else round(sum(self.glass) / 3)
 
     def read_block(self, left: int, top: int, size: Size) -> NDArray[np.uint8] | None:
-        """Return working pixels, (3, H, W), or None where all is glass.
+        """Return working pixels, (3, H, W), or None if all are glass.
 
         The corner must lie on a chunk.
         """
         block: NDArray[np.uint8] | None = None
         for piece in Rectangle.whole(size).pieces(self.edge):
-            place = piece.seen_from(-left, -top)
-            if self._known_glass(place):
+            on_slide = piece.seen_from(-left, -top)
+            if self._known_glass(on_slide):
                 continue
             if block is None:
                 block = np.full((3, size.height, size.width), self.background, np.uint8)
-            block[:, *piece.slices] = self._read_piece(place)
+            block[:, *piece.slices] = self._read_piece(on_slide)
         if block is not None and self.glass is not None:
             _flatten_glass(block, self.glass, self.background)
         return block
 
-    def _known_glass(self, place: Rectangle) -> bool:
-        """Whether the coarse level showed glass in all chunks of a rectangle."""
+    def _known_glass(self, piece: Rectangle) -> bool:
+        """Whether the coarse level shows glass in all chunks of a piece."""
         if self.glass_chunks is None:
             return False
-        return bool(self.glass_chunks[place.reduced(CHUNK).slices].all())
+        return bool(self.glass_chunks[piece.reduced(CHUNK).slices].all())
 
-    def _read_piece(self, place: Rectangle) -> NDArray[np.uint8]:
+    def _read_piece(self, piece: Rectangle) -> NDArray[np.uint8]:
         level, pitch = self.source.level, self.source.pitch
-        x, y = place.left * pitch, place.top * pitch
-        right = int(np.ceil(x + place.size.width * pitch))
-        bottom = int(np.ceil(y + place.size.height * pitch))
+        x, y = piece.left * pitch, piece.top * pitch
+        right = int(np.ceil(x + piece.size.width * pitch))
+        bottom = int(np.ceil(y + piece.size.height * pitch))
         touched = Rectangle.between(int(x), int(y), right, bottom)
         touched = touched.clipped(self.slide.levels[level].size)
         pixels = self.slide.read_region(level, touched.left, touched.top, touched.size)
@@ -199,11 +199,11 @@ class BlockReader:
         from lds_path.pixels.area_mean import area_mean  # numba takes half a second to import
 
         left, top = x - touched.left, y - touched.top
-        return area_mean(pixels, place.size, pitch=pitch, left=left, top=top)
+        return area_mean(pixels, piece.size, pitch=pitch, left=left, top=top)
 
 
 def _to_json(number: float | None) -> float | str | None:
-    """Return a number as JSON can hold it."""
+    """Return a number, as text if JSON cannot hold it."""
     return number if number is None or math.isfinite(number) else str(number)
 
 
@@ -251,18 +251,18 @@ def _write(slide: Slide, folder: Path, mpp: float, threads: int) -> TileResults:
 def _find_glass(slide: Slide, source: Source) -> tuple[Color | None, NDArray[np.bool_] | None]:
     """Return the colour of the glass and, if a coarse level shows it, the chunks of glass."""
     coarse = None
-    fewest, most = (bound * source.downsample for bound in COARSE_DOWNSAMPLES)
-    for place, level in enumerate(slide.levels):
-        if fewest <= level.downsample <= most and level.size.area <= COARSE_PIXELS:
-            coarse = place
+    low, high = (bound * source.downsample for bound in COARSE_DOWNSAMPLES)
+    for index, level in enumerate(slide.levels):
+        if low <= level.downsample <= high and level.size.area <= COARSE_PIXELS:
+            coarse = index
     if coarse is None:
         return glass_color(_sample(slide)), None
-    view = slide.read_region(coarse, 0, 0, slide.levels[coarse].size)
-    color = glass_color(view)
+    overview = slide.read_region(coarse, 0, 0, slide.levels[coarse].size)
+    color = glass_color(overview)
     if color is None:
         return None, None
     cell = CHUNK * source.downsample / slide.levels[coarse].downsample
-    return color, glass_cells(view, color, cell)
+    return color, glass_cells(overview, color, cell)
 
 
 def _sample(slide: Slide) -> NDArray[np.uint8]:
@@ -279,7 +279,7 @@ def _sample(slide: Slide) -> NDArray[np.uint8]:
 
 
 def _flatten_glass(block: NDArray[np.uint8], color: Color, background: int) -> None:
-    """Give every chunk of a block that shows only glass the background, in place."""
+    """Fill every chunk of a block that shows only glass with the background, in place."""
     _, height, width = block.shape
     for top, left in product(range(0, height, CHUNK), range(0, width, CHUNK)):
         chunk = block[:, top : top + CHUNK, left : left + CHUNK]

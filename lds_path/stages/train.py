@@ -52,9 +52,9 @@ def train(
 ) -> Manifest:
     """Train a model; the folder is then a model folder.
 
-    It learns from the slides with `labels` and the split `train`, and keeps the weights with the
-    best mean Dice on those of the split `tune`, or the last ones where there are none. Besides
-    the model it writes `training.tsv` and `curve.png`. The same inputs, seed, device and threads
+    It learns from the slides with `labels` in the split `train`, and keeps the weights with the
+    best mean Dice on the split `tune`, or the last weights if that has none. Besides the model
+    it writes `training.tsv` and `curve.png`. The same inputs, seed, device and threads
     give the same weights, whether the training was interrupted or not.
 
     Parameters
@@ -68,7 +68,7 @@ def train(
     base
         Folder that relative paths in the sheet start from; the sheet's own when None.
     state
-        Folder of an interrupted training, from which an equal one goes on; emptied at the end.
+        Folder from which an interrupted training with the same inputs resumes; emptied at the end.
         Beside the output when None.
     classes
         Names of the classes, in the order of their label values 1, 2, ...
@@ -89,21 +89,21 @@ def train(
         If the sheet or a parameter cannot be used.
     """
     legend = Legend(classes, **as_parameters(options.labels))
-    kept = state or output.with_name(f"{output.name}-state")
-    with take_device(options.device) as place:
+    state = state or output.with_name(f"{output.name}-state")
+    with take_device(options.device) as device:
         training = Training(
             slides=find_slides(sheet, base=base, tile=tile, detect=detect),
             legend=legend,
             classes=make_classes(classes, colors),
             options=options.for_classes(len(classes)),
-            device=place,
+            device=device,
         )
         inputs = {"sheet": sheet, **training.inputs()}
         with use_threads(threads):
             manifest = run_stage(
                 "train",
                 output,
-                lambda folder, _: training.run(folder, kept, threads=threads),
+                lambda folder, _: training.run(folder, state, threads=threads),
                 inputs=inputs,
                 parameters={
                     **training.parameters(),
@@ -113,9 +113,9 @@ def train(
                 },
                 slide=output.name,
                 strict=True,
-                device=device_name(place),
+                device=device_name(device),
             )
-    clear_state(kept)
+    clear_state(state)
     return manifest
 
 
@@ -130,15 +130,15 @@ class Training:
     device: Device
 
     def parameters(self) -> dict[str, Any]:
-        """Return all that shapes the model, besides the slides."""
+        """Return everything that shapes the model, besides the slides."""
         return {
             **asdict(self.legend),
-            "colors": [one.color for one in self.classes],
+            "colors": [item.color for item in self.classes],
             **self.options.parameters(),
         }
 
     def about(self) -> dict[str, Any]:
-        """Return the words of the model card."""
+        """Return the texts of the model card."""
         return {
             "description": self.options.description,
             "data": self.options.data,
@@ -149,14 +149,15 @@ class Training:
     def inputs(self) -> dict[str, Path]:
         """Return the files and folders that it reads, by name."""
         inputs: dict[str, Path] = {}
-        for one in (*self.slides["train"], *self.slides["tune"]):
-            inputs |= {f"tile/{one.slide}": one.tile, f"detect/{one.slide}": one.detect}
-            inputs |= {f"labels/{one.slide}": one.labels}
-            inputs |= {f"roi/{one.slide}": one.roi} if one.roi else {}
+        for slide in (*self.slides["train"], *self.slides["tune"]):
+            name = slide.slide
+            inputs |= {f"tile/{name}": slide.tile, f"detect/{name}": slide.detect}
+            inputs |= {f"labels/{name}": slide.labels}
+            inputs |= {f"roi/{name}": slide.roi} if slide.roi else {}
         return inputs
 
     def run(self, folder: Path, state: Path, *, threads: int) -> dict[str, Any]:
-        """Train, write the model folder, and return what the manifest tells."""
+        """Train, write the model folder and return the results for the manifest."""
         train_set, tune_set = (
             open_training_set(self.slides[split], self.legend, threads=threads)
             for split in ("train", "tune")
@@ -164,9 +165,9 @@ class Training:
         check_classes(train_set, self.legend)
         check_alike(train_set.regions + tune_set.regions)
         mpp = common_mpp([*self.slides["train"], *self.slides["tune"]])
-        shape, recipe = self.options.network, self.options.recipe
-        mean, std = measure_colour(train_set.regions, shape.view_level)
-        spec = replace(shape, mean=mean, std=std)
+        network, recipe = self.options.network, self.options.recipe
+        mean, std = measure_colour(train_set.regions, network.view_level)
+        spec = replace(network, mean=mean, std=std)
         region = train_set.regions[0].region
         check_sizes([region], spec)
         card = ModelCard(
@@ -198,7 +199,7 @@ class Training:
             )
             return {
                 **fit.run(cache_mib=self.options.cache_mib, threads=threads),
-                "classes": [one.to_json() for one in self.classes],
+                "classes": [item.to_json() for item in self.classes],
             }
 
     def _identity(self) -> str:

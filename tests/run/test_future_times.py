@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from lds_path.run.future_times import NAME, end_future
+from lds_path.run.future_times import NAME, reset_future_times
 
 
 @pytest.fixture
@@ -18,10 +18,10 @@ def results(tmp_path):
 
 
 def test_results_from_the_future_become_those_of_now_and_others_stay(results):
-    assert end_future(results, now=12.0) == 3
+    assert reset_future_times(results, now=12.0) == 3
     assert {file.stat().st_mtime for file in results.rglob(NAME)} == {12.0, 5.0}
-    assert end_future(results, now=12.0) == 0
+    assert reset_future_times(results, now=12.0) == 0
 
 
 def test_a_run_without_results_has_none(tmp_path):
-    assert end_future(tmp_path / "results", now=0.0) == 0
+    assert reset_future_times(tmp_path / "results", now=0.0) == 0

@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).parent.parent.parent
 CYCLES = """
 import gc
 import weakref
-from lds_path.run.gc_freeze import end_unsearched, unsearched
+from lds_path.run.gc_freeze import frozen_imports, skip_last_collection
 
 class Node:
     def __init__(self):
@@ -33,7 +33,7 @@ def run(code: str) -> str:
 
 
 def test_the_collector_does_not_find_what_was_made_meanwhile():
-    kept = "with unsearched():\n    one = cycle()\ngc.collect()\nprint(one() is None)\n"
+    kept = "with frozen_imports():\n    one = cycle()\ngc.collect()\nprint(one() is None)\n"
     assert run("one = cycle()\ngc.collect()\nprint(one() is None)\n") == "found\nTrue\n"
     assert run(kept) == "False\n"
 
@@ -42,7 +42,7 @@ def test_the_collector_does_not_find_what_was_made_meanwhile():
 def test_the_collector_goes_on_afterwards(inside):
     code = f"""
 try:
-    with unsearched():
+    with frozen_imports():
         {inside}
 except ImportError:
     pass
@@ -54,6 +54,8 @@ print("end")
     assert run(code) == "True\nfound\nend\n"
 
 
-@pytest.mark.parametrize(("begin", "said"), [("", "end\nfound\n"), ("end_unsearched()", "end\n")])
+@pytest.mark.parametrize(
+    ("begin", "said"), [("", "end\nfound\n"), ("skip_last_collection()", "end\n")]
+)
 def test_a_process_may_end_without_a_search(begin, said):
     assert run(f"{begin}\none = cycle()\nprint('end', flush=True)\n") == said

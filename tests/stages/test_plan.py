@@ -164,7 +164,7 @@ def test_a_model_without_a_ladder_shares_nothing_out(slide, tmp_path):
     folder.mkdir()
     spec = replace(SPEC, ladder=(), view_margin=0)
     save_model(folder, Segmenter(spec), replace(CARD, network=spec))
-    with pytest.raises(UsageError, match=r"knows one lattice .* set `plan: budget` to uniform"):
+    with pytest.raises(UsageError, match=r"has only one lattice .* set `plan: budget` to uniform"):
         run(slide, folder, tmp_path / "plan", budget="32")
 
 
@@ -215,4 +215,4 @@ def test_the_command_needs_an_output_or_a_question(slide, model):
     arguments = ["plan", str(slide.tile), str(slide.detect), "--model", str(model)]
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 2
-    assert "name the folder OUTPUT to write, or ask --what-if" in result.output
+    assert "name the folder OUTPUT to write, or add --what-if" in result.output

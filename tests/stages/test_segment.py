@@ -147,7 +147,7 @@ def test_a_quarantined_slide_is_passed_on(slide, model, tmp_path):
     assert manifest.reason == "no tissue"
 
 
-def test_the_command_imports_torch_and_monai_unsearched(slide, model, tmp_path):
+def test_the_command_imports_torch_and_monai_frozen(slide, model, tmp_path):
     code = """
 import sys
 from contextlib import contextmanager
@@ -156,12 +156,12 @@ from lds_path import cli
 found = set()
 
 @contextmanager
-def unsearched():
+def frozen_imports():
     before = set(sys.modules)
     yield
     found.update(set(sys.modules) - before)
 
-cli.unsearched = unsearched
+cli.frozen_imports = frozen_imports
 cli.cli(["segment", *sys.argv[1:]], standalone_mode=False)
 print(sorted({"torch", "monai"} & found))
 """

@@ -37,7 +37,7 @@ replaced = started.replacements
 STRICT = "--strict" if config["strict"] else ""
 for message in started.messages:
     print(message, file=sys.stderr)
-# The stages of a run that is killed end, too.
+# Stages end with the run, even if it is killed.
 os.environ[VARIABLE] = str(os.getpid())
 
 shell.prefix(command_prefix(BASE).replace("{", "{{").replace("}", "}}"))
@@ -56,12 +56,12 @@ scattergather:
 
 
 def list_inputs(files):
-    """Return files of the sheet as input: hashes and not times tell whether they changed."""
+    """Return files of the sheet as input: their hashes, not their times, show whether they changed."""
     return files if slides.painted else [ancient(file) for file in files]
 
 
 def get_file(column):
-    """Return an input function for a file that the sheet names."""
+    """Return an input function for a file in a column of the sheet."""
     return lambda wildcards: list_inputs(slides.files([wildcards.slide], column))
 
 
@@ -75,20 +75,20 @@ def get_model(wildcards):
     """Return the folder of the model."""
     if config["model"] == "train":
         return str(RESULTS / "train")
-    names = tuple(each["name"] for each in config["classes"] or [])
+    names = tuple(item["name"] for item in config["classes"] or [])
     return str(find_model(config["model"], names))
 
 
 def get_replacement(*columns):
-    """Return a params function that changes when files of the sheet are replaced by others."""
+    """Return a params function that changes when files of the sheet are replaced."""
     return lambda wildcards: slides.replacements([wildcards.slide], columns, replaced)
 
 
 def get_cell(column, option=""):
-    """Return a params function for a command-line option that the sheet fills, where it does."""
+    """Return a params function for a command-line option with a cell of the sheet, if filled."""
     return lambda wildcards: format_cell(slides.cell(wildcards.slide, column), option)
 
 
 def growing(amount):
-    """Return a resource that a job gets once more at each attempt: memory or minutes."""
+    """Return a resource, memory or minutes, that grows by this amount with each attempt."""
     return lambda wildcards, attempt: attempt * amount
