@@ -1,1 +1,1 @@
-"""What one stage leaves for the next: numpy in, numpy out, no torch."""
+"""What one stage writes for the next: numpy in, numpy out, no torch."""

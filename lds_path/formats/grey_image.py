@@ -1,6 +1,6 @@
 """A quantity of a slide as a grey image, in the frame of its label image.
 
-Its confidence is always there, as a coarse PNG; others are OME-TIFFs with levels.
+Its confidence is always written, as a coarse PNG; others are OME-TIFFs with levels.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CONFIDENCE_NAME = "confidence.png"
 
 @dataclass(frozen=True)
 class Confidence:
-    """The coarse image of the probability of the class that won."""
+    """A coarse image of the probability of the predicted class."""
 
     pixels: NDArray[np.uint8]
     """(H, W); 255 is 1, and 0 where nothing was analysed."""
@@ -46,7 +46,7 @@ def open_confidence(stitch: StageFolder) -> Confidence:
     Raises
     ------
     StageInputError
-        If the image is missing or damaged, or the manifest does not tell its scale.
+        If the image is missing or damaged, or the manifest lacks its scale.
     """
     path = stitch.path / CONFIDENCE_NAME
     downsample = stitch.read(StitchResults).confidence_downsample
@@ -75,7 +75,7 @@ def write_grey(
     channel
         Name of the quantity.
     meaning
-        What the values say, in words, for whoever opens the file.
+        Meaning of the values, for people who open the file.
     """
     levels = [pixels]
     while max(levels[-1].shape) > TILE:
@@ -88,10 +88,12 @@ def write_grey(
 
 
 def halve_known(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the mean of the known pixels, those above 0, of each 2 x 2; 0 where none is."""
+    """Return the mean of the known pixels, those above 0, of each 2 x 2; 0 where none is known."""
     height, width = pixels.shape
     padded = np.pad(pixels, ((0, height % 2), (0, width % 2))).astype(np.uint32)
-    four = np.stack([padded[y::2, x::2] for y in (0, 1) for x in (0, 1)])
-    known = np.count_nonzero(four, axis=0)
-    means: NDArray[np.uint8] = np.rint(four.sum(axis=0) / np.maximum(known, 1)).astype(np.uint8)
+    quadruples = np.stack([padded[y::2, x::2] for y in (0, 1) for x in (0, 1)])
+    known = np.count_nonzero(quadruples, axis=0)
+    means: NDArray[np.uint8] = np.rint(quadruples.sum(axis=0) / np.maximum(known, 1)).astype(
+        np.uint8
+    )
     return means

@@ -1,4 +1,4 @@
-"""Compressed tiles of label images, waiting on disk for their place in the file."""
+"""Compressed tiles of label images, kept on disk until the file is written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TILE = 512
 _DEFLATE_LEVEL = 5
-"""Of libdeflate: the first at which label tiles shrink by a third, at twice the speed of 7."""
+"""Of libdeflate: the lowest that makes label tiles a third smaller, at twice the speed of 7."""
 
 
 class TileSpool:
@@ -28,33 +28,33 @@ class TileSpool:
         grid = size.ceil_div(TILE)
         self.columns, self.rows = grid.width, grid.height
         self._stream = stream
-        self._places = np.zeros((self.columns * self.rows, 2), np.int64)  # offset, length
+        self._extents = np.zeros((self.columns * self.rows, 2), np.int64)  # offset, length
 
     def put(self, tile: NDArray[np.uint8], column: int, row: int) -> None:
         """Keep one tile."""
         self.put_encoded(encode_tile(tile) if tile.any() else b"", column, row)
 
     def put_encoded(self, encoded: bytes, column: int, row: int) -> None:
-        """Keep one tile that is encoded; a blank one is empty, takes no space, has length 0."""
+        """Keep one encoded tile; a blank tile is empty, has length 0 and takes no space."""
         if encoded:
-            self._places[row * self.columns + column] = self._stream.tell(), len(encoded)
+            self._extents[row * self.columns + column] = self._stream.tell(), len(encoded)
             self._stream.write(encoded)
 
     def get(self, column: int, row: int) -> NDArray[np.uint8]:
-        """Return a tile without what lies beyond the level's edges; empty beyond them."""
+        """Return a tile, clipped to the level; empty beyond its edges."""
         height = max(min(TILE, self.size.height - row * TILE), 0)
         width = max(min(TILE, self.size.width - column * TILE), 0)
         if not height or not width:
             return np.zeros((height, width), np.uint8)
-        offset, length = self._places[row * self.columns + column].tolist()
+        offset, length = self._extents[row * self.columns + column].tolist()
         if not length:
             return np.zeros((height, width), np.uint8)
         return decode_tile(self._read(offset, length))[:height, :width]
 
     def encoded_tiles(self) -> Iterator[bytes]:
-        """Yield every tile, row by row, as it stands in the TIFF file."""
+        """Yield every tile, row by row, as the TIFF file contains it."""
         blank = encode_tile(np.zeros((TILE, TILE), np.uint8))
-        for offset, length in self._places.tolist():
+        for offset, length in self._extents.tolist():
             yield self._read(offset, length) if length else blank
 
     def _read(self, offset: int, length: int) -> bytes:

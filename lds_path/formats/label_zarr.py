@@ -37,7 +37,7 @@ def write_label_zarr(path: Path, labels: Labels, *, pyramid: Path, version: Vers
     labels
         The label image.
     pyramid
-        The image that it belongs to; named by its path from the store.
+        The image that it belongs to, referenced by its path from the store.
     version
         Of NGFF.
     """
@@ -94,7 +94,7 @@ def _create_array(
 
 
 def _metadata(labels: Labels, name: str, source: str) -> dict[str, Any]:
-    """Return what both versions say."""
+    """Return the metadata that both versions have."""
     classes = labels.classes
     return {
         "multiscales": describe_levels(
@@ -103,11 +103,11 @@ def _metadata(labels: Labels, name: str, source: str) -> dict[str, Any]:
         "image-label": {
             "colors": [
                 {"label-value": 0, "rgba": [0, 0, 0, 0]},
-                *({"label-value": one.value, "rgba": [*one.color, 255]} for one in classes),
+                *({"label-value": item.value, "rgba": [*item.color, 255]} for item in classes),
             ],
             "properties": [
                 {"label-value": 0, "name": "not analysed"},
-                *({"label-value": one.value, "name": one.name} for one in classes),
+                *({"label-value": item.value, "name": item.name} for item in classes),
             ],
             "source": {"image": source},
         },

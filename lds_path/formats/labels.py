@@ -4,8 +4,8 @@ One uint8 channel, 0 where nothing was analysed, otherwise the value of a class.
 of 512, the levels in the SubIFDs of the one page, pixel size and classes in the OME-XML.
 Level k is `ceil(size / 2**k)` and its pixel i covers level-0 pixels [i * 2**k, (i + 1) * 2**k].
 
-Memory while writing does not grow with the slide: compressed tiles wait in an unnamed temporary
-file beside the result, of which only the tiles' offsets are kept.
+Memory does not grow with the slide: while writing, compressed tiles are kept in an unnamed
+temporary file beside the result, and only their offsets in memory.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from lds_path import __version__
 from lds_path.errors import StageInputError
 from lds_path.formats.label_tiles import TILE, TileSpool, decode_tile, encode_tile
 from lds_path.formats.ome_xml import parse_ome_xml, write_ome_xml
+from lds_path.formats.ome_zarr.quadtree import halved_sizes
 from lds_path.geometry import Rectangle, Size, ceil_div
 from lds_path.pixels.majority import reduce_by_majority
 from lds_path.provenance.complete_file import complete_file
@@ -44,7 +45,7 @@ _CLASSIC_TIFF_LIMIT = 2**31
 
 
 def label_blocks(size: Size, block: int = BLOCK) -> list[Rectangle]:
-    """Return the blocks of a label image, row by row; the last ones are cut at the edges."""
+    """Return the blocks of a label image, row by row; the last ones are clipped."""
     return list(Rectangle.whole(size).pieces(block))
 
 
@@ -82,15 +83,15 @@ def write_labels(
     Raises
     ------
     ValueError
-        If a block has another shape than its place, or the blocks are too few or too many.
+        If the shape of a block is wrong, or there are too few or too many blocks.
     """
-    sizes = level_sizes(size)
+    sizes = halved_sizes(size, TILE)
     with tempfile.TemporaryFile(dir=path.parent) as stream:
         spools = [TileSpool(stream, level_size) for level_size in sizes]
         depth = min((block // TILE).bit_length(), len(spools))
-        places = zip(label_blocks(size, block), blocks, strict=True)
+        placed = zip(label_blocks(size, block), blocks, strict=True)
         encoded = read_ahead(
-            lambda item: _encode_block(*item, depth), places, threads=threads, ahead=2 * threads
+            lambda item: _encode_block(*item, depth), placed, threads=threads, ahead=2 * threads
         )
         for tiles in encoded:
             for level, column, row, tile in tiles:
@@ -100,14 +101,6 @@ def write_labels(
         description = write_ome_xml(path.name.partition(".")[0], size, mpp, classes)
         with complete_file(path) as partial:
             _write_tiff(partial, spools, mpp, description)
-
-
-def level_sizes(size: Size) -> list[Size]:
-    """Return the size of every level, from the full one to the first that fits one tile."""
-    sizes = [size]
-    while max(sizes[-1].width, sizes[-1].height) > TILE:
-        sizes.append(sizes[-1].ceil_div(2))
-    return sizes
 
 
 class Labels:
@@ -193,14 +186,14 @@ def open_labels(stitch: StageFolder) -> Labels:
 
 
 def _encode_block(
-    place: Rectangle, pixels: NDArray[np.uint8], depth: int
+    block: Rectangle, pixels: NDArray[np.uint8], depth: int
 ) -> list[tuple[int, int, int, bytes]]:
-    """Return the level, column, row and bytes of a block's tiles, in as many levels as it fills."""
-    if pixels.shape != (place.size.height, place.size.width):
-        raise ValueError(f"block {place} has pixels of shape {pixels.shape}")
+    """Return level, column, row and bytes of a block's tiles, in `depth` levels."""
+    if pixels.shape != (block.size.height, block.size.width):
+        raise ValueError(f"{block} has pixels of shape {pixels.shape}")
     tiles = []
     for level in range(depth):
-        column, row = (start // (TILE << level) for start in (place.left, place.top))
+        column, row = (start // (TILE << level) for start in (block.left, block.top))
         for top in range(0, pixels.shape[0], TILE):
             for left in range(0, pixels.shape[1], TILE):
                 tile = pixels[top : top + TILE, left : left + TILE]

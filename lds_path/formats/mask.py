@@ -23,7 +23,7 @@ MASK_NAME = "tissue.png"
 
 
 class Mask:
-    """A coarse mask; between its pixels' centres it is interpolated bilinearly.
+    """A coarse mask, interpolated bilinearly between the centres of its pixels.
 
     Convention: mask pixel i covers working pixels [i * downsample, (i + 1) * downsample].
     """
@@ -38,28 +38,28 @@ class Mask:
         Parameters
         ----------
         left, top
-            Corner of the window in working pixels; beyond the mask its edge goes on.
+            Corner of the window in working pixels; beyond the mask its edge is repeated.
         size
             Size of the window.
         scale
             Working pixels per window pixel.
         """
-        y0, y1, y_share = self._neighbours(top, size.height, scale, self._pixels.shape[0])
-        x0, x1, x_share = self._neighbours(left, size.width, scale, self._pixels.shape[1])
+        y0, y1, y_weight = self._neighbours(top, size.height, scale, self._pixels.shape[0])
+        x0, x1, x_weight = self._neighbours(left, size.width, scale, self._pixels.shape[1])
         rows = self._pixels[y0[0] : y1[-1] + 1]
         if rows[:, x0[0] : x1[-1] + 1].all():
             return np.ones((size.height, size.width), np.bool_)
         if not rows[:, x0[0] : x1[-1] + 1].any():
             return np.zeros((size.height, size.width), np.bool_)
-        columns = np.where(rows[:, x0], 1 - x_share, np.float32(0))  # (mask rows, W)
-        columns += np.where(rows[:, x1], x_share, np.float32(0))
-        inside: NDArray[np.bool_] = _between_rows(columns, y0 - y0[0], y1 - y0[0], y_share)
+        columns = np.where(rows[:, x0], 1 - x_weight, np.float32(0))  # (mask rows, W)
+        columns += np.where(rows[:, x1], x_weight, np.float32(0))
+        inside: NDArray[np.bool_] = _between_rows(columns, y0 - y0[0], y1 - y0[0], y_weight)
         return inside
 
     def _neighbours(
         self, start: float, count: int, scale: float, length: int
     ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-        """Return each position's two mask pixels along an axis and the share of the second."""
+        """Return the two mask pixels of each position along an axis, and the weight of the second."""
         position = (start + (np.arange(count) + 0.5) * scale) / self._downsample - 0.5
         position = np.clip(position, 0, length - 1)
         first = np.floor(position).astype(np.intp)
@@ -71,12 +71,12 @@ def _between_rows(
     rows: NDArray[np.float32],
     upper: NDArray[np.intp],
     lower: NDArray[np.intp],
-    share: NDArray[np.float32],
+    weight: NDArray[np.float32],
 ) -> NDArray[np.bool_]:
-    """Return where the values between two rows each, `share` of the lower, reach one half."""
+    """Return where values interpolated between two rows, with the weight of the lower, reach one half."""
     inside = np.empty((upper.size, rows.shape[1]), np.bool_)
     for k in range(upper.size):
-        above, below, part = rows[upper[k]], rows[lower[k]], share[k]
+        above, below, part = rows[upper[k]], rows[lower[k]], weight[k]
         for column in range(rows.shape[1]):
             value = above[column] + (below[column] - above[column]) * part
             inside[k, column] = value >= 0.5
@@ -89,7 +89,7 @@ def open_mask(detect: StageFolder) -> Mask:
     Raises
     ------
     StageInputError
-        If the mask is missing or damaged, or the manifest does not tell its scale.
+        If the mask is missing or damaged, or the manifest lacks its scale.
     """
     return Mask(read_mask(detect.path), detect.read(DetectResults).mask_downsample)
 

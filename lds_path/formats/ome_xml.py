@@ -1,7 +1,7 @@
 """OME-XML of label images: pixel size, class names and class colours.
 
-It is written as UTF-8 without numeric character references: before it parses, Bio-Formats (which
-QuPath opens OME-TIFF with) replaces the `&` of `&#181;` by a blank. Characters that only such a
+It is written as UTF-8 without numeric character references: before parsing, Bio-Formats (with
+which QuPath opens OME-TIFF) replaces the `&` of `&#181;` by a blank. Characters that only such a
 reference could express, or that Bio-Formats cannot write again (beyond U+FFFF), are escaped.
 """
 
@@ -34,7 +34,7 @@ def write_ome_xml(
 ) -> bytes:
     """Return the OME-XML of a label image.
 
-    The classes stand in the channel's name, for the eye, and as two map annotations, value to
+    The classes are in the channel's name, for people, and in two map annotations, value to
     name and value to #rrggbb; names are escaped, see `escape_name`.
 
     Parameters
@@ -53,16 +53,16 @@ def write_ome_xml(
     Raises
     ------
     ValueError
-        If the microns per pixel are not a positive number, which no reader would accept.
+        If the microns per pixel are not a positive number, which no reader accepts.
     """
     listing = ", ".join(f"{item.value} {item.name}" for item in classes)
     root, image = _begin(f"{name} labels", size, mpp, listing, in_tiff=in_tiff)
     ET.SubElement(image, "AnnotationRef", ID="Annotation:0")
     ET.SubElement(image, "AnnotationRef", ID="Annotation:1")
-    notes = ET.SubElement(root, "StructuredAnnotations")
-    _add_map(notes, 0, _NAMES, {item.value: item.name for item in classes})
+    annotations = ET.SubElement(root, "StructuredAnnotations")
+    _add_map(annotations, 0, _NAMES, {item.value: item.name for item in classes})
     colors = {item.value: "#{:02x}{:02x}{:02x}".format(*item.color) for item in classes}
-    _add_map(notes, 1, _COLORS, colors)
+    _add_map(annotations, 1, _COLORS, colors)
     return _text(root)
 
 
@@ -95,17 +95,17 @@ def parse_ome_xml(text: str) -> tuple[float, list[LabelClass]]:
 
 
 def escape_name(name: str) -> str:
-    """Return a name as every reader of OME-XML gives it back.
+    """Return a name in a form that every reader of OME-XML returns unchanged.
 
     Control characters and those beyond U+FFFF, such as emoji, become a backslash, `U` and eight
     hexadecimal digits; so does a backslash that would begin such an escape.
     """
-    return _UNSAFE.sub(lambda found: f"\\U{ord(found[0]):08x}", name)
+    return _UNSAFE.sub(lambda match: f"\\U{ord(match[0]):08x}", name)
 
 
 def unescape_name(text: str) -> str:
     """Return the name that `escape_name` escaped."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
 
 
 def _begin(
@@ -138,17 +138,17 @@ def _text(root: ET.Element) -> bytes:
 
 
 def _add_map(parent: ET.Element, index: int, space: str, pairs: Mapping[int, str]) -> None:
-    note = ET.SubElement(parent, "MapAnnotation", ID=f"Annotation:{index}", Namespace=space)
-    value = ET.SubElement(note, "Value")
+    annotation = ET.SubElement(parent, "MapAnnotation", ID=f"Annotation:{index}", Namespace=space)
+    value = ET.SubElement(annotation, "Value")
     for key, text in pairs.items():
         ET.SubElement(value, "M", K=str(key)).text = escape_name(text)
 
 
 def _read_map(root: ET.Element, space: str) -> dict[int, str]:
-    note = root.find(f".//{{{_SCHEMA}}}MapAnnotation[@Namespace='{space}']")
-    if note is None:
+    annotation = root.find(f".//{{{_SCHEMA}}}MapAnnotation[@Namespace='{space}']")
+    if annotation is None:
         raise ValueError(f"no annotation {space}")
-    return {int(pair.attrib["K"]): pair.text or "" for pair in note.iter(f"{{{_SCHEMA}}}M")}
+    return {int(pair.attrib["K"]): pair.text or "" for pair in annotation.iter(f"{{{_SCHEMA}}}M")}
 
 
 def _rgb(color: str) -> tuple[int, int, int]:

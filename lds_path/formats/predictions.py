@@ -2,7 +2,7 @@
 
 The file is a `.npz` that `numpy.load` opens: for region 17 the arrays
 `region_000017/probability`, `region_000017/grid` and `region_000017/density`, and one table
-`regions` for all of them. It is written region by region, so that memory holds one.
+`regions` for all of them. It is written region by region, so that memory holds only one.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ REGION_TYPE = np.dtype([(name, "<i8") for name in REGION_FIELDS])
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 _DEFLATE_LEVEL = 1
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, RuntimeError)
-"""What zipfile raises for a file of which any byte has changed."""
+"""What zipfile raises for a file in which any byte has changed."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network says about one region, on the region's warped lattice."""
+    """What the network predicts for one region, on the region's warped lattice."""
 
     region: Region
     probability: NDArray[np.uint8]
@@ -69,8 +69,8 @@ def encode_probability(probability: ArrayLike) -> NDArray[np.uint8]:
 
 def encode_grid(positions: ArrayLike) -> NDArray[np.uint16]:
     """Return positions in [-1, 1] as they are stored, to the nearest 2 / 65535."""
-    share = (np.clip(positions, -1, 1).astype(np.float64) + 1) / 2
-    return np.rint(share * 65535).astype(np.uint16)
+    fraction = (np.clip(positions, -1, 1).astype(np.float64) + 1) / 2
+    return np.rint(fraction * 65535).astype(np.uint16)
 
 
 class PredictionWriter:
@@ -120,11 +120,11 @@ class PredictionWriter:
     def _write_array(self, name: str, array: NDArray[Any]) -> None:
         stream = io.BytesIO()
         np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
-        shrinks = not name.endswith("/grid")  # by 5 %, for half the time of all
+        compress = not name.endswith("/grid")  # it would shrink by 5 %, in half of all the time
         self._archive.writestr(
             zipfile.ZipInfo(f"{name}.npy", _FIXED_DATE),
             stream.getvalue(),
-            compress_type=zipfile.ZIP_DEFLATED if shrinks else zipfile.ZIP_STORED,
+            compress_type=zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED,
             compresslevel=_DEFLATE_LEVEL,
         )
 
@@ -145,18 +145,18 @@ class Predictions:
     def __init__(self, paths: Sequence[Path]) -> None:
         self._files = ExitStack()
         self._archives: dict[int, zipfile.ZipFile] = {}
-        found: dict[int, Region] = {}
+        regions: dict[int, Region] = {}
         for path in paths:
             archive = self._files.enter_context(_open_archive(path))
             for region in _read_regions(path, archive):
-                if region.index in found:
+                if region.index in regions:
                     raise UsageError(
                         f"{path} holds region {region.index}, which another shard holds too;"
-                        " name each shard of one slide once"
+                        " give each shard of the slide once"
                     )
-                found[region.index] = region
+                regions[region.index] = region
                 self._archives[region.index] = archive
-        self._regions = found
+        self._regions = regions
 
     def __enter__(self) -> Self:
         return self
@@ -189,7 +189,7 @@ class Predictions:
         return Prediction(region=self._regions[index], **arrays)
 
     def read_grid(self, index: int) -> NDArray[np.uint16]:
-        """Return the stored sample positions of a region alone, (h, w, 2); see `decode_grid`."""
+        """Return only the stored sample positions of a region, (h, w, 2); see `decode_grid`."""
         return self._read_array(index, "grid")
 
     def _read_array(self, index: int, name: str) -> NDArray[Any]:

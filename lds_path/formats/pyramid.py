@@ -1,7 +1,7 @@
 """The pyramid of a slide: an OME-Zarr 0.5 image whose levels halve down to one chunk.
 
 Level 0 holds the working pixels; a pixel of level k is the area mean of 2**k x 2**k of them.
-Chunks of plain glass are not written and read as the fill value.
+Chunks that show only glass are not written; they read as the fill value.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zarr.codecs import ZstdCodec
 
 from lds_path.errors import StageInputError
 from lds_path.formats.ome_zarr.ngff import CHANNEL, PLANE, describe_levels
-from lds_path.formats.ome_zarr.quadtree import leaf_order, merge_leaves
+from lds_path.formats.ome_zarr.quadtree import halved_sizes, leaf_order, merge_leaves
 from lds_path.formats.ome_zarr.shard import write_shard
 from lds_path.geometry import Frame, Rectangle, Size
 from lds_path.read_ahead import read_ahead
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.formats.ome_zarr.quadtree import Place
+    from lds_path.formats.ome_zarr.quadtree import Cell
 
-    Half = NDArray[np.uint8] | None
-    """A block halved for its parent; None for nothing but background."""
+    Halved = NDArray[np.uint8] | None
+    """A block at half its size, for its parent; None for background only."""
 
 PYRAMID_NAME = "pyramid.ome.zarr"
 CHUNK = 512
@@ -132,12 +132,12 @@ def open_pyramid(folder: Path) -> Pyramid:
     path = folder / PYRAMID_NAME
     try:
         group = zarr.open_group(path, mode="r", zarr_format=3)
-        ours: Any = group.attrs["lds_path"]
+        own: Any = group.attrs["lds_path"]
         image: Any = group.attrs["ome"]
         levels: list[Any] = [
             group[dataset["path"]] for dataset in image["multiscales"][0]["datasets"]
         ]
-        frame, background = Frame(**ours["frame"]), int(ours["background"])
+        frame, background = Frame(**own["frame"]), int(own["background"])
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise StageInputError(
             f"{path} is not a pyramid ({error}); run the tile stage of this slide again"
@@ -167,7 +167,7 @@ def write_pyramid(
         Store to make.
     read_block
         Called from several threads with left, top and size; returns working pixels, (3, H, W),
-        or None where there is nothing but background.
+        or None if there is only background.
     size
         Extent in working pixels.
     frame
@@ -179,21 +179,19 @@ def write_pyramid(
     name
         Of the image, for viewers.
     """
-    sizes = level_sizes(size)
+    sizes = halved_sizes(size, CHUNK)
     depth = len(sizes) - 1
     _create(path, sizes, frame, background, name)
     grid = size.ceil_div(SHARD)
 
-    def write_leaf(place: Place) -> Half:
-        block = _block(size, place)
+    def write_leaf(cell: Cell) -> Halved:
+        block = _block(size, cell)
         planes = read_block(block.left, block.top, block.size)
-        return None if planes is None else _write_block(path / "0", planes, place, background)
+        return None if planes is None else _write_block(path / "0", planes, cell, background)
 
-    def write_parent(level: int, place: Place, below: list[tuple[Place, Half]]) -> Half:
-        planes = _join_halves(below, _block(sizes[level], place).size, background)
-        return (
-            None if planes is None else _write_block(path / str(level), planes, place, background)
-        )
+    def write_parent(level: int, cell: Cell, below: list[tuple[Cell, Halved]]) -> Halved:
+        planes = _join_halves(below, _block(sizes[level], cell).size, background)
+        return None if planes is None else _write_block(path / str(level), planes, cell, background)
 
     order = leaf_order(grid, depth)
     with (
@@ -218,14 +216,6 @@ def halve(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     total += 2
     total >>= 2
     return total.astype(np.uint8)
-
-
-def level_sizes(size: Size) -> list[Size]:
-    """Return the sizes of a pyramid's levels, halved with ceiling until one chunk is left."""
-    sizes = [size]
-    while max(sizes[-1].width, sizes[-1].height) > CHUNK:
-        sizes.append(sizes[-1].ceil_div(2))
-    return sizes
 
 
 def _create(path: Path, sizes: list[Size], frame: Frame, background: int, name: str) -> None:
@@ -267,9 +257,9 @@ def _image_metadata(frame: Frame, levels: int, name: str) -> dict[str, Any]:
 
 
 def _join_halves(
-    below: list[tuple[Place, Half]], size: Size, background: int
+    below: list[tuple[Cell, Halved]], size: Size, background: int
 ) -> NDArray[np.uint8] | None:
-    """Return the block that four halved blocks make, None if all are background."""
+    """Return the block of four halved blocks, None if all are background."""
     if all(half is None for _, half in below):
         return None
     planes = np.full((3, size.height, size.width), background, np.uint8)
@@ -280,17 +270,17 @@ def _join_halves(
     return planes
 
 
-def _block(size: Size, place: Place) -> Rectangle:
+def _block(size: Size, cell: Cell) -> Rectangle:
     """Return the pixels of a level that one shard holds."""
-    column, row = place
+    column, row = cell
     return Rectangle(column * SHARD, row * SHARD, Size(SHARD, SHARD)).clipped(size)
 
 
 def _write_block(
-    array: Path, planes: NDArray[np.uint8], place: Place, background: int
+    array: Path, planes: NDArray[np.uint8], cell: Cell, background: int
 ) -> NDArray[np.uint8]:
     """Write one shard of a level and return its pixels halved."""
-    column, row = place
+    column, row = cell
     write_shard(
         array / "c" / "0" / str(row) / str(column),
         planes,

@@ -1,8 +1,8 @@
 """The region table: which rectangles of a slide are segmented, and on which lattice each.
 
-A tab-separated file with one row per region, in the order of the regions. Whoever opens it finds
-the same rectangle twice: in working pixels, which the pipeline uses, and in level-0 pixels of the
-slide file, which other programs use.
+A tab-separated file with one row per region, in the order of the regions. It states each
+rectangle twice: in working pixels, which the pipeline uses, and in level-0 pixels of the slide
+file, which other programs use.
 """
 
 from __future__ import annotations
@@ -124,8 +124,9 @@ def _to_region(row: Mapping[str, str | None], index: int, path: Path) -> Region:
     where = f"{path}, line {index + 2}"
     number = {name: _whole_number(row[name], name, where) for name in COLUMNS[:5] + COLUMNS[9:11]}
     if number["region"] != index:
-        found = number["region"]
-        raise StageInputError(f"{where}: found region {found}, expected {index}; {_REMEDY}")
+        raise StageInputError(
+            f"{where}: found region {number['region']}, expected {index}; {_REMEDY}"
+        )
     for name in ("width", "height", "lattice_width", "lattice_height"):
         if number[name] < 1:
             raise StageInputError(

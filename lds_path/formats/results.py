@@ -1,7 +1,7 @@
-"""What each stage hands on in its manifest: the keys of `results`, and parameters that count later.
+"""What each stage hands on in its manifest: the keys of `results`, and parameters needed later.
 
-The fields are the keys, in their order, see `provenance.stage_folder`. What came after the first
-folders were written has a default, so that these stay readable.
+The fields are the keys, in their order, see `provenance.stage_folder`. Fields that were added later
+have a default, so that older folders stay readable.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lds_path.geometry import Frame, Size
 from lds_path.provenance.stage_folder import StageParameters, StageResults
 
 Scores = Mapping[str, float | None]
-"""Class -> score; None where neither image has the class."""
+"""Class -> score; None if neither image has the class."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class TileParameters(StageParameters):
     stage = "tile"
 
     mpp: float
-    """Microns per working pixel that were asked for."""
+    """Microns per working pixel, as requested."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class TileResults(StageResults):
     slide_mpp: float
     """Microns per level-0 pixel."""
     mpp_source: str
-    """Who says so: sheet, metadata or tags."""
+    """Where they come from: sheet, metadata or tags."""
     vendor: str
     file: str
     """Name of the slide's file."""
@@ -83,12 +83,12 @@ class TileResults(StageResults):
 
 @dataclass(frozen=True, kw_only=True)
 class DetectParameters(StageParameters):
-    """How the regions were laid."""
+    """How the regions were laid out."""
 
     stage = "detect"
 
     overlap: int
-    """What neighbouring regions share, in working pixels."""
+    """Overlap of neighbouring regions, in working pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ class DetectResults(StageResults):
     """Separate pieces of tissue."""
     regions: int
     mask_level: int
-    """Level of the pyramid that tissue was looked for on."""
+    """Level of the pyramid on which tissue was looked for."""
     mask_downsample: float
     """Working pixels per mask pixel."""
     mask_mpp: float
@@ -110,13 +110,13 @@ class DetectResults(StageResults):
 
 @dataclass(frozen=True, kw_only=True)
 class PlanResults(StageResults):
-    """How the samples were shared out; the ladder and what follows from it only for a budget."""
+    """How the samples were distributed; the ladder and what follows from it only for a budget."""
 
     stage = "plan"
 
     regions: int
     ladder: tuple[int, ...] | None = None
-    """Samples per side of the lattices that there were to choose from."""
+    """Samples per side of the available lattices."""
     regions_per_rung: tuple[int, ...] | None = None
     budget_samples: int | None = None
     samples: int
@@ -134,7 +134,7 @@ class SegmentResults(StageResults):
     """Microns per working pixel of the regions."""
     samples: int
     model: str
-    """As it was asked for."""
+    """As the user gave it."""
     model_mpp: float
     """Microns per pixel that the model was trained at."""
     sampler: str
@@ -178,7 +178,7 @@ class StitchResults(StageResults):
     confidence_downsample: int
     """Label pixels per pixel of the confidence and of the maps."""
     maps: Mapping[str, ValueRange] = field(default_factory=dict)
-    """Name -> image of a quantity that was asked for."""
+    """Name -> optional image of a quantity."""
 
     @property
     def size(self) -> Size:
@@ -210,7 +210,7 @@ class PictureSize:
 class CropPosition:
     """What a crop shows and where its middle lies, in level-0 pixels from the bounds corner.
 
-    That corner is where QuPath begins to count.
+    QuPath counts from that corner, too.
     """
 
     title: str

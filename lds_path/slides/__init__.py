@@ -1,1 +1,1 @@
-"""What scanners leave: one reader for each kind of file, all behind one protocol."""
+"""What scanners write: one reader for each kind of file, all behind one protocol."""

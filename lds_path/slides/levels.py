@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     from lds_path.slides.reader import Level, SlideDescription
 
 MAX_MISFIT = 0.02
-"""Share of its width or height, beyond rounding, by which a level may differ from a reduction."""
+"""Fraction of width or height, beyond rounding, by which a level may differ from a reduction."""
 
 
 def bounded_levels(description: SlideDescription) -> tuple[Level, ...]:
-    """Return the usable levels of a slide, cut to its bounds, with their true downsamples."""
+    """Return the usable levels of a slide, clipped to its bounds, with their true downsamples."""
     full = description.levels[0].size
     bounds = description.bounds_l0
 
-    def cut(level: Level) -> Level:
+    def clip(level: Level) -> Level:
         downsample = true_downsample(full, level.size, level.downsample)
         on_a_pixel = bounds.left % downsample == 0 and bounds.top % downsample == 0
         size = _bounded_size(level.size, bounds, downsample, full)
         aligned = level.aligned and on_a_pixel
         return replace(level, size=size, downsample=downsample, aligned=aligned)
 
-    return tuple(cut(level) for level in usable_levels(description.levels))
+    return tuple(clip(level) for level in usable_levels(description.levels))
 
 
 def usable_levels(levels: Sequence[Level]) -> tuple[Level, ...]:
-    """Return the first level and those that are reductions of it, as their sizes tell."""
+    """Return the first level and those that, by their sizes, are reductions of it."""
     full = levels[0].size
 
     def is_reduction(level: Level) -> bool:
@@ -46,9 +46,9 @@ def usable_levels(levels: Sequence[Level]) -> tuple[Level, ...]:
 
 
 def true_downsample(full: Size, level: Size, stated: float) -> float:
-    """Return the whole factor that explains a level's size, else the stated factor.
+    """Return the whole number that explains a level's size, else the stated factor.
 
-    Scanners halve and cut off the odd pixel, so a level of 2221 x 1783 pixels under one of
+    Scanners halve and drop the odd pixel, so a level of 2221 x 1783 pixels under one of
     4443 x 3567 is reduced by 2, although the sizes' quotient is 2.0005; one of 2 x 2 under 87 x 95
     is reduced by 32, although it is 45.5.
     """

@@ -1,4 +1,4 @@
-"""Microns per pixel: which of a slide's statements counts, and whether it can be true."""
+"""Microns per pixel: which of the values stated for a slide counts, and whether it is plausible."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_AREA_MM2 = 10_000.0
 MICRONS_PER_UNIT = {"inch": 25_400.0, "centimeter": 10_000.0}
 
 MppSource = Literal["sheet", "metadata", "tags"]
-SOURCE_WORDS = {
+SOURCE_NAMES = {
     "sheet": "the 'mpp' column of slides.tsv",
     "metadata": "the file's metadata",
     "tags": "the file's resolution tags",
@@ -30,7 +30,7 @@ SOURCE_WORDS = {
 
 @dataclass(frozen=True)
 class Mpp:
-    """Microns per level-0 pixel and who said so."""
+    """Microns per level-0 pixel and where the value comes from."""
 
     value: float
     source: MppSource
@@ -45,7 +45,7 @@ def choose_mpp(
 ) -> Mpp:
     """Return the microns per pixel: the sheet's, else the metadata's, else the tags'.
 
-    Resolution tags count only when they are plausible: a file that was never calibrated says
+    Resolution tags count only when they are plausible: a file that was never calibrated states
     72, 96 or 300 dots per inch there, which is 85 um/px or more.
 
     Parameters
@@ -62,7 +62,7 @@ def choose_mpp(
     Raises
     ------
     MissingMppError
-        If nobody says it.
+        If neither sheet nor file states it.
     ImplausibleMppError
         If the value that counts lies outside 0.05 to 50 um/px.
     UnsuitableSlideError
@@ -80,24 +80,24 @@ def choose_mpp(
 
 
 def check_area(path: Path, size: Size, mpp: Mpp) -> None:
-    """Check that a slide is not larger than glass is.
+    """Check that a slide is not larger than a glass slide can be.
 
     Raises
     ------
     ImplausibleMppError
-        If it is: the microns per pixel are wrong, or the number of pixels.
+        If it is larger: the microns per pixel, or the number of pixels, are wrong.
     """
     width_mm, height_mm = size.width * mpp.value / 1000, size.height * mpp.value / 1000
     if width_mm * height_mm > MAX_AREA_MM2:
         raise ImplausibleMppError(
             f"{path} would be {width_mm:.0f} x {height_mm:.0f} mm large: {size.width} x"
-            f" {size.height} pixels of {mpp.value:g} um by {SOURCE_WORDS[mpp.source]}; correct the"
+            f" {size.height} pixels of {mpp.value:g} um by {SOURCE_NAMES[mpp.source]}; correct the"
             " 'mpp' column of slides.tsv for it"
         )
 
 
 def is_plausible(mpp: float) -> bool:
-    """Whether a microscope could have made pixels of this size."""
+    """Return whether a microscope could have made pixels of this size."""
     return math.isfinite(mpp) and MIN_MPP <= mpp <= MAX_MPP
 
 
@@ -113,7 +113,7 @@ def _isotropic(path: Path, xy: tuple[float, float], source: MppSource) -> float:
     x, y = (_checked(path, value, source) for value in xy)
     if max(x, y) > MAX_ANISOTROPY * min(x, y):
         raise UnsuitableSlideError(
-            f"{path} has pixels of {x:.4g} x {y:.4g} um by {SOURCE_WORDS[source]}; square pixels"
+            f"{path} has pixels of {x:.4g} x {y:.4g} um by {SOURCE_NAMES[source]}; square pixels"
             " are needed; if they are square, fill the 'mpp' column of slides.tsv for it"
         )
     return (x + y) / 2
@@ -123,7 +123,7 @@ def _checked(path: Path, mpp: float, source: MppSource) -> float:
     if is_plausible(mpp):
         return mpp
     raise ImplausibleMppError(
-        f"{path} has {mpp:g} microns per pixel by {SOURCE_WORDS[source]}; expected {MIN_MPP:g} to"
+        f"{path} has {mpp:g} microns per pixel by {SOURCE_NAMES[source]}; expected {MIN_MPP:g} to"
         f" {MAX_MPP:g}; "
         + ("correct" if source == "sheet" else "fill")
         + " the 'mpp' column of slides.tsv for it"

@@ -1,4 +1,4 @@
-"""One look at a file, from which every reader tells whether it is of its kind."""
+"""A file probed once, so that every reader can tell whether the file is of its kind."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ TIFF_MAGIC = {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
 
 @dataclass
 class Probe:
-    """What one look at a file shows; closes the TIFF in it, unless a reader keeps that."""
+    """The first bytes of a file, and the open TIFF in it, which is closed unless a reader keeps it."""
 
     path: Path
     magic: bytes
-    """The first four bytes; none of a folder."""
+    """The first four bytes; empty for a folder."""
     tiff: tifffile.TiffFile | None = None
     """The file as tifffile opens it, checked; None if it is no TIFF or damaged."""
     tiff_error: Exception | None = None
-    """Why tifffile does not open what begins like a TIFF."""
+    """Why tifffile cannot open a file that starts like a TIFF."""
     is_ome: bool = False
     """Whether it is an OME-TIFF that tifffile understands."""
     _kept: bool = field(default=False, init=False)
@@ -38,7 +38,7 @@ class Probe:
         return not self.magic
 
     def keep_tiff(self) -> None:
-        """Leave the TIFF open; whoever reads it closes it."""
+        """Leave the TIFF open; its reader closes it."""
         self._kept = True
 
     def __enter__(self) -> Self:
@@ -50,13 +50,12 @@ class Probe:
 
 
 def probe(path: Path) -> Probe:
-    """Return what one look at a file or folder shows; a TIFF is opened here and nowhere else.
+    """Return the probe of a file or folder; a TIFF is opened here and nowhere else.
 
     Raises
     ------
     UnreadableSlideError
-        If the file is missing, empty or no file, or a TIFF in which `check_tiff` finds a reason
-        to refuse it.
+        If the file is missing, empty or not a file, or a TIFF that `check_tiff` refuses.
     """
     magic = _magic(path)
     if magic not in TIFF_MAGIC:
@@ -79,17 +78,17 @@ def probe(path: Path) -> Probe:
 
 
 def is_regular(path: Path) -> bool:
-    """Whether the path leads to a file: no folder, pipe or device, and something at all."""
+    """Return whether the path leads to a regular file, not to a folder, pipe, device or nothing."""
     return stat.S_ISREG(_mode(path))
 
 
 def cannot_open(path: Path, reason: str | None) -> UnreadableSlideError:
-    """Return the error for a path that leads to no file that can be opened."""
+    """Return the error for a path whose file is missing or cannot be opened."""
     return UnreadableSlideError(f"{path} cannot be opened ({reason}); check the path in slides.tsv")
 
 
 def _mode(path: Path) -> int:
-    """Return the kind of a file, 0 if it cannot be told."""
+    """Return the mode of a file, 0 if unknown."""
     try:
         return path.stat().st_mode
     except (OSError, ValueError):  # missing, or a name that no file can have
@@ -97,7 +96,7 @@ def _mode(path: Path) -> int:
 
 
 def _magic(path: Path) -> bytes:
-    """Return the first bytes of a file that is there and not empty; none of a folder."""
+    """Return the first bytes of a file, which must exist and not be empty; none of a folder."""
     mode = _mode(path)
     if stat.S_ISDIR(mode):
         return b""

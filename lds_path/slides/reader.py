@@ -1,8 +1,9 @@
-"""What a file says of the slide in it, and what reads its pixels.
+"""What a file states about its slide, and the protocol of what reads its pixels.
 
-A further kind of slide is one module in `slides.readers` and one line in `slides.slide.READERS`. The
-module has a function that takes a `slides.probe.Probe` and returns a `SlideReader`, None if
-the file is not of its kind; it raises `UnreadableSlideError` if the file is, and is damaged.
+To support another kind of slide, add a module in `slides.readers` and a line in
+`slides.slide.READERS`. The module has a function that takes a `slides.probe.Probe` and returns a
+`SlideReader`, None if the file is not of its kind; it raises `UnreadableSlideError` if the file is
+of its kind but damaged.
 """
 
 from __future__ import annotations
@@ -33,16 +34,16 @@ class Level:
 
 @dataclass(frozen=True)
 class SlideDescription:
-    """What a file says of the slide in it."""
+    """What a file states about its slide."""
 
     format: str
-    """Format of the file, for people."""
+    """Name of the file's format, for people."""
     levels: tuple[Level, ...]
     """Every level of the whole image, with its size and downsample as the format states them."""
     bounds_l0: Rectangle
     """The scanned part, level-0 pixels."""
     vendor: str = ""
-    """Who made the scanner, as OpenSlide names it; else empty."""
+    """Vendor of the scanner, as OpenSlide names it; else empty."""
     metadata_mpp: tuple[float, float] | None = None
     """Microns per level-0 pixel (x, y) as the scanner wrote them."""
     tags_mpp: tuple[float, float] | None = None
@@ -54,11 +55,11 @@ class SlideDescription:
 
 
 class SlideReader(Protocol):
-    """A slide that is open; any thread may read."""
+    """An open slide; any thread may read."""
 
     @property
     def description(self) -> SlideDescription:
-        """What the file says of the slide."""
+        """What the file states about the slide."""
 
     def read(self, level: int, left: float, top: float, size: Size) -> NDArray[np.uint8]:
         """Return a rectangle, RGB, (H, W, 3), white outside the image.
@@ -68,9 +69,9 @@ class SlideReader(Protocol):
         Parameters
         ----------
         level
-            Place of the level in the description.
+            Index of the level in the description.
         left, top
-            Corner; between two pixels where the bounds do not begin on one of this level.
+            Corner; fractional if the bounds do not start on a pixel of this level.
         size
             Extent.
 

@@ -1,4 +1,4 @@
-"""XML that somebody else wrote, read without entities."""
+"""XML from untrusted files, parsed without entities."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import xml.etree.ElementTree as ET
 
 
 def has_document_type(text: str) -> bool:
-    """Whether XML defines a document type, and so perhaps entities that expand without end."""
+    """Return whether XML has a document type, which may define entities that expand without end."""
     return "<!" in text.replace("<!--", "").replace("<![CDATA[", "")
 
 
 def parse_xml(text: str) -> ET.Element:
-    """Return the root of XML that somebody else wrote.
+    """Return the root of XML from an untrusted file.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Any slide or plain image: its size, levels, microns per pixel, and fast reads of rectangles.
 
-`READERS` lists what reads it; `slides.reader` tells how to add to them.
+`READERS` lists the readers; `slides.reader` explains how to add one.
 """
 
 from __future__ import annotations
@@ -36,28 +36,28 @@ READERS: tuple[Callable[[Probe], SlideReader | None], ...] = (
     open_tiff,
     open_image,
 )
-"""The first that knows a file reads it."""
+"""The first one that knows a file reads it."""
 PIECES = (1024, 256)
-"""Edges of the pieces in which a rectangle that cannot be read whole is tried again."""
+"""Edges of the pieces in which a rectangle that cannot be read at once is read again."""
 MAX_UNREADABLE_PERCENT = 20.0
 MAX_PIXELS = 2**38
 """A slide of 25 x 75 mm at 0.1 um per pixel has fewer."""
 
 
 class Slide:
-    """A slide cut to its bounds; any thread may read.
+    """A slide clipped to its bounds; any thread may read.
 
     Attributes
     ----------
     description
-        What the file says of it.
+        What the file states about it.
     bounds_l0
         The part of the whole slide that it shows, in level-0 pixels.
     mpp, mpp_source
-        Microns per level-0 pixel, and whether sheet, metadata or tags said so.
+        Microns per level-0 pixel, and whether they come from sheet, metadata or tags.
     levels
-        The levels that can be used, cut to the bounds; those that are not aligned may lie off by
-        half a level-0 pixel.
+        The usable levels, clipped to the bounds; those that are not aligned may be shifted by half
+        a level-0 pixel.
     """
 
     def __init__(
@@ -68,15 +68,17 @@ class Slide:
         mpp: float | None = None,
         max_unreadable_percent: float = MAX_UNREADABLE_PERCENT,
     ) -> None:
-        said = reader.description
-        chosen = choose_mpp(path, sheet=mpp, metadata=said.metadata_mpp, tags=said.tags_mpp)
+        description = reader.description
+        chosen = choose_mpp(
+            path, sheet=mpp, metadata=description.metadata_mpp, tags=description.tags_mpp
+        )
         self.path = path
-        self.description = said
+        self.description = description
         self.mpp, self.mpp_source = chosen.value, chosen.source
-        self.bounds_l0 = said.bounds_l0
+        self.bounds_l0 = description.bounds_l0
         _check_pixels(path, self.size)
         check_area(path, self.size, chosen)
-        self.levels = bounded_levels(said)
+        self.levels = bounded_levels(description)
         self._reader = reader
         self._max_unreadable_percent = max_unreadable_percent
         self._unreadable: list[set[tuple[int, int]]] = [set() for _ in self.levels]
@@ -98,7 +100,7 @@ class Slide:
         Parameters
         ----------
         level
-            Place of the level in `levels`.
+            Index of the level in `levels`.
         left, top
             Corner in that level's pixels, from the bounds corner.
         size
@@ -114,11 +116,11 @@ class Slide:
         UnreadableSlideError
             If more of the level turns out to be unreadable than the limit allows.
         """
-        place = Rectangle(left, top, size)
+        rectangle = Rectangle(left, top, size)
         try:
-            return self._read(level, place)
+            return self._read(level, rectangle)
         except UnreadableSlideError:
-            return self._read_pieces(level, place, PIECES)
+            return self._read_pieces(level, rectangle, PIECES)
 
     def close(self) -> None:
         """Close the file."""
@@ -130,18 +132,18 @@ class Slide:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _read(self, level: int, place: Rectangle) -> NDArray[np.uint8]:
-        found, corner = self.levels[level], self.bounds_l0
-        left = corner.left / found.downsample + place.left
-        top = corner.top / found.downsample + place.top
-        return self._reader.read(found.index, left, top, place.size)
+    def _read(self, level: int, rectangle: Rectangle) -> NDArray[np.uint8]:
+        source, bounds = self.levels[level], self.bounds_l0
+        left = bounds.left / source.downsample + rectangle.left
+        top = bounds.top / source.downsample + rectangle.top
+        return self._reader.read(source.index, left, top, rectangle.size)
 
     def _read_pieces(
-        self, level: int, place: Rectangle, edges: tuple[int, ...]
+        self, level: int, rectangle: Rectangle, edges: tuple[int, ...]
     ) -> NDArray[np.uint8]:
         """Return a rectangle read piece by piece, so that only damaged pieces stay white."""
-        block = np.full((place.size.height, place.size.width, 3), WHITE, np.uint8)
-        for piece in place.pieces(edges[0]):
+        block = np.full((rectangle.size.height, rectangle.size.width, 3), WHITE, np.uint8)
+        for piece in rectangle.pieces(edges[0]):
             try:
                 pixels = self._read(level, piece)
             except UnreadableSlideError:
@@ -149,7 +151,7 @@ class Slide:
                     self._note_unreadable(level, piece.left // edges[0], piece.top // edges[0])
                     continue
                 pixels = self._read_pieces(level, piece, edges[1:])
-            block[piece.seen_from(place.left, place.top).slices] = pixels
+            block[piece.seen_from(rectangle.left, rectangle.top).slices] = pixels
         return block
 
     def _note_unreadable(self, level: int, column: int, row: int) -> None:
@@ -177,7 +179,7 @@ def open_slide(
     path
         File of any format that OpenSlide reads, OME-TIFF, TIFF, PNG or JPEG.
     mpp
-        Microns per level-0 pixel by the sample sheet; goes before what the file says.
+        Microns per level-0 pixel by the sample sheet; takes precedence over the file.
     max_unreadable_percent
         Tiles of a level that may fail to decode and are read as white.
 
@@ -186,14 +188,14 @@ def open_slide(
     UnreadableSlideError
         If the file is missing, empty, damaged or of an unknown format.
     MissingMppError
-        If neither sheet nor file say how large a pixel is.
+        If neither sheet nor file states the size of a pixel.
     ImplausibleMppError
         If the pixel size that counts lies outside 0.05 to 50 um.
     UnsuitableSlideError
         If the pixels are not square.
     """
-    with probe(path) as found:
-        reader = _open_reader(found)
+    with probe(path) as probed:
+        reader = _open_reader(probed)
     try:
         return Slide(path, reader, mpp=mpp, max_unreadable_percent=max_unreadable_percent)
     except BaseException:
@@ -201,16 +203,16 @@ def open_slide(
         raise
 
 
-def _open_reader(found: Probe) -> SlideReader:
+def _open_reader(probed: Probe) -> SlideReader:
     """Return the reader that knows the file."""
     for open_reader in READERS:
-        reader = open_reader(found)
+        reader = open_reader(probed)
         if reader is not None:
             return reader
-    if found.is_folder:
-        raise cannot_open(found.path, os.strerror(errno.EISDIR))
+    if probed.is_folder:
+        raise cannot_open(probed.path, os.strerror(errno.EISDIR))
     raise UnreadableSlideError(
-        f"{found.path} is not a slide or image of a known format; check the file, or convert it to"
+        f"{probed.path} is not a slide or image of a known format; check the file, or convert it to"
         " a tiled TIFF"
     )
 

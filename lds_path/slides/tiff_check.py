@@ -1,4 +1,4 @@
-"""What is wrong with a TIFF, found before a library that trusts its header reads the pixels."""
+"""Checks of a TIFF, made before a library that trusts its header reads the pixels."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     import tifffile
 
 MAX_TILE_PIXELS = 2**24
-"""Libraries hold some tiles whole; one that needs more memory than there is ends the process."""
+"""Libraries hold some tiles whole; one that needs more memory than available ends the process."""
 MAX_TAGS = 4096
 DECODE_ERRORS = (
     OSError, RuntimeError, ValueError, TypeError, IndexError, ArithmeticError, zlib.error,
     struct.error,
 )  # fmt: skip
-"""What tifffile and imagecodecs raise for bytes that are not what a header says."""
+"""What tifffile and imagecodecs raise for bytes that do not match their header."""
 
 
 def check_tiff(path: Path, file: tifffile.TiffFile) -> None:
-    """Refuse a TIFF that ends too early, or that no library can read within bounds.
+    """Refuse a TIFF that is cut short, or that no library can read with bounded memory and time.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def check_page(path: Path, page: Any, file_bytes: int) -> None:  # noqa: ANN401 
             f"{path} is damaged: it lists {len(page.dataoffsets)} tiles for an image of"
             f" {keyframe.imagewidth} x {keyframe.imagelength}; copy it again from its source"
         )
-    # The counts of an NDPI beyond 4 GiB are not what they seem.
+    # The byte counts of an NDPI beyond 4 GiB are not reliable.
     counts = page.databytecounts if not page.parent.is_ndpi else [1] * len(page.dataoffsets)
     pieces = zip(page.dataoffsets, counts, strict=False)
     if max((start + count for start, count in pieces if count), default=0) > file_bytes:
@@ -97,15 +97,15 @@ def unsuitable(path: Path, finding: str) -> UnreadableSlideError:
 def _check_chain(path: Path, file: tifffile.TiffFile) -> None:
     """Follow the directories from first to last."""
     stream, form = file.filehandle, file.tiff
-    place = 8 if form.is_bigtiff else 4  # of the offset of the next directory
+    pointer = 8 if form.is_bigtiff else 4  # to the offset of the next directory
     seen: set[int] = set()
     while True:
-        (offset,) = _unpack(path, stream, place, form.offsetformat)
+        (offset,) = _unpack(path, stream, pointer, form.offsetformat)
         if offset == 0:
             break
         if offset in seen:
             raise UnreadableSlideError(
-                f"{path} is a damaged TIFF (its directories form a circle); copy it again from"
+                f"{path} is a damaged TIFF (its directories form a cycle); copy it again from"
                 " its source"
             )
         seen.add(offset)
@@ -115,13 +115,13 @@ def _check_chain(path: Path, file: tifffile.TiffFile) -> None:
                 f"{path} is a damaged TIFF (a directory with {tags} tags); copy it again from its"
                 " source"
             )
-        place = offset + form.tagnosize + tags * form.tagsize
+        pointer = offset + form.tagnosize + tags * form.tagsize
     if not seen:
         raise UnreadableSlideError(f"{path} is a TIFF without an image; check where it comes from")
 
 
-def _unpack(path: Path, stream: Any, place: int, form: str) -> tuple[int, ...]:  # noqa: ANN401
-    stream.seek(place)
+def _unpack(path: Path, stream: Any, position: int, form: str) -> tuple[int, ...]:  # noqa: ANN401
+    stream.seek(position)
     content = stream.read(struct.calcsize(form))
     if len(content) < struct.calcsize(form):
         raise _cut_short(path, "directories")

@@ -1,13 +1,13 @@
-"""How large a compressed tile says it is, read before a decoder makes room for its pixels.
+"""The size that a compressed tile states, read before a decoder allocates its pixels.
 
-A TIFF states the size of its tiles, but a tile of JPEG or JPEG 2000 states its own again, and the
-decoder believes the tile: some megabytes can ask for many gigabytes.
+A TIFF states the size of its tiles, but a JPEG or JPEG 2000 tile states its own size, and decoders
+trust the tile: a few megabytes can ask for many gigabytes.
 
-The segments of a JPEG are followed here, not by Pillow: it looks for a frame within segments that it
-does not know and takes the last of several, where decoders skip and take the first, so that a tile
-could show it a small frame and them a large one. They differ from each other too (libjpeg, and the
-decoder of lossless JPEG that imagecodecs asks next), so whatever they could read in two ways is
-not read at all.
+The segments of a JPEG are followed here, not by Pillow: it looks for a frame in segments that it does
+not know and takes the last of several, where decoders skip them and take the first, so that a tile
+could show it a small frame and them a large one. The decoders (libjpeg, and the one for lossless
+JPEG that imagecodecs tries next) differ from each other too, so whatever can be read in two ways
+is refused.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ JPEG_SCAN = 0xDA
 J2K_START, J2K_BOX = b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "
 """Start of a codestream with its SIZ marker (ITU-T T.800, A.5.1), and of a JP2 file around one."""
 OTHERS: dict[bytes, type[ImageFile]] = {b"\x89PNG": PngImageFile, b"RIFF": WebPImageFile}
-"""What reads a header without decoding, by the first bytes.
+"""What reads a header without decoding the pixels, by the first bytes.
 
 `Image.open` would do, but its warnings can be silenced only for all threads at once.
 """
@@ -42,8 +42,8 @@ UNKNOWN = frozenset((22610, 34934, 48124, 50002, 52546, 65000, 65001, 65002))
 def stated_size(data: bytes) -> tuple[int, int] | None:
     """Return the width and height that the header of a compressed image states.
 
-    None where it cannot be read, or could be read in two ways: the data are damaged, or of a
-    format that is not known here.
+    None if it cannot be read, or could be read in two ways: the data are damaged, or of a format
+    that is not known here.
 
     Parameters
     ----------
@@ -67,21 +67,21 @@ def stated_size(data: bytes) -> tuple[int, int] | None:
 def _jpeg_size(data: bytes) -> tuple[int, int]:
     """Follow the segments to the first scan; ValueError unless there is one frame before it."""
     frames: list[tuple[int, int]] = []
-    place = len(JPEG_START)
-    while (marker := data[place + 1]) != JPEG_SCAN:
-        (length,) = struct.unpack_from(">H", data, place + 2)
-        if data[place] != 0xFF or marker not in JPEG_SEGMENTS or length < 2:
+    position = len(JPEG_START)
+    while (marker := data[position + 1]) != JPEG_SCAN:
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        if data[position] != 0xFF or marker not in JPEG_SEGMENTS or length < 2:
             raise ValueError("no segment")
         if marker in JPEG_FRAMES:
-            height, width = struct.unpack_from(">2H", data, place + 5)
+            height, width = struct.unpack_from(">2H", data, position + 5)
             frames.append((width, height))
-        place += 2 + length
+        position += 2 + length
     (frame,) = frames
     return frame
 
 
 def _codestream(data: bytes) -> bytes:
-    """Return the one codestream in a JP2 file; ValueError if what starts one is there twice."""
+    """Return the codestream in a JP2 file; ValueError if there seem to be two."""
     start = data.index(J2K_START)
     if J2K_START in data[start + 1 :]:
         raise ValueError("two codestreams")

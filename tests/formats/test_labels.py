@@ -9,7 +9,8 @@ import tifffile
 
 from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError
-from lds_path.formats.labels import Labels, label_blocks, level_sizes, write_labels
+from lds_path.formats.labels import Labels, label_blocks, write_labels
+from lds_path.formats.ome_zarr.quadtree import halved_sizes
 from lds_path.geometry import Size
 from lds_path.pixels.majority import reduce_by_majority
 
@@ -178,7 +179,7 @@ def test_memory_does_not_grow_with_the_number_of_rows(tmp_path):
     ],
 )
 def test_levels_end_with_the_first_that_fits_one_tile(size, expected):
-    sizes = level_sizes(size)
+    sizes = halved_sizes(size, 512)
     assert len(sizes) == expected
     assert max(sizes[-1].width, sizes[-1].height) <= 512
     for level, found in enumerate(sizes):

@@ -1,4 +1,4 @@
-"""What OME-Zarr (NGFF) says of an image whose levels halve."""
+"""Metadata of OME-Zarr (NGFF) for an image whose levels halve."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def describe_levels(
     """Return the `multiscales` of an image; its levels are the arrays `0`, `1` and so on.
 
     Convention: the middle of the first pixel of level 0 is the origin; the middle of a coarse pixel
-    lies between the pixels that it stands for.
+    is the middle of the pixels that it covers.
 
     Parameters
     ----------

@@ -9,27 +9,35 @@ if TYPE_CHECKING:
 
     from lds_path.geometry import Size
 
-Place = tuple[int, int]
+Cell = tuple[int, int]
 """Column and row of a block."""
 T = TypeVar("T")
 
 
-def leaf_order(grid: Size, depth: int) -> Iterator[Place]:
+def halved_sizes(size: Size, limit: int) -> list[Size]:
+    """Return a size and its halves, rounded up, down to the first with both sides within a limit."""
+    sizes = [size]
+    while max(sizes[-1].width, sizes[-1].height) > limit:
+        sizes.append(sizes[-1].ceil_div(2))
+    return sizes
+
+
+def leaf_order(grid: Size, depth: int) -> Iterator[Cell]:
     """Yield the blocks of a grid so that the four below one parent follow each other."""
 
-    def visit(level: int, place: Place) -> Iterator[Place]:
+    def visit(level: int, cell: Cell) -> Iterator[Cell]:
         if level == 0:
-            yield place
+            yield cell
             return
-        for child in children(place, level, grid):
+        for child in children(cell, level, grid):
             yield from visit(level - 1, child)
 
     yield from visit(depth, (0, 0))
 
 
-def children(place: Place, level: int, grid: Size) -> list[Place]:
+def children(cell: Cell, level: int, grid: Size) -> list[Cell]:
     """Return the blocks one level below a block, as far as the grid of leaves reaches."""
-    column, row = place
+    column, row = cell
     below = [(2 * column + x, 2 * row + y) for y in (0, 1) for x in (0, 1)]
     return [
         (x, y) for x, y in below if x << (level - 1) < grid.width and y << (level - 1) < grid.height
@@ -38,28 +46,28 @@ def children(place: Place, level: int, grid: Size) -> list[Place]:
 
 def merge_leaves(
     leaves: Iterator[T],
-    merge: Callable[[int, Place, list[tuple[Place, T]]], T],
+    merge: Callable[[int, Cell, list[tuple[Cell, T]]], T],
     grid: Size,
     depth: int,
 ) -> T:
-    """Merge leaves, given in `leaf_order`, up to the root and return what the root became.
+    """Merge leaves, given in `leaf_order`, up to the root and return the value of the root.
 
     Parameters
     ----------
     leaves
         One value per block of the grid.
     merge
-        Called with level, place, and the places and values one level below.
+        Called with level, cell, and the cells and values one level below.
     grid
         Columns and rows of leaves.
     depth
         Level of the root.
     """
 
-    def visit(level: int, place: Place) -> T:
+    def visit(level: int, cell: Cell) -> T:
         if level == 0:
             return next(leaves)
-        below = [(child, visit(level - 1, child)) for child in children(place, level, grid)]
-        return merge(level, place, below)
+        below = [(child, visit(level - 1, child)) for child in children(cell, level, grid)]
+        return merge(level, cell, below)
 
     return visit(depth, (0, 0))

@@ -1,8 +1,8 @@
 """One shard of a Zarr 3 array, written straight from memory.
 
 The bytes are those of the `sharding_indexed` codec (Zarr 3 core specification): the chunks, each
-compressed by zstd, then where each lies, then a checksum of that index. zarr-python writes them
-too, but around each chunk it takes longer than the compression itself.
+compressed by zstd, then where each lies, then a checksum of that index. zarr-python writes the
+same, but its overhead for each chunk is larger than the time of the compression.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 WHITE = 255
 MAX_PIXELS = 2**27
-"""More pixels than this are not held in memory: up to four bytes each for Pillow, three for us."""
+"""More pixels are not held in memory: up to four bytes each in Pillow, three here."""
 STRIP = 2**22
 """Pixels that are converted at a time."""
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "JPEG2000", "PPM")
@@ -46,12 +46,12 @@ class ImageReader:
         return block
 
     def close(self) -> None:
-        """Forget the pixels."""
+        """Release the pixels."""
         self._pixels = np.empty((0, 0, 3), np.uint8)
 
 
 def paste(source: NDArray[np.uint8], block: NDArray[np.uint8], left: int, top: int) -> None:
-    """Copy into a block the part of a source that it shows; (left, top) is the block's corner.
+    """Copy the part of a source that lies in a block into it; (left, top) is the block's corner.
 
     Convention: (H, W, ...) arrays; positions are pixels of the source, from its corner.
     """
@@ -68,7 +68,7 @@ def open_image(probe: Probe) -> ImageReader | None:
     Raises
     ------
     UnreadableSlideError
-        If the file is damaged, the image too large for the memory, or its pixels are not 8-bit
+        If the file is damaged, the image is too large for the memory, or its pixels are not 8-bit
         grey or colour.
     """
     if probe.is_folder:
@@ -87,7 +87,7 @@ def open_image(probe: Probe) -> ImageReader | None:
         raise too_large(path) from None
     except MemoryError:  # also where a damaged header asks for it
         raise UnreadableSlideError(
-            f"{path} is damaged or needs more memory than there is; copy it again from its source,"
+            f"{path} is damaged or needs more memory than available; copy it again from its source,"
             f" or {REMEDY}"
         ) from None
     except UnreadableSlideError:

@@ -1,4 +1,4 @@
-"""The vendors' slide formats, as OpenSlide reads them."""
+"""The slide formats of vendors, as OpenSlide reads them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TAG_VENDORS = {"generic-tiff"}
 
 
 class OpenSlideReader:
-    """A slide that OpenSlide reads; a damaged tile does not spoil later reads."""
+    """A slide that OpenSlide reads; a damaged tile does not affect later reads."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -44,14 +44,14 @@ class OpenSlideReader:
             return self._read(handle, level, left, top, size)
         except openslide.OpenSlideError:
             pass
-        # The handle refuses every read after its first error, in all threads: replace it, and
-        # ask once more through a handle that no other thread can spoil.
+        # After its first error a handle refuses every read, in all threads: replace it, and read
+        # again with a handle that no other thread uses.
         try:
             with self._lock:
                 if self._handle is handle:
                     self._handle = openslide.OpenSlide(self.path)
-            with openslide.OpenSlide(self.path) as own:
-                return self._read(own, level, left, top, size)
+            with openslide.OpenSlide(self.path) as fresh:
+                return self._read(fresh, level, left, top, size)
         except openslide.OpenSlideError as error:
             raise UnreadableSlideError(
                 f"{self.path} has a damaged tile ({error}); copy it again from its source"
@@ -73,7 +73,7 @@ class OpenSlideReader:
 
 
 def open_openslide(probe: Probe) -> OpenSlideReader | None:
-    """Return a slide as OpenSlide reads it, None if it knows no such format or compression.
+    """Return a slide as OpenSlide reads it, None if OpenSlide does not know its format or compression.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def open_openslide(probe: Probe) -> OpenSlideReader | None:
 
 
 def scanned_bounds(properties: Mapping[str, str], full: Size) -> Rectangle:
-    """Return the scanned part that the properties state, cut to the image, else the image."""
+    """Return the scanned part that the properties state, clipped to the image, else the image."""
     names = (f"openslide.bounds-{name}" for name in ("x", "y", "width", "height"))
     x, y, width, height = (_number(properties, name) for name in names)
     if x is None or y is None or width is None or height is None:
@@ -139,7 +139,7 @@ def _describe(handle: openslide.OpenSlide) -> SlideDescription:
 
 
 def _metadata_mpp(properties: Mapping[str, str]) -> tuple[float, float] | None:
-    """Return (x, y) microns per pixel; one that is missing is taken to be the other."""
+    """Return (x, y) microns per pixel; a missing one is taken from the other."""
     x, y = (_number(properties, f"openslide.mpp-{axis}") for axis in "xy")
     if x is None or y is None:
         either = y if x is None else x

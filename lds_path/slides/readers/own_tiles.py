@@ -1,6 +1,6 @@
 """Slides in TIFF files whose tiles are decoded here instead of by OpenSlide, five times as fast.
 
-OpenSlide says what the slide is and reads what cannot be read otherwise: a level without tiles, in
+OpenSlide describes the slide and reads what cannot be decoded here: a level without tiles, in
 another compression, or with a damaged tile.
 """
 
@@ -33,16 +33,18 @@ _COMPRESSIONS = ("NONE", "LZW", "ADOBE_DEFLATE", "JPEG")
 class OwnTilesReader:
     """A slide as another reader describes it, with the tiles of its levels decoded here."""
 
-    def __init__(self, slide: SlideReader, tiles: TiffTiles, places: Sequence[int | None]) -> None:
+    def __init__(
+        self, slide: SlideReader, tiles: TiffTiles, tiled_levels: Sequence[int | None]
+    ) -> None:
         self.description = slide.description
-        self._slide, self._tiles, self._places = slide, tiles, places
+        self._slide, self._tiles, self._tiled_levels = slide, tiles, tiled_levels
 
     def read(self, level: int, left: float, top: float, size: Size) -> NDArray[np.uint8]:
         """Return a rectangle, (H, W, 3), white outside; raise UnreadableSlideError."""
-        place = self._places[level]
-        if place is not None and left == round(left) and top == round(top):
+        tiled = self._tiled_levels[level]
+        if tiled is not None and left == round(left) and top == round(top):
             try:
-                return self._tiles.read(place, round(left), round(top), size)
+                return self._tiles.read(tiled, round(left), round(top), size)
             except UnreadableSlideError:
                 pass
         return self._slide.read(level, left, top, size)
@@ -54,9 +56,9 @@ class OwnTilesReader:
 
 
 def open_vendor(probe: Probe) -> SlideReader | None:
-    """Return a slide of a scanner, None if OpenSlide does not know it; raise as `open_openslide`.
+    """Return a vendor's slide, None if OpenSlide does not know it; raise as `open_openslide`.
 
-    Tiles of a TIFF are decoded here where that gives the same pixels.
+    Tiles of a TIFF are decoded here if that gives the same pixels.
     """
     slide = open_openslide(probe)
     return None if slide is None else decode_own_tiles(probe, slide)
@@ -70,37 +72,37 @@ def decode_own_tiles(probe: Probe, slide: SlideReader) -> SlideReader:
     probe
         The file.
     slide
-        The slide in it, which is returned as it is if none of its levels can be decoded here.
+        Its slide, which is returned unchanged if none of its levels can be decoded here.
     """
-    file, said = probe.tiff, slide.description
-    if file is None or said.vendor not in VENDORS:
+    file, description = probe.tiff, slide.description
+    if file is None or description.vendor not in VENDORS:
         return slide
     try:
         pages = [page for page in file.pages if isinstance(page, tifffile.TiffPage)]
-        found = [_find_page(pages, level.size) for level in said.levels]
+        page_of_level = [_find_page(pages, level.size) for level in description.levels]
     except DECODE_ERRORS:
         return slide
     levels = [
         TiledLevel(level.size, (Plane(page),))
-        for level, page in zip(said.levels, found, strict=True)
+        for level, page in zip(description.levels, page_of_level, strict=True)
         if page is not None
     ]
     if not levels:
         return slide
     numbers = iter(range(len(levels)))
-    places = [None if page is None else next(numbers) for page in found]
+    tiled_levels = [None if page is None else next(numbers) for page in page_of_level]
     probe.keep_tiff()
-    return OwnTilesReader(slide, TiffTiles(probe.path, file, levels), places)
+    return OwnTilesReader(slide, TiffTiles(probe.path, file, levels), tiled_levels)
 
 
 def _find_page(pages: Sequence[Any], size: Size) -> Any | None:  # noqa: ANN401 - tifffile's page
-    """Return the one page of RGB tiles that has this size, None if there are others or none."""
-    alike = [
+    """Return the only page of this size if it has RGB tiles, else None."""
+    pages = [
         page for page in pages if (page.imagewidth, page.imagelength) == (size.width, size.height)
     ]
-    if len(alike) != 1:
+    if len(pages) != 1:
         return None
-    (page,) = alike
+    (page,) = pages
     fits = (
         page.is_tiled
         and page.imagedepth == 1

@@ -1,4 +1,4 @@
-"""TIFF files that OpenSlide does not read, or not fully: OME-TIFF with SubIFDs, strips, planes."""
+"""TIFF files that OpenSlide does not read, or only in part: OME-TIFF with SubIFDs, strips, planes."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class TiffReader:
 
 
 def open_ome_tiff(probe: Probe) -> TiffReader | ImageReader | None:
-    """Return an OME-TIFF as tifffile reads it, None if it is none; raise as `open_tiff`."""
+    """Return an OME-TIFF as tifffile reads it, None for another file; raise as `open_tiff`."""
     return open_tiff(probe) if probe.is_ome else None
 
 
 def open_tiff(probe: Probe) -> TiffReader | ImageReader | None:
-    """Return a TIFF as tifffile reads it, an image in strips decoded whole if it is small.
+    """Return a TIFF as tifffile reads it; a small image in strips is decoded at once.
 
-    None if it is no TIFF, or one with pixels of a kind that is left to Pillow.
+    None if the file is not a TIFF, or has pixels of a kind that is left to Pillow.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def open_tiff(probe: Probe) -> TiffReader | ImageReader | None:
 
 
 def _is_unusual(page: Any) -> bool:  # noqa: ANN401 - a tifffile page
-    """Whether the pixels are of a kind that Pillow converts: palette, CMYK, bits, grey + alpha."""
+    """Return whether Pillow converts the pixels: palette, CMYK, bits, grey + alpha."""
     photometric = tifffile.PHOTOMETRIC(page.photometric).name
     return photometric not in PHOTOMETRIC or page.bitspersample == 1 or page.samplesperpixel == 2
 
@@ -136,7 +136,7 @@ def _describe(file: tifffile.TiffFile, sizes: list[Size]) -> SlideDescription:
 
 
 def _in_memory(tiles: TiffTiles, description: SlideDescription) -> ImageReader | None:
-    """Return an image in strips as one in memory, None if it is too large for that."""
+    """Return an image in strips as an image in memory, None if it is too large."""
     size = tiles.levels[0].size
     if size.area <= MAX_PIXELS:
         first = replace(description, levels=description.levels[:1])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CODEC_BLOCK = 64
-"""Pixels by which a compressed tile may be larger than its TIFF says."""
+"""Pixels by which a compressed tile may be larger than its TIFF states."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class TiledLevel:
 
 
 class TiffTiles:
-    """The levels of an open TIFF, whose tiles or strips are decoded where they are asked for."""
+    """The levels of an open TIFF, whose tiles or strips are decoded on demand."""
 
     def __init__(self, path: Path, file: tifffile.TiffFile, levels: Sequence[TiledLevel]) -> None:
         self.path = path
@@ -59,10 +59,10 @@ class TiffTiles:
             If a tile that it touches cannot be decoded.
         """
         block = np.full((size.height, size.width, 3), WHITE, np.uint8)
-        place, planes = Rectangle(left, top, size), self.levels[level].planes
+        rectangle, planes = Rectangle(left, top, size), self.levels[level].planes
         for channel, plane in enumerate(planes):
-            view = block if len(planes) == 1 else block[..., channel : channel + 1]
-            self._paste_plane(plane, view, place, self.levels[level].size)
+            channels = block if len(planes) == 1 else block[..., channel : channel + 1]
+            self._paste_plane(plane, channels, rectangle, self.levels[level].size)
         return block
 
     def close(self) -> None:
@@ -70,16 +70,16 @@ class TiffTiles:
         self._file.close()
 
     def _paste_plane(
-        self, plane: Plane, block: NDArray[np.uint8], place: Rectangle, size: Size
+        self, plane: Plane, block: NDArray[np.uint8], rectangle: Rectangle, size: Size
     ) -> None:
         tile = segment_size(plane.page.keyframe)
         across = ceil_div(size.width, tile.width)
-        for column, row in place.clipped(size).cells(tile):
+        for column, row in rectangle.clipped(size).cells(tile):
             left, top = column * tile.width, row * tile.height
             pixels = self._decode(plane, row * across + column)
             if pixels is not None:
                 pixels = pixels[: size.height - top, : size.width - left]
-                paste(pixels, block, place.left - left, place.top - top)
+                paste(pixels, block, rectangle.left - left, rectangle.top - top)
 
     def _decode(self, plane: Plane, index: int) -> NDArray[np.uint8] | None:
         """Return a segment's pixels, (H, W, 1 or 3); None where the file stores none."""
@@ -111,17 +111,17 @@ def segment_size(keyframe: Any) -> Size:  # noqa: ANN401 - a tifffile page
 def _check_stated_size(data: bytes, keyframe: Any) -> None:  # noqa: ANN401 - a tifffile page
     """Raise ValueError if a segment asks for much more memory than the TIFF states."""
     if keyframe.compression not in tifffile.TIFF.IMAGE_COMPRESSIONS:
-        return  # such codecs fill the room that the TIFF states, and no more
-    found, expected = stated_size(data), segment_size(keyframe)
+        return  # such codecs fill the buffer that the TIFF states, and no more
+    stated, expected = stated_size(data), segment_size(keyframe)
     # Scanners pad tiles to whole blocks of the codec.
-    most = expected.width + CODEC_BLOCK, expected.height + CODEC_BLOCK
-    if found is None or found[0] > most[0] or found[1] > most[1]:
-        shown = "an unknown size" if found is None else "{} x {} pixels".format(*found)
-        raise ValueError(f"it says it has {shown}, not {expected.width} x {expected.height}")
+    limit = expected.width + CODEC_BLOCK, expected.height + CODEC_BLOCK
+    if stated is None or stated[0] > limit[0] or stated[1] > limit[1]:
+        shown = "an unknown size" if stated is None else "{} x {} pixels".format(*stated)
+        raise ValueError(f"it states {shown}, not {expected.width} x {expected.height}")
 
 
 def _to_rgb(pixels: NDArray[np.uint8], keyframe: Any) -> NDArray[np.uint8]:  # noqa: ANN401
-    """Return decoded samples (H, W, S) as RGB over white, or as they are if one of three planes."""
+    """Return decoded samples (H, W, S) as RGB over white; a single plane of three is unchanged."""
     if keyframe.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
         pixels = np.invert(pixels)
     if pixels.shape[2] < 4:
