@@ -19,7 +19,7 @@ BAD = {
     "text": ("text", "not a slide"),
     "pipe": ("pipe", "is a pipe or a device"),
     "cut-short": ("cut-in-directory-50", "is a damaged TIFF (corrupted"),
-    "circle": ("directories-in-a-circle", "directories form a circle"),
+    "circle": ("directories-in-a-circle", "directories form a cycle"),
     "spoilt": ("many-tiles-spoilt", "of its tiles cannot be decoded"),
     "header": ("far-too-wide", "lists"),
     "huge-tiles": ("huge-tiles", "65520 x 65520"),

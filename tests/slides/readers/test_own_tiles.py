@@ -23,7 +23,7 @@ def assert_equal_to_openslide(path):
         tiles = decode_own_tiles(found, slide)
     assert isinstance(tiles, OwnTilesReader)
     assert tiles.description == slide.description
-    assert tiles._places[0] is not None
+    assert tiles._tiled_levels[0] is not None
     checked = 0
     for level in (level.index for level in tiles.description.levels):
         for left, top, extent in windows(tiles.description.levels[level].size):
