@@ -43,7 +43,7 @@ class Strip:
     sides: NDArray[np.int32]
     """(chains, 2), the piece on the left and on the right; -1 is background."""
     cuts: NDArray[np.bool_]
-    """(chains, 2), whether only the strip's upper edge makes the chain begin, and end, there."""
+    """(chains, 2), whether the chain begins, and ends, only because of the strip's upper edge."""
     areas_2: NDArray[np.int64]
     """Twice what each chain, before it is simplified, adds to the area of its left piece."""
 
@@ -59,7 +59,7 @@ class TracedStrip:
     rows: NDArray[np.int64]
     """First run of each row."""
     parents: NDArray[np.int32]
-    """An earlier or the same run of the same piece, as far as the strip alone knows."""
+    """An earlier run of the same piece, or the run itself, within this strip."""
     points: NDArray[np.int32]
     ends: NDArray[np.int64]
     sides: NDArray[np.int64]
@@ -102,7 +102,7 @@ def trace_strip(
     tolerance
         Pixels that a simplified chain may lie from the true one; 0 keeps every corner.
     fineness
-        The same as a share of the longer side of the chain's box.
+        The same as a fraction of the longer side of the chain's box.
     """
     height, width = labels.shape
     lefts, rows, values = find_runs(labels)
@@ -217,11 +217,11 @@ def _describe(
     for chain, end in enumerate(ends):
         (x, y), (x_next, y_next) = points[begin], points[begin + 1]
         right, down = x_next > x, y_next > y
-        level = y == y_next
-        row, column = (y - 1, x + right) if level else (y - 1 + down, x)
-        one = _run_at(lefts, rows, row, column)
-        other = _run_at(lefts, rows, row + level, column + (not level))
-        sides[chain] = (one, other) if right or y_next < y else (other, one)
+        horizontal = y == y_next
+        row, column = (y - 1, x + right) if horizontal else (y - 1 + down, x)
+        near = _run_at(lefts, rows, row, column)
+        far = _run_at(lefts, rows, row + horizontal, column + (not horizontal))
+        sides[chain] = (near, far) if right or y_next < y else (far, near)
         for k in range(begin, end - 1):
             (x, y), (x_next, y_next) = points[k], points[k + 1]
             areas_2[chain] += np.int64(x_next) * (y + shift) - np.int64(x) * (y_next + shift)

@@ -1,4 +1,4 @@
-"""The tissue and the regions of a slide as objects, to see in QuPath where was looked.
+"""The tissue and the regions of a slide as objects, to see in QuPath what was analysed.
 
 Both have QuPath's class `Region*`, which it draws as an outline and never trains on.
 """
@@ -89,9 +89,9 @@ def tissue_objects(
     for number, piece in enumerate(pieces, start=1):
         geometry = place_on_grid(piece.rings, scale=scale, offset=offset)
         if geometry is not None:
-            measured = {"Area um2": round(piece.area * um2, 3)}
+            measurements = {"Area um2": round(piece.area * um2, 3)}
             name = f"Tissue {number}"
-            yield SlideObject(geometry, CLASS_NAME, COLOR, "annotation", measured, name)
+            yield SlideObject(geometry, CLASS_NAME, COLOR, "annotation", measurements, name)
 
 
 def region_objects(
@@ -109,8 +109,8 @@ def region_objects(
         Level-0 pixels, added to every coordinate.
     """
     for region in regions:
-        place = region.rectangle
-        box = shapely.get_coordinates(shapely.box(place.left, place.top, place.right, place.bottom))
+        area = region.rectangle
+        box = shapely.get_coordinates(shapely.box(area.left, area.top, area.right, area.bottom))
         geometry = place_on_grid([box], scale=scale, offset=offset)
         if geometry is not None:
             name = f"Region {region.index}"

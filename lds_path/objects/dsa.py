@@ -1,7 +1,7 @@
 """Objects as an annotation of the Digital Slide Archive (HistomicsUI, large_image).
 
 The format is the JSON of large_image's annotation schema: closed polylines with holes, grouped by
-class. Coordinates are those of the GeoJSON file that it is made from.
+class. Coordinates are those of the GeoJSON file that it is converted from.
 """
 
 from __future__ import annotations
@@ -82,5 +82,5 @@ def _elements(feature: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _points(ring: Sequence[Sequence[float]]) -> list[list[float]]:
-    """Return a ring without its repeated last point, which `closed` stands for, in a plane."""
+    """Return a ring as points with z = 0, without the repeated last point, which `closed` implies."""
     return [[x, y, 0] for x, y in ring[:-1]]

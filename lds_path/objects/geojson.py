@@ -1,7 +1,7 @@
 """GeoJSON in and out, as QuPath reads and writes it.
 
-Coordinates are level-0 pixels of the slide. QuPath counts them from the slide's bounds corner,
-so that is where they start here, unless a caller shifts them.
+Coordinates are level-0 pixels of the slide, counted from its bounds corner as in QuPath, unless a
+caller shifts them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _PART = 2**20
 MAX_BYTES = 2**29
 """Of a file when it is unzipped; its objects take several times as much memory."""
 _BATCH = 256
-_SPOILT = (AttributeError, LookupError, TypeError, ValueError, shapely.errors.ShapelyError)
+_MALFORMED = (AttributeError, LookupError, TypeError, ValueError, shapely.errors.ShapelyError)
 _EXPECTED = "expected GeoJSON as QuPath exports it (File > Export objects as GeoJSON)"
 
 
@@ -55,7 +55,7 @@ class SlideObject:
     """QuPath edits annotations and is fast with many detections."""
     measurements: Mapping[str, float] = field(default_factory=dict)
     name: str = ""
-    """QuPath lists annotations by it."""
+    """Name in QuPath's list of annotations."""
 
 
 def read_polygons(path: Path) -> list[tuple[str, Polygon | MultiPolygon]]:
@@ -79,7 +79,7 @@ def read_polygons(path: Path) -> list[tuple[str, Polygon | MultiPolygon]]:
         try:
             area = _area(feature)
             name = _class_name(feature)
-        except _SPOILT as error:
+        except _MALFORMED as error:
             raise LabelsError(
                 f"{path}: object {number} is not a GeoJSON feature ({error}); {_EXPECTED}"
             ) from None
@@ -93,7 +93,7 @@ def read_polygons(path: Path) -> list[tuple[str, Polygon | MultiPolygon]]:
 
 
 def write_geojson(path: Path, objects: Iterable[SlideObject], *, slide: str) -> int:
-    """Write objects as a GeoJSON FeatureCollection and return how many they were.
+    """Write objects as a GeoJSON FeatureCollection and return their number.
 
     A few hundred objects are in memory at a time. The same objects give the same bytes.
 
@@ -104,7 +104,7 @@ def write_geojson(path: Path, objects: Iterable[SlideObject], *, slide: str) -> 
     objects
         Each valid once its coordinates are rounded to two decimals.
     slide
-        Id of the slide; makes the ids of its objects its own.
+        Id of the slide; part of the ids of its objects.
     """
     count = 0
     with complete_file(path) as partial, partial.open("wb") as file:
@@ -130,7 +130,7 @@ def write_geojson(path: Path, objects: Iterable[SlideObject], *, slide: str) -> 
 
 
 def _gather(texts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the same bytes in large parts, which another thread compresses meanwhile."""
+    """Yield the same bytes in large parts, which another thread compresses."""
     gathered = bytearray()
     for text in texts:
         gathered += text
@@ -141,7 +141,7 @@ def _gather(texts: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def write_classes(path: Path, classes: Mapping[str, tuple[int, int, int]]) -> None:
-    """Write the classes and their colours as a QuPath project keeps them."""
+    """Write the classes and their colours as a QuPath project stores them."""
     listed = [{"name": name, "color": _packed(color)} for name, color in classes.items()]
     path.write_text(json.dumps({"pathClasses": listed}, indent=1) + "\n", encoding="utf-8")
 
@@ -210,8 +210,8 @@ def _ellipse(outline: BaseGeometry) -> BaseGeometry:
     """Return the ellipse in the outline's bounding box, as QuPath does."""
     left, top, right, bottom = outline.bounds
     circle = Point(0, 0).buffer(1, quad_segs=64)
-    half = ((right - left) / 2, (bottom - top) / 2)
-    return affine_transform(circle, (half[0], 0, 0, half[1], left + half[0], top + half[1]))
+    radius_x, radius_y = (right - left) / 2, (bottom - top) / 2
+    return affine_transform(circle, (radius_x, 0, 0, radius_y, left + radius_x, top + radius_y))
 
 
 def _class_name(feature: Mapping[str, Any]) -> str:
@@ -238,7 +238,7 @@ def _to_feature(item: SlideObject, geometry: str, slide: str) -> str:
 
 
 def _texts(objects: Sequence[SlideObject]) -> list[str]:
-    """Return the coordinates with two decimals, and without any where they are whole."""
+    """Return the coordinates with two decimals, or none if they are whole numbers."""
     rounded = shapely.transform(
         [item.geometry for item in objects],
         lambda points: np.round(points, _DECIMALS) + 0.0,  # no -0

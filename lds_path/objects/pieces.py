@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STRIP = 512
-"""Most rows that are traced at a time: a row of tiles of the label image."""
+"""Maximum number of rows traced at a time: a row of tiles of the label image."""
 _STRIP_PIXELS = 2**23
-_LOOSE = 64
-"""Most parts of an unfinished piece that are kept one by one."""
+_MAX_LOOSE_PARTS = 64
+"""Maximum number of parts of an unfinished piece that are kept as separate arrays."""
 
 
 def _zeros() -> NDArray[np.int64]:
@@ -49,7 +49,7 @@ class Piece(NamedTuple):
 
 @dataclass
 class LeftOut:
-    """What is too small to be traced: numbers and pixels of each label, (256,)."""
+    """What is too small to be traced: counts and pixels of each label, (256,)."""
 
     pieces: NDArray[np.int64] = field(default_factory=_zeros)
     piece_pixels: NDArray[np.int64] = field(default_factory=_zeros)
@@ -73,10 +73,10 @@ def trace_labels(
     """Yield every connected piece of a label image.
 
     The outlines cover what the pieces cover: where two pieces meet they share the same points,
-    so that nothing overlaps and nothing gapes, however much is simplified. An outline keeps a
+    so that there are no overlaps and no gaps, however much is simplified. An outline keeps a
     point where it crosses from one strip to the next, unless it is straight there.
 
-    Memory holds a few strips, and the outlines of pieces that go on in the next one.
+    Memory holds a few strips, and the outlines of pieces that continue in the next one.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def trace_labels(
     tolerance
         Pixels that an outline may lie from the edge of the labels; 0 keeps every corner.
     fineness
-        The same as a share of the extent of each border between two pieces.
+        The same as a fraction of the extent of each border between two pieces.
     min_area, min_hole_area
         Pixels; smaller pieces are left out, smaller holes are filled.
     height
@@ -96,7 +96,7 @@ def trace_labels(
     threads
         Strips traced at the same time; the pieces do not depend on them.
     left_out
-        Counts what is left out and filled, complete when the last piece was yielded.
+        Counts what is left out and filled; complete when the last piece has been yielded.
     """
     left_out = LeftOut() if left_out is None else left_out
     upper: dict[int, _Outline] = {}
@@ -108,8 +108,8 @@ def trace_labels(
         threads=threads,
         ahead=threads,
     )
-    for each in traced:
-        strip = each.join(last)
+    for traced_strip in traced:
+        strip = traced_strip.join(last)
         upper, done = _continue(upper, last, strip, min_area, left_out)
         last = strip.last
         for outline in done:
@@ -120,7 +120,7 @@ def trace_labels(
 
 
 def strip_height(width: int) -> int:
-    """Return the rows of a strip of about as many pixels, whatever the width: a part of 512."""
+    """Return the rows of a strip of about 2**23 pixels, a fraction of 512."""
     rows = max(_STRIP_PIXELS // max(width, 1), 32)
     return int(min(2 ** int(np.log2(rows)), STRIP))
 
@@ -141,7 +141,7 @@ def _read_strips(
 
 
 class _Bundle(NamedTuple):
-    """Parts as a few arrays: a tenth of the memory of as many short arrays of their own."""
+    """Parts as a few arrays, in a tenth of the memory of separate short arrays."""
 
     points: NDArray[np.int32]
     """Of all parts, one after another."""
@@ -174,13 +174,13 @@ class _Bundle(NamedTuple):
 
 @dataclass
 class _Outline:
-    """What is known of a piece so far."""
+    """The part of a piece that has been traced so far."""
 
     value: int
     area: int
     bundles: list[_Bundle] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
-    """Those that came after the bundles."""
+    """Those traced after the bundles."""
 
     def take(self, other: _Outline) -> None:
         """Add the parts of the same piece above."""
@@ -193,13 +193,13 @@ class _Outline:
         self.parts += other.parts
 
     def bundle(self, more_than: int) -> None:
-        """Bundle the parts if there are more than so many."""
+        """Bundle the parts if there are more than this number."""
         if len(self.parts) > more_than:
             self.bundles.append(_Bundle.of(self.parts))
             self.parts = []
 
     def all_parts(self) -> list[Part]:
-        """Return the parts in the order in which they came."""
+        """Return the parts in the order in which they were traced."""
         return [part for bundle in self.bundles for part in bundle.parts()] + self.parts
 
     def _count(self) -> int:
@@ -213,14 +213,14 @@ def _continue(
     min_area: float,
     left_out: LeftOut,
 ) -> tuple[dict[int, _Outline], list[_Outline]]:
-    """Return the outlines that go on below the strip, and those complete and large enough."""
+    """Return the outlines that continue below the strip, and those complete and large enough."""
     joins = np.unique(np.stack([last, strip.first]), axis=1)
     joins = joins[:, joins[0] >= 0]
     areas = strip.areas.copy()
     np.add.at(areas, joins[1], [upper[above].area for above in joins[0].tolist()])
-    goes_on = np.zeros(areas.size, np.bool_)
-    goes_on[strip.last[strip.last >= 0]] = True
-    needed = goes_on | (areas >= min_area)
+    continues = np.zeros(areas.size, np.bool_)
+    continues[strip.last[strip.last >= 0]] = True
+    needed = continues | (areas >= min_area)
     np.add.at(left_out.pieces, strip.values[~needed], 1)
     np.add.at(left_out.piece_pixels, strip.values[~needed], areas[~needed])
     outlines = {
@@ -231,11 +231,11 @@ def _continue(
         if needed[below]:
             outlines[below].take(upper[above])
     _distribute(outlines, needed, strip)
-    open_ = {piece: outline for piece, outline in outlines.items() if goes_on[piece]}
-    for outline in open_.values():
-        outline.bundle(_LOOSE)
-    done = [outline for piece, outline in outlines.items() if not goes_on[piece]]
-    return open_, done
+    unfinished = {piece: outline for piece, outline in outlines.items() if continues[piece]}
+    for outline in unfinished.values():
+        outline.bundle(_MAX_LOOSE_PARTS)
+    done = [outline for piece, outline in outlines.items() if not continues[piece]]
+    return unfinished, done
 
 
 def _distribute(outlines: dict[int, _Outline], needed: NDArray[np.bool_], strip: Strip) -> None:
@@ -258,4 +258,4 @@ def _distribute(outlines: dict[int, _Outline], needed: NDArray[np.bool_], strip:
         if wanted[chain, 0]:
             outlines[left].parts.append(part)
         if wanted[chain, 1]:
-            outlines[right].parts.append(part.turn())
+            outlines[right].parts.append(part.reversed())

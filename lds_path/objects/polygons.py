@@ -29,14 +29,14 @@ GRID = 0.01
 def mean_inside(
     rings: Sequence[NDArray[np.int64]], image: NDArray[np.uint8], *, downsample: float
 ) -> float | None:
-    """Return the mean of a coarse image inside a polygon; None where it is 0, not known.
+    """Return the mean of a coarse image inside a polygon, without unknown pixels (0); None if all are.
 
     Parameters
     ----------
     rings
         (N, 2) each, closed, the outer one first.
     image
-        (H, W). A polygon in which no pixel has its centre takes the pixel at its middle.
+        (H, W). For a polygon that contains no pixel's centre, the pixel at its middle is read.
     downsample
         Units of the polygon per pixel.
     """
@@ -73,7 +73,7 @@ def place_on_grid(
 def place_all_on_grid(
     pieces: Sequence[Sequence[NDArray[np.int64]]], *, scale: float, offset: tuple[float, float]
 ) -> list[Polygon | MultiPolygon | None]:
-    """Return what `place_on_grid` returns for the rings of each piece, in a fraction of its time."""
+    """Return `place_on_grid` of the rings of each piece, several times as fast."""
     rings = [ring for piece in pieces for ring in piece]
     lengths = [len(ring) for ring in rings]
     owners = np.repeat(np.arange(len(pieces)), [len(piece) for piece in pieces])
@@ -82,10 +82,10 @@ def place_all_on_grid(
         shapely.linearrings(points, indices=np.repeat(np.arange(len(rings)), lengths))
     )
     polygons: NDArray[Any] = np.asarray(shapely.polygons(lines, indices=owners))
-    good = np.asarray(shapely.is_valid(polygons)) & (shapely.area(polygons) > 0)
+    usable = np.asarray(shapely.is_valid(polygons)) & (shapely.area(polygons) > 0)
     return [
-        polygon if fine else place_on_grid(piece, scale=scale, offset=offset)
-        for polygon, fine, piece in zip(polygons, good.tolist(), pieces, strict=True)
+        polygon if valid else place_on_grid(piece, scale=scale, offset=offset)
+        for polygon, valid, piece in zip(polygons, usable.tolist(), pieces, strict=True)
     ]
 
 
@@ -102,7 +102,7 @@ def areas_of(geometry: BaseGeometry) -> Polygon | MultiPolygon | None:
 def _cover(
     points: NDArray[np.float64], ring: NDArray[np.int64], size: Size
 ) -> tuple[tuple[int, int], NDArray[np.bool_]]:
-    """Return the corner, (x, y), and the pixels of a box: which have their centre in a polygon.
+    """Return the corner, (x, y), of the box of a polygon, and which of its pixels are inside.
 
     `points` are those of all rings, closed, in pixels; `ring` is the number of the ring of each.
     """
@@ -118,7 +118,7 @@ def _cover(
 def _fill(
     points: NDArray[np.float64], ring: NDArray[np.int64], height: int, width: int
 ) -> NDArray[np.bool_]:
-    """Return the pixels whose centres an odd number of rings surrounds, (height, width)."""
+    """Return the pixels whose centres are inside an odd number of rings, (height, width)."""
     covered = np.zeros((height, width + 1), np.bool_)
     for k in range(len(points) - 1):
         (x, y), (x_next, y_next) = points[k], points[k + 1]

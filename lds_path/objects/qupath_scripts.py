@@ -1,4 +1,4 @@
-"""The scripts that QuPath runs: what they have to know of the slides, put into their templates."""
+"""The scripts that QuPath runs, made from templates and the data of the slides."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from lds_path.provenance.cohort import SlideRecord
 
 SLIDE_SCRIPTS = ("show_overlay.groovy", "import_objects.groovy", "show_map.groovy")
-"""Scripts that work on the open slide: one, or whichever of several is open."""
+"""Scripts that work on the open slide, which is looked up among the slides of the script."""
 PROJECT_SCRIPT = "make_project.groovy"
 CLASSES_NAME = "classes.json"
 
 
 @dataclass(frozen=True)
 class ValueMap:
-    """What the scripts know of an image of a quantity."""
+    """An image of a quantity, as the scripts need it."""
 
     name: str
     """confidence or density."""
@@ -50,14 +50,14 @@ def maps_of(stitch: StitchResults) -> list[ValueMap]:
     """Return the images of quantities that stitch wrote."""
     downsample = stitch.downsample * stitch.confidence_downsample
     return [
-        ValueMap(name, downsample, *found.range, found.meaning)
-        for name, found in stitch.maps.items()
+        ValueMap(name, downsample, *values.range, values.meaning)
+        for name, values in stitch.maps.items()
     ]
 
 
 @dataclass(frozen=True)
 class ScriptSlide:
-    """What the scripts know of a slide."""
+    """A slide, as the scripts need it."""
 
     slide: str
     size: Size
@@ -70,11 +70,11 @@ class ScriptSlide:
     corner: tuple[float, float] = (0.0, 0.0)
     """Where the label image begins on the slide, level-0 pixels."""
     maps: Sequence[ValueMap] = ()
-    """What else was written of it."""
+    """Other images of it."""
     path: str = ""
-    """Absolute path of the slide's file; empty where it is not known."""
+    """Absolute path of the slide's file; empty if unknown."""
     mpp: float | None = None
-    """Microns per level-0 pixel where the sheet says it; the file's own when None."""
+    """Microns per level-0 pixel if the sheet states them; those of the file when None."""
 
     def describe(self) -> dict[str, Any]:
         """Return the content for the scripts."""
@@ -91,8 +91,8 @@ class ScriptSlide:
             "height_l0": round(self.size.height * self.downsample),
             "left_l0": self.corner[0],
             "top_l0": self.corner[1],
-            "maps": [each.describe(self.slide) for each in self.maps],
-            "classes": [one.to_json() for one in self.classes],
+            "maps": [value_map.describe(self.slide) for value_map in self.maps],
+            "classes": [item.to_json() for item in self.classes],
         }
 
 
@@ -106,24 +106,24 @@ def write_scripts(folder: Path, slides: Sequence[ScriptSlide]) -> None:
 def write_cohort_scripts(folder: Path, records: Sequence[SlideRecord]) -> None:
     """Write the scripts for the slides that have objects, and all their classes.
 
-    The folder lies two below the results of the stages; the scripts find the files from there.
+    The folder lies two levels below the folder of all results, where the scripts find the files.
     """
     slides = [slide for record in records if (slide := _script_slide(record)) is not None]
-    classes = {each.name: each for slide in slides for each in slide.classes}
+    classes = {item.name: item for slide in slides for item in slide.classes}
     folder.mkdir()
-    write_classes(folder / CLASSES_NAME, {each.name: each.color for each in classes.values()})
+    write_classes(folder / CLASSES_NAME, {item.name: item.color for item in classes.values()})
     write_scripts(folder, slides)
     _write(
         folder / PROJECT_SCRIPT,
         {
             "slides": [slide.describe() for slide in slides],
-            "classes": [one.to_json() for one in classes.values()],
+            "classes": [item.to_json() for item in classes.values()],
         },
     )
 
 
 def _script_slide(record: SlideRecord) -> ScriptSlide | None:
-    """Return what the scripts know of a slide, None where it has no objects."""
+    """Return a slide as the scripts need it, None if it has no objects."""
     tile, stitch = record.read(TileResults), record.read(StitchResults)
     export = record.read(ExportParameters)
     if tile is None or stitch is None or export is None:

@@ -1,4 +1,4 @@
-"""The parts of a piece's border put together to rings.
+"""The parts of a piece's border joined to rings.
 
 Convention: points are (x, y), corners of pixels; outer rings run with a positive area.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NUMBER = np.array([1, 2**32])
-"""Makes a point one number."""
+"""Weights that turn a point into one number."""
 
 
 class Part(NamedTuple):
@@ -27,13 +27,13 @@ class Part(NamedTuple):
     """Its first point, as one number."""
     end: int
     begin_cut: bool
-    """Whether only the upper edge of its strip makes it begin where it does."""
+    """Whether it begins there only because of the upper edge of its strip."""
     end_cut: bool
     area_2: int
     """Twice what it adds to the area inside its ring."""
 
-    def turn(self) -> Part:
-        """Return the part in the other direction."""
+    def reversed(self) -> Part:
+        """Return the part in the opposite direction."""
         return Part(
             self.points[::-1], self.end, self.begin, self.end_cut, self.begin_cut, -self.area_2
         )
@@ -56,7 +56,7 @@ def join_rings(
 
 
 def _rings(parts: list[Part]) -> Iterator[list[Part]]:
-    """Yield the parts put together to rings, none of which passes a point twice."""
+    """Yield the parts joined to rings, none of which passes a point twice."""
     leaving = defaultdict(list)
     for part in parts:
         leaving[part.begin].append(part)

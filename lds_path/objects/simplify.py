@@ -1,4 +1,4 @@
-"""Borders of labels with fewer points, that still do not touch or cross each other.
+"""Borders of labels with fewer points, which still do not touch or cross each other.
 
 Convention: points are (x, y), corners of pixels; (x, y) is the upper right corner of the pixel in
 row y and column x of `labels`.
@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FINENESS = 1 / 32
-"""Largest deviation of a simplified chain, as a share of the longer side of its box, unless more
-is asked for."""
+"""Largest deviation of a simplified chain, as a fraction of the longer side of its box, by default."""
 BIAS = 1 / 4
-"""Most that a chord shifts a border to one side on average, as a share of the allowed deviation."""
+"""Largest mean shift of a border to one side by a chord, as a fraction of the allowed deviation."""
 CLEARANCE = 0.1
 """Pixels between a simplified outline and any corner of the labels that is not on it.
 
@@ -34,11 +33,11 @@ def choose_points(
     tolerance: float,
     fineness: float,
 ) -> NDArray[np.bool_]:
-    """Return which points stay, by Douglas and Peucker 1973, where nothing is in the way.
+    """Return which points are kept, by Douglas and Peucker 1973, if no other border is in between.
 
-    A chord takes the place of a part of a chain when no other corner of a border lies between the
-    two. That is asked of the true borders, so that the order does not matter; yet no two such
-    chords cross: one would have to begin, or its true border to run, inside the area of the other.
+    A chord replaces a part of a chain if no other corner of a border lies between the two. This is
+    tested on the true borders, so that the order does not matter. Still no two such chords cross:
+    one would have to begin, or its true border to run, inside the area of the other.
     A chain keeps a point besides its ends, a ring three, so that no two of them become the same.
     A short chain is followed more closely, as small objects lose more of their area by chords, and
     a bend more closely than a ragged border, as all chords of a bend lie on its inner side.
@@ -58,8 +57,8 @@ def choose_points(
             first, last, forced = stack[depth]
             if last - first < 2:
                 continue
-            middle, most = _farthest(points, first, last)
-            close = most <= allowed**2 and not forced
+            middle, distance_2 = _farthest(points, first, last)
+            close = distance_2 <= allowed**2 and not forced
             close = close and _bias(points, first, last) <= BIAS * allowed
             if close and _is_free(labels, points, first, last, spans):
                 continue
@@ -84,7 +83,7 @@ def _extent(points: NDArray[np.int32], begin: int, end: int) -> float:
 
 @compiled
 def _bias(points: NDArray[np.int32], first: int, last: int) -> float:
-    """Return the area by which a chord changes the sides of a chain, over the chord's length."""
+    """Return the area between a chain and its chord, with sign, over the chord's length."""
     x, y = points[first]
     area_2 = 0.0
     for k in range(first + 1, last):
@@ -100,20 +99,20 @@ def _farthest(points: NDArray[np.int32], first: int, last: int) -> tuple[int, fl
     """Return the point farthest from the chord, and the square of its distance."""
     (x, y), (x_last, y_last) = points[first], points[last]
     right, down = float(x_last - x), float(y_last - y)
-    middle, most = first, -1.0
+    middle, largest = first, -1.0
     for k in range(first + 1, last):
         distance = _square_to_segment(float(points[k, 0] - x), float(points[k, 1] - y), right, down)
-        if distance > most:
-            middle, most = k, distance
-    return middle, most
+        if distance > largest:
+            middle, largest = k, distance
+    return middle, largest
 
 
 @compiled
 def _square_to_segment(x: float, y: float, right: float, down: float) -> float:
     """Return the squared distance from a point to the segment from (0, 0) to (right, down)."""
     length_2 = right * right + down * down
-    share = min(max((x * right + y * down) / length_2, 0.0), 1.0) if length_2 else 0.0
-    return (x - share * right) ** 2 + (y - share * down) ** 2
+    along = min(max((x * right + y * down) / length_2, 0.0), 1.0) if length_2 else 0.0
+    return (x - along * right) ** 2 + (y - along * down) ** 2
 
 
 @compiled
@@ -138,7 +137,7 @@ def _is_free(
 def _span(
     points: NDArray[np.int32], first: int, last: int, spans: NDArray[np.float64]
 ) -> tuple[int, int]:
-    """Set, for every row, from where to where a part of a chain and its chord reach."""
+    """Set the range of columns, in every row, of a part of a chain and its chord."""
     (x, y), (x_last, y_last) = points[first], points[last]
     top, bottom = points[first : last + 1, 1].min(), points[first : last + 1, 1].max()
     for row in range(top, bottom + 1):

@@ -1,4 +1,4 @@
-"""What of a label image becomes an object, and how exact its outline is."""
+"""Which pieces of a label image become objects, and how exact their outlines are."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import dataclass, replace
 from lds_path.objects.simplify import FINENESS
 
 COARSEST = 1 / 4
-"""Largest fineness: beyond, an outline is no picture of its piece any more."""
+"""Largest fineness: beyond it, an outline does not resemble its piece any more."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """What becomes an object, and how exact its outline is."""
+    """Which pieces become objects, and how exact their outlines are."""
 
     tolerance_um: float
     min_object_um2: float
     max_hole_um2: float
     annotation_um2: float
     fineness: float = FINENESS
-    """Most that an outline deviates, as a share of the extent of a border between two pieces."""
+    """Largest deviation of an outline, as a fraction of the extent of a border between two pieces."""
 
     def coarser(self, mpp: float) -> Style:
-        """Return the style that makes fewer vertices.
+        """Return a style with fewer vertices.
 
-        Outlines deviate twice as far, by a pixel at least. The sizes of what is left out double
-        only when short borders are as coarse as they may be: else many small objects would have
-        too many vertices however large the tolerance is.
+        Outlines deviate twice as far, by a pixel at least. The sizes below which objects and holes
+        are left out double only when short borders are as coarse as allowed: many small objects
+        have too many vertices, however large the tolerance is.
         """
         tolerance_um = 2 * max(self.tolerance_um, mpp / 2)
         if self.fineness < COARSEST:

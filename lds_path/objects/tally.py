@@ -1,4 +1,4 @@
-"""What is counted of a slide's objects on their way to the file, and of what never came there."""
+"""Counts of a slide's objects on their way to the file, and of what is left out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportParameters(StageParameters):
-    """What was asked to become an object, and where."""
+    """What becomes an object, and where, as the user asked."""
 
     stage = "export"
 
@@ -37,7 +37,7 @@ class ExportParameters(StageParameters):
 
 @dataclass(frozen=True)
 class LeftOutSize:
-    """How much of a class is not as the labels have it."""
+    """How much of a class differs from the labels."""
 
     count: int
     area_um2: float
@@ -59,17 +59,17 @@ class ExportResults(StageResults):
     annotations: int
     detections: int
     tissue: int | None = None
-    """Outlines of tissue, where they were asked for, like those of regions."""
+    """Outlines of tissue, like those of regions, if they were exported."""
     regions: int | None = None
     bytes: int | None = None
     """Of the file of the objects; None in older folders."""
     max_vertices: int
     style: Style
-    """As it was used, which is coarser than asked for where there were too many vertices."""
+    """As used; coarser than asked for if there were too many vertices."""
 
 
 class ObjectTally:
-    """Counts objects, and holds what the tracing left out."""
+    """Counts objects, and what the tracing left out."""
 
     def __init__(self, max_vertices: int) -> None:
         self.left_out = LeftOut()
@@ -104,7 +104,7 @@ class ObjectTally:
         file_size: int,
         outlines: tuple[int, int] | None,
     ) -> ExportResults:
-        """Return the counts of each class, also of those that were not found.
+        """Return the counts of each class, also of classes without objects.
 
         Parameters
         ----------
@@ -113,18 +113,18 @@ class ObjectTally:
         mpp
             Microns per label pixel.
         style
-            That the objects have.
+            Of the objects.
         file_size
             Bytes of their file.
         outlines
-            How many outlines of tissue and of regions were written besides; None if not asked for.
+            Numbers of outlines of tissue and of regions; None if they are not exported.
         """
         left_out = self.left_out
         tissue, regions = outlines or (None, None)
         return ExportResults(
-            objects={each.name: self._objects[each.name] for each in classes},
-            vertices={each.name: self._vertices[each.name] for each in classes},
-            area_mm2={each.name: round(self._area_um2[each.name] / 1e6, 6) for each in classes},
+            objects={item.name: self._objects[item.name] for item in classes},
+            vertices={item.name: self._vertices[item.name] for item in classes},
+            area_mm2={item.name: round(self._area_um2[item.name] / 1e6, 6) for item in classes},
             dropped=_sizes(classes, left_out.pieces, left_out.piece_pixels, mpp),
             filled=_sizes(classes, left_out.holes, left_out.hole_pixels, mpp),
             annotations=self._kinds["annotation"],
@@ -141,6 +141,6 @@ def _sizes(
     classes: Sequence[LabelClass], counts: NDArray[Any], pixels: NDArray[Any], mpp: float
 ) -> dict[str, LeftOutSize]:
     return {
-        each.name: LeftOutSize(int(counts[each.value]), round(int(pixels[each.value]) * mpp**2, 3))
-        for each in classes
+        item.name: LeftOutSize(int(counts[item.value]), round(int(pixels[item.value]) * mpp**2, 3))
+        for item in classes
     }

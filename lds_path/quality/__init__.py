@@ -1,1 +1,1 @@
-"""Is it to be trusted: what a metric is, what it is measured on, the verdict."""
+"""Whether a result can be trusted: metrics, what they are measured on, the verdict."""

@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from lds_path.geometry import Region
 
 REGION_COUNT = 16
-"""Regions that are looked at; evenly spread over all of them."""
+"""Regions that are read, evenly spread over all of them."""
 REACH_UM = 10.0
-"""So near to a border counts as on it."""
+"""Distance within which a sample counts as on a border."""
 LABEL_MPP = 2.0
 """Labels are read at about this resolution."""
 
 
 @dataclass(frozen=True)
 class BorderShare:
-    """Of the samples in tissue, and of the tissue, that lie on borders."""
+    """Percentage of the samples in tissue, and of the tissue, that lies on borders."""
 
     samples_percent: float | None
     area_percent: float | None
-    """The same share of the samples of the uniform grid."""
+    """Also the percentage for the samples of the uniform grid."""
 
 
 def read_border_share(predictions: Predictions, labels: Labels, mpp: float) -> BorderShare:
@@ -49,10 +49,10 @@ def read_border_share(predictions: Predictions, labels: Labels, mpp: float) -> B
     """
     counts = np.zeros(4, np.int64)
     for region in _spread(predictions.regions):
-        found = _read_region(labels, region, mpp)
+        window = _read_region(labels, region, mpp)
         positions = decode_grid(predictions.read_grid(region.index))
-        pixels_per_um = found.shape[1] / (region.size.width * mpp)
-        counts += count_on_borders(found, positions, REACH_UM * pixels_per_um)
+        pixels_per_um = window.shape[1] / (region.size.width * mpp)
+        counts += count_on_borders(window, positions, REACH_UM * pixels_per_um)
     on_border, samples, border, area = counts.tolist()
     return BorderShare(
         samples_percent=100 * on_border / samples if samples else None,
@@ -88,8 +88,8 @@ def count_on_borders(
 
 
 def _spread(regions: Sequence[Region]) -> list[Region]:
-    places = np.linspace(0, len(regions) - 1, min(len(regions), REGION_COUNT)).round().astype(int)
-    return [regions[place] for place in places]
+    indices = np.linspace(0, len(regions) - 1, min(len(regions), REGION_COUNT)).round().astype(int)
+    return [regions[index] for index in indices]
 
 
 def _read_region(labels: Labels, region: Region, mpp: float) -> NDArray[np.uint8]:

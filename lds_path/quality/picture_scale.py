@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from lds_path.geometry import Size
 from lds_path.quality.metric import well_inside
-from lds_path.quality.sample_density import LEAST_PITCH_UM, add_region, pitch_mesh
+from lds_path.quality.sample_density import MIN_PITCH_UM, add_region, pitch_mesh
 from lds_path.unwarp.blend import Blend
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def read_sample(
         Share of each region that is tissue.
     """
     scores = [
-        (math.log2(high / max(low, LEAST_PITCH_UM)) + 0.1) * share
+        (math.log2(high / max(low, MIN_PITCH_UM)) + 0.1) * share
         for (low, high), share in zip(pitch_ranges_um, tissue_shares, strict=True)
     ]
     index = int(np.argmax(scores))

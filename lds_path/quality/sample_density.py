@@ -25,12 +25,12 @@ DENSITY_SCALE = (
     " 0 lies in no region. Coarser levels have the geometric mean."
 )
 """What the values of the image mean."""
-LEAST_PITCH_UM = 1e-3
-RAMP_SHARE = 1 / 8
+MIN_PITCH_UM = 1e-3
+RAMP_FRACTION = 1 / 8
 _PER_DOUBLING = 10
 _UM2_PER_MM2 = 1e6
 _SAMPLES_PER_PIXEL = 2.0
-"""Samples per pixel of a picture, along an axis, from which on samples are left out."""
+"""Samples per pixel of a picture, along an axis, above which samples are left out."""
 _ROWS = 512
 
 
@@ -79,8 +79,8 @@ def pitch_mesh(
 ) -> tuple[Mesh, NDArray[np.floating]]:
     """Return a mesh of the logarithm, base 2, of the distance between samples, and that distance.
 
-    In microns. Of a lattice that is much finer than the picture, every so many samples stand for
-    all.
+    In microns. Of a lattice that is much finer than the picture, every n-th sample stands for its
+    neighbours.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def pitch_mesh(
     grid = predictions.read_grid(region.index)
     positions = decode_grid(grid[step // 2 :: step, step // 2 :: step])
     pitch = sample_pitch(positions, width * mpp, height * mpp) / step
-    scores = np.log2(np.maximum(pitch, LEAST_PITCH_UM))[None]  # (1, h, w)
+    scores = np.log2(np.maximum(pitch, MIN_PITCH_UM))[None]  # (1, h, w)
     return build_mesh(scores, positions, region.size), pitch
 
 
@@ -106,7 +106,7 @@ def add_region(blend: Blend, region: Region, mesh: Mesh, *, above: float, scale:
     Parameters
     ----------
     blend, region, mesh
-        What is added to what.
+        The blend, and the region with its map that is added.
     above
         Working pixels above the blend.
     scale
@@ -117,14 +117,14 @@ def add_region(blend: Blend, region: Region, mesh: Mesh, *, above: float, scale:
         mesh,
         blend_ramp(
             region.size.width,
-            region.size.width * RAMP_SHARE,
+            region.size.width * RAMP_FRACTION,
             width,
             start=-region.left,
             scale=scale,
         ),
         blend_ramp(
             region.size.height,
-            region.size.height * RAMP_SHARE,
+            region.size.height * RAMP_FRACTION,
             height,
             start=above - region.top,
             scale=scale,

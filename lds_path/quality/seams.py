@@ -1,4 +1,4 @@
-"""Whether the regions of a slide agree where they overlap, from a bounded number of overlaps."""
+"""Agreement of the regions of a slide where they overlap, from a bounded number of overlaps."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from lds_path.geometry import Region
 
 SEAM_COUNT = 20
-"""Overlaps that are looked at; evenly spread over all of them."""
+"""Overlaps that are read, evenly spread over all of them."""
 SEAM_LENGTH = 1024
 STEP = 4
 """Working pixels between the points at which two regions are compared."""
-_LEAST_PERCENT = 1.0
-"""Added to the share near borders, so that the index is bounded where there are none."""
+_MIN_PERCENT = 1.0
+"""Added to the percentage near borders, so that the index is bounded if there are none."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class Overlap:
 
     first: Region
     second: Region
-    place: Rectangle
+    rectangle: Rectangle
     upright: bool
     """Whether the seam runs from top to bottom, between left and right."""
 
 
 @dataclass(frozen=True)
 class Seams:
-    """What was found in the overlaps."""
+    """Agreement of regions in their overlaps."""
 
     disagreement_percent: float | None
     """Share of the tissue in overlaps to which two regions give different classes."""
@@ -59,11 +59,13 @@ def find_overlaps(regions: Sequence[Region]) -> list[Overlap]:
     """Return the overlaps of all neighbours, left and right first, then upper and lower."""
     rows = sorted(regions, key=lambda region: (region.top, region.left))
     columns = sorted(regions, key=lambda region: (region.left, region.top))
-    pairs = [_overlap(*two, upright=True) for two in pairwise(rows) if two[0].top == two[1].top]
-    pairs += [
-        _overlap(*two, upright=False) for two in pairwise(columns) if two[0].left == two[1].left
+    overlaps = [
+        _overlap(*pair, upright=True) for pair in pairwise(rows) if pair[0].top == pair[1].top
     ]
-    return [pair for pair in pairs if not pair.place.is_empty]
+    overlaps += [
+        _overlap(*pair, upright=False) for pair in pairwise(columns) if pair[0].left == pair[1].left
+    ]
+    return [overlap for overlap in overlaps if not overlap.rectangle.is_empty]
 
 
 def read_seams(
@@ -87,12 +89,12 @@ def read_seams(
     for overlap in chosen:
         disagrees, tissue = compare(predictions, overlap, mask)
         different, known = different + int(disagrees.sum()), known + int(tissue.sum())
-        worst = max(worst, _worst_place(disagrees, overlap), key=lambda found: found[0])
+        worst = max(worst, _worst_spot(disagrees, overlap), key=lambda spot: spot[0])
         near += count_near_borders(*_read_around(labels, overlap, mpp))
     if not known or not near[1]:
         return Seams(None, None, None)
     disagreement = 100 * different / known
-    index = disagreement / (100 * float(near[0] / near[1]) + _LEAST_PERCENT)
+    index = disagreement / (100 * float(near[0] / near[1]) + _MIN_PERCENT)
     return Seams(disagreement, index, worst[1])
 
 
@@ -103,15 +105,15 @@ def compare(
 
     Both are on every fourth working pixel, (h, w).
     """
-    place = overlap.place
-    size = Size(place.size.width // STEP, place.size.height // STEP)
-    first, second = (_classes(predictions, overlap, size, one) for one in (0, 1))
-    tissue = mask.read(place.left, place.top, size, scale=STEP)
+    rectangle = overlap.rectangle
+    size = Size(rectangle.size.width // STEP, rectangle.size.height // STEP)
+    first, second = (_classes(predictions, overlap, size, k) for k in (0, 1))
+    tissue = mask.read(rectangle.left, rectangle.top, size, scale=STEP)
     return (first != second) & tissue, tissue
 
 
 def count_near_borders(labels: NDArray[np.uint8], distance: int) -> NDArray[np.int64]:
-    """Return pixels with a label that lie so near to another label, and all with a label.
+    """Return how many labelled pixels lie within a distance of another label, and how many there are.
 
     Parameters
     ----------
@@ -132,39 +134,41 @@ def _overlap(first: Region, second: Region, *, upright: bool) -> Overlap:
 
 
 def _choose(overlaps: Sequence[Overlap], mask: Mask, extent: Size) -> list[Overlap]:
-    """Return overlaps evenly spread over those with tissue, cut to a bounded length."""
-    candidates = [_cut(overlap, extent) for overlap in _spread(overlaps, 4 * SEAM_COUNT)]
-    return _spread([one for one in candidates if _tissue_share(one, mask) > 0.25], SEAM_COUNT)
+    """Return overlaps evenly spread over those with tissue, shortened to a bounded length."""
+    candidates = [_shorten(overlap, extent) for overlap in _spread(overlaps, 4 * SEAM_COUNT)]
+    return _spread([item for item in candidates if _tissue_share(item, mask) > 0.25], SEAM_COUNT)
 
 
 def _spread(overlaps: Sequence[Overlap], count: int) -> list[Overlap]:
-    places = np.linspace(0, len(overlaps) - 1, min(len(overlaps), count)).round().astype(int)
-    return [overlaps[place] for place in places]
+    indices = np.linspace(0, len(overlaps) - 1, min(len(overlaps), count)).round().astype(int)
+    return [overlaps[index] for index in indices]
 
 
 def _tissue_share(overlap: Overlap, mask: Mask) -> float:
-    place = overlap.place
-    scale = max(min(place.size.width, place.size.height) / 4, 1.0)
-    size = Size(max(int(place.size.width / scale), 1), max(int(place.size.height / scale), 1))
-    return float(mask.read(place.left, place.top, size, scale=scale).mean())
+    rectangle = overlap.rectangle
+    scale = max(min(rectangle.size.width, rectangle.size.height) / 4, 1.0)
+    size = Size(
+        max(int(rectangle.size.width / scale), 1), max(int(rectangle.size.height / scale), 1)
+    )
+    return float(mask.read(rectangle.left, rectangle.top, size, scale=scale).mean())
 
 
-def _cut(overlap: Overlap, extent: Size) -> Overlap:
+def _shorten(overlap: Overlap, extent: Size) -> Overlap:
     """Return the middle of an overlap, at most `SEAM_LENGTH` long and within the slide."""
-    inside = overlap.place.clipped(extent)
+    inside = overlap.rectangle.clipped(extent)
     left, top, width, height = inside.left, inside.top, inside.size.width, inside.size.height
     if overlap.upright:
         top, height = top + max(height - SEAM_LENGTH, 0) // 2, min(height, SEAM_LENGTH)
     else:
         left, width = left + max(width - SEAM_LENGTH, 0) // 2, min(width, SEAM_LENGTH)
     size = Size(max(width, STEP), max(height, STEP))
-    return replace(overlap, place=Rectangle(left, top, size))
+    return replace(overlap, rectangle=Rectangle(left, top, size))
 
 
 def _classes(
     predictions: Predictions, overlap: Overlap, size: Size, which: int
 ) -> NDArray[np.int64]:
-    """Return the likeliest class that one region alone gives, (h, w)."""
+    """Return the likeliest class by only one of the two regions, (h, w)."""
     region = (overlap.first, overlap.second)[which]
     prediction = predictions.read(region.index)
     blend = Blend(size, len(prediction.probability))
@@ -172,33 +176,33 @@ def _classes(
         build_mesh(prediction.probability, prediction.positions, region.size),
         np.ones(size.width, np.float32),
         np.ones(size.height, np.float32),
-        left=overlap.place.left - region.left,
-        top=overlap.place.top - region.top,
+        left=overlap.rectangle.left - region.left,
+        top=overlap.rectangle.top - region.top,
         scale=STEP,
     )
     likeliest: NDArray[np.int64] = blend.mean.argmax(axis=2)
     return likeliest
 
 
-def _worst_place(
+def _worst_spot(
     disagrees: NDArray[np.bool_], overlap: Overlap
 ) -> tuple[float, tuple[float, float]]:
     """Return how much regions disagree around the worst point of an overlap, and that point."""
     around = ndimage.uniform_filter(disagrees.astype(np.float32), 48, mode="constant")
     row, column = np.unravel_index(around.argmax(), around.shape)
-    x = overlap.place.left + (float(column) + 0.5) * STEP
-    y = overlap.place.top + (float(row) + 0.5) * STEP
+    x = overlap.rectangle.left + (float(column) + 0.5) * STEP
+    y = overlap.rectangle.top + (float(row) + 0.5) * STEP
     return float(around.max()), (x, y)
 
 
 def _read_around(labels: Labels, overlap: Overlap, mpp: float) -> tuple[NDArray[np.uint8], int]:
-    """Return the labels of an overlap and as far again on both its sides, and a sample's distance.
+    """Return the labels of an overlap and as far again on both sides, and the distance of samples.
 
     Both are in label pixels.
     """
-    scale, size = mpp / labels.mpp, overlap.place.size
+    scale, size = mpp / labels.mpp, overlap.rectangle.size
     grow_x, grow_y = (size.width, 0) if overlap.upright else (0, size.height)
-    left, top = max(overlap.place.left - grow_x, 0), max(overlap.place.top - grow_y, 0)
+    left, top = max(overlap.rectangle.left - grow_x, 0), max(overlap.rectangle.top - grow_y, 0)
     pixels = Size(
         max(round((size.width + 2 * grow_x) * scale), 1),
         max(round((size.height + 2 * grow_y) * scale), 1),

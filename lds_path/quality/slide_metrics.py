@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def identity_metrics(tile: TileResults) -> dict[str, Metric]:
-    """Return how large the slide's pixels are, who said so, and how much of it was readable."""
+    """Return the pixel sizes of the slide, their source, and how much of it was readable."""
     return {
         "mpp": Metric(
             tile.mpp,
@@ -53,7 +53,7 @@ def focus_metrics(blurs: Sequence[float], max_blur: float) -> dict[str, Metric]:
     blurs
         Of each window of tissue, see `focus.blur`.
     max_blur
-        A window that is more blurred counts as out of focus.
+        A more blurred window counts as out of focus.
     """
     out_of_focus = 100 * float(np.mean(np.array(blurs) > max_blur)) if blurs else None
     return {
@@ -74,7 +74,7 @@ def focus_metrics(blurs: Sequence[float], max_blur: float) -> dict[str, Metric]:
 
 
 def artefact_metrics(artefacts: Artefacts, tissue: NDArray[np.bool_]) -> dict[str, Metric]:
-    """Return how much of the tissue is spoilt, and by what.
+    """Return how much of the tissue each kind of artefact covers.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def stain_metrics(
     glass
         Red, green and blue, 0 to 255.
     stains
-        None where little is stained.
+        None if hardly anything is stained.
     staining
         Median optical density of tissue.
     """

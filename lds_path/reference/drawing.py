@@ -1,4 +1,4 @@
-"""Areas that people draw, on pixels: what all stages take to lie inside them."""
+"""Areas that people draw, rasterised by the same rule in all stages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def rasterise(
     Parameters
     ----------
     areas
-        Each with its value; where they overlap the last one counts.
+        Each with its value; where they overlap the last one is used.
     size
         Extent of the window in pixels.
     corner

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from lds_path.reference.legend import Legend
 
 MAX_WHOLE_PIXELS = 2**31
-"""A label image without tiles is held in memory, up to this size."""
+"""A label image without tiles is held in memory, up to this number of pixels."""
 
 _TILED = "save it as a tiled TIFF (vips tiffsave --tile)"
 
 
 @dataclass(frozen=True)
 class TiledPixels:
-    """The pixels of a tiled TIFF, opened anew for each window."""
+    """The pixels of a tiled TIFF, which is opened again for each window."""
 
     path: Path
     shape: tuple[int, ...]
@@ -108,8 +108,8 @@ def open_label_image(path: Path, legend: Legend, slide: Size, bounds_l0: Size) -
     Raises
     ------
     LabelsError
-        If the file is no such image, or not as large as the slide, its working pixels, or a
-        whole fraction of the slide.
+        If the file is not such an image, or its size is not that of the slide, of the working
+        pixels, or a whole fraction of the slide.
     """
     pixels = _open_tiff(path) if _is_tiff(path) else _open_image(path)
     if len(pixels.shape) != 2 or pixels.dtype != np.uint8:
@@ -117,10 +117,10 @@ def open_label_image(path: Path, legend: Legend, slide: Size, bounds_l0: Size) -
             f"{path} holds {pixels.dtype} pixels of shape {tuple(pixels.shape)}; reference labels"
             " are one 8-bit channel of class values, 0 for background"
         )
-    found = Size(pixels.shape[1], pixels.shape[0])
-    if found != slide and not _is_whole_fraction(found, bounds_l0):
+    size = Size(pixels.shape[1], pixels.shape[0])
+    if size != slide and not _is_whole_fraction(size, bounds_l0):
         raise LabelsError(
-            f"{path} is {found.width} x {found.height}, but the slide's level 0 is"
+            f"{path} is {size.width} x {size.height}, but the slide's level 0 is"
             f" {bounds_l0.width} x {bounds_l0.height}; reference labels have that size or a whole"
             " fraction of it"
         )
@@ -177,11 +177,11 @@ def _check_fits(path: Path, size: Size) -> None:
         )
 
 
-def _is_whole_fraction(found: Size, whole: Size) -> bool:
-    factor = round(whole.width / found.width)
+def _is_whole_fraction(size: Size, whole: Size) -> bool:
+    factor = round(whole.width / size.width)
     return factor >= 1 and all(
         abs(length - expected / factor) < 1
-        for length, expected in ((found.width, whole.width), (found.height, whole.height))
+        for length, expected in ((size.width, whole.width), (size.height, whole.height))
     )
 
 
@@ -193,7 +193,7 @@ def _nearest(start: int, length: int, step: int, ratio: float) -> NDArray[np.int
 
 
 def _within(index: NDArray[np.int64], length: int) -> slice:
-    """Return the stretch of a rising index that lies within a length."""
+    """Return the part of a rising index that lies within a length."""
     start, stop = np.searchsorted(index, (0, length)).tolist()
     return slice(start, stop)
 

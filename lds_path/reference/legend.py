@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BACKGROUND = 0
 """Value of pixels that show glass or none of the classes."""
 IGNORE = 255
-"""Value of pixels of which nothing is known: not learned from and not scored."""
+"""Value of unknown pixels: not learned from and not scored."""
 UNLABELLED = ("background", "ignore")
 """What pixels without annotation can mean, besides one of the classes."""
 
@@ -30,7 +30,7 @@ class Legend:
     Raises
     ------
     UsageError
-        If a class is named that the model does not have.
+        If it refers to a class that the model does not have.
     """
 
     classes: tuple[str, ...]
@@ -80,16 +80,16 @@ class Legend:
         return self._value(name)
 
     def table(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """Return the model's value for each value of a label image, and which ones are known.
+        """Return the model's value for each value of a label image, and which values are known.
 
-        Values that are not listed are the model's own; 0 is not labelled, 255 is `IGNORE`.
+        Values that are not listed stay the same; 0 is not labelled, 255 is `IGNORE`.
         """
         values, known = np.zeros(256, np.uint8), np.zeros(256, np.bool_)
-        own = {value: value for value, name in enumerate(self.classes, start=1) if name}
+        identical = {value: value for value, name in enumerate(self.classes, start=1) if name}
         mapped = {int(name): self._target(name) for name in self.class_map if name.isdigit()}
         ignored = {int(name): IGNORE for name in self.ignore if name.isdigit()}
         fixed = {0: self.unlabelled_value, 255: IGNORE}
-        for value, meaning in (own | fixed | ignored | mapped).items():
+        for value, meaning in (identical | fixed | ignored | mapped).items():
             if value <= IGNORE:
                 values[value], known[value] = meaning, True
         return values, known
@@ -103,6 +103,6 @@ class Legend:
 
 
 def recode(values: NDArray[np.uint8], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return `table[values]`, read-only, for a table of 256; several times as fast, by bytes."""
+    """Return `table[values]`, read-only, for a table of 256 values; several times as fast."""
     recoded = values.tobytes().translate(table.tobytes())
     return np.frombuffer(recoded, np.uint8).reshape(values.shape)

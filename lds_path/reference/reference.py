@@ -41,13 +41,13 @@ class Reference(Protocol):
         size
             Extent in working pixels.
         step
-            Return every step-th pixel along each axis only, from the middle of each step.
+            Return only every step-th pixel along each axis, from the middle of each step.
 
         Returns
         -------
         NDArray
-            Values, (height / step, width / step), uint8: 1 and up are the classes, 0 is
-            background, and 255 is what nothing is known of, such as all beyond the edges.
+            Values, (height / step, width / step), uint8: classes from 1, 0 for
+            background, 255 for unknown, as everything beyond the edges.
         """
 
 
@@ -74,7 +74,7 @@ class LabelPolygons:
         *,
         elsewhere: int,
     ) -> None:
-        self._areas = sorted(areas, key=lambda one: -one[0].area)
+        self._areas = sorted(areas, key=lambda item: -item[0].area)
         self._tree = shapely.STRtree([area for area, _ in self._areas])
         self._slide, self._downsample, self._elsewhere = slide, downsample, elsewhere
 
@@ -100,7 +100,7 @@ class LabelPolygons:
 
 @dataclass(frozen=True)
 class OnTissue:
-    """Reference labels, with a value for what is not labelled on tissue."""
+    """Reference labels, with a value for tissue without a label."""
 
     reference: Reference
     tissue: Mask
@@ -118,7 +118,7 @@ class OnTissue:
 
 @dataclass(frozen=True)
 class WithinRoi:
-    """Reference labels inside the annotated area; of what lies outside nothing is known."""
+    """Reference labels inside the annotated area; unknown outside."""
 
     reference: Reference
     roi: Reference
@@ -158,7 +158,7 @@ def open_reference(
     roi
         GeoJSON of the areas that were annotated; everywhere when None.
     tissue
-        Where what is not labelled can be of a class, if the legend names one; the rest is glass.
+        Where unlabelled pixels get the class that the legend gives them, if any; the rest is glass.
         Everywhere when None.
 
     Raises
@@ -167,8 +167,8 @@ def open_reference(
         If a file cannot be read, does not fit the slide, or has an unknown class.
     """
     reference: Reference
-    filled = legend.unlabelled_value
-    if tissue is not None and filled != IGNORE:
+    on_tissue = legend.unlabelled_value
+    if tissue is not None and on_tissue != IGNORE:
         legend = replace(legend, unlabelled="background")
     if path.name.lower().endswith(_GEOJSON):
         areas = _read_areas(path, legend, bounds_l0)
@@ -176,13 +176,13 @@ def open_reference(
         reference = LabelPolygons(areas, slide, downsample, elsewhere=elsewhere)
     else:
         reference = open_label_image(path, legend, slide, bounds_l0)
-    if legend.unlabelled_value != filled and tissue is not None:
-        reference = OnTissue(reference, tissue, filled)
+    if legend.unlabelled_value != on_tissue and tissue is not None:
+        reference = OnTissue(reference, tissue, on_tissue)
     if roi is None:
         return reference
-    drawn = [(area, 1) for _, area in read_polygons(roi)]
-    _check_inside(roi, drawn, bounds_l0)
-    return WithinRoi(reference, LabelPolygons(drawn, slide, downsample, elsewhere=IGNORE))
+    areas = [(area, 1) for _, area in read_polygons(roi)]
+    _check_inside(roi, areas, bounds_l0)
+    return WithinRoi(reference, LabelPolygons(areas, slide, downsample, elsewhere=IGNORE))
 
 
 def _read_areas(path: Path, legend: Legend, bounds_l0: Size) -> list[tuple[BaseGeometry, int]]:
@@ -192,10 +192,10 @@ def _read_areas(path: Path, legend: Legend, bounds_l0: Size) -> list[tuple[BaseG
         try:
             value = legend.value_of(name)
         except KeyError:
-            known = ", ".join(known for known in legend.classes if known)
-            found = f"an object of the class '{name}'" if name else "an object without a class"
+            known = ", ".join(filter(None, legend.classes))
+            subject = f"an object of the class '{name}'" if name else "an object without a class"
             raise LabelsError(
-                f"{path} has {found}, but the classes are {known}; change it in QuPath, or list it"
+                f"{path} has {subject}, but the classes are {known}; change it in QuPath, or list it"
                 " in `class_map` or `ignore`"
             ) from None
         if value is not None:

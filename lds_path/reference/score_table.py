@@ -27,7 +27,7 @@ RATIOS = (
     "lattice_dice",
     "lattice_iou",
 )
-"""Empty where neither image has the class."""
+"""Empty if neither image has the class."""
 PIXELS = (
     "hit_px",
     "reference_px",
@@ -39,7 +39,7 @@ PIXELS = (
     "round_trip_reference_px",
     "round_trip_predicted_px",
 )
-"""What the first five ratios are made of; sums of them over slides make those of a cohort."""
+"""Counts behind the first five ratios; their sums over slides give the ratios of a cohort."""
 AREAS = ("reference_mm2", "predicted_mm2")
 
 
@@ -75,16 +75,16 @@ def write_confusion(path: Path, counts: NDArray[np.int64], classes: Sequence[str
 
 
 def draw_confusion(path: Path, counts: NDArray[np.int64], classes: Sequence[str]) -> None:
-    """Draw what became of the pixels of each reference class, as shares of its pixels."""
+    """Draw how the pixels of each reference class were predicted, as fractions of its pixels."""
     names = [BACKGROUND, *classes]
     shown = [number for number in range(len(names)) if counts[number].any()]
-    shares = counts[shown] / counts[shown].sum(axis=1, keepdims=True)
+    fractions = counts[shown] / counts[shown].sum(axis=1, keepdims=True)
     figure = Figure(figsize=(2.5 + 0.8 * len(names), 1.6 + 0.6 * len(shown)), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for row, column in np.ndindex(shares.shape):
-        color = "white" if shares[row, column] > 0.6 else "black"
-        text = f"{100 * shares[row, column]:.1f}"
+    axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for row, column in np.ndindex(fractions.shape):
+        color = "white" if fractions[row, column] > 0.6 else "black"
+        text = f"{100 * fractions[row, column]:.1f}"
         axes.text(column, row, text, ha="center", va="center", color=color, fontsize="small")
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
     axes.set_yticks(range(len(shown)), [names[number] for number in shown])

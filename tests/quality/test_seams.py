@@ -18,8 +18,8 @@ def test_each_pair_of_neighbours_overlaps_once():
 
 def test_an_overlap_is_what_both_regions_cover():
     upright, level = find_overlaps([region(0, 0, 0), region(1, 80, 0), region(2, 0, 90)])
-    assert upright.place == Rectangle(80, 0, Size(20, 100))
-    assert level.place == Rectangle(0, 90, Size(100, 10))
+    assert upright.rectangle == Rectangle(80, 0, Size(20, 100))
+    assert level.rectangle == Rectangle(0, 90, Size(100, 10))
 
 
 def test_pixels_near_a_border_are_counted_on_both_its_sides():
