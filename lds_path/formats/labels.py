@@ -190,7 +190,7 @@ def _encode_block(
 ) -> list[tuple[int, int, int, bytes]]:
     """Return level, column, row and bytes of a block's tiles, in `depth` levels."""
     if pixels.shape != (block.size.height, block.size.width):
-        raise ValueError(f"{block} has pixels of shape {pixels.shape}")
+        raise ValueError(f"block {block} has pixels of shape {pixels.shape}")
     tiles = []
     for level in range(depth):
         column, row = (start // (TILE << level) for start in (block.left, block.top))

@@ -1,4 +1,4 @@
-"""What the stages left of each slide of a cohort, however far each slide came."""
+"""The results of all stages for each slide of a cohort, finished or not."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ OPTIONAL = ("evaluate",)
 
 @dataclass(frozen=True)
 class StageRecord:
-    """What one stage left of one slide: one manifest, or one of each shard."""
+    """The results of one stage for one slide: one manifest, or one of each shard."""
 
     stage: str
     folder: Path
     folders: tuple[StageFolder, ...] = ()
-    """Where each manifest lies; empty when the stage did not finish."""
+    """Folder of each manifest; empty if the stage did not finish."""
     problem: str = ""
-    """Why a finished stage counts as not finished: its manifest lacks something."""
+    """Why a finished stage counts as not finished: its manifest cannot be used."""
 
     @property
     def manifests(self) -> list[Manifest]:
@@ -48,22 +48,22 @@ class StageRecord:
         """How the stage ended."""
         if not self.folders:
             return "not finished"
-        return "quarantined" if any(each.quarantined for each in self.manifests) else "done"
+        return "quarantined" if any(manifest.quarantined for manifest in self.manifests) else "done"
 
     @property
     def seconds(self) -> float:
         """Time of all shards together."""
-        return sum(each.seconds for each in self.manifests)
+        return sum(manifest.seconds for manifest in self.manifests)
 
     @property
     def peak_memory_mib(self) -> float:
         """Largest memory of any shard."""
-        return max((each.peak_memory_mib for each in self.manifests), default=0.0)
+        return max((manifest.peak_memory_mib for manifest in self.manifests), default=0.0)
 
 
 @dataclass(frozen=True)
 class SlideRecord:
-    """What all stages left of one slide."""
+    """The results of all stages for one slide."""
 
     slide: str
     stages: Mapping[str, StageRecord]
@@ -78,13 +78,13 @@ class SlideRecord:
 
     @property
     def quarantine(self) -> Manifest | None:
-        """The first manifest that puts the slide aside."""
-        manifests = (each for stage in self.stages.values() for each in stage.manifests)
-        return next((each for each in manifests if each.quarantined), None)
+        """The first manifest with the status quarantined."""
+        manifests = (item for stage in self.stages.values() for item in stage.manifests)
+        return next((item for item in manifests if item.quarantined), None)
 
     @property
     def status(self) -> Status:
-        """How far the slide came."""
+        """Whether the slide is done, quarantined or not finished."""
         if self.quarantine is not None:
             return "quarantined"
         needed = [stage for name, stage in self.stages.items() if name not in OPTIONAL]
@@ -102,7 +102,7 @@ class SlideRecord:
 
     @property
     def stopped_by(self) -> str:
-        """The stage that put the slide aside or did not finish; empty when it is done."""
+        """The stage that quarantined the slide or did not finish; empty when it is done."""
         if self.quarantine is not None:
             return self.quarantine.quarantined_by
         return "" if self.status == "done" else self._missing
@@ -126,9 +126,9 @@ class SlideRecord:
 def read_slide_record(
     results: Path, slide: str, batch: str = "", *, parts: Sequence[type[ManifestPart]] = ()
 ) -> SlideRecord:
-    """Return what the stages left of a slide below `results/<stage>/<slide>`.
+    """Return the results of all stages for a slide, from `results/<stage>/<slide>`.
 
-    A missing or unreadable manifest is a stage that did not finish, never an error.
+    A stage with a missing or unreadable manifest is not finished; that is never an error.
 
     Parameters
     ----------
@@ -169,8 +169,8 @@ def _read_stage(stage: str, folder: Path, parts: Sequence[type[ManifestPart]]) -
     try:
         for part in parts if record.status == "done" else ():
             if part.stage == stage:
-                for each in folders:
-                    each.read(part)
+                for stage_folder in folders:
+                    stage_folder.read(part)
     except StageInputError as error:
         return StageRecord(stage, folder, problem=str(error))
     return record

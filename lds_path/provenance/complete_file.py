@@ -1,4 +1,4 @@
-"""Files that are either complete or as they were before."""
+"""Files that are either complete or unchanged."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def complete_file(path: Path) -> Iterator[Path]:
-    """Yield a path to write to, whose file gets its name when the block ends without an error.
+    """Yield a path to write to; its file gets the final name when the block ends without an error.
 
-    It is on the disk before it has the name, so that not even a loss of power leaves half a file
-    there. After an error nothing is left of it, and an older file of the name stays.
+    It is synced to disk before it gets the name, so that not even a loss of power leaves half a
+    file there. After an error it is removed, and an older file of that name stays.
     """
     partial = path.with_name(path.name + ".partial")
     try:

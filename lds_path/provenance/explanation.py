@@ -1,4 +1,4 @@
-"""How a file was made: by which commands, from which slide and model, by which versions."""
+"""How a file was made: by which commands, from which slide and model, with which versions."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ WIDTH = 12
 
 
 def explain(path: Path) -> str:
-    """Return the story of a file below a results folder: its state, slide, model and stages.
+    """Return how a file below a results folder was made: its state, slide, model and stages.
 
-    The stages of its own slide are told in the order in which they ran; what came from elsewhere,
-    such as a model trained on other slides, is named with its hash.
+    The stages of its slide are listed in the order in which they ran; other inputs, such as a model
+    trained on other slides, are listed with their hashes.
 
     Raises
     ------
@@ -39,25 +39,25 @@ def explain(path: Path) -> str:
     lines = [f"{path} {_state(path, folder, manifest)}", ""]
     lines += _line("slide", _name_slide(manifest, stages))
     lines += _line("model", _name_model(stages))
-    for number, (place, made) in enumerate(stages.items(), start=1):
-        lines += ["", *_tell(number, place, made)]
+    for number, (stage_folder, made) in enumerate(stages.items(), start=1):
+        lines += ["", *_describe_stage(number, stage_folder, made)]
     return "\n".join(lines) + "\n"
 
 
 def _upstream(folder: Path, manifest: Manifest) -> Iterator[tuple[Path, Manifest]]:
-    """Return the stages that led to a folder, of its own slide, the first first, and itself."""
+    """Yield the stages of a folder's slide that led to it, in their order, and the folder itself."""
     for described in manifest.inputs.values():
-        place = locate(str(described.get("path", "")), folder)
-        if place is not None and not place.is_dir():
-            place = place.parent
-        if place is None or not (place / FILE_NAME).is_file():
+        source = locate(str(described.get("path", "")), folder)
+        if source is not None and not source.is_dir():
+            source = source.parent
+        if source is None or not (source / FILE_NAME).is_file():
             continue
         try:
-            before = read_manifest(place)
+            upstream = read_manifest(source)
         except LdsPathError:
-            continue  # told as an input; `verify` names it
-        if before.slide == manifest.slide:
-            yield from _upstream(place, before)
+            continue  # listed as an input; `verify` reports it
+        if upstream.slide == manifest.slide:
+            yield from _upstream(source, upstream)
     yield folder, manifest
 
 
@@ -67,12 +67,12 @@ def _state(path: Path, folder: Path, manifest: Manifest) -> str:
     parts = path.absolute().relative_to(folder.absolute()).parts
     if not parts or parts[0] == FILE_NAME:
         return f"was written by {manifest.stage}"
-    noted = manifest.outputs.get(parts[0])
-    if noted is None:
+    recorded = manifest.outputs.get(parts[0])
+    if recorded is None:
         return f"lies beside the outputs of {manifest.stage}, which did not write it"
-    if describe_outputs(folder).get(parts[0]) != noted:
+    if describe_outputs(folder).get(parts[0]) != recorded:
         return f"was written by {manifest.stage} and has changed since"
-    return f"is as {manifest.stage} wrote it, sha256 {noted['sha256']}"
+    return f"is as {manifest.stage} wrote it, sha256 {recorded['sha256']}"
 
 
 def _name_slide(manifest: Manifest, stages: Mapping[Path, Manifest]) -> str:
@@ -88,15 +88,19 @@ def _name_model(stages: Mapping[Path, Manifest]) -> str:
     return ""
 
 
-def _tell(number: int, folder: Path, made: Manifest) -> list[str]:
+def _describe_stage(number: int, folder: Path, made: Manifest) -> list[str]:
     cost = f"{made.seconds:.1f} s, {made.peak_memory_mib:.0f} MiB, {made.device}"
     lines = [f"{number}. {made.stage}: {made.created}, {cost}"]
     lines += _line("folder", str(folder))
     lines += _line("command", made.command or "none: called by another program")
-    lines += _lines("inputs", {name: _input(each) for name, each in made.inputs.items()}, ": ")
+    lines += _lines(
+        "inputs", {name: _input(described) for name, described in made.inputs.items()}, ": "
+    )
     parameters = {name: json.dumps(value) for name, value in made.parameters.items()}
     lines += _lines("parameters", parameters, " = ")
-    lines += _line("versions", ", ".join(f"{name} {one}" for name, one in made.versions.items()))
+    lines += _line(
+        "versions", ", ".join(f"{name} {version}" for name, version in made.versions.items())
+    )
     return lines
 
 

@@ -1,4 +1,4 @@
-"""What identifies a file or a folder: its hash, so that another one under its name is noticed."""
+"""Hashes of files and folders, by which a replaced file is noticed."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def describe_input(path: Path) -> dict[str, str]:
 
 
 def describe_outputs(folder: Path, *, threads: int = 1) -> dict[str, Mapping[str, Any]]:
-    """Return name -> hash and size of everything that a stage wrote, but its manifest.
+    """Return name -> hash and size of everything that a stage wrote, except its manifest.
 
     A folder in it, such as a Zarr store, is hashed as the list of its files and their hashes, as
-    `sha256sum` prints it, sorted by path. Hidden files beside the manifest, where other programs
-    leave their marks, do not count.
+    `sha256sum` prints it, sorted by path. Hidden files beside the manifest, which belong to other
+    programs, do not count.
 
     Parameters
     ----------
@@ -40,20 +40,20 @@ def describe_outputs(folder: Path, *, threads: int = 1) -> dict[str, Mapping[str
         Files to read at a time.
     """
     files = {name: _files_of(folder / name) for name in output_names(folder)}
-    paths = [path for found in files.values() for path in found]
+    paths = [path for group in files.values() for path in group]
     with ThreadPoolExecutor(threads) as pool:
         hashes = dict(zip(paths, pool.map(sha256, paths), strict=True))
-    return {name: _describe(folder / name, found, hashes) for name, found in files.items()}
+    return {name: _describe(folder / name, group, hashes) for name, group in files.items()}
 
 
 def output_names(folder: Path) -> list[str]:
-    """Return the names of the files and folders that a stage wrote, but its manifest."""
+    """Return the names of the files and folders that a stage wrote, except its manifest."""
     names = sorted(path.name for path in folder.iterdir())
     return [name for name in names if name != MANIFEST_NAME and not name.startswith(".")]
 
 
 def _files_of(path: Path) -> list[Path]:
-    return sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
 
 
 def _describe(path: Path, files: list[Path], hashes: Mapping[Path, str]) -> dict[str, Any]:

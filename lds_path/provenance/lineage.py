@@ -1,4 +1,4 @@
-"""The folders of stages below a results folder, and the files that their manifests name."""
+"""The folders of stages below a results folder, and the files that their manifests list."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportResults(StageResults):
-    """What became of each slide of a cohort, and from which files that is known."""
+    """The outcome of each slide of a cohort, and the manifests that were read."""
 
     stage = "report"
 
     slides: Mapping[str, str] = field(default_factory=dict)
     """Slide -> its verdict, or why it has none."""
     manifests: Mapping[str, object] = field(default_factory=dict)
-    """Path of each manifest that was read -> sha256, which `verify` compares whatever it is."""
+    """Path of each manifest that was read -> sha256, which `verify` compares."""
 
 
 def find_folders(results: Path) -> list[Path]:
@@ -39,13 +39,13 @@ def find_folders(results: Path) -> list[Path]:
     UsageError
         If there is none.
     """
-    found = sorted(_walk(results))
-    if not found:
+    folders = sorted(_walk(results))
+    if not folders:
         raise UsageError(
             f"{results} holds no folder that a stage wrote; name the folder with the results of a"
             " run, such as results"
         )
-    return found
+    return folders
 
 
 def find_folder_of(path: Path) -> Path:
@@ -68,9 +68,9 @@ def find_folder_of(path: Path) -> Path:
 
 
 def locate(path: str, folder: Path) -> Path | None:
-    """Return where a path of a manifest leads to now, None if nowhere.
+    """Return where a path in a manifest leads to now, None if it does not exist.
 
-    A relative path starts at the folder in which the stage was run: one above its own.
+    A relative path starts at the folder in which the stage was run: a parent of its own.
 
     Parameters
     ----------
@@ -80,20 +80,23 @@ def locate(path: str, folder: Path) -> Path | None:
         Of the manifest.
     """
     try:
-        places = (base / path for base in folder.absolute().parents)
-        return next((place for place in places if place.exists()), None)
-    except ValueError:  # a name that no file can have
+        candidates = (base / path for base in folder.absolute().parents)
+        return next((candidate for candidate in candidates if candidate.exists()), None)
+    except ValueError:  # not a valid file name
         return None
 
 
 def inputs_of(manifest: Manifest) -> dict[str, Mapping[str, Any]]:
-    """Return name -> path and hash of what a stage read; of the report, every manifest that it saw."""
-    seen = {path: {"path": path, "sha256": digest} for path, digest in _seen_by(manifest).items()}
-    return {**manifest.inputs, **seen}
+    """Return name -> path and hash of a stage's inputs; those of the report include all manifests that it read."""
+    manifests = {
+        path: {"path": path, "sha256": digest}
+        for path, digest in _reported_manifests(manifest).items()
+    }
+    return {**manifest.inputs, **manifests}
 
 
-def _seen_by(manifest: Manifest) -> Mapping[str, object]:
-    """Return the manifests that a report saw, none where that is not to be read."""
+def _reported_manifests(manifest: Manifest) -> Mapping[str, object]:
+    """Return the manifests that a report read, none if they are not listed."""
     try:
         return (
             from_json(ReportResults, manifest.results).manifests
@@ -107,10 +110,10 @@ def _seen_by(manifest: Manifest) -> Mapping[str, object]:
 def _walk(top: Path) -> Iterator[Path]:
     seen = set()  # a link may lead to a folder above it
     for name, folders, files in os.walk(top, followlinks=True):
-        place = os.path.realpath(name)
+        real_path = os.path.realpath(name)
         if FILE_NAME in files or MARKER in files:
             yield Path(name)
-        if FILE_NAME in files or MARKER in files or place in seen:
+        if FILE_NAME in files or MARKER in files or real_path in seen:
             folders.clear()
         folders[:] = [folder for folder in folders if not folder.startswith(".")]
-        seen.add(place)
+        seen.add(real_path)

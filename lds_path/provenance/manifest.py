@@ -1,7 +1,7 @@
-"""The manifest that every stage writes last: what was made, from what, how, and with what end.
+"""The manifest that every stage writes last: what was made, from what, how, and with what result.
 
 A folder without a manifest is not finished. A quarantined slide has a manifest and nothing else,
-and every later stage passes its reason on.
+and every later stage passes the reason on.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TEXTS = ("stage", "slide", "reason", "quarantined_by", "command", "device", "cre
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a stage says about the folder it wrote."""
+    """The description of a folder by the stage that wrote it."""
 
     stage: str
     slide: str
@@ -41,10 +41,10 @@ class Manifest:
     outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Name in the folder -> bytes and sha256 of what the stage wrote."""
     command: str = ""
-    """The command line; empty where another program called the stage."""
+    """The command line; empty if another program called the stage."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     results: Mapping[str, Any] = field(default_factory=dict)
-    """What the stage found out, for later stages and the report."""
+    """Results of the stage, for later stages and the report."""
     versions: Mapping[str, str] = field(default_factory=dict)
     device: str = "cpu"
     created: str = ""
@@ -53,7 +53,7 @@ class Manifest:
 
     @property
     def quarantined(self) -> bool:
-        """Whether the slide was put aside."""
+        """Whether the slide is quarantined."""
         return self.status == "quarantined"
 
 
@@ -88,20 +88,20 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _check(manifest: Manifest) -> None:
-    """Raise ValueError or TypeError unless the fields are what a stage writes."""
+    """Raise ValueError or TypeError unless the fields are those that a stage writes."""
     if manifest.status not in STATUSES:
         raise ValueError(f"its status is {str(manifest.status)[:20]!r}")
-    _check_plain(manifest)
+    _check_scalars(manifest)
     for name in ("inputs", "outputs", "parameters", "results", "versions"):
         content = getattr(manifest, name)
         if not isinstance(content, dict):
             raise TypeError(f"its {name} are {str(content)[:20]!r}")
         hashed = content.values() if name in ("inputs", "outputs") else ()
-        if not all(isinstance(each, dict) and "sha256" in each for each in hashed):
+        if not all(isinstance(entry, dict) and "sha256" in entry for entry in hashed):
             raise ValueError(f"its {name} have no sha256")
 
 
-def _check_plain(manifest: Manifest) -> None:
+def _check_scalars(manifest: Manifest) -> None:
     for name in TEXTS:
         if not isinstance(getattr(manifest, name), str):
             raise TypeError(f"its {name} is {str(getattr(manifest, name))[:20]!r}")

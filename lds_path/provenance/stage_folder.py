@@ -1,6 +1,6 @@
 """The folder of a stage that finished, and the parts of its manifest as typed values.
 
-A part is a frozen dataclass: the results of a stage (`StageResults`), or those of its parameters
+A part is a frozen dataclass: the results of a stage (`StageResults`), or the parameters of a stage
 that others depend on (`StageParameters`). Its fields are the keys in the manifest, in their order.
 """
 
@@ -23,21 +23,21 @@ Part = TypeVar("Part", bound="ManifestPart")
 
 
 class ManifestPart:
-    """What a manifest says in one of its sections, as a dataclass."""
+    """A section of a manifest as a dataclass."""
 
     stage: ClassVar[str]
-    """Of whose manifest it is."""
+    """The stage that writes the manifest."""
     section: ClassVar[Literal["results", "parameters"]]
 
 
 class StageResults(ManifestPart):
-    """What a stage found out, for later stages and the report."""
+    """Results of a stage, for later stages and the report."""
 
     section = "results"
 
 
 class StageParameters(ManifestPart):
-    """Those parameters of a stage that what it wrote cannot be read without."""
+    """The parameters of a stage that are needed to read its results."""
 
     section = "parameters"
 
@@ -63,19 +63,19 @@ class StageFolder:
             If another stage wrote the folder, the slide is quarantined, or the part lacks a key
             or has a value of another type.
         """
-        found = self.manifest
-        if found.stage != part.stage:
+        manifest = self.manifest
+        if manifest.stage != part.stage:
             raise StageInputError(
-                f"{self.path} was written by the stage {found.stage}; name the folder of the"
+                f"{self.path} was written by the stage {manifest.stage}; name the folder of the"
                 f" {part.stage} stage of this slide"
             )
-        if found.quarantined:
+        if manifest.quarantined:
             raise StageInputError(
-                f"{self.path} holds nothing: its slide is quarantined ({found.reason}); leave it"
-                " out, or mend the slide"
+                f"{self.path} holds nothing: its slide is quarantined ({manifest.reason}); leave it"
+                " out, or repair the slide"
             )
         try:
-            return from_json(part, getattr(found, part.section))
+            return from_json(part, getattr(manifest, part.section))
         except ValueError as error:
             raise StageInputError(
                 f"{self.path / FILE_NAME}, {part.section}: {error}; run {part.stage} again"
@@ -84,13 +84,13 @@ class StageFolder:
 
 @dataclass(frozen=True)
 class StageInputs:
-    """What a stage reads, by name, as `run_stage` found it."""
+    """The inputs of a stage, by name, as `run_stage` read them."""
 
     slide: str
     """Id of the slide."""
     paths: Mapping[str, Path]
     folders: Mapping[str, StageFolder]
-    """Those of the paths that are folders of stages."""
+    """The paths that are folders of stages."""
 
     def __getitem__(self, name: str) -> StageFolder:
         """Return the folder of a stage.

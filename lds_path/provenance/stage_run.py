@@ -54,10 +54,10 @@ def run_stage(
     stage
         Name of the stage.
     output
-        Folder to write; what an unfinished earlier try left there is removed first.
+        Folder to write; what an earlier attempt left there is removed first.
     work
-        Called with the folder and the inputs, of which the manifests are read; writes the data
-        and returns the results for the manifest.
+        Called with the folder and the inputs, whose manifests have been read; writes the data and
+        returns the results for the manifest.
     inputs
         Files, and folders of earlier stages, by name.
     parameters
@@ -80,12 +80,12 @@ def run_stage(
     """
     started = time.monotonic()
     _check_apart(output, inputs)
-    found = _read_inputs(inputs, slide, output)
+    stage_inputs = _read_inputs(inputs, slide, output)
     _empty(output)
-    status = _try(stage, output, work, found, strict=strict)
+    status = _attempt(stage, output, work, stage_inputs, strict=strict)
     manifest = Manifest(
         stage=stage,
-        slide=found.slide,
+        slide=stage_inputs.slide,
         inputs={name: describe_input(path) for name, path in inputs.items() if path.exists()},
         outputs=describe_outputs(output, threads=HASHING_THREADS),
         command=_command(),
@@ -104,20 +104,20 @@ def run_stage(
 def is_quarantined(*folders: Path) -> bool:
     """Return whether an earlier stage put the slide of these folders in quarantine.
 
-    For stages that would otherwise load a network before they learn it.
+    For stages that would otherwise load a network for nothing.
     """
     return any(read_manifest(folder).quarantined for folder in folders)
 
 
 def installed_versions() -> dict[str, str]:
-    """Return the versions of what shapes a result: this package, Python, and its libraries."""
-    found = {"lds-path": __version__, "python": platform.python_version()}
+    """Return the versions of everything that shapes a result: this package, Python and libraries."""
+    versions = {"lds-path": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _read_inputs(inputs: Mapping[str, Path], slide: str, output: Path) -> StageInputs:
@@ -127,12 +127,12 @@ def _read_inputs(inputs: Mapping[str, Path], slide: str, output: Path) -> StageI
     return StageInputs(slide, inputs, folders)
 
 
-def _try(
+def _attempt(
     stage: str, output: Path, work: Work, inputs: StageInputs, *, strict: bool
 ) -> dict[str, Any]:
-    """Return the status, and the results or the reason why there are none."""
-    before = (folder.manifest for folder in inputs.folders.values())
-    quarantined = next((manifest for manifest in before if manifest.quarantined), None)
+    """Return the status, with the results or the reason why there are none."""
+    earlier = (folder.manifest for folder in inputs.folders.values())
+    quarantined = next((manifest for manifest in earlier if manifest.quarantined), None)
     if quarantined is not None:
         return _quarantine(quarantined.reason, quarantined.quarantined_by)
     try:
@@ -146,15 +146,15 @@ def _try(
 
 
 def _check_apart(output: Path, inputs: Mapping[str, Path]) -> None:
-    """Refuse to write, and first to empty, a folder that holds or is an input."""
-    target = os.path.realpath(output)  # Path.resolve fails where links form a circle
+    """Refuse to empty and write a folder that holds or is an input."""
+    target = os.path.realpath(output)  # Path.resolve fails on a cycle of links
     for path in inputs.values():
         if os.path.commonpath([target, os.path.realpath(path)]) == target:
             raise UsageError(f"{output} holds the input {path}; name another folder to write")
 
 
 def _empty(folder: Path) -> None:
-    """Make the folder, without what an earlier try left in it."""
+    """Make the folder, without what an earlier attempt left in it."""
     try:
         _remove(folder)
         folder.mkdir(parents=True)
@@ -170,9 +170,9 @@ def _empty(folder: Path) -> None:
 def _remove(folder: Path) -> None:
     """Remove a folder that a stage wrote, if it is there."""
     if folder.exists():
-        ours = (folder / FILE_NAME).exists() or (folder / MARKER).exists()
+        is_own = (folder / FILE_NAME).exists() or (folder / MARKER).exists()
         foreign = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
-        if foreign and not ours:
+        if foreign and not is_own:
             raise UsageError(
                 f"{folder} already holds {foreign[0]} and was not written by lds-path;"
                 " name a folder that is new or empty"
@@ -185,10 +185,10 @@ def _quarantine(reason: str, stage: str) -> dict[str, Any]:
 
 
 def _command() -> str:
-    """Return the command line of this process if it is ours."""
+    """Return the command line of this process if it is lds-path."""
     program = Path(sys.argv[0])
-    ours = program.name == "lds-path" or program.parts[-2:] == ("lds_path", "cli.py")
-    return shlex.join(["lds-path", *sys.argv[1:]]) if ours else ""
+    is_own = program.name == "lds-path" or program.parts[-2:] == ("lds_path", "cli.py")
+    return shlex.join(["lds-path", *sys.argv[1:]]) if is_own else ""
 
 
 def _peak_memory_mib() -> float:

@@ -1,4 +1,4 @@
-"""JSON as frozen dataclasses: read with a check of every field, and written back the same."""
+"""JSON as frozen dataclasses: every field is checked on reading, and written back unchanged."""
 
 from __future__ import annotations
 
@@ -14,60 +14,58 @@ _NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or 
 
 
 def from_json(kind: type[Kind], content: object) -> Kind:
-    """Return a dataclass from an object of JSON; what it has besides is left out.
+    """Return a dataclass from a JSON object; keys without a field are ignored.
 
     The fields may be of bool, int, float, str, object (for anything), other dataclasses, classes
     with a `from_json` of their own, tuples and mappings from str of these, each of them or None.
-    A field without a default must be there.
+    A field without a default must be present.
 
     Raises
     ------
     ValueError
-        If a field lacks or has a value of another type; the message says which, what was found
+        If a field is missing or has a value of another type; the message says which, what was found
         and what was expected.
     """
     if not isinstance(content, dict):
-        raise _unlike("", content, "an object")
+        raise _mismatch("", content, "an object")
     return _read_fields(kind, content, "")
 
 
 def to_json(value: object) -> Any:  # noqa: ANN401 - any JSON
-    """Return a dataclass, and all within it, as JSON holds it; see `from_json`.
+    """Return a dataclass, and everything in it, as JSON; see `from_json`.
 
-    A field that has the default None is left out where it is None.
+    A field with the default None is left out if it is None.
     """
     if hasattr(value, "to_json"):
         return value.to_json()
     if is_dataclass(value):
-        found = {
-            one.name: getattr(value, one.name) for one in fields(value) if _is_said(one, value)
-        }
-        return {name: to_json(one) for name, one in found.items()}
+        written = [item for item in fields(value) if _is_written(item, value)]
+        return {item.name: to_json(getattr(value, item.name)) for item in written}
     if isinstance(value, Mapping):
-        return {name: to_json(one) for name, one in value.items()}
+        return {name: to_json(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [to_json(one) for one in value]
+        return [to_json(item) for item in value]
     return value
 
 
-def _is_said(one: Field[Any], value: object) -> bool:
-    return one.default is not None or getattr(value, one.name) is not None
+def _is_written(item: Field[Any], value: object) -> bool:
+    return item.default is not None or getattr(value, item.name) is not None
 
 
-def _read_fields(kind: type[Kind], content: Mapping[str, object], place: str) -> Kind:
+def _read_fields(kind: type[Kind], content: Mapping[str, object], prefix: str) -> Kind:
     hints = get_type_hints(kind)
-    found = {}
-    for one in fields(kind):  # type: ignore[arg-type] # kind is a dataclass
-        where = f"{place}.{one.name}" if place else one.name
-        if one.name in content:
-            found[one.name] = _read(hints[one.name], content[one.name], where)
-        elif one.default is MISSING and one.default_factory is MISSING:
-            raise ValueError(f"it lacks '{where}', expected {_expected(hints[one.name])}")
-    return kind(**found)
+    values = {}
+    for item in fields(kind):  # type: ignore[arg-type] # kind is a dataclass
+        where = f"{prefix}.{item.name}" if prefix else item.name
+        if item.name in content:
+            values[item.name] = _read(hints[item.name], content[item.name], where)
+        elif item.default is MISSING and item.default_factory is MISSING:
+            raise ValueError(f"it lacks '{where}', expected {_expected(hints[item.name])}")
+    return kind(**values)
 
 
 def _read(hint: Any, value: object, where: str) -> Any:  # noqa: ANN401 - any type, any value
-    """Return a value as its type has it."""
+    """Return a value as its type hint demands."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is types.UnionType:
         return None if value is None else _read(inner[0], value, where)
@@ -81,12 +79,12 @@ def _read(hint: Any, value: object, where: str) -> Any:  # noqa: ANN401 - any ty
     if origin is tuple and isinstance(value, list) and _fits_length(inner, len(value)):
         kinds = inner[:1] * len(value) if inner[1:] == (...,) else inner
         parts = enumerate(zip(kinds, value, strict=True))
-        return tuple(_read(one, part, f"{where}[{number}]") for number, (one, part) in parts)
+        return tuple(_read(hint, part, f"{where}[{number}]") for number, (hint, part) in parts)
     if origin is Mapping and isinstance(value, dict):
         return {name: _read(inner[1], part, f"{where}.{name}") for name, part in value.items()}
     if hint is object or (hint in _NAMES and _is_plain(hint, value)):
         return value
-    raise _unlike(where, value, _expected(hint))
+    raise _mismatch(where, value, _expected(hint))
 
 
 def _fits_length(inner: tuple[Any, ...], length: int) -> bool:
@@ -94,7 +92,7 @@ def _fits_length(inner: tuple[Any, ...], length: int) -> bool:
 
 
 def _is_plain(kind: type, value: object) -> bool:
-    """Whether a value is a bool, a text or a finite number, as its type says."""
+    """Return whether a value is a bool, a text or a finite number, as its type says."""
     if kind is float:
         return type(value) is int or (type(value) is float and math.isfinite(value))
     return type(value) is kind
@@ -109,6 +107,6 @@ def _expected(hint: Any) -> str:  # noqa: ANN401 - any type
     return _NAMES.get(hint, "an object")
 
 
-def _unlike(where: str, value: object, expected: str) -> ValueError:
+def _mismatch(where: str, value: object, expected: str) -> ValueError:
     subject = f"'{where}'" if where else "it"
     return ValueError(f"{subject} is {repr(value)[:40]}, expected {expected}")

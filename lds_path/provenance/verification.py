@@ -1,4 +1,4 @@
-"""Whether results are still what their stages wrote, from the same inputs, by the same versions."""
+"""Checks that results are still what their stages wrote, from the same inputs and versions."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ class Verification:
 def verify(
     results: Path, *, slides: bool = True, versions: bool = True, threads: int = 1
 ) -> Verification:
-    """Check every manifest below a results folder against the files that it names.
+    """Check every manifest below a results folder against the files that it lists.
 
     Parameters
     ----------
     results
         Folder with the folders of stages, at any depth.
     slides
-        Read again what came from outside, too: slides, reference labels, sheets, models.
+        Also read inputs from outside again: slides, reference labels, sheets, models.
     versions
         Compare the versions that made the results with the installed ones.
     threads
@@ -89,17 +89,17 @@ def verify(
                 disable=None,
             )
         )
-    findings = [finding for each in checked for finding in each.findings]
+    findings = [finding for item in checked for finding in item.findings]
     if versions:
-        made = {each.folder: each.manifest for each in checked if each.manifest is not None}
+        made = {item.folder: item.manifest for item in checked if item.manifest is not None}
         findings += _check_versions(results, made)
-    outputs = [each for one in checked for each in one.outputs.values()]
-    size = sum(each["bytes"] for each in outputs)
+    outputs = [output for item in checked for output in item.outputs.values()]
+    size = sum(output["bytes"] for output in outputs)
     return Verification(len(folders), len(outputs), size, tuple(findings))
 
 
 class Hashes:
-    """Hashes of files that many manifests name, such as a model's, each read once."""
+    """Hashes of files that several manifests list, such as a model's; each file is read once."""
 
     def __init__(self) -> None:
         self._known: dict[Path, str] = {}
@@ -140,50 +140,52 @@ def _check_outputs(
     folder: Path, manifest: Manifest, outputs: Mapping[str, Mapping[str, Any]], again: str
 ) -> Iterator[Finding]:
     for name in sorted(manifest.outputs.keys() | outputs.keys()):
-        noted, found = manifest.outputs.get(name), outputs.get(name)
-        if noted == found:
+        recorded, current = manifest.outputs.get(name), outputs.get(name)
+        if recorded == current:
             continue
-        if noted is None:
+        if recorded is None:
             what = f"is not from {manifest.stage}"
             yield Finding(folder / name, what, "only what the manifest lists", "move it elsewhere")
-        elif found is None:
-            yield Finding(folder / name, "is missing", _short(noted), again)
+        elif current is None:
+            yield Finding(folder / name, "is missing", _short(recorded), again)
         else:
-            yield Finding(folder / name, f"has changed to {_short(found)}", _short(noted), again)
+            yield Finding(
+                folder / name, f"has changed to {_short(current)}", _short(recorded), again
+            )
 
 
 def _check_inputs(
     folder: Path, manifest: Manifest, hashes: Hashes, *, slides: bool
 ) -> Iterator[Finding]:
-    for name, noted in inputs_of(manifest).items():
-        path = locate(str(noted.get("path", "")), folder)
+    for name, recorded in inputs_of(manifest).items():
+        path = locate(str(recorded.get("path", "")), folder)
         of_stage = path is not None and (path.is_dir() or (path.parent / FILE_NAME).is_file())
         if path is None:
             if slides:
-                shown = Path(str(noted.get("path", name)))
-                yield _missing_input(shown, folder, manifest.stage, noted)
+                shown = Path(str(recorded.get("path", name)))
+                yield _missing_input(shown, folder, manifest.stage, recorded)
             continue
         if not (slides or of_stage):
             continue
         file = path / FILE_NAME if path.is_dir() else path
-        found = hashes.of(file) if file.is_file() else "nothing"
-        if found != noted["sha256"]:
+        current = hashes.of(file) if file.is_file() else "nothing"
+        if current != recorded["sha256"]:
             remedy = (
                 f"remove {folder}, which was made from an earlier one, and run the workflow again"
                 if of_stage
                 else f"put the file back, or remove {folder} and run the workflow again"
             )
-            what = f"is sha256 {found[:SHORT]}"
-            yield Finding(file, what, f"{_short(noted)} by {folder / FILE_NAME}", remedy)
+            what = f"is sha256 {current[:SHORT]}"
+            yield Finding(file, what, f"{_short(recorded)} by {folder / FILE_NAME}", remedy)
 
 
-def _missing_input(path: Path, folder: Path, stage: str, noted: Mapping[str, Any]) -> Finding:
-    expected = f"{_short(noted)}, which {stage} read for {folder}"
+def _missing_input(path: Path, folder: Path, stage: str, recorded: Mapping[str, Any]) -> Finding:
+    expected = f"{_short(recorded)}, which {stage} read for {folder}"
     return Finding(path, "is missing", expected, "put the file back, or check with --no-slides")
 
 
 def _check_versions(results: Path, made: Mapping[Path, Manifest]) -> Iterable[Finding]:
-    """Return one finding for each version of a package that is not the installed one."""
+    """Return a finding for each version of a package that differs from the installed one."""
     installed = installed_versions()
     other: defaultdict[tuple[str, str], list[Path]] = defaultdict(list)
     for folder, manifest in made.items():

@@ -1,1 +1,1 @@
-"""What people look at: pictures, pages, the table of the cohort."""
+"""What people look at: pictures, pages, the table of a cohort."""

@@ -1,4 +1,4 @@
-"""The page of a cohort: what became of every slide, and how the slides compare."""
+"""The page of a cohort: the outcome of every slide, and how the slides compare."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lds_path.formats.results import SegmentResults, TileResults
 from lds_path.provenance.cohort import STAGES
 from lds_path.reporting.cohort_table import mean_dice
 from lds_path.reporting.distributions import WIDTH, distribute
-from lds_path.reporting.pages import SYMBOLS, class_rows, environment, label_of, word_of
+from lds_path.reporting.pages import SYMBOLS, class_rows, environment, label_of, outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lds_path.reporting.pages import Files
 
 ATTENTION = ("quarantined", "not finished", "fail", "warn")
-"""Words about a slide that somebody must look at, the most urgent first."""
+"""Outcomes of slides that somebody must look at, the most urgent first."""
 COMPARED = (
     "tissue_mm2", "blur", "out_of_focus_percent", "staining", "hematoxylin", "eosin",
     "fold_percent", "pen_percent", "bubble_percent", "confidence", "uncertain_percent",
@@ -55,7 +55,7 @@ class StageUse:
 
 @dataclass(frozen=True)
 class MppSource:
-    """Slides whose pixel size comes from the same place."""
+    """Slides whose pixel size comes from the same source."""
 
     source: str
     finest: float
@@ -69,7 +69,7 @@ class BatchRow:
 
     batch: str
     slides: int
-    words: Mapping[str, int]
+    outcomes: Mapping[str, int]
     medians: Mapping[str, float | None]
 
 
@@ -91,10 +91,10 @@ def render_index(
     return template.render(
         records=records,
         files=files,
-        counts=count_words(records),
+        counts=count_outcomes(records),
         attention=sorted(
-            (record for record in records if word_of(record) != "pass"),
-            key=lambda record: ATTENTION.index(word_of(record)),
+            (record for record in records if outcome_of(record) != "pass"),
+            key=lambda record: ATTENTION.index(outcome_of(record)),
         ),
         classes={row.name: row.color for record in records for row in class_rows(record)},
         columns=columns,
@@ -111,10 +111,10 @@ def render_index(
     )
 
 
-def count_words(records: Sequence[SlideRecord]) -> dict[str, int]:
-    """Return how many slides have each word, in the order of `SYMBOLS`, without zeros."""
-    found = Counter(word_of(record) for record in records)
-    return {word: found[word] for word in SYMBOLS if found[word]}
+def count_outcomes(records: Sequence[SlideRecord]) -> dict[str, int]:
+    """Return the number of slides with each outcome, in the order of `SYMBOLS`, without zeros."""
+    counts = Counter(outcome_of(record) for record in records)
+    return {outcome: counts[outcome] for outcome in SYMBOLS if counts[outcome]}
 
 
 def draw_strips(records: Sequence[SlideRecord]) -> list[Strip]:
@@ -131,7 +131,7 @@ def draw_strips(records: Sequence[SlideRecord]) -> list[Strip]:
 
 
 def find_constants(records: Sequence[SlideRecord]) -> dict[str, tuple[float, str]]:
-    """Return label -> value and unit of the compared metrics that are alike on several slides."""
+    """Return label -> value and unit of the compared metrics that are equal on all of several slides."""
     constants = {}
     for name in COMPARED:
         values = _values(records, name)
@@ -146,9 +146,9 @@ def batch_rows(records: Sequence[SlideRecord]) -> list[BatchRow]:
     names = sorted({record.batch for record in records})
     rows = []
     for name in names if len(names) > 1 else []:
-        mine = [record for record in records if record.batch == name]
-        medians = {metric: _median(mine, metric) for metric in BATCH_METRICS}
-        rows.append(BatchRow(name or "no batch", len(mine), count_words(mine), medians))
+        batch = [record for record in records if record.batch == name]
+        medians = {metric: _median(batch, metric) for metric in BATCH_METRICS}
+        rows.append(BatchRow(name or "no batch", len(batch), count_outcomes(batch), medians))
     return rows
 
 
@@ -156,26 +156,26 @@ def stage_uses(records: Sequence[SlideRecord]) -> list[StageUse]:
     """Return time and memory of each stage that finished on some slide."""
     uses = []
     for stage in STAGES:
-        ran = [record for record in records if record.stages[stage].status == "done"]
-        if not ran:
+        done = [record for record in records if record.stages[stage].status == "done"]
+        if not done:
             continue
-        seconds = [record.stages[stage].seconds for record in ran]
-        longest = max(ran, key=lambda record, stage=stage: record.stages[stage].seconds)  # type: ignore[misc]
-        largest = max(ran, key=lambda record, stage=stage: record.stages[stage].peak_memory_mib)  # type: ignore[misc]
-        uses.append(StageUse(stage, len(ran), sum(seconds), median(seconds), longest, largest))
+        seconds = [record.stages[stage].seconds for record in done]
+        longest = max(done, key=lambda record, stage=stage: record.stages[stage].seconds)  # type: ignore[misc]
+        largest = max(done, key=lambda record, stage=stage: record.stages[stage].peak_memory_mib)  # type: ignore[misc]
+        uses.append(StageUse(stage, len(done), sum(seconds), median(seconds), longest, largest))
     return uses
 
 
 def mpp_sources(records: Sequence[SlideRecord]) -> list[MppSource]:
     """Return where the pixel sizes come from, the most frequent source first."""
-    found: dict[str, dict[str, float]] = {}
+    mpp_by_source: dict[str, dict[str, float]] = {}
     for record in records:
         tile = record.read(TileResults)
         if tile is not None:
-            found.setdefault(tile.mpp_source, {})[record.slide] = tile.slide_mpp
+            mpp_by_source.setdefault(tile.mpp_source, {})[record.slide] = tile.slide_mpp
     sources = [
         MppSource(source, min(slides.values()), max(slides.values()), list(slides))
-        for source, slides in found.items()
+        for source, slides in mpp_by_source.items()
     ]
     return sorted(sources, key=lambda source: -len(source.slides))
 
@@ -186,9 +186,9 @@ def _number(record: SlideRecord, name: str) -> float | None:
 
 
 def _values(records: Sequence[SlideRecord], name: str) -> dict[str, float]:
-    """Return slide -> value, where it was measured."""
-    found = {record.slide: _number(record, name) for record in records}
-    return {slide: float(value) for slide, value in found.items() if value is not None}
+    """Return slide -> value, for slides on which it was measured."""
+    values = {record.slide: _number(record, name) for record in records}
+    return {slide: float(value) for slide, value in values.items() if value is not None}
 
 
 def _metric(records: Sequence[SlideRecord], name: str) -> Mapping[str, Any]:

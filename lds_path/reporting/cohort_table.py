@@ -33,25 +33,25 @@ class Column:
 def class_names(record: SlideRecord) -> list[str]:
     """Return the classes of a slide, in the order of their values."""
     assessed = record.read(AssessResults)
-    return [] if assessed is None else [each.name for each in assessed.classes]
+    return [] if assessed is None else [item.name for item in assessed.classes]
 
 
 def scores_of(record: SlideRecord, score: Literal["dice", "iou"]) -> dict[str, float]:
-    """Return class -> score, where the slide was evaluated."""
-    found = record.read(EvaluateResults)
-    scores = {} if found is None else found.dice if score == "dice" else found.iou
+    """Return class -> score; empty if the slide was not evaluated."""
+    results = record.read(EvaluateResults)
+    scores = {} if results is None else results.dice if score == "dice" else results.iou
     known = ((name, scores.get(name)) for name in class_names(record))
     return {name: score for name, score in known if score is not None}
 
 
 def mean_dice(record: SlideRecord) -> float | None:
-    """Return the mean Dice over classes, where the slide was evaluated."""
+    """Return the mean Dice over classes, None if the slide was not evaluated."""
     scores = scores_of(record, "dice").values()
     return sum(scores) / len(scores) if scores else None
 
 
 def table_row(record: SlideRecord) -> dict[str, Any]:
-    """Return a slide's row of the table; the columns of cells that it lacks stay empty."""
+    """Return a slide's row of the table; columns that it lacks stay empty."""
     dice = mean_dice(record)
     tile, assessed = record.read(TileResults), record.read(AssessResults)
     return {
@@ -107,7 +107,7 @@ def describe_columns(records: Sequence[SlideRecord], columns: Sequence[str]) -> 
 
 
 def _describe_part(column: str) -> Column:
-    """Return what a column means that each class, or each stage, has."""
+    """Return what a column for each class, or for each stage, means."""
     kind, _, name = column.partition(".")
     if kind == "seconds":
         return Column(column, "s", f"Time of the stage {name}, all shards together.", "manifests")

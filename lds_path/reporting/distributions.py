@@ -1,4 +1,4 @@
-"""How a metric is spread over a cohort: its middle, its outliers, and where to draw each slide."""
+"""The distribution of a metric over a cohort: median, outliers, and where to draw each slide."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 WIDTH, ROW = 640, 64
-"""Of the drawing and of one row of it, in its own units."""
+"""Width of the drawing and height of one of its rows, in its own units."""
 MARGIN = 12
 DOT = 3.0
 FENCE = 1.5
-"""Beyond the quartiles by so many interquartile ranges is an outlier (Tukey 1977)."""
-FEWEST = 5
-"""Slides that are needed to call one of them an outlier."""
+"""An outlier is more than this many interquartile ranges beyond the quartiles (Tukey 1977)."""
+MIN_SLIDES = 5
+"""Minimum number of slides for one of them to be an outlier."""
 
 
 @dataclass(frozen=True)
@@ -86,26 +86,26 @@ def distribute(values: Mapping[str, float], batches: Mapping[str, str]) -> Distr
     if len(names) < 2:
         names, batches = ["all slides"], dict.fromkeys(values, "all slides")
 
-    def place(value: float) -> float:
-        share = (value - low) / (high - low) if high > low else 0.5
-        return round(MARGIN + share * (WIDTH - 2 * MARGIN), 1)
+    def to_x(value: float) -> float:
+        fraction = (value - low) / (high - low) if high > low else 0.5
+        return round(MARGIN + fraction * (WIDTH - 2 * MARGIN), 1)
 
     rows = []
     for index, name in enumerate(names):
-        mine = {one: value for one, value in values.items() if batches.get(one, "") == name}
-        middle = float(np.median(list(mine.values())))
+        of_batch = {k: value for k, value in values.items() if batches.get(k, "") == name}
+        middle = float(np.median(list(of_batch.values())))
         top = index * ROW
         bottom = top + ROW - 6
-        dots = _stack(mine, place, bottom - DOT - 2, outliers)
-        rows.append(Row(name or "no batch", middle, place(middle), top, bottom, dots))
-    found = [dot for row in rows for dot in row.dots if dot.outlier]
-    found.sort(key=lambda dot: dot.value)
-    return Distribution(low, high, float(np.median(numbers)), rows, found)
+        dots = _stack(of_batch, to_x, bottom - DOT - 2, outliers)
+        rows.append(Row(name or "no batch", middle, to_x(middle), top, bottom, dots))
+    outlying = [dot for row in rows for dot in row.dots if dot.outlier]
+    outlying.sort(key=lambda dot: dot.value)
+    return Distribution(low, high, float(np.median(numbers)), rows, outlying)
 
 
 def find_outliers(values: Mapping[str, float]) -> set[str]:
     """Return the slides beyond Tukey's fences; none of fewer than five slides."""
-    if len(values) < FEWEST:
+    if len(values) < MIN_SLIDES:
         return set()
     first, third = np.percentile(list(values.values()), (25, 75))
     reach = FENCE * (third - first)
@@ -113,13 +113,13 @@ def find_outliers(values: Mapping[str, float]) -> set[str]:
 
 
 def _stack(
-    values: Mapping[str, float], place: Callable[[float], float], bottom: float, outliers: set[str]
+    values: Mapping[str, float], to_x: Callable[[float], float], bottom: float, outliers: set[str]
 ) -> list[Dot]:
-    """Return dots that stand on each other where they would hide each other."""
+    """Return dots, stacked if they would hide each other."""
     heights: Counter[int] = Counter()
     dots = []
     for slide, value in sorted(values.items(), key=lambda item: item[1]):
-        x = place(value)
+        x = to_x(value)
         column = int(x // (2 * DOT))
         y = bottom - min(heights[column], 5) * 2 * DOT
         heights[column] += 1

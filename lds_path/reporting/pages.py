@@ -1,4 +1,4 @@
-"""The pages of the report as HTML text: words and numbers of slides put into templates."""
+"""The pages of the report as HTML: the data of slides inserted into templates."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from lds_path.provenance.cohort import SlideRecord, StageRecord
 
 SYMBOLS = {"pass": "✓", "warn": "!", "fail": "✕", "quarantined": "‖", "not finished": "…"}
-"""Sign beside the word of a verdict or a status."""
+"""Sign beside a verdict or a status."""
 SOURCE_WORDS = {
     "sheet": "sample sheet",
     "metadata": "metadata of the file",
     "tags": "TIFF resolution tags",
 }
-"""Where a pixel size may come from."""
+"""Possible sources of a pixel size."""
 LABELS = {
     "mpp": "working pixel",
     "slide_mpp": "slide pixel",
@@ -47,7 +47,7 @@ LABELS = {
     "zoom_min": "least zoom",
     "zoom_max": "largest zoom",
 }
-"""Names of metrics on the pages, where the words of the name are not enough."""
+"""Names of metrics on the pages, if not the words of the metric's name."""
 GROUPS = {
     "The slide": ("mpp", "slide_mpp", "mpp_source", "unreadable_tiles", "glass"),
     "Focus and artefacts": (
@@ -83,7 +83,7 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class ObjectRow:
-    """The objects of one class of one slide, and what is not among them."""
+    """The objects of one class of one slide, and what is left out."""
 
     name: str
     color: str
@@ -112,10 +112,10 @@ class MetricRow:
 
 @dataclass(frozen=True)
 class Files:
-    """What a page links to and names."""
+    """The files that a page links to or lists."""
 
     page: str
-    """Of the slide, from the index."""
+    """Path of the slide's page, from the index."""
     pictures: Mapping[str, str]
     """Name -> path from the slide's page."""
     thumbnail: str
@@ -143,8 +143,8 @@ def render_slide(record: SlideRecord, files: Files) -> str:
     )
 
 
-def word_of(record: SlideRecord) -> str:
-    """Return the one word about a slide: its verdict, or why it has none."""
+def outcome_of(record: SlideRecord) -> str:
+    """Return the outcome of a slide: its verdict, or its status if it has none."""
     if record.status != "done":
         return record.status
     assessed = assessment_of(record)
@@ -152,17 +152,17 @@ def word_of(record: SlideRecord) -> str:
 
 
 def tile_of(record: SlideRecord) -> TileResults | None:
-    """Return what is known of a slide's file, None where it was not read."""
+    """Return the data of a slide's file, None if it was not read."""
     return record.read(TileResults)
 
 
 def assessment_of(record: SlideRecord) -> AssessResults | None:
-    """Return the verdict of a slide with its reasons, None where it was not assessed."""
+    """Return the verdict of a slide with its reasons, None if it was not assessed."""
     return record.read(AssessResults)
 
 
 def reasons_of(record: SlideRecord) -> str:
-    """Return why a slide does not pass, in one line; empty where it does or was not assessed."""
+    """Return why a slide does not pass, in one line; empty if it passes or was not assessed."""
     assessed = assessment_of(record)
     return "" if assessed is None else "; ".join(assessed.reasons)
 
@@ -172,46 +172,46 @@ def class_rows(record: SlideRecord) -> list[ClassRow]:
     assessed, scores = assessment_of(record), record.read(EvaluateResults)
     return [
         ClassRow(
-            each.name,
-            css_color(each.color),
-            _value(record, AREA + each.name),
-            _value(record, SHARE + each.name),
-            _value(record, CONFIDENCE + each.name),
-            None if scores is None else scores.dice.get(each.name),
-            None if scores is None else scores.iou.get(each.name),
+            item.name,
+            css_color(item.color),
+            _value(record, AREA + item.name),
+            _value(record, SHARE + item.name),
+            _value(record, CONFIDENCE + item.name),
+            None if scores is None else scores.dice.get(item.name),
+            None if scores is None else scores.iou.get(item.name),
         )
-        for each in (() if assessed is None else assessed.classes)
+        for item in (() if assessed is None else assessed.classes)
     ]
 
 
 def object_rows(record: SlideRecord) -> list[ObjectRow]:
     """Return what was exported of each class, in the order of their values."""
-    found, stitch = record.read(ExportResults), record.read(StitchResults)
-    if found is None or stitch is None or found.dropped is None or found.filled is None:
+    exported, stitch = record.read(ExportResults), record.read(StitchResults)
+    if exported is None or stitch is None or exported.dropped is None or exported.filled is None:
         return []
     return [
         ObjectRow(
-            each.name,
-            css_color(each.color),
-            found.objects[each.name],
-            found.vertices[each.name],
-            found.area_mm2[each.name],
-            found.dropped[each.name].count,
-            found.dropped[each.name].area_um2,
-            found.filled[each.name].count,
-            found.filled[each.name].area_um2,
+            item.name,
+            css_color(item.color),
+            exported.objects[item.name],
+            exported.vertices[item.name],
+            exported.area_mm2[item.name],
+            exported.dropped[item.name].count,
+            exported.dropped[item.name].area_um2,
+            exported.filled[item.name].count,
+            exported.filled[item.name].area_um2,
         )
-        for each in stitch.classes
-        if each.name in found.objects
+        for item in stitch.classes
+        if item.name in exported.objects
     ]
 
 
 def objects_note(record: SlideRecord) -> str:
-    """Return which objects and holes are left out, and whether more than was asked for."""
-    asked, found = record.read(ExportParameters), record.read(ExportResults)
-    if asked is None or found is None or found.dropped is None:
+    """Return which objects and holes are left out, and whether more than configured."""
+    asked, exported = record.read(ExportParameters), record.read(ExportResults)
+    if asked is None or exported is None or exported.dropped is None:
         return ""
-    used = found.style
+    used = exported.style
     note = (
         f"Objects below {format_number(used.min_object_um2)} µm² are left out and holes below"
         f" {format_number(used.max_hole_um2)} µm² filled; outlines deviate by up to"
@@ -222,14 +222,14 @@ def objects_note(record: SlideRecord) -> str:
             f" With the {format_number(asked.min_object_um2)} µm²,"
             f" {format_number(asked.max_hole_um2)} µm²"
             f" and {format_number(asked.tolerance_um)} µm of the configuration there were more than"
-            f" {found.max_vertices} vertices."
+            f" {exported.max_vertices} vertices."
         )
     return note
 
 
 def metric_groups(record: SlideRecord) -> dict[str, list[MetricRow]]:
     """Return the metrics of a slide that do not belong to one class, under their headings."""
-    limits = _limit_words(record.stages["assess"])
+    limits = _describe_limits(record.stages["assess"])
     rows = {
         name: MetricRow(name=name, label=label_of(name), limits=limits.get(name, ""), **metric)
         for name, metric in record.metrics.items()
@@ -240,7 +240,7 @@ def metric_groups(record: SlideRecord) -> dict[str, list[MetricRow]]:
         heading: [rows[name] for name in names if name in rows] for heading, names in GROUPS.items()
     }
     groups["Others"] = [row for name, row in rows.items() if name not in known]
-    return {heading: found for heading, found in groups.items() if found}
+    return {heading: group for heading, group in groups.items() if group}
 
 
 def css_color(color: Sequence[int]) -> str:
@@ -249,7 +249,7 @@ def css_color(color: Sequence[int]) -> str:
 
 
 def format_value(value: float | str | Sequence[float] | None) -> str:
-    """Return a value for a table cell; a dash where there is none."""
+    """Return a value for a table cell; a dash if there is none."""
     if value is None:
         return "\N{EN DASH}"
     if isinstance(value, str):
@@ -260,7 +260,7 @@ def format_value(value: float | str | Sequence[float] | None) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """Return a duration as a person writes it."""
+    """Return a duration as people write it."""
     if seconds < 90:
         return f"{format_number(round(seconds, 1))} s"
     minutes = round(seconds / 60)
@@ -268,12 +268,12 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_memory(mib: float) -> str:
-    """Return an amount of memory as a person writes it."""
+    """Return an amount of memory as people write it."""
     return f"{mib:.0f} MiB" if mib < 1000 else f"{mib / 1024:.1f} GiB"
 
 
 def environment() -> jinja2.Environment:
-    """Return the templates; everything that is put into them is escaped."""
+    """Return the templates; everything inserted into them is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lds_path.reporting", "templates"),
         autoescape=True,  # ids, reasons and file names come from users
@@ -292,7 +292,7 @@ def environment() -> jinja2.Environment:
         symbols=SYMBOLS,
         tile_of=tile_of,
         version=__version__,
-        word_of=word_of,
+        outcome_of=outcome_of,
     )
     return environment
 
@@ -303,13 +303,13 @@ def _value(record: SlideRecord, name: str) -> float | None:
 
 
 def label_of(name: str) -> str:
-    """Return a metric's name in words, without the unit that stands in its own column."""
+    """Return a metric's name in words, without the unit, which has its own column."""
     if name in LABELS:
         return LABELS[name]
     return re.sub(r"(?<!per)_(mm2|percent|um)$", "", name).replace("_", " ")
 
 
-def _limit_words(assess: StageRecord) -> dict[str, str]:
+def _describe_limits(assess: StageRecord) -> dict[str, str]:
     if assess.status != "done":
         return {}
     return {

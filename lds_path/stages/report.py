@@ -30,7 +30,7 @@ from lds_path.provenance.stage_run import run_stage
 from lds_path.quality.picture_scale import fit_picture_scale, read_picture
 from lds_path.reporting.cohort_page import render_index
 from lds_path.reporting.cohort_table import describe_columns, table_row
-from lds_path.reporting.pages import Files, render_slide, word_of
+from lds_path.reporting.pages import Files, outcome_of, render_slide
 from lds_path.run.sheet import read_sheet
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def _describe(records: Sequence[SlideRecord]) -> ReportResults:
         if (folder.path / FILE_NAME).exists()  # a run may be in progress
     }
     return ReportResults(
-        slides={record.slide: word_of(record) for record in records}, manifests=manifests
+        slides={record.slide: outcome_of(record) for record in records}, manifests=manifests
     )
 
 
