@@ -92,7 +92,7 @@ def class_metrics(
 def confidence_metrics(
     confidence: NDArray[np.float32], tissue: NDArray[np.bool_], min_confidence: float
 ) -> dict[str, Metric]:
-    """Return how sure the model is of the tissue.
+    """Return the model's confidence over the tissue.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def confidence_metrics(
     tissue
         On the same pixels, (H, W).
     min_confidence
-        Below it the model counts as unsure.
+        Below it, the model counts as unsure.
     """
     known = tissue & ~np.isnan(confidence)
     mean = float(confidence[known].mean(dtype=np.float64)) if known.any() else None
@@ -134,7 +134,7 @@ def seam_metrics(seams: Seams) -> dict[str, Metric]:
         "seam_disagreement_percent": Metric(
             seams.disagreement_percent,
             "% of overlaps",
-            "Tissue in overlaps to which the two regions alone give different classes. From up to"
+            "Tissue in overlaps to which the two regions, before blending, give different classes. From up to"
             " 20 overlaps.",
             "segment",
         ),
