@@ -20,7 +20,7 @@ from lds_path.errors import is_lack_of_memory
         zlib.error("Error -4 while decompressing data"),
     ],
 )
-def test_libraries_tell_a_lack_of_memory_in_words_of_their_own(error):
+def test_a_lack_of_memory_is_recognised_by_the_words_of_libraries(error):
     assert is_lack_of_memory(error)
 
 

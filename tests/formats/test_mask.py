@@ -13,7 +13,7 @@ from lds_path.provenance.typed_json import to_json
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.3, 16.0, 40.0])
-def test_it_is_interpolated_bilinearly_and_goes_on_beyond_its_edge(scale):
+def test_it_is_interpolated_bilinearly_and_its_edge_is_repeated(scale):
     pixels = np.random.default_rng(0).random((9, 11)) < 0.5
     found = Mask(pixels, 16.0).read(-20.0, 33.5, Size(150, 120), scale=scale)
     y = (33.5 + (np.arange(120) + 0.5) * scale) / 16 - 0.5
@@ -34,7 +34,7 @@ def detect_folder(path, mask_downsample):
     return StageFolder(path, Manifest("detect", "a", "done", results=results))
 
 
-def test_the_mask_lies_on_the_slide_by_the_scale_that_detect_noted(tmp_path):
+def test_the_mask_lies_on_the_slide_by_the_scale_that_detect_recorded(tmp_path):
     Image.fromarray(np.array([[0, 255]], np.uint8)).save(tmp_path / "tissue.png")
     found = open_mask(detect_folder(tmp_path, 8.0)).read(0, 0, Size(16, 8))
     assert found[:, 8:].all()

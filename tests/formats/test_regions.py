@@ -105,9 +105,13 @@ def test_a_file_that_is_no_table_is_refused(table, content):
 def test_a_copy_differs_in_the_lattices_alone(table, tmp_path):
     lattices = [Size(64, 64), Size(96, 192)]
     copy_regions(table, tmp_path / "copy.tsv", lattices)
-    expected = [replace(one, lattice=size) for one, size in zip(REGIONS, lattices, strict=True)]
+    expected = [
+        replace(region, lattice=size) for region, size in zip(REGIONS, lattices, strict=True)
+    ]
     assert read_regions(tmp_path / "copy.tsv") == expected
-    copy_regions(tmp_path / "copy.tsv", tmp_path / "back.tsv", [one.lattice for one in REGIONS])
+    copy_regions(
+        tmp_path / "copy.tsv", tmp_path / "back.tsv", [region.lattice for region in REGIONS]
+    )
     assert (tmp_path / "back.tsv").read_bytes() == table.read_bytes()
 
 

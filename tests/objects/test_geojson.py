@@ -196,7 +196,7 @@ def test_json_of_another_kind_is_refused(tmp_path, content):
         "Polygon",
     ],
 )
-def test_a_spoilt_object_is_named_by_its_number(tmp_path, geometry):
+def test_a_malformed_object_is_named_by_its_number(tmp_path, geometry):
     path = write(tmp_path / "a.geojson", [feature(polygon()), feature(geometry)])
     with pytest.raises(LabelsError, match=r"a.geojson: object 2 is not a GeoJSON feature"):
         read_polygons(path)

@@ -90,7 +90,7 @@ def test_strips_leave_no_trace_in_exact_outlines(labels, height):
     scale=st.floats(0.3, 9.7),
     offset=st.tuples(st.floats(0, 1e5), st.floats(0, 1e5)),
 )
-def test_outlines_neither_overlap_nor_gape_on_the_grid_of_qupath(
+def test_outlines_have_no_overlaps_and_no_gaps_on_the_grid_of_qupath(
     labels, height, tolerance, scale, offset
 ):
     pieces = trace(labels, height=height, tolerance=tolerance)

@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_a_file_is_told_from_the_slide_on(folder):
+def test_a_file_is_explained_from_the_slide_on(folder):
     file = folder / "results/detect/case-1/regions.tsv"
     text = explain(file)
     slide = folder / "my slides/slide.tif"
@@ -51,7 +51,7 @@ def test_a_file_is_told_from_the_slide_on(folder):
         assert f"{package} {version}" in text
 
 
-def test_the_command_that_is_told_makes_the_file_again(folder):
+def test_the_command_in_the_explanation_makes_the_file_again(folder):
     file = folder / "results/detect/case-1/regions.tsv"
     before = file.read_bytes()
     commands = [line for line in explain(file).splitlines() if " command " in line]
@@ -71,13 +71,13 @@ def test_a_file_that_changed_says_so(folder, tmp_path):
     file.write_bytes(before)
 
 
-def test_a_chunk_of_a_store_is_told_as_its_store(folder):
+def test_a_chunk_of_a_store_is_explained_as_its_store(folder):
     chunks = (folder / "results/tile/case-1/pyramid.ome.zarr").rglob("*")
     chunk = next(path for path in chunks if path.is_file())
     assert "is as tile wrote it" in explain(chunk).splitlines()[0]
 
 
-def test_a_foreign_file_is_not_told_as_a_result(folder):
+def test_a_foreign_file_is_not_explained_as_a_result(folder):
     file = folder / "results/tile/case-1/notes.txt"
     file.touch()
     assert "which did not write it" in explain(file).splitlines()[0]
@@ -107,13 +107,13 @@ def test_the_model_is_named_and_not_what_it_was_trained_on(tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("name", "message"), [("nowhere", "does not exist"), ("loose.txt", "no stage wrote it")]
 )
-def test_a_file_that_no_stage_wrote_is_a_mistake(tmp_path, name, message):
+def test_a_file_that_no_stage_wrote_is_an_error(tmp_path, name, message):
     (tmp_path / "loose.txt").touch()
     with pytest.raises(UsageError, match=message):
         explain(tmp_path / name)
 
 
-def test_the_command_prints_the_story(folder, monkeypatch):
+def test_the_command_prints_the_explanation(folder, monkeypatch):
     monkeypatch.chdir(folder)
     ended = CliRunner().invoke(cli, ["explain", "results/tile/case-1"])
     assert ended.exit_code == 0

@@ -64,7 +64,7 @@ def test_a_bug_is_not_a_quarantine_and_leaves_no_manifest(tmp_path):
     assert not (tmp_path / "a" / "manifest.json").exists()
 
 
-def test_what_an_unfinished_try_left_is_removed(tmp_path):
+def test_what_an_earlier_attempt_left_is_removed(tmp_path):
     run_stage("tile", tmp_path / "a", finish, inputs={}, parameters={})
     (tmp_path / "a" / "stale.txt").touch()
     run_stage("tile", tmp_path / "a", finish, inputs={}, parameters={})

@@ -63,12 +63,12 @@ def test_none_is_left_out_only_where_it_is_the_default():
     assert written["power"] is None
 
 
-def test_what_is_not_known_is_left_out():
+def test_unknown_keys_are_ignored():
     assert from_json(Whole, CONTENT | {"new": 1}) == WHOLE
 
 
 @pytest.mark.parametrize("name", ["count", "power", "parts", "by_name"])
-def test_a_field_that_lacks_is_named(name):
+def test_a_missing_field_is_named(name):
     content = {key: value for key, value in CONTENT.items() if key != name}
     with pytest.raises(ValueError, match=f"lacks '{name}', expected"):
         from_json(Whole, content)

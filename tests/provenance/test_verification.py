@@ -156,7 +156,7 @@ def test_a_report_that_saw_other_results_is_found(run, seen):
     assert bool(findings(run)) == isinstance(seen, dict)
 
 
-def test_a_folder_without_results_is_a_mistake(tmp_path):
+def test_a_folder_without_results_is_an_error(tmp_path):
     with pytest.raises(UsageError, match="holds no folder that a stage wrote"):
         verify(tmp_path)
 

@@ -28,11 +28,11 @@ def test_a_typical_crop_lies_in_its_class():
     assert labels[int(crops[1].y / 4), int(crops[1].x / 4)] == 3
 
 
-def test_the_least_confident_place_is_found():
+def test_the_least_confident_crop_is_found():
     labels = np.ones((300, 400), np.uint8)
     confidence = np.full(labels.shape, 0.9, np.float32)
     confidence[40:80, 300:340] = 0.3
-    crop = next(each for each in choose(labels, confidence) if each.title == "Least confident")
+    crop = next(crop for crop in choose(labels, confidence) if crop.title == "Least confident")
     assert crop.x / 4 == pytest.approx(320, abs=6)
     assert crop.y / 4 == pytest.approx(60, abs=6)
 

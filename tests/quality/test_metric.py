@@ -21,7 +21,7 @@ def test_numbers_show_three_significant_digits(value, text):
     assert format_number(value) == text
 
 
-def test_share_counts_only_inside_the_whole():
+def test_the_percentage_counts_only_inside_the_whole():
     whole = np.zeros((10, 10), bool)
     whole[:5] = True
     part = np.zeros((10, 10), bool)
@@ -30,7 +30,7 @@ def test_share_counts_only_inside_the_whole():
     assert percent_of(part, np.zeros((10, 10), bool)) is None
 
 
-def test_crops_lie_wholly_inside_and_are_spread():
+def test_cells_lie_entirely_inside_and_are_spread():
     mask = np.zeros((64, 96), bool)
     mask[9:, 9:] = True
     cells = well_inside(mask, 8, count=5)

@@ -12,7 +12,10 @@ def region(index, left, top):
 
 def test_each_pair_of_neighbours_overlaps_once():
     regions = [region(0, 0, 0), region(1, 80, 0), region(2, 0, 80), region(3, 240, 80)]
-    found = [(one.first.index, one.second.index, one.upright) for one in find_overlaps(regions)]
+    found = [
+        (overlap.first.index, overlap.second.index, overlap.upright)
+        for overlap in find_overlaps(regions)
+    ]
     assert found == [(0, 1, True), (0, 2, False)]
 
 

@@ -42,8 +42,8 @@ def test_what_could_not_be_measured_is_a_warning():
 
 
 @pytest.mark.parametrize("name", [*LOW, *HIGH])
-def test_each_metric_with_words_has_two_limits_the_second_worse(name):
-    limit = next(one for one in limits_of(asdict(Thresholds())) if one.metric == name)
+def test_each_metric_with_a_message_has_two_limits_the_second_worse(name):
+    limit = next(limit for limit in limits_of(asdict(Thresholds())) if limit.metric == name)
     assert limit.low_is_bad == (name in LOW)
     assert limit.fail < limit.warn if limit.low_is_bad else limit.fail > limit.warn
 
@@ -58,7 +58,7 @@ def test_every_threshold_belongs_to_a_metric():
 
 
 def test_parameters_of_an_older_run_without_a_threshold_set_no_limit():
-    assert [one.metric for one in limits_of({"warn_eosin": 1, "fail_eosin": 0})] == ["eosin"]
+    assert [limit.metric for limit in limits_of({"warn_eosin": 1, "fail_eosin": 0})] == ["eosin"]
 
 
 def test_a_slide_without_seams_passes():

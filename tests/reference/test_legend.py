@@ -34,7 +34,7 @@ def test_a_map_to_no_class_is_named():
         Legend(CLASSES, {"A": "Cancer"})
 
 
-def test_an_unlabelled_that_is_nothing_is_named():
+def test_an_unknown_value_of_unlabelled_is_named():
     with pytest.raises(UsageError, match="`unlabelled` is 'Other', expected background or ignore"):
         Legend(CLASSES, unlabelled="Other")
 

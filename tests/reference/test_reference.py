@@ -213,7 +213,7 @@ def test_an_outline_that_crosses_itself_is_repaired(tmp_path):
 
 
 @pytest.mark.parametrize("ring", [[], [[1, 1], [2, 2]], [[1, 1], [5, 1], [5, "x"], [1, 1]]])
-def test_a_ring_that_is_none_is_named(tmp_path, ring):
+def test_an_invalid_ring_is_named(tmp_path, ring):
     good, bad = square(0, 0, 8, "Tumor"), square(0, 0, 8, "Tumor")
     bad["geometry"]["coordinates"] = [ring]
     path = write_geojson(tmp_path / "a.geojson", good, bad)

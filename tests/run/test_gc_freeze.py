@@ -32,14 +32,14 @@ def run(code: str) -> str:
     ).stdout  # fmt: skip
 
 
-def test_the_collector_does_not_find_what_was_made_meanwhile():
+def test_what_is_made_in_the_context_is_not_collected():
     kept = "with frozen_imports():\n    one = cycle()\ngc.collect()\nprint(one() is None)\n"
     assert run("one = cycle()\ngc.collect()\nprint(one() is None)\n") == "found\nTrue\n"
     assert run(kept) == "False\n"
 
 
 @pytest.mark.parametrize("inside", ["pass", "raise ImportError"])
-def test_the_collector_goes_on_afterwards(inside):
+def test_the_collector_resumes_afterwards(inside):
     code = f"""
 try:
     with frozen_imports():
@@ -57,5 +57,5 @@ print("end")
 @pytest.mark.parametrize(
     ("begin", "said"), [("", "end\nfound\n"), ("skip_last_collection()", "end\n")]
 )
-def test_a_process_may_end_without_a_search(begin, said):
+def test_a_process_can_exit_without_a_last_collection(begin, said):
     assert run(f"{begin}\none = cycle()\nprint('end', flush=True)\n") == said

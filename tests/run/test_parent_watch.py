@@ -28,7 +28,7 @@ def test_a_stage_ends_with_the_run_that_started_it():
     os.close(writing)
 
 
-def test_a_stage_by_hand_or_below_another_run_goes_on():
+def test_a_stage_by_hand_or_below_another_run_is_not_ended():
     for run in ("", "1e9", "999999999", str(os.getpid())):
         ended = subprocess.run(
             [sys.executable, "-c", STAGE], input="\n", capture_output=True, text=True,

@@ -72,7 +72,7 @@ def test_a_touched_or_copied_file_of_the_same_content_is_none(record, seen, tmp_
     assert find(record, path, folder) == ""
 
 
-def test_a_file_that_is_away_for_a_while_keeps_what_is_known(record, seen, tmp_path):
+def test_a_file_that_is_missing_for_a_while_keeps_its_entry(record, seen, tmp_path):
     path, folder = seen
     path.write_text("second")
     replaced = find(record, path, folder)
@@ -96,7 +96,7 @@ def test_a_pipe_a_folder_and_a_missing_file_are_not_read(record, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "\x00"])
-def test_a_spoilt_record_is_begun_anew(record, seen, content):
+def test_a_damaged_record_is_started_again(record, seen, content):
     path, folder = seen
     record.write_text(content)
     assert find(record, path, folder) == ""

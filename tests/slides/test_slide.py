@@ -140,7 +140,7 @@ def test_an_image_of_another_colour_mode_is_converted(tmp_path, mode):
     assert np.array_equal(region, np.asarray(picture.convert("RGB")))
 
 
-def test_inverted_grey_is_turned_round(tmp_path):
+def test_inverted_grey_is_inverted_again(tmp_path):
     grey = noise(64, 64, 1)
     tifffile.imwrite(tmp_path / "grey.tif", grey, photometric="miniswhite")
     with open_slide(tmp_path / "grey.tif", mpp=0.5) as slide:
@@ -151,7 +151,7 @@ def test_inverted_grey_is_turned_round(tmp_path):
 # --- microns per pixel -----------------------------------------------------------------------
 
 
-def test_the_sheet_goes_before_metadata_and_metadata_before_tags():
+def test_the_sheet_takes_precedence_over_metadata_and_metadata_over_tags():
     chosen = choose_mpp(HERE, sheet=0.3, metadata=(0.4, 0.4), tags=(0.5, 0.5))
     assert (chosen.value, chosen.source) == (0.3, "sheet")
     chosen = choose_mpp(HERE, sheet=None, metadata=(0.4, 0.41), tags=(0.5, 0.5))

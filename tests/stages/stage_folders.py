@@ -153,7 +153,7 @@ def _predict(
     y = region.top + ((axis + 1) / 2 * region.size.height).astype(int)
     x, y = np.minimum(x, labels.shape[1] - 1), np.minimum(y, labels.shape[0] - 1)
     other = (1 - confidence) / (len(CLASSES) - 1)
-    found = np.stack([labels[y[:, None], x] == each.value for each in CLASSES])
+    found = np.stack([labels[y[:, None], x] == item.value for item in CLASSES])
     return Prediction(
         region=region,
         probability=encode_probability(np.where(found, confidence, other)),

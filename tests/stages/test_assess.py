@@ -86,7 +86,7 @@ def test_each_metric_has_value_unit_definition_and_source(good):
 
 def test_areas_and_shares_are_those_of_the_painted_tissue(good):
     _, output = good
-    values = {name: each["value"] for name, each in read_metrics(output)["metrics"].items()}
+    values = {name: item["value"] for name, item in read_metrics(output)["metrics"].items()}
     half_mm2 = (MIDDLE - LEFT) * (BOTTOM - TOP) * (MPP / 1000) ** 2
     assert values["area_mm2.Stroma"] == pytest.approx(half_mm2, rel=0.02)
     assert values["area_mm2.Tumor"] == pytest.approx(half_mm2, rel=0.02)
@@ -102,9 +102,9 @@ def test_areas_are_the_label_pixels_times_their_area(good):
     with Labels(path) as labels:
         pixels = labels.read(0, 0, 0, labels.size)
     metrics = read_metrics(output)["metrics"]
-    for each in labels.classes:
-        area = np.count_nonzero(pixels == each.value) * (labels.mpp / 1000) ** 2
-        assert metrics[f"area_mm2.{each.name}"]["value"] == pytest.approx(area)
+    for item in labels.classes:
+        area = np.count_nonzero(pixels == item.value) * (labels.mpp / 1000) ** 2
+        assert metrics[f"area_mm2.{item.name}"]["value"] == pytest.approx(area)
 
 
 def test_the_metrics_repeat_what_the_stages_found(good):
@@ -205,7 +205,7 @@ def test_a_sampler_that_looks_at_the_border_puts_its_samples_there(tmp_path, goo
     values = []
     for _, output in (good, run(tmp_path, zoom=1.8)):
         metrics = read_metrics(output)["metrics"]
-        values.append({name: each["value"] for name, each in metrics.items()})
+        values.append({name: item["value"] for name, item in metrics.items()})
     even, zoomed = values
     assert even["border_gain"] == pytest.approx(1, abs=0.3)
     assert even["zoom_min"] == pytest.approx(1, rel=0.02)

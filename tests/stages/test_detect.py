@@ -180,19 +180,19 @@ def test_only_the_region_of_interest_is_analysed(tile, tmp_path):
     assert set(manifest.inputs) == {"tile", "roi"}
 
 
-def test_a_region_of_interest_off_the_slide_is_told_so(tile, tmp_path):
+def test_a_region_of_interest_off_the_slide_is_named(tile, tmp_path):
     roi = write_roi(tmp_path / "roi.geojson", (2000, 10, 2100, 20))
     with pytest.raises(LabelsError, match=r"roi.geojson lies outside the slide: .*\(4000, 20, "):
         detect(tile, tmp_path / "slide", roi=roi, strict=True, options=SMALL)
 
 
-def test_a_region_of_interest_below_a_pixel_is_told_so(tile, tmp_path):
+def test_a_region_of_interest_below_a_pixel_is_named(tile, tmp_path):
     roi = write_roi(tmp_path / "roi.geojson", (200, 100, 200.5, 100.5))
     with pytest.raises(LabelsError, match=r"covers no pixel of the tissue mask, .* 8 um per pixel"):
         detect(tile, tmp_path / "slide", roi=roi, strict=True, options=SMALL)
 
 
-def test_a_region_of_interest_without_polygons_is_told_so(tile, tmp_path):
+def test_a_region_of_interest_without_polygons_is_named(tile, tmp_path):
     roi = write_roi(tmp_path / "roi.geojson")
     with pytest.raises(LabelsError, match="holds no polygon; draw areas"):
         detect(tile, tmp_path / "slide", roi=roi, strict=True, options=SMALL)

@@ -88,7 +88,7 @@ def predict(region, labels):
     found = lattice_labels(labels, positions.astype(np.float32))
     return Prediction(
         region=region,
-        probability=np.stack([(found == one.value) * np.uint8(255) for one in CLASSES]),
+        probability=np.stack([(found == item.value) * np.uint8(255) for item in CLASSES]),
         grid=encode_grid(positions),
         density=np.ones((2, 2), np.float16),
     )
@@ -267,7 +267,7 @@ def test_labels_that_say_nothing_are_named(tmp_path):
     ("unlabelled", "stroma", "tumor"),
     [("background", 0, 0.5), ("ignore", None, 1), ("Stroma", 1, 1)],
 )
-def test_pixels_without_annotation_count_as_asked_for(tmp_path, unlabelled, stroma, tumor):
+def test_pixels_without_annotation_count_as_configured(tmp_path, unlabelled, stroma, tumor):
     predicted = paint(Size(100, 80), (3, 20, 20, 40, 40))
     reference = save_polygons(tmp_path / "a.geojson", ("Krebs", shapely.box(20, 20, 40, 40)))
     if unlabelled == "background":

@@ -91,13 +91,13 @@ def stitch(tmp_path_factory):
 
 def test_the_objects_are_the_labels_again(stitch, tmp_path):
     export(stitch, tmp_path / "s1", options=EXACT)
-    values = {each.name: each.value for each in CLASSES}
+    values = {item.name: item.value for item in CLASSES}
     polygons = [(area, values[name]) for name, area in read_polygons(tmp_path / "s1/s1.geojson.gz")]
     labels = rasterise(polygons, Size(200, 150), downsample=DOWNSAMPLE)
     np.testing.assert_array_equal(labels, blobs())
 
 
-def test_objects_neither_overlap_nor_gape(stitch, tmp_path):
+def test_objects_have_no_overlaps_and_no_gaps(stitch, tmp_path):
     export(
         stitch,
         tmp_path / "s1",
@@ -176,13 +176,13 @@ def test_every_polygon_is_valid_on_the_grid_of_qupath(stitch, tmp_path):
 def test_the_counts_of_the_manifest_are_those_of_the_file(stitch, tmp_path):
     results = export(stitch, tmp_path / "s1", options=EXACT).results
     features = read_features(tmp_path / "s1")
-    for each in CLASSES:
-        mine = [f for f in features if f["properties"]["classification"]["name"] == each.name]
-        assert results["objects"][each.name] == len(mine)
+    for item in CLASSES:
+        mine = [f for f in features if f["properties"]["classification"]["name"] == item.name]
+        assert results["objects"][item.name] == len(mine)
         vertices = sum(int(shapely.get_num_coordinates(shape(f["geometry"]))) for f in mine)
-        assert results["vertices"][each.name] == vertices
-        area = (blobs() == each.value).sum() * MPP**2 / 1e6
-        assert results["area_mm2"][each.name] == pytest.approx(area, abs=1e-6)
+        assert results["vertices"][item.name] == vertices
+        area = (blobs() == item.value).sum() * MPP**2 / 1e6
+        assert results["area_mm2"][item.name] == pytest.approx(area, abs=1e-6)
     assert results["annotations"] + results["detections"] == len(features)
     assert results["bytes"] == (tmp_path / "s1" / "s1.geojson.gz").stat().st_size
 
@@ -269,17 +269,17 @@ def test_the_same_labels_give_the_same_bytes_with_one_and_two_threads(stitch, tm
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_a_slide_of_nothing_has_no_objects(tmp_path):
+def test_a_slide_without_labels_has_no_objects(tmp_path):
     stitch = write_stitch(tmp_path / "stitch", np.zeros((40, 40), np.uint8))
     results = export(stitch, tmp_path / "s1").results
     assert read_features(tmp_path / "s1") == []
-    assert results["objects"] == {each.name: 0 for each in CLASSES}
+    assert results["objects"] == {item.name: 0 for item in CLASSES}
 
 
 def test_the_classes_come_with_their_colours(stitch, tmp_path):
     export(stitch, tmp_path / "s1")
     listed = json.loads((tmp_path / "s1" / "classes.json").read_text())["pathClasses"]
-    assert [each["name"] for each in listed] == [each.name for each in CLASSES]
+    assert [item["name"] for item in listed] == [item.name for item in CLASSES]
     assert listed[1]["color"] == -3670016
 
 
@@ -292,7 +292,7 @@ def test_the_scripts_know_the_slide_its_classes_and_its_scale(stitch, tmp_path, 
     assert (slide["frame"], slide["downsample"]) == ("bounds", DOWNSAMPLE)
     assert (slide["width_l0"], slide["height_l0"]) == (400, 300)
     assert slide["classes"] == [
-        {"value": each.value, "name": each.name, "color": list(each.color)} for each in CLASSES
+        {"value": item.value, "name": item.name, "color": list(item.color)} for item in CLASSES
     ]
 
 
@@ -356,8 +356,8 @@ def test_the_annotation_for_dsa_has_the_objects_of_the_geojson(stitch, tmp_path)
         assert element["closed"]
         assert re.fullmatch(r"[0-9a-f]{24}", element["id"])
         shapes[element["group"]] += shapely.Polygon(rings[0], rings[1:]).area
-    for each in CLASSES:
-        assert shapes[each.name] == (blobs() == each.value).sum() * DOWNSAMPLE**2
+    for item in CLASSES:
+        assert shapes[item.name] == (blobs() == item.value).sum() * DOWNSAMPLE**2
 
 
 def test_a_quarantined_slide_stays_so(tmp_path):
@@ -377,7 +377,7 @@ def test_a_missing_label_image_is_named(tmp_path):
         export(stitch, tmp_path / "s1")
 
 
-def test_a_spoilt_confidence_image_is_named(tmp_path):
+def test_a_damaged_confidence_image_is_named(tmp_path):
     stitch = write_stitch(tmp_path / "stitch", np.ones((40, 40), np.uint8))
     (stitch / "confidence.png").write_bytes(b"no image")
     with pytest.raises(StageInputError, match=r"confidence.png cannot be read .*run stitch again"):

@@ -70,7 +70,7 @@ def test_without_simplification_the_objects_are_the_labels(stitch, tmp_path):
     assert found.objects >= 5
     assert found.holes > 0
     features = json.loads(gzip.decompress((tmp_path / "s1" / "s1.geojson.gz").read_bytes()))
-    values = {each.name: each.value for each in CLASSES}
+    values = {item.name: item.value for item in CLASSES}
     polygons = [
         (shape(f["geometry"]), values[f["properties"]["classification"]["name"]])
         for f in features["features"]

@@ -88,11 +88,11 @@ def drop_logs(driver):
 
 
 def requested(driver):
-    messages = [json.loads(each["message"])["message"] for each in driver.get_log("performance")]
+    messages = [json.loads(item["message"])["message"] for item in driver.get_log("performance")]
     return [
-        each["params"]["request"]["url"]
-        for each in messages
-        if each["method"] == "Network.requestWillBeSent"
+        item["params"]["request"]["url"]
+        for item in messages
+        if item["method"] == "Network.requestWillBeSent"
     ]
 
 
@@ -137,7 +137,7 @@ def test_filters_hide_slides_and_say_how_many_are_left(chromium, pages):
     assert shown_slides(chromium) == []
 
 
-def test_the_keyboard_alone_sorts(chromium, pages):
+def test_the_table_can_be_sorted_by_keyboard(chromium, pages):
     chromium.get((pages / "index.html").as_uri())
     button = find(chromium, "#cohort thead button")
     button.send_keys("\ue007")  # enter
@@ -185,7 +185,7 @@ def test_every_picture_is_there_and_nothing_is_wider_than_a_phone(chromium, page
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("page", ["index.html", "slides/a-1.html"])
-def test_words_stand_out_from_their_ground(chromium, pages, page, scheme):
+def test_text_contrasts_with_its_background(chromium, pages, page, scheme):
     media = [{"name": "prefers-color-scheme", "value": scheme}]
     chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
     chromium.get((pages / page).as_uri())

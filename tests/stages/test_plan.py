@@ -62,7 +62,7 @@ def run(slide, model, output, *, budget="uniform", **changes):
 
 
 def lattices_in(folder):
-    return [one.lattice for one in read_regions(folder / REGIONS_NAME)]
+    return [region.lattice for region in read_regions(folder / REGIONS_NAME)]
 
 
 def test_uniform_is_the_table_of_detect_and_needs_no_model(slide, tmp_path):
@@ -79,11 +79,11 @@ def test_a_budget_is_kept_and_every_region_gets_a_lattice_of_the_ladder(
     manifest = run(slide, model, tmp_path / "plan", budget=budget)
     lattices = lattices_in(tmp_path / "plan")
     regions = read_regions(slide.detect / REGIONS_NAME)
-    assert [replace(one, lattice=None) for one in regions] == [
-        replace(one, lattice=None) for one in read_regions(tmp_path / "plan" / REGIONS_NAME)
+    assert [replace(region, lattice=None) for region in regions] == [
+        replace(region, lattice=None) for region in read_regions(tmp_path / "plan" / REGIONS_NAME)
     ]
-    assert {one.width for one in lattices} <= set(SPEC.ladder)
-    samples = sum(one.width * one.height for one in lattices)
+    assert {lattice.width for lattice in lattices} <= set(SPEC.ladder)
+    samples = sum(lattice.area for lattice in lattices)
     assert manifest.results["samples"] == samples <= float(budget) ** 2 * len(regions)
     assert manifest.results["budget_samples"] == int(float(budget) ** 2 * len(regions))
 
@@ -107,7 +107,7 @@ def test_a_region_that_gains_more_gets_more(slide, model, tmp_path):
     with (tmp_path / "plan" / OUTLOOK_NAME).open() as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))
     lattices = np.array([int(row["lattice"]) for row in rows])
-    assert lattices.tolist() == [one.width for one in lattices_in(tmp_path / "plan")]
+    assert lattices.tolist() == [lattice.width for lattice in lattices_in(tmp_path / "plan")]
     assert len(set(lattices.tolist())) > 1
     gains = np.array([float(row["error_16"]) - float(row["error_64"]) for row in rows])
     assert np.corrcoef(gains, lattices)[0, 1] > 0.3
@@ -124,7 +124,7 @@ def test_regions_on_different_lattices_become_one_label_image(slide, model, tmp_
     run(slide, model, tmp_path / "plan", budget="32")
     segment(slide.tile, tmp_path / "plan", tmp_path / "segment", model=str(model))
     with Predictions([tmp_path / "segment" / "predictions.npz"]) as predictions:
-        assert [one.lattice for one in predictions.regions] == lattices_in(tmp_path / "plan")
+        assert [region.lattice for region in predictions.regions] == lattices_in(tmp_path / "plan")
     detect = tmp_path / "detect"
     run_stage(
         "detect",
@@ -159,7 +159,7 @@ def test_a_damaged_model_is_named(slide, model, tmp_path):
         run(slide, folder, tmp_path / "plan", budget="32")
 
 
-def test_a_model_without_a_ladder_shares_nothing_out(slide, tmp_path):
+def test_a_model_without_a_ladder_cannot_distribute_a_budget(slide, tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
     spec = replace(SPEC, ladder=(), view_margin=0)
@@ -190,16 +190,18 @@ def test_a_quarantined_slide_is_passed_on(slide, model, tmp_path):
     assert (manifest.status, manifest.reason) == ("quarantined", "it is broken")
 
 
-def test_a_forecast_falls_with_the_budget_and_sharing_out_is_no_worse(slide, model):
+def test_the_expected_error_falls_with_the_budget_and_is_no_worse_than_with_equal_lattices(
+    slide, model
+):
     forecasts = what_if(slide.tile, slide.detect, model=str(model))
-    assert [one.budget for one in forecasts] == ["16", "32", "48", "64"]
-    errors = [one.error for one in forecasts]
+    assert [row.budget for row in forecasts] == ["16", "32", "48", "64"]
+    errors = [row.error for row in forecasts]
     assert errors == sorted(errors, reverse=True)
     assert errors[0] == pytest.approx(1)
-    assert [one.samples for one in forecasts] == sorted(one.samples for one in forecasts)
-    for one in forecasts:
-        assert one.error <= one.uniform_error + 1e-9
-        assert one.seconds > 0
+    assert [row.samples for row in forecasts] == sorted(row.samples for row in forecasts)
+    for row in forecasts:
+        assert row.error <= row.uniform_error + 1e-9
+        assert row.seconds > 0
 
 
 def test_the_command_prints_a_forecast_and_writes_nothing(slide, model):
@@ -211,7 +213,7 @@ def test_the_command_prints_a_forecast_and_writes_nothing(slide, model):
     assert [line.split()[0] for line in lines[header + 1 : header + 5]] == ["16", "32", "48", "64"]
 
 
-def test_the_command_needs_an_output_or_a_question(slide, model):
+def test_the_command_needs_an_output_or_what_if(slide, model):
     arguments = ["plan", str(slide.tile), str(slide.detect), "--model", str(model)]
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 2

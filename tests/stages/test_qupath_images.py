@@ -54,11 +54,11 @@ def test_each_image_is_ome_tiff_and_covers_the_bounds(slide):
 def test_objects_of_the_bounds_frame_lie_on_the_labels_of_their_class(slide):
     objects, said = slide
     (labels,) = said["labels"]["windows"]
-    values = {each.name: each.value for each in CLASSES}
+    values = {item.name: item.value for item in CLASSES}
     covered = np.zeros_like(labels)
-    for each in objects["bounds"]:
-        outline = shape(each["geometry"])
-        value = values[each["properties"]["classification"]["name"]]
+    for item in objects["bounds"]:
+        outline = shape(item["geometry"])
+        value = values[item["properties"]["classification"]["name"]]
         x, y = outline.representative_point().coords[0]
         assert labels[int(y), int(x)] == value
         inner = outline.buffer(-12)  # beyond what simplification and a lattice's pitch may shift
@@ -71,5 +71,5 @@ def test_objects_of_the_bounds_frame_lie_on_the_labels_of_their_class(slide):
 def test_objects_of_the_level_0_frame_are_moved_by_the_corner(slide):
     objects, _ = slide
     for bounds, level0 in zip(objects["bounds"], objects["level0"], strict=True):
-        near, far = (shape(each["geometry"]).bounds for each in (bounds, level0))
+        near, far = (shape(item["geometry"]).bounds for item in (bounds, level0))
         np.testing.assert_allclose(np.subtract(far, near), [LEFT, TOP, LEFT, TOP])

@@ -140,7 +140,7 @@ def test_the_scripts_for_qupath_know_the_slides_that_have_objects(made):
             for stage, file in (("stitch", slide["labels"]), ("export", slide["objects"])):
                 assert (folder.parent / stage / slide["slide"] / file).is_file()
     classes = json.loads((folder / "qupath" / "classes.json").read_text())["pathClasses"]
-    assert [each["name"] for each in classes] == ["Stroma", "Tumor"]
+    assert [item["name"] for item in classes] == ["Stroma", "Tumor"]
 
 
 def test_links_and_pictures_lie_in_the_folder_and_nothing_comes_from_a_network(made, tmp_path):
@@ -220,7 +220,7 @@ def test_without_ids_the_report_shows_the_slides_of_the_sheet(made, tmp_path):
     assert "later (tile): tile is not done yet" in (tmp_path / "report/summary.txt").read_text()
 
 
-def test_a_report_of_nothing_is_a_mistake(tmp_path):
+def test_a_report_without_slides_is_an_error(tmp_path):
     with pytest.raises(UsageError, match="name the slides, or the sheet"):
         report(tmp_path, tmp_path / "report")
 
@@ -272,7 +272,7 @@ def test_the_page_of_two_hundred_slides_weighs_less_than_20_mb(made):
     _, folder = made
     one = read_slide_record(folder.parent, "good")
     records = [replace(one, slide=f"slide-{number}") for number in range(200)]
-    files = {each.slide: Files("slides/good.html", {}, "small.jpg", {}) for each in records}
+    files = {item.slide: Files("slides/good.html", {}, "small.jpg", {}) for item in records}
     page = render_index(records, files, describe_columns(records, ["slide"]))
     thumbnail = folder / "slides" / "good" / "small.jpg"
     assert len(page.encode()) + 200 * thumbnail.stat().st_size < 20e6

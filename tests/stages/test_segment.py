@@ -63,7 +63,7 @@ def test_every_region_has_probabilities_a_grid_and_a_density(slide, model, tmp_p
     assert manifest.slide == "a"
     assert manifest.results["regions"] == len(regions)
     assert manifest.results["samples"] == len(regions) * LATTICE**2
-    assert [one["name"] for one in manifest.results["classes"]] == list(CLASSES)
+    assert [item["name"] for item in manifest.results["classes"]] == list(CLASSES)
     with Predictions([tmp_path / "a" / "predictions.npz"]) as predictions:
         assert predictions.regions == regions
         for region in regions:
@@ -99,7 +99,7 @@ def test_threads_and_batches_do_not_change_a_byte(slide, model, tmp_path, change
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_shards_hold_together_what_one_holds_alone(slide, model, tmp_path):
+def test_all_shards_together_hold_what_a_single_one_holds(slide, model, tmp_path):
     run(slide, model, tmp_path / "whole")
     shards = [tmp_path / f"{number}" for number in (1, 2, 3)]
     for number, folder in enumerate(shards, start=1):

@@ -258,7 +258,7 @@ def test_the_manifest_says_what_was_made(tmp_path):
     assert results["slide_mpp"] == pytest.approx(0.25)
 
 
-def test_a_slide_that_says_no_mpp_is_quarantined_and_the_sheet_mends_it(tmp_path):
+def test_a_slide_without_mpp_is_quarantined_unless_the_sheet_states_it(tmp_path):
     Image.fromarray(noise(64, 64)).save(tmp_path / "image.png")
     manifest = tile(tmp_path / "image.png", tmp_path / "out")
     assert manifest.quarantined

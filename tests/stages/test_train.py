@@ -367,7 +367,7 @@ def test_a_ladder_learns_what_lattices_are_worth(root, tmp_path):
     assert min(known["dice"]) > 0.6
 
 
-def test_without_a_ladder_nothing_is_foretold(root, tmp_path):
+def test_without_a_ladder_no_error_is_predicted(root, tmp_path):
     run(root, tmp_path / "model")
     _, card = load_model(tmp_path / "model")
     assert "calibration" not in card.scores
