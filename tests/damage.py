@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from lds_path.pixels.tissue import glass_color
+from lds_path.pixels.white_reference import white_reference
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ def blurred(picture: Picture, sigma: float = 3.0) -> Picture:
 
 def stained(picture: Picture, strength: float, glass: NDArray[np.float32] | None = None) -> Picture:
     """Pale below 1, over-stained above; give the glass of a picture that shows none."""
-    glass = glass_color(picture[::4, ::4]) if glass is None else glass
+    glass = white_reference(picture[::4, ::4]) if glass is None else glass
     light = np.minimum(picture.astype(np.float32) / glass, 1)
     return _picture(light**strength, glass)
 
@@ -90,7 +90,7 @@ def _axes(picture: Picture) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 def _transmittance(picture: Picture) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    glass = glass_color(picture[::4, ::4])
+    glass = white_reference(picture[::4, ::4])
     return np.minimum(picture.astype(np.float32) / glass, 1), glass
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lds_path.learning.batches import Batch
-    from lds_path.learning.schedule import Augmentation
+    from lds_path.learning.recipe import Augmentation
 
 BLUR_PITCHES = (0.2, 0.8)
 """Range of the blur's standard deviation, in distances between samples of the uniform grid."""

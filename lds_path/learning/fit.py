@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.learning.batches import Batch
-    from lds_path.learning.schedule import Schedule
+    from lds_path.learning.recipe import Schedule
     from lds_path.learning.trainer import Trainer
     from lds_path.learning.training_set import TrainingSet
     from lds_path.models.card import ModelCard

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from lds_path.learning.recipe import PRESETS, Recipe
-from lds_path.learning.schedule import Schedule
+from lds_path.learning.recipe import PRESETS, Recipe, Schedule
 from lds_path.network.spec import NetworkSpec
 from lds_path.option import Options, as_parameters, option
 from lds_path.options.device import device_option

@@ -16,7 +16,7 @@ from skimage.measure import label, regionprops
 from skimage.morphology import disk
 from skimage.transform import hough_line, hough_line_peaks
 
-from lds_path.pixels.strips import DensityView
+from lds_path.pixels.row_strips import DensityView
 from lds_path.pixels.tissue import drop_specks, find_ink
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def find_artefacts(
     mpp
         Microns per pixel of the view.
     glass
-        Colour of the empty glass, see `tissue.glass_color`.
+        Colour of the empty glass, see `white_reference.white_reference`.
     background
         Grey value that stands for glass which was not stored.
     """

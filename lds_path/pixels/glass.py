@@ -27,7 +27,7 @@ CELL = 16
 """Edge of the cells whose means are compared, pixels."""
 
 
-def glass_color(pixels: NDArray[np.uint8]) -> Color | None:
+def brightest_glass_color(pixels: NDArray[np.uint8]) -> Color | None:
     """Return the colour of the glass, or None where no glass is seen.
 
     Pure white is left out: it is what areas that were not scanned are filled with.

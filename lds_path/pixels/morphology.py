@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from lds_path.pixels.strips import in_strips
+from lds_path.pixels.row_strips import in_strips
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +44,7 @@ def within_reach(mask: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:
     return near[reach : reach + height]
 
 
-def open_mask(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
+def binary_opening(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
     """Return the mask without what a disc does not fit into."""
 
     def work(rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -54,7 +54,7 @@ def open_mask(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
     return in_strips(work, mask, 2 * int(radius) + 2) if mask.any() else mask
 
 
-def close_mask(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
+def binary_closing(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
     """Return the mask with what a disc beside it does not fit into."""
 
     def work(rows: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -14,17 +14,17 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from lds_path.pixels.components import drop_small_pieces, fill_small_holes
-from lds_path.pixels.morphology import close_mask, grow, open_mask, within_reach
-from lds_path.pixels.strips import (
+from lds_path.pixels.morphology import binary_closing, binary_opening, grow, within_reach
+from lds_path.pixels.row_strips import (
     DensityView,
     highest_band,
-    is_grey,
     lowest_band,
     mean_of_bands,
     padded_strips,
     range_of_bands,
     strips,
 )
+from lds_path.pixels.white_reference import white_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
     _Hue: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
     _Condition: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
-
-WHITE = (244.0, 244.0, 244.0)
-"""The glass colour to assume where a view shows no glass at all."""
 
 _FAINTEST = 0.02
 _CLEAREST = 0.06
@@ -84,11 +81,11 @@ def find_tissue(
     NDArray
         Tissue mask, (H, W).
     """
-    density = DensityView(view, glass_color(view, background=background), background)
+    density = DensityView(view, white_reference(view, background=background), background)
     tissue = _find_stained(density, mpp)
     tissue &= ~find_ink(density, tissue, mpp)
     tissue &= ~find_black(view, density, mpp)
-    tissue = close_mask(tissue, 16.0 / mpp)
+    tissue = binary_closing(tissue, 16.0 / mpp)
     tissue = fill_small_holes(tissue, int(max_hole_um2 / mpp**2))
     return drop_specks(tissue, min_tissue_um2 / mpp**2)
 
@@ -110,72 +107,6 @@ def is_dark_field(view: NDArray[np.uint8]) -> bool:
     return bool(dark > 0.5 * pixels and bright < 0.1 * pixels)
 
 
-def glass_color(view: NDArray[np.uint8], *, background: int | None = None) -> NDArray[np.float32]:
-    """Return the colour of the empty glass, or `WHITE` where none is to be seen.
-
-    Glass is bright and smooth, neutral or of any tint but the pink of a faint stain. Pure white
-    counts only where nothing else does: scanners fill with it what they did not scan.
-
-    Parameters
-    ----------
-    view
-        RGB view, (H, W, 3).
-    background
-        Grey value of a substitute for glass; it too counts only if need be.
-
-    Returns
-    -------
-    NDArray
-        Red, green and blue, (3,), float32 in [1, 255].
-    """
-    glass = np.empty(view.shape[:2], np.bool_)
-    scanned = np.empty_like(glass)
-    for strip, around, inner in padded_strips(len(view), 1):
-        _mark_glass(view[around], background, inner, glass[strip], scanned[strip])
-    if scanned.sum() > 0.002 * glass.size:
-        glass = scanned
-    if glass.sum() < 0.0005 * glass.size or not glass.any():
-        return np.array(WHITE, np.float32)
-    # How many pixels of glass have each sum of colours and each value of a colour.
-    counts = np.zeros((3, 3 * 255 + 1, 256), np.int64)
-    for strip in strips(len(view)):
-        candidates = view[strip][glass[strip]]
-        places = candidates.sum(axis=1, dtype=np.int64) * 256
-        for band in range(3):
-            found = np.bincount(places + candidates[:, band], minlength=counts[band].size)
-            counts[band] += found.reshape(counts[band].shape)
-    brightness = np.arange(counts.shape[1], dtype=np.float32) / np.float32(3)
-    level = _quantile(brightness, counts[0].sum(axis=1), 0.9)
-    brightest = counts[:, np.abs(brightness - level) <= 6].sum(axis=1)
-    values = np.arange(256, dtype=np.float32)
-    return np.array([_quantile(values, band, 0.5) for band in brightest], np.float32)
-
-
-def _mark_glass(
-    view: NDArray[np.uint8],
-    background: int | None,
-    rows: slice,
-    glass: NDArray[np.bool_],
-    scanned: NDArray[np.bool_],
-) -> None:
-    """Set, for some rows of a view, where glass is and where that was scanned."""
-    lowest, highest = lowest_band(view), highest_band(view)
-    pink = np.minimum(view[..., 0], view[..., 2]) > view[..., 1] + np.int16(6)
-    found = (lowest >= 180) & (highest - lowest <= 40) & ~pink & (_local_range(highest) <= 6)
-    glass[:] = found[rows]
-    scanned[:] = (found & (lowest < 255))[rows]
-    if background is not None:
-        scanned &= ~is_grey(view[rows], background)
-
-
-def _quantile(values: NDArray[np.float32], counts: NDArray[np.int64], share: float) -> np.float32:
-    """Return the quantile of sorted values that occur so often, between two of them linearly."""
-    place = share * (counts.sum() - 1)
-    first, last = np.searchsorted(counts.cumsum(), [np.floor(place), np.ceil(place)], "right")
-    part = np.float32(place - np.floor(place))
-    return np.float32(values[first] + (values[last] - values[first]) * part)
-
-
 def find_ink(density: DensityView, foreground: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
     """Return where a pen has marked the slide in green, blue, red or black.
 
@@ -193,7 +124,7 @@ def find_ink(density: DensityView, foreground: NDArray[np.bool_], mpp: float) ->
         strong = density.where(_exceeds(hue, _INK, is_ink))
         if strong.sum() * mpp**2 < _MIN_INK_UM2:
             continue
-        ink = drop_specks(open_mask(strong, 8.0 / mpp), _MIN_INK_UM2 / mpp**2)
+        ink = drop_specks(binary_opening(strong, 8.0 / mpp), _MIN_INK_UM2 / mpp**2)
         if not ink.any():
             continue
         pale = density.where(_exceeds(hue, 0.06))
@@ -209,7 +140,7 @@ def find_black(view: NDArray[np.uint8], density: DensityView, mpp: float) -> NDA
     for strip in strips(len(view)):
         highest = highest_band(view[strip])
         black[strip] = (highest < 70) & (highest - lowest_band(view[strip]) < 25)
-    black = drop_specks(open_mask(black, 8.0 / mpp), _MIN_INK_UM2 / mpp**2)
+    black = drop_specks(binary_opening(black, 8.0 / mpp), _MIN_INK_UM2 / mpp**2)
     if not black.any():
         return black
     return grow(black, density.where(_is_grey_shade), _RIM_UM / mpp)
@@ -297,12 +228,6 @@ def _exceeds(hue: _Hue, least: float, also: _Condition | None = None) -> _Condit
 def _is_grey_shade(density: NDArray[np.float32]) -> NDArray[np.bool_]:
     grey: NDArray[np.bool_] = range_of_bands(density) < 0.04 + 0.15 * mean_of_bands(density)
     return grey
-
-
-def _local_range(band: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    brightest: NDArray[np.uint8] = ndimage.maximum_filter(band, 3)
-    darkest: NDArray[np.uint8] = ndimage.minimum_filter(band, 3)
-    return brightest - darkest
 
 
 def drop_specks(mask: NDArray[np.bool_], min_area: float) -> NDArray[np.bool_]:

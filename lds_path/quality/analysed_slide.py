@@ -13,9 +13,9 @@ from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.results import DetectResults, StitchResults, TileResults
 from lds_path.pixels.artefacts import find_artefacts
 from lds_path.pixels.focus import blur
+from lds_path.pixels.row_strips import optical_density
 from lds_path.pixels.stains import find_stains, staining
-from lds_path.pixels.strips import optical_density
-from lds_path.pixels.tissue import glass_color
+from lds_path.pixels.white_reference import white_reference
 from lds_path.quality.borders import read_border_share
 from lds_path.quality.crops import choose_crops, read_crop
 from lds_path.quality.picture_scale import (
@@ -146,7 +146,7 @@ def _read_appearance(pyramid: Pyramid, mask: Mask, scale: PictureScale) -> Appea
     longest = min(ARTEFACT_PIXELS, max(int(extent_um / ARTEFACT_MPP), 1))
     coarse = fit_picture_scale(pyramid.size, pyramid.frame.mpp, longest=longest)
     picture = read_picture(pyramid, coarse)
-    glass = glass_color(picture, background=pyramid.background)
+    glass = white_reference(picture, background=pyramid.background)
     artefacts = find_artefacts(
         picture,
         mask.read(0, 0, coarse.size, scale=coarse.downsample),

@@ -13,7 +13,11 @@ from lds_path.errors import UsageError
 from lds_path.formats.regions import REGIONS_NAME, copy_regions, read_regions
 from lds_path.formats.results import DetectResults, PlanResults
 from lds_path.inference.budget import parse_budget
-from lds_path.inference.outlook import OUTLOOK_NAME, Outlook, write_outlook
+from lds_path.inference.expected_errors import (
+    EXPECTED_ERRORS_NAME,
+    ExpectedErrors,
+    write_expected_errors,
+)
 from lds_path.option import as_parameters
 from lds_path.options.labels import PlanOptions
 from lds_path.provenance.stage_folder import open_folder
@@ -93,19 +97,19 @@ def _plan(
 ) -> PlanResults:
     """Write the region table with the lattices within the budget, and the errors behind the choice."""
     tile, detect = inputs["tile"], inputs["detect"]
-    outlook = look(tile, detect, model=model, threads=threads)
-    samples = budget.samples(outlook.regions, outlook.tissue_mm2)
-    rungs = outlook.share_out(samples)
-    lattices = outlook.lattices(rungs)
+    expected = look(tile, detect, model=model, threads=threads)
+    samples = budget.samples(expected.regions, expected.tissue_mm2)
+    rungs = expected.allocate(samples)
+    lattices = expected.lattices(rungs)
     copy_regions(detect.path / REGIONS_NAME, folder / REGIONS_NAME, lattices)
-    write_outlook(folder / OUTLOOK_NAME, outlook.ladder, outlook.errors, rungs)
+    write_expected_errors(folder / EXPECTED_ERRORS_NAME, expected.ladder, expected.errors, rungs)
     return PlanResults(
         regions=len(rungs),
-        ladder=outlook.ladder,
-        regions_per_rung=tuple(np.bincount(rungs, minlength=len(outlook.ladder)).tolist()),
+        ladder=expected.ladder,
+        regions_per_rung=tuple(np.bincount(rungs, minlength=len(expected.ladder)).tolist()),
         budget_samples=samples,
-        samples=int(outlook.samples[rungs].sum()),
-        expected_error_px=round(outlook.error(rungs), 1),
+        samples=int(expected.samples[rungs].sum()),
+        expected_error_px=round(expected.total_error(rungs), 1),
     )
 
 
@@ -113,7 +117,7 @@ _TIMED = 2
 """Regions timed on each rung, times the threads."""
 
 
-def look(tile: StageFolder, detect: StageFolder, *, model: str, threads: int) -> Outlook:
+def look(tile: StageFolder, detect: StageFolder, *, model: str, threads: int) -> ExpectedErrors:
     """Return what a model expects of a slide.
 
     Raises
@@ -124,7 +128,7 @@ def look(tile: StageFolder, detect: StageFolder, *, model: str, threads: int) ->
     # torch takes a second to import: only for a slide that is planned.
     from lds_path.formats.mask import open_mask
     from lds_path.formats.pyramid import open_pyramid
-    from lds_path.inference.forecast import expected_errors
+    from lds_path.inference.error_prediction import predict_errors
     from lds_path.models.card import find_model
     from lds_path.models.checkpoint import load_scout
     from lds_path.network.spec import check_sizes, lattices_on
@@ -138,11 +142,11 @@ def look(tile: StageFolder, detect: StageFolder, *, model: str, threads: int) ->
         )
     regions = read_regions(detect.path / REGIONS_NAME)
     check_sizes(regions, card.network)
-    errors = expected_errors(
+    errors = predict_errors(
         scout, open_pyramid(tile.path), open_mask(detect), regions, threads=threads
     )
     sizes = lattices_on(ladder, regions[0].size)
-    return Outlook(regions, detect.read(DetectResults).tissue_mm2, ladder, sizes, errors)
+    return ExpectedErrors(regions, detect.read(DetectResults).tissue_mm2, ladder, sizes, errors)
 
 
 @dataclass(frozen=True)
@@ -181,22 +185,22 @@ def what_if(
     device, threads
         Where `segment` would run, as it takes them.
     """
-    outlook = look(open_folder(tile), open_folder(detect), model=model, threads=threads)
-    parsed = [(text, _parse(text)) for text in budgets or map(str, outlook.ladder)]
-    seconds = _seconds(tile, outlook, model=model, device=device, threads=threads)
-    worst = max(float(outlook.errors[:, 0].sum()), 1e-9)
+    expected = look(open_folder(tile), open_folder(detect), model=model, threads=threads)
+    parsed = [(text, _parse(text)) for text in budgets or map(str, expected.ladder)]
+    seconds = _seconds(tile, expected, model=model, device=device, threads=threads)
+    worst = max(float(expected.errors[:, 0].sum()), 1e-9)
     forecasts = []
     for text, budget in parsed:
-        samples = budget.samples(outlook.regions, outlook.tissue_mm2)
-        rungs = outlook.share_out(samples)
-        equal = [rung for rung, side in enumerate(outlook.ladder) if text == str(side)]
+        samples = budget.samples(expected.regions, expected.tissue_mm2)
+        rungs = expected.allocate(samples)
+        equal = [rung for rung, side in enumerate(expected.ladder) if text == str(side)]
         forecasts.append(
             Forecast(
                 text,
-                int(outlook.samples[rungs].sum()),
+                int(expected.samples[rungs].sum()),
                 float(seconds[rungs].sum()),
-                outlook.error(rungs) / worst,
-                float(outlook.errors[:, equal[0]].sum()) / worst if equal else None,
+                expected.total_error(rungs) / worst,
+                float(expected.errors[:, equal[0]].sum()) / worst if equal else None,
             )
         )
     return forecasts
@@ -222,7 +226,7 @@ def _parse(text: str) -> Budget:
 
 
 def _seconds(
-    tile: Path, outlook: Outlook, *, model: str, device: str, threads: int
+    tile: Path, expected: ExpectedErrors, *, model: str, device: str, threads: int
 ) -> NDArray[np.float64]:
     """Return the seconds that a region takes on each rung, (rungs,)."""
     from lds_path.formats.pyramid import open_pyramid
@@ -233,12 +237,12 @@ def _seconds(
 
     segmenter, _ = load_model(find_model(model))
     limit = _TIMED * threads
-    timed = outlook.regions[:: max(1, len(outlook.regions) // limit)][:limit]
+    timed = expected.regions[:: max(1, len(expected.regions) // limit)][:limit]
     with take_device(device) as taken:
         runner = Runner(segmenter.to(taken), open_pyramid(tile), taken, 1, threads)
         return np.array(
             [
                 runner.seconds([replace(region, lattice=size) for region in timed]) / len(timed)
-                for size in outlook.sizes
+                for size in expected.sizes
             ]
         )

@@ -15,7 +15,7 @@ from lds_path.formats.results import TileResults
 from lds_path.geometry import Frame, Rectangle, Size
 from lds_path.option import as_parameters
 from lds_path.options.slides import TileOptions
-from lds_path.pixels.glass import glass_cells, glass_color, is_glass
+from lds_path.pixels.glass import brightest_glass_color, glass_cells, is_glass
 from lds_path.provenance.stage_run import run_stage
 from lds_path.slides.probe import is_regular
 from lds_path.slides.slide import open_slide
@@ -256,9 +256,9 @@ def _find_glass(slide: Slide, source: Source) -> tuple[Color | None, NDArray[np.
         if low <= level.downsample <= high and level.size.area <= COARSE_PIXELS:
             coarse = index
     if coarse is None:
-        return glass_color(_sample(slide)), None
+        return brightest_glass_color(_sample(slide)), None
     overview = slide.read_region(coarse, 0, 0, slide.levels[coarse].size)
-    color = glass_color(overview)
+    color = brightest_glass_color(overview)
     if color is None:
         return None, None
     cell = CHUNK * source.downsample / slide.levels[coarse].downsample

@@ -11,7 +11,7 @@ from lds_path.errors import UsageError
 from lds_path.geometry import Size
 from lds_path.learning.augmentation import augment
 from lds_path.learning.batches import Batch
-from lds_path.learning.schedule import Augmentation
+from lds_path.learning.recipe import Augmentation
 from lds_path.network.grid import uniform_grid
 from lds_path.network.motion import area_factor, move_grid, stand_still
 from lds_path.network.warp import halve, warp, warp_labels

@@ -18,7 +18,7 @@ from lds_path.learning.batches import (
     read_labelled,
     training_batches,
 )
-from lds_path.learning.schedule import Augmentation
+from lds_path.learning.recipe import Augmentation
 from lds_path.network.spec import NetworkSpec, lattices_on, levels_of
 
 SPEC = NetworkSpec(2, shared_features=False)

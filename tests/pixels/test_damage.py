@@ -9,10 +9,11 @@ from PIL import Image
 from lds_path.geometry import Size
 from lds_path.pixels.artefacts import KINDS, find_artefacts
 from lds_path.pixels.focus import blur
+from lds_path.pixels.row_strips import optical_density
 from lds_path.pixels.stains import find_stains, staining
-from lds_path.pixels.strips import optical_density
 from lds_path.pixels.synthetic import EOSIN, HEMATOXYLIN, paint_slide
-from lds_path.pixels.tissue import find_tissue, glass_color
+from lds_path.pixels.tissue import find_tissue
+from lds_path.pixels.white_reference import white_reference
 from lds_path.quality.metric import share_percent
 
 SOURCES = ("painted", "cmu", "tcga", "breast")
@@ -44,7 +45,7 @@ def tissue_picture(request):
 def artefact_percent(picture):
     view = np.asarray(Image.fromarray(picture).reduce(16))
     tissue = find_tissue(view, 8.0, min_tissue_um2=20000, max_hole_um2=20000)
-    found = find_artefacts(view, tissue, 8.0, glass=glass_color(view))
+    found = find_artefacts(view, tissue, 8.0, glass=white_reference(view))
     return {kind: share_percent(mask, tissue | mask) for kind, mask in found.items()}
 
 
@@ -61,7 +62,7 @@ def windows(picture, side=256):
 
 
 def densities(picture, places):
-    glass = glass_color(picture[::4, ::4])
+    glass = white_reference(picture[::4, ::4])
     pixels = np.concatenate([picture[place][::4, ::4].reshape(-1, 1, 3) for place in places])
     return optical_density(pixels, glass)[:, 0]
 
@@ -104,7 +105,7 @@ def test_blur_rises_with_the_width_of_the_blur_and_crosses_the_limit(tissue_pict
 def test_blur_does_not_depend_on_the_strength_of_the_stain(tissue_picture, strength):
     places = windows(tissue_picture)[:20]
     pieces = [tissue_picture[place] for place in places]
-    glass = glass_color(tissue_picture[::4, ::4])
+    glass = white_reference(tissue_picture[::4, ::4])
     before = np.median([blur(piece) for piece in pieces])
     after = np.median([blur(damage.stained(piece, strength, glass)) for piece in pieces])
     assert after == pytest.approx(before, abs=0.03)
@@ -112,7 +113,7 @@ def test_blur_does_not_depend_on_the_strength_of_the_stain(tissue_picture, stren
 
 def test_stains_grow_with_their_strength(tissue_picture):
     places = windows(tissue_picture)
-    glass = glass_color(tissue_picture[::4, ::4])
+    glass = white_reference(tissue_picture[::4, ::4])
     pixels = np.concatenate([tissue_picture[place][::4, ::4] for place in places])
     found = [
         optical_density(damage.stained(pixels, strength, glass), glass).reshape(-1, 3)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lds_path.pixels.glass import cell_means, glass_cells, glass_color, is_glass
+from lds_path.pixels.glass import brightest_glass_color, cell_means, glass_cells, is_glass
 
 GLASS = (243, 240, 242)
 
@@ -22,14 +22,14 @@ def test_the_colour_of_glass_is_found_beside_tissue_and_white_filling():
     view = slide_view()
     view[:150] = (200, 120, 170)
     view[150:200] = 255
-    found = glass_color(view)
+    found = brightest_glass_color(view)
     assert found is not None
     assert np.abs(np.subtract(found, GLASS)).max() <= 2
 
 
 @pytest.mark.parametrize("color", [(0, 0, 0), (90, 30, 30), (240, 190, 220), (255, 255, 255)])
 def test_no_glass_is_found_in_fluorescence_tissue_or_filling(color):
-    assert glass_color(np.full((64, 64, 3), color, np.uint8)) is None
+    assert brightest_glass_color(np.full((64, 64, 3), color, np.uint8)) is None
 
 
 def test_noisy_glass_and_white_filling_are_glass():

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 from skimage.morphology import disk
 
-from lds_path.pixels.morphology import close_mask, open_mask, within_reach
+from lds_path.pixels.morphology import binary_closing, binary_opening, within_reach
 
 
 def random_mask(share):
@@ -24,8 +24,8 @@ def test_within_reach_is_what_a_distance_transform_says(distance):
 def test_opening_and_closing_are_scipys_where_the_edge_does_not_count(radius):
     inner = (slice(4 * radius, -4 * radius),) * 2
     for mask, ours, theirs in (
-        (random_mask(0.9), open_mask, ndimage.binary_opening),
-        (random_mask(0.1), close_mask, ndimage.binary_closing),
+        (random_mask(0.9), binary_opening, ndimage.binary_opening),
+        (random_mask(0.1), binary_closing, ndimage.binary_closing),
     ):
         expected = theirs(mask, disk(radius))[inner]
         assert 0 < expected.mean() < 1

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from lds_path.pixels.tissue import find_tissue, glass_color, is_dark_field
+from lds_path.pixels.tissue import find_tissue, is_dark_field
+from lds_path.pixels.white_reference import white_reference
 
 MPP = 8.0
 GLASS = (243, 242, 243)
@@ -150,7 +151,7 @@ def test_a_slide_in_a_wide_black_surround_is_no_dark_field():
 
 def test_the_glass_color_is_read_from_the_glass():
     view = stain(glass((230, 226, 233)), disc(*DISC))
-    np.testing.assert_allclose(glass_color(view), (230, 226, 233), atol=2)
+    np.testing.assert_allclose(white_reference(view), (230, 226, 233), atol=2)
 
 
 def test_the_same_view_gives_the_same_mask():

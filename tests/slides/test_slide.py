@@ -161,7 +161,7 @@ def test_the_sheet_takes_precedence_over_metadata_and_metadata_over_tags():
 
 
 @pytest.mark.parametrize("dots_per_inch", [72, 96, 300])
-def test_the_resolution_of_an_uncalibrated_file_does_not_count(tmp_path, dots_per_inch):
+def test_an_implausible_resolution_does_not_count(tmp_path, dots_per_inch):
     resolution = (dots_per_inch, dots_per_inch)
     for name, options in (("strips.tif", {}), ("tiles.tif", {"tile": (64, 64)})):
         tifffile.imwrite(

@@ -15,7 +15,7 @@ from lds_path.errors import ModelError, UsageError
 from lds_path.formats.labels import Labels
 from lds_path.formats.predictions import Predictions
 from lds_path.formats.regions import REGIONS_NAME, read_regions
-from lds_path.inference.outlook import OUTLOOK_NAME
+from lds_path.inference.expected_errors import EXPECTED_ERRORS_NAME
 from lds_path.models.checkpoint import load_scout, save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
@@ -104,7 +104,7 @@ def test_the_budget_can_count_by_tissue(slide, model, tmp_path):
 
 def test_a_region_that_gains_more_gets_more(slide, model, tmp_path):
     run(slide, model, tmp_path / "plan", budget="40")
-    with (tmp_path / "plan" / OUTLOOK_NAME).open() as stream:
+    with (tmp_path / "plan" / EXPECTED_ERRORS_NAME).open() as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))
     lattices = np.array([int(row["lattice"]) for row in rows])
     assert lattices.tolist() == [lattice.width for lattice in lattices_in(tmp_path / "plan")]
@@ -116,7 +116,7 @@ def test_a_region_that_gains_more_gets_more(slide, model, tmp_path):
 def test_threads_do_not_change_a_byte(slide, model, tmp_path):
     for name, threads in (("a", 1), ("b", 3)):
         run(slide, model, tmp_path / name, budget="32", threads=threads)
-    for name in (REGIONS_NAME, OUTLOOK_NAME):
+    for name in (REGIONS_NAME, EXPECTED_ERRORS_NAME):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from lds_path.geometry import Region, Size
 
-OUTLOOK_NAME = "outlook.tsv"
+EXPECTED_ERRORS_NAME = "outlook.tsv"
 
 
 @dataclass(frozen=True)
-class Outlook:
+class ExpectedErrors:
     """What a model expects of a slide, before any budget is known."""
 
     regions: Sequence[Region]
@@ -38,7 +38,7 @@ class Outlook:
         """Samples of a region on each rung, (rungs,)."""
         return np.array([size.area for size in self.sizes], np.int64)
 
-    def share_out(self, samples: int) -> NDArray[np.intp]:
+    def allocate(self, samples: int) -> NDArray[np.intp]:
         """Return the rung of each region, (regions,), for so many samples in all."""
         return allocate(self.errors, self.samples, samples)
 
@@ -46,12 +46,12 @@ class Outlook:
         """Return the lattice of each region."""
         return [self.sizes[rung] for rung in rungs.tolist()]
 
-    def error(self, rungs: NDArray[np.intp]) -> float:
+    def total_error(self, rungs: NDArray[np.intp]) -> float:
         """Return the expected error of the whole slide."""
         return float(np.take_along_axis(self.errors, rungs[:, None], axis=1).sum())
 
 
-def write_outlook(
+def write_expected_errors(
     path: Path, ladder: Sequence[int], errors: NDArray[np.float64], rungs: NDArray[np.intp]
 ) -> None:
     """Write one row a region: the lattice it got and the error expected of each lattice.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lds_path.pixels.strips import ROWS, DensityView, in_strips, optical_density, strips
+from lds_path.pixels.row_strips import ROWS, DensityView, in_strips, optical_density, strips
 
 
 @pytest.mark.parametrize("height", [1, ROWS, ROWS + 1, 3 * ROWS - 1])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lds_path.network.scout import Scout
 
 
-def expected_errors(
+def predict_errors(
     scout: Scout,
     pyramid: Pyramid,
     tissue: Mask,
