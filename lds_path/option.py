@@ -6,6 +6,7 @@ follow from such fields; `lds_path.options` has those of the stages.
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -16,6 +17,8 @@ from lds_path.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 O = TypeVar("O", bound="Options")
@@ -41,8 +44,10 @@ class About:
     """Items of a list."""
     schema: Mapping[str, Any] | None = None
     """JSON schema of the key where type and bounds do not say all."""
-    place: Literal["config", "command", "python"] = "config"
-    """`config`: a key of config.yaml and an option of the command; `command`: only an option of the
+    old_name: str = ""
+    """What the option was called before: still accepted, with a warning."""
+    scope: Literal["config", "command", "python"] = "config"
+    """Where it can be set. `config`: a key of config.yaml and an option of the command; `command`: only an option of the
     command; `python`: neither."""
 
     @property
@@ -177,11 +182,25 @@ def make_options(defaults: O, values: Mapping[str, Any]) -> O:
     UsageError
         If there is no such option, or a value is out of bounds.
     """
-    left = dict(values)
+    left = _with_new_names(defaults, values)
     options = _changed(defaults, left)
     if left:
         raise UsageError(f"there is no option '{next(iter(left))}'")
     return options
+
+
+def old_names(options: Options) -> dict[str, str]:
+    """Return present name -> old name of the options that were renamed."""
+    return {one.name: one.about.old_name for one in describe(options) if one.about.old_name}
+
+
+def _with_new_names(options: Options, values: Mapping[str, Any]) -> dict[str, Any]:
+    renamed = dict(values)
+    for name, old_name in old_names(options).items():
+        if old_name in renamed:
+            log.warning("the option '%s' is now called '%s'; use the new name", old_name, name)
+            renamed[name] = renamed.pop(old_name)
+    return renamed
 
 
 def _changed(options: O, values: dict[str, Any]) -> O:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 
 import pytest
 
 from lds_path.errors import UsageError
-from lds_path.option import Options, as_parameters, describe, make_options, option
+from lds_path.option import Options, as_parameters, describe, make_options, old_names, option
 
 
 @dataclass(frozen=True)
@@ -77,3 +78,21 @@ def test_a_mapping_by_default_is_not_shared():
     one = Outer()
     one.names["a"] = "b"
     assert Outer().names == {}
+
+
+@dataclass(frozen=True)
+class Renamed(Options):
+    inner: Inner = field(default_factory=Inner)
+    source: str = option("a", "a source", choices=("a", "b"), old_name="origin")
+
+
+def test_an_option_is_accepted_under_its_old_name_with_a_warning(caplog):
+    with caplog.at_level(logging.WARNING):
+        assert make_options(Renamed(), {"origin": "b"}) == Renamed(source="b")
+    assert "the option 'origin' is now called 'source'" in caplog.text
+    assert old_names(Renamed()) == {"source": "origin"}
+
+
+def test_a_value_under_an_old_name_is_checked():
+    with pytest.raises(UsageError, match="the source 'c' is unknown; there are a, b"):
+        make_options(Renamed(), {"origin": "c"})

@@ -32,7 +32,7 @@ def predict_errors(
     *,
     threads: int,
 ) -> NDArray[np.float64]:
-    """Return the error that the network foretells, (regions, rungs), in working pixels of tissue.
+    """Return the error that the network predicts, (regions, rungs), in working pixels of tissue.
 
     A pixel counts by its class, as in the training of the model. Each region is looked at alone,
     so that the result depends on nothing else.
@@ -42,7 +42,7 @@ def predict_errors(
     @torch.inference_mode()
     def work(region: Region) -> NDArray[np.float64]:
         view = read_view(pyramid, region, scout.spec)[None]
-        errors = scout.foretell(view)[0].double().numpy()  # (rungs, hd, wd)
+        errors = scout.predict_errors(view)[0].double().numpy()  # (rungs, hd, wd)
         cells = Size(errors.shape[2], errors.shape[1])
         inside = tissue.read(region.left, region.top, cells, scale=multiple)
         found: NDArray[np.float64] = (errors * inside).sum(axis=(1, 2)) * multiple**2

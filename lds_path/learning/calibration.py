@@ -72,7 +72,7 @@ def calibrate(
     for index in range(len(cache)):
         batch = cache.read(index).to(device)
         labelled = batch.labelled.sum().clamp_min(1e-6)  # of hardly anything nothing is left
-        share = segmenter.foretell(batch.view) * batch.labelled
+        share = segmenter.predict_errors(batch.view) * batch.labelled
         expected.append((share.sum(dim=(0, 2, 3)) / labelled).cpu().numpy())
         if network_costs:
             found.append(_own_errors(segmenter, batch, network_costs))

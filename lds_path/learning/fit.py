@@ -119,7 +119,7 @@ class Fit:
         segmenter, card = load_model(self.state / BEST_NAME)
         if card.network.ladder and len(tune):
             trainer = self.trainer
-            costs = trainer.error_weights if trainer.recipe.foretell == "network" else ()
+            costs = trainer.error_weights if trainer.recipe.error_source == "network" else ()
             found = calibrate(segmenter.to(trainer.device), tune, trainer.device, costs)
             draw_calibration(
                 self.folder / CALIBRATION_NAME,

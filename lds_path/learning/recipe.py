@@ -68,20 +68,21 @@ class Recipe(Options):
     """The classes are those that a region shows, each part is spread over the class's area: rare
     classes draw samples. The rest goes to boundaries."""
     rungs_per_step: int = option(1, "lattices of the ladder that each step learns from", minimum=1)
-    """All share one look at the coarse view."""
+    """The coarse view is processed once for all of them."""
     benefit_weight: float = option(
-        1.0, "weight of the loss of the errors foretold for each lattice", minimum=0
+        1.0, "weight of the loss of the errors predicted for each lattice", minimum=0
     )
-    foretell: str = option(
+    error_source: str = option(
         "labels",
-        "whose errors the network foretells for each lattice of the ladder",
+        "whose errors are predicted for each lattice of the ladder: labels or network",
         choices=("labels", "network"),
+        old_name="foretell",
     )
-    """Which errors are foretold: those of the `labels` after the way to a lattice and back, which
-    more samples mend, or those of the `network` as it is at this step, which has to recognise what
-    it samples, too."""
+    """`labels`: the errors of the reference labels resampled to a lattice and back, which more samples
+    reduce. `network`: the errors of the network itself at this step, which also has to recognise what
+    it samples."""
     error_power: float = option(
-        0.5, "what rare classes weigh in the errors foretold", minimum=0, maximum=1
+        0.5, "weight of rare classes in the predicted errors", minimum=0, maximum=1
     )
     """A wrong pixel costs, in these errors, its class's share of the labelled area to minus this
     power. 0: all alike; 1: every class matters as much as a whole, as in a mean IoU."""
@@ -185,7 +186,7 @@ JIN2022 = Preset(
         "rarity": 0.0,
         "rungs_per_step": 1,
         "benefit_weight": 0.0,
-        "foretell": "labels",
+        "error_source": "labels",
         "error_power": 0.0,
         "stain_jitter": 0.0,
         "brightness_jitter": 0.0,

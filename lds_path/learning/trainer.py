@@ -76,7 +76,7 @@ class Trainer:
     recipe: Recipe
     device: torch.device
     error_weights: tuple[float, ...] = ()
-    """What a wrong pixel of each class costs where errors of the network are foretold."""
+    """What a wrong pixel of each class costs where the errors of the network are predicted."""
     optimizer: torch.optim.Optimizer = field(init=False)
     scaler: torch.amp.GradScaler = field(init=False)
 
@@ -116,7 +116,7 @@ class Trainer:
         float
             Edge loss, not weighted.
         float
-            Loss of the errors foretold, not weighted; 0 without a ladder.
+            Loss of the predicted errors, not weighted; 0 without a ladder.
 
         Raises
         ------
@@ -168,10 +168,10 @@ class Trainer:
         wanted = wanted_density(batch, recipe)
         with mixed_precision(self.device, recipe.precision):
             density, features = self.segmenter.look(_recolour(batch.view, stain, gain))
-            # Errors of the network are foretold from what it has learned, and teach it nothing:
+            # Errors of the network are predicted from what it has learned, and teach it nothing:
             # what is rare and hard would drown the rest.
-            known = features if recipe.foretell == "labels" else features.detach()
-            foretold = self.segmenter.benefit(known) if rungs else None
+            known = features if recipe.error_source == "labels" else features.detach()
+            predicted = self.segmenter.benefit(known) if rungs else None
         imposed = imposed_density(wanted, recipe, stream(recipe.seed, "density", number))
         density = density if imposed is None else imposed
         edge = edge_loss(density, wanted, kind=recipe.edge_loss)
@@ -179,7 +179,7 @@ class Trainer:
         seen = [self._see(batch, look, lattice) for lattice in self.lattices(number, batch.size)]
         random = stream(recipe.seed, "points", number)
         loss = torch.stack([self._segmentation_loss(one, random) for one in seen]).mean()
-        return loss, edge, self._benefit_loss(foretold, batch, rungs, seen)
+        return loss, edge, self._benefit_loss(predicted, batch, rungs, seen)
 
     def _see(self, batch: Batch, look: _Look, lattice: Size) -> Seen:
         """Segment a batch on one lattice."""
@@ -194,16 +194,16 @@ class Trainer:
         return Seen(batch, sampling.grid, area, logits, target, labelled)
 
     def _benefit_loss(
-        self, foretold: Tensor | None, batch: Batch, rungs: Sequence[int], seen: Sequence[Seen]
+        self, predicted: Tensor | None, batch: Batch, rungs: Sequence[int], seen: Sequence[Seen]
     ) -> Tensor:
-        if foretold is None:
+        if predicted is None:
             return batch.errors.new_zeros(())
-        if self.recipe.foretell == "labels":
-            return benefit_loss(foretold, batch.errors, batch.labelled)
+        if self.recipe.error_source == "labels":
+            return benefit_loss(predicted, batch.errors, batch.labelled)
         costs = torch.tensor(self.error_weights, dtype=torch.float32, device=self.device)
         losses = [
             seen_loss(
-                read_cells(foretold[:, rung : rung + 1], one.grid),
+                read_cells(predicted[:, rung : rung + 1], one.grid),
                 network_errors(one.logits, one.target, costs),
                 one.area * one.labelled,
             )

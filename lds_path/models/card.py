@@ -21,6 +21,8 @@ SHIPPED = Path(__file__).parent
 
 MAX_CARD_BYTES = 2**24
 
+_RENAMED_PARAMETERS = {"foretell": "error_source"}
+"""Old name -> present name of parameters of `train` in model cards."""
 _PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".bin", ".tar")
 
 
@@ -196,6 +198,10 @@ def _build_card(path: Path, content: Any) -> ModelCard:  # noqa: ANN401 - any JS
     network = NetworkSpec(**{"shared_features": False} | _with_tuples(content["network"]))
     sizes = {name: Size(**content[name]) for name in ("region_size", "lattice")}
     rest = {**_with_tuples(content), "classes": classes, "network": network, **sizes}
+    if isinstance(training := content.get("training"), dict):
+        rest["training"] = {
+            _RENAMED_PARAMETERS.get(name, name): value for name, value in training.items()
+        }
     return ModelCard(**rest)
 
 

@@ -88,7 +88,7 @@ def _ladder(card: ModelCard) -> Iterator[tuple[str, str]]:
         return
     columns = (known[name] for name in _CALIBRATION)
     for side, dice, expected, found, correlation in zip(*columns, strict=True):
-        text = f"tune Dice {dice:.3f}, error foretold {expected:.2%}, found {found:.2%}"
+        text = f"tune Dice {dice:.3f}, error predicted {expected:.2%}, found {found:.2%}"
         yield f"{side} samples a side", f"{text}, correlation over regions {correlation:.2f}"
 
 

@@ -1,6 +1,6 @@
-"""How wrong a region's labels come out on each lattice: the truth, and what the network foretells.
+"""How wrong a region's labels are on each lattice: the true error, and the one predicted.
 
-With a benefit of samples known for every region, a slide's samples can go where they help.
+Once the benefit of samples is known for every region, a slide's samples can go where they help.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _USUAL = -3.0
 
 
 class BenefitHead(nn.Module):
-    """Foretells from features of the coarse view the error in each cell on each rung of a ladder.
+    """Predicts from features of the coarse view the error in each cell on each rung of a ladder.
 
     Parameters
     ----------

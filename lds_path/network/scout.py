@@ -36,7 +36,7 @@ class Sampling:
 
 
 class Scout(nn.Module):
-    """Decides from a coarse view where to sample a region, and foretells what samples are worth.
+    """Decides from a coarse view where to sample a region, and predicts what samples are worth.
 
     The view shows the margin of the spec beyond the region too; maps are of the region alone.
     """
@@ -92,7 +92,7 @@ class Scout(nn.Module):
             context = read_context(features, grid, absolute=bool(spec.ladder))
         return Sampling(density, grid, context, features)
 
-    def foretell(self, view: Tensor) -> Tensor:
+    def predict_errors(self, view: Tensor) -> Tensor:
         """Return the error of each cell on each rung of the ladder, (B, rungs, hd, wd).
 
         It is a share of the cell's area, weighted by class as in the training.

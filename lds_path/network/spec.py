@@ -27,7 +27,7 @@ SIZE = {"minimum": 1, "maximum": 8192}
 class NetworkSpec(Options):
     """Everything that builds a `Segmenter`, without its weights."""
 
-    class_count: int = required("classes told apart", minimum=1, maximum=254, place="python")
+    class_count: int = required("classes told apart", minimum=1, maximum=254, scope="python")
     """Channel c of the output is class value c + 1."""
     architecture: str = option(
         "UNet", "network of MONAI: UNet, SegResNet or FlexibleUNet", choices=ARCHITECTURES
@@ -42,10 +42,10 @@ class NetworkSpec(Options):
         "UNet: convolutions in the residual unit of each level",
         minimum=0,
         maximum=16,
-        place="python",
+        scope="python",
     )
     backbone: str = option(
-        "efficientnet-b0", "FlexibleUNet: its encoder, from fresh weights", place="python"
+        "efficientnet-b0", "FlexibleUNet: its encoder, from fresh weights", scope="python"
     )
     sampler: str = option(
         "knothe-rosenblatt",
@@ -67,7 +67,7 @@ class NetworkSpec(Options):
     """`context`: each cell sees the whole region; `local`: that of Jin et al. 2022, which sees 7 x 7
     pixels of the view."""
     density_channels: tuple[int, ...] = option(
-        (16, 32, 64, 64, 64), "`context`: channels of its levels", **SIZE, place="python"
+        (16, 32, 64, 64, 64), "`context`: channels of its levels", **SIZE, scope="python"
     )
     density_floor: float = option(
         0.1, "lowest density where the mean is 1; bounds the zoom", above=0, maximum=1
@@ -82,8 +82,8 @@ class NetworkSpec(Options):
     ladder: tuple[int, ...] = option(
         (), "lattices that the model is to work on, rising, such as [64, 128, 256]", **SIZE
     )
-    """Samples along a region's longer side. The network foretells the error of each; empty: it
-    knows one lattice and foretells nothing."""
+    """Samples along a region's longer side. The network predicts the error on each; empty: it
+    knows one lattice and predicts no errors."""
     shared_features: bool = option(
         True, "whether the segmentation network sees the density network's features"
     )

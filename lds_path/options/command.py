@@ -68,8 +68,9 @@ def options_of(defaults: O) -> Decorator:
         def call(**values: Any) -> Any:  # noqa: ANN401 - what the command returns
             return command(options=_take_options(defaults, values), **values)
 
-        asked = [one for one in describe(defaults) if one.about.place != "python"]
-        return _apply(map(_click_option, asked), call)
+        asked = [option for option in describe(defaults) if option.about.scope != "python"]
+        renamed = [option for option in asked if option.about.old_name]
+        return _apply([*map(_click_option, asked), *map(_old_click_option, renamed)], call)
 
     return decorate
 
@@ -95,12 +96,15 @@ def _click_argument(name: str) -> Decorator:
 
 def _take_options(defaults: O, values: dict[str, Any]) -> O:
     """Return the options among the values that a command was given, and remove them there."""
-    found = {}
-    for one in describe(defaults):
-        if one.name in values:
-            value = values.pop(one.name)
-            found[one.name] = split_class_map(value) if one.kind.form == "mapping" else value
-    return make_options(defaults, found)
+    chosen = {}
+    for option in describe(defaults):
+        if option.name in values:
+            value = values.pop(option.name)
+            chosen[option.name] = split_class_map(value) if option.kind.form == "mapping" else value
+        old_value = values.pop(option.about.old_name, None)
+        if old_value is not None:
+            chosen[option.about.old_name] = old_value
+    return make_options(defaults, chosen)
 
 
 def _click_option(one: Description) -> Decorator:
@@ -116,6 +120,13 @@ def _click_option(one: Description) -> Decorator:
         metavar="ANNOTATION=CLASS" if one.kind.form == "mapping" else None,
         help=f"{text[:1].upper()}{text[1:]}.",
     )
+
+
+def _old_click_option(option: Description) -> Decorator:
+    """Return the option under its old name, which the help does not show."""
+    flag = f"--{option.about.old_name.replace('_', '-')}"
+    kind = click.Choice(option.about.choices) if option.about.choices else option.kind.item
+    return click.option(flag, type=kind, default=None, hidden=True)
 
 
 def split_classes(pairs: Sequence[str]) -> dict[str, str]:

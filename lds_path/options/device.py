@@ -13,5 +13,5 @@ def device_option() -> str:
         "auto",
         "where the network runs; auto takes a CUDA GPU where there is one; of several, one that is free",
         choices=DEVICES,
-        place="command",
+        scope="command",
     )

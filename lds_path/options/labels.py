@@ -35,7 +35,7 @@ class SegmentOptions(Options):
     shard: str = option(
         "1-of-1",
         "part of the slide, k-of-n: every n-th region, beginning with the k-th",
-        place="command",
+        scope="command",
     )
     batch_size: int = option(
         8, "regions at once on a GPU; lower it when its memory is short", minimum=1

@@ -29,7 +29,7 @@ class TrainOptions(Options):
     licence: str = option("", "licence of the model")
     authors: tuple[str, ...] = option((), "authors of the model")
     cache_mib: int = option(
-        2048, "memory for regions that are kept between steps", minimum=0, place="command"
+        2048, "memory for regions that are kept between steps", minimum=0, scope="command"
     )
     device: str = device_option()
 

@@ -96,7 +96,7 @@ def describe_section(section: str) -> list[Description]:
     return [
         one
         for one in describe(SECTIONS[section])
-        if one.about.place == "config" and one.name not in shared
+        if one.about.scope == "config" and one.name not in shared
     ]
 
 
@@ -111,8 +111,9 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 def _key(one: Description) -> dict[str, Any]:
     about, kind = one.about, one.kind
+    renamed = {"formerly": about.old_name} if about.old_name else {}
     if about.schema is not None:
-        return {**about.schema, "description": about.text}
+        return {**about.schema, "description": about.text, **renamed}
     # A key that is null is no option of the command, which then takes the default.
     nullable = kind.nullable and one.default is None
     if kind.form == "list":
@@ -120,7 +121,7 @@ def _key(one: Description) -> dict[str, Any]:
         key = {"type": "array", "items": _value(kind, about, nullable=False), **shortest}
     else:
         key = _value(kind, about, nullable=nullable)
-    return {**key, "description": about.text}
+    return {**key, "description": about.text, **renamed}
 
 
 def _value(kind: Kind, about: About, *, nullable: bool) -> dict[str, Any]:

@@ -16,15 +16,15 @@ MIN_SIDE = 512
 class DemoOptions(Options):
     """How a slide is painted."""
 
-    seed: int = option(1, "the same seed and size paint the same slide", minimum=0, place="command")
-    width: int = option(6144, "pixels of 0.5 um", minimum=MIN_SIDE, place="command")
-    height: int = option(5120, "pixels of 0.5 um", minimum=MIN_SIDE, place="command")
+    seed: int = option(1, "the same seed and size paint the same slide", minimum=0, scope="command")
+    width: int = option(6144, "pixels of 0.5 um", minimum=MIN_SIDE, scope="command")
+    height: int = option(5120, "pixels of 0.5 um", minimum=MIN_SIDE, scope="command")
     structured: float = option(
         1.0,
         "share of the slide, about its centre, in which anything but stroma lies",
         above=0,
         maximum=1,
-        place="command",
+        scope="command",
     )
 
 
@@ -42,7 +42,7 @@ class TileOptions(Options):
     slide_mpp: float | None = option(
         None,
         "the slide's own um per pixel; goes before what the file says",
-        place="command",
+        scope="command",
     )
     max_unreadable_percent: float = option(
         20.0,

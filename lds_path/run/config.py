@@ -31,6 +31,37 @@ def check_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
         raise UsageError(" ".join(f"config.yaml: {_explain(error)}".split()))
 
 
+def rename_old_keys(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    """Move the values of keys under their old names to the present names.
+
+    An old key can only come from the user: the shipped configuration has the present ones.
+
+    Parameters
+    ----------
+    config
+        A configuration; its sections are changed.
+    schema
+        Its schema, where `formerly` is the old name of a key.
+
+    Returns
+    -------
+    list of str
+        A warning for each old key.
+    """
+    warnings = []
+    for section, description in schema["properties"].items():
+        content = config.get(section)
+        for name, key in description.get("properties", {}).items():
+            old_name = key.get("formerly")
+            if isinstance(content, dict) and old_name in content:
+                content[name] = content.pop(old_name)
+                warnings.append(
+                    f"config.yaml: the key '{section}.{old_name}' is now called '{section}.{name}';"
+                    " rename it"
+                )
+    return warnings
+
+
 def read_strings(given: Any, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
     """Return the part of a configuration from the command line, with the types of the schema.
 

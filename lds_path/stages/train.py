@@ -22,7 +22,7 @@ from lds_path.models.card import ModelCard
 from lds_path.network.device import Device, device_name, own_seed, take_device, use_threads
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import check_sizes
-from lds_path.option import as_parameters
+from lds_path.option import as_parameters, old_names
 from lds_path.options.model import TrainOptions
 from lds_path.provenance.fingerprint import sha256
 from lds_path.provenance.manifest import FILE_NAME, Manifest
@@ -204,9 +204,12 @@ class Training:
 
     def _identity(self) -> str:
         files = [path / FILE_NAME if path.is_dir() else path for path in self.inputs().values()]
+        # Under the old names, so that a training begun with them can be resumed.
+        old = old_names(self.options)
+        parameters = {old.get(name, name): value for name, value in self.parameters().items()}
         return identify(
             {
-                "parameters": {**self.parameters(), **self.about()},
+                "parameters": {**parameters, **self.about()},
                 "inputs": dict(zip(self.inputs(), map(sha256, files), strict=True)),
             }
         )

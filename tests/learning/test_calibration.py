@@ -44,7 +44,7 @@ def test_a_region_with_hardly_a_label_spoils_no_calibration(regions):
         assert summary[name] == pytest.approx(alone[name], abs=2e-4)
 
 
-def test_a_model_that_foretells_its_own_errors_is_held_against_these(regions):
+def test_a_model_that_predicts_its_own_errors_is_measured_against_these(regions):
     torch.manual_seed(0)
     segmenter, cache = Segmenter(SPEC), RegionCache(regions[:2], SPEC, mib=1)
     by_labels = calibrate(segmenter, cache, CPU).found

@@ -134,7 +134,7 @@ def test_the_first_five_fields_are_those_of_every_recipe():
         ({"edge_floor": 0.0}, "edge_floor is 0, expected more than 0 and at most 1"),
         ({"rarity": 1.5}, "rarity is 1.5, expected 0 to 1"),
         ({"withhold_chance": -0.1}, "withhold_chance is -0.1, expected 0 to 1"),
-        ({"foretell": "me"}, "foretell 'me' is unknown; there are labels, network"),
+        ({"error_source": "me"}, "error_source 'me' is unknown; there are labels, network"),
         ({"rungs_per_step": 0}, "rungs_per_step is 0, expected a whole number of 1 or more"),
     ],
 )
@@ -172,10 +172,10 @@ def test_every_part_of_the_edge_loss_can_be_switched():
         assert first_loss(**change)[1] != pytest.approx(usual, rel=1e-5), change
 
 
-@pytest.mark.parametrize("foretell", ["labels", "network"])
-def test_a_step_may_learn_from_several_rungs_and_foretell_either_error(foretell):
+@pytest.mark.parametrize("error_source", ["labels", "network"])
+def test_a_step_may_learn_from_several_rungs_and_predict_either_error(error_source):
     spec = replace(SPEC, ladder=(8, 16, 32), shared_features=True)
-    recipe = replace(RECIPE, rungs_per_step=2, foretell=foretell)
+    recipe = replace(RECIPE, rungs_per_step=2, error_source=error_source)
     trainer, losses = train(recipe, spec)
     assert losses[-3:, 0].mean() < 0.7 * losses[:3, 0].mean()
     assert losses[-3:, 2].mean() < losses[:3, 2].mean()

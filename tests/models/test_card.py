@@ -104,6 +104,14 @@ def test_a_model_from_before_a_field_existed_has_its_default(folder):
     )
 
 
+def test_a_parameter_of_a_training_has_its_present_name(folder):
+    path = folder / "model.json"
+    content = json.loads(path.read_text())
+    content["training"] = {"foretell": "network", "steps": 5}
+    path.write_text(json.dumps(content))
+    assert card.read_card(folder).training == {"error_source": "network", "steps": 5}
+
+
 def test_a_card_is_read_without_torch(folder):
     code = """
 import sys

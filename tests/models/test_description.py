@@ -72,7 +72,7 @@ def test_a_ladder_tells_what_each_lattice_is_worth(tmp_path):
         "correlation": [0.9, 0.8],
     }
     page = describe(make_card(network=spec, scores={"calibration": calibration}), tmp_path)
-    line = "32 samples a side  tune Dice 0.810, error foretold 5.00%, found 6.00%"
+    line = "32 samples a side  tune Dice 0.810, error predicted 5.00%, found 6.00%"
     assert line in page
     assert "correlation over regions 0.80" in page
     assert "16 samples a side  not measured" in describe(make_card(network=spec), tmp_path)

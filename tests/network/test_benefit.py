@@ -80,7 +80,7 @@ def test_no_lattice_gives_no_errors():
     assert labelled.shape == (1, 1, 8, 8)
 
 
-def test_the_loss_is_nothing_where_what_was_foretold_came():
+def test_the_loss_is_zero_where_the_predicted_errors_are_right():
     errors = torch.tensor([0.0, 0.1, 0.4]).view(1, 1, 1, 3)
     labelled = torch.tensor([1.0, 1.0, 0.5]).view(1, 1, 1, 3)
     expected = (errors / labelled).clamp_min(1e-6)

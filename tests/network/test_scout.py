@@ -37,7 +37,7 @@ def test_maps_are_of_the_region_without_the_margin(density_network):
     assert found.density.shape == (2, 1, 8, 8)
     assert found.density.mean(dim=(1, 2, 3)) == pytest.approx([1, 1], abs=1e-5)
     assert found.features.shape[2:] == (8, 8)
-    assert scout.foretell(make_view(16 + 8)).shape == (2, 2, 8, 8)
+    assert scout.predict_errors(make_view(16 + 8)).shape == (2, 2, 8, 8)
 
 
 def test_what_lies_in_the_margin_is_seen():

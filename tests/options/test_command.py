@@ -78,6 +78,12 @@ def test_options_of_groups_lists_and_mappings_are_taken():
     assert found.labels.class_map == {"Krebs": "Tumor"}
 
 
+def test_an_option_under_its_old_name_is_taken_with_a_warning_and_not_in_the_help(caplog):
+    assert asked(TrainOptions(), "--foretell", "network").recipe.error_source == "network"
+    assert "the option 'foretell' is now called 'error_source'" in caplog.text
+    assert "--foretell" not in CliRunner().invoke(cli, ["train", "--help"]).output
+
+
 @pytest.mark.parametrize(
     ("command", "option", "value", "message"),
     [

@@ -11,16 +11,20 @@ import torch
 from PIL import Image
 from small_slides import CLASSES, LATTICE, REGION, make_slide
 
+from lds_path.classes import make_classes
 from lds_path.errors import LabelsError, TrainingError, UnsuitableSlideError, UsageError
+from lds_path.learning.recipe import Recipe
 from lds_path.learning.trainer import Trainer
+from lds_path.learning.training_state import identify
 from lds_path.models.checkpoint import load_model
 from lds_path.option import describe, make_options
 from lds_path.options.labels import PlanOptions
 from lds_path.options.model import TrainOptions
 from lds_path.provenance.stage_run import run_stage
+from lds_path.reference.legend import Legend
 from lds_path.stages.plan import plan
 from lds_path.stages.segment import segment
-from lds_path.stages.train import train
+from lds_path.stages.train import Training, train
 
 QUICK = {"steps": 4, "batch_size": 2, "tune_every": 2, "channels": (4, 8), "kernel_width": 0.15}
 
@@ -367,8 +371,23 @@ def test_a_ladder_learns_what_lattices_are_worth(root, tmp_path):
     assert min(known["dice"]) > 0.6
 
 
-def test_without_a_ladder_no_error_is_predicted(root, tmp_path):
+def test_without_a_ladder_no_errors_are_predicted(root, tmp_path):
     run(root, tmp_path / "model")
     _, card = load_model(tmp_path / "model")
     assert "calibration" not in card.scores
     assert not (tmp_path / "model" / "calibration.png").exists()
+
+
+def test_a_training_begun_under_an_old_name_of_an_option_can_be_resumed():
+    options = TrainOptions(recipe=Recipe(error_source="network"))
+    training = Training(
+        slides={"train": [], "tune": []},
+        legend=Legend(("A",)),
+        classes=make_classes(("A",), ()),
+        options=options,
+        device=torch.device("cpu"),
+    )
+    parameters = training.parameters() | training.about()
+    before = {**parameters, "foretell": "network"}
+    del before["error_source"]
+    assert training._identity() == identify({"parameters": before, "inputs": {}})

@@ -11,8 +11,8 @@ import yaml
 
 from lds_path.cli import cli
 from lds_path.errors import UsageError
-from lds_path.option import describe
-from lds_path.run.config import check_config, read_strings
+from lds_path.option import describe, old_names
+from lds_path.run.config import check_config, read_strings, rename_old_keys
 
 REPOSITORY = Path(__file__).parent.parent.parent
 CONFIG = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
@@ -37,6 +37,7 @@ def test_what_is_an_argument_of_a_stage_and_of_its_command_has_the_same_default(
     params = cli.commands[command].make_context(command, [], resilient_parsing=True).params
     known = (
         {one.name for one in describe(arguments["options"].default)}
+        | set(old_names(arguments["options"].default).values())
         if "options" in arguments
         else set()
     )
@@ -75,6 +76,17 @@ def test_a_mistake_in_the_configuration_is_named_in_one_line(change, message):
         check_config(CONFIG | change, SCHEMA)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_key_is_accepted_under_its_old_name_with_a_warning():
+    config = CONFIG | {"train": CONFIG["train"] | {"foretell": "network"}}
+    warnings = rename_old_keys(config, SCHEMA)
+    assert warnings == [
+        "config.yaml: the key 'train.foretell' is now called 'train.error_source'; rename it"
+    ]
+    check_config(config, SCHEMA)
+    assert config["train"] == CONFIG["train"] | {"error_source": "network"}
+    assert rename_old_keys(config, SCHEMA) == []
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ sys.path.insert(0, str(BASE))
 
 from lds_path.errors import exit_with_message
 from lds_path.models.card import find_fitting_model
-from lds_path.run.config import check_config, read_strings
+from lds_path.run.config import check_config, read_strings, rename_old_keys
 from lds_path.run.parent_watch import VARIABLE
 from lds_path.run.run_start import join_run, start_run
 from lds_path.run.shell_options import format_cell, format_classes, format_options
@@ -25,6 +25,7 @@ find_model = cache(find_fitting_model)
 with exit_with_message():
     schema = yaml.safe_load((BASE / "workflow/schemas/config.schema.yaml").read_text())
     update_config(config, read_strings(workflow.config_settings.config, schema))
+    warnings = rename_old_keys(config, schema)
     check_config(config, schema)
     slides = open_sheet(
         config["slides"], painted=BASE / "workflow/sheets", results=RESULTS
@@ -35,7 +36,7 @@ with exit_with_message():
         started = join_run(STATE)
 replaced = started.replacements
 STRICT = "--strict" if config["strict"] else ""
-for message in started.messages:
+for message in (*(warnings if workflow.is_main_process else ()), *started.messages):
     print(message, file=sys.stderr)
 # Stages end with the run, even if it is killed.
 os.environ[VARIABLE] = str(os.getpid())
