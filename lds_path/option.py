@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 O = TypeVar("O", bound="Options")
 
-MOST_ITEMS = 12
+MAX_ITEMS = 12
 """Of a list of bounded numbers: a stranger's longer one only asks for memory."""
 
 
@@ -68,8 +68,8 @@ class About:
         """Return the bounds in words."""
         unit = f" {self.unit}" if self.unit else ""
         if self.above is not None:
-            most = "" if self.maximum is None else f" and at most {self.maximum:g}"
-            return f"more than {self.above:g}{most}{unit}"
+            maximum = "" if self.maximum is None else f" and at most {self.maximum:g}"
+            return f"more than {self.above:g}{maximum}{unit}"
         if self.maximum is None:
             return f"{self.minimum:g} or more{unit}"
         return f"{self.minimum:g} to {self.maximum:g}{unit}"
@@ -107,7 +107,7 @@ class Kind:
 
     item: type
     """int, float, bool or str: of the value or, if there are several, of each."""
-    form: Literal["one", "list", "mapping"] = "one"
+    form: Literal["single", "list", "mapping"] = "single"
     nullable: bool = False
     """Whether None is a value."""
 
@@ -115,30 +115,30 @@ class Kind:
         """Raise a `UsageError` unless a value is of this type and within its bounds."""
         if self.form == "mapping" or (value is None and self.nullable):
             return
-        if self.form == "one":
-            return self._check_one(name, value, about)
-        if not isinstance(value, tuple | list) or (about.is_bounded and len(value) > MOST_ITEMS):
-            numbers = f" of at most {MOST_ITEMS} numbers" if about.is_bounded else ""
+        if self.form == "single":
+            return self._check_item(name, value, about)
+        if not isinstance(value, tuple | list) or (about.is_bounded and len(value) > MAX_ITEMS):
+            numbers = f" of at most {MAX_ITEMS} numbers" if about.is_bounded else ""
             raise UsageError(f"{name} is no list{numbers}")
         if len(value) < about.min_items:
             raise UsageError(f"{name} is {list(value)}, expected {about.min_items} values or more")
         for item in value:
-            self._check_one(name, item, about)
+            self._check_item(name, item, about)
 
-    def _check_one(self, name: str, value: Any, about: About) -> None:  # noqa: ANN401 - as above
+    def _check_item(self, name: str, value: Any, about: About) -> None:  # noqa: ANN401 - as above
         if about.choices and value not in about.choices:
             known = ", ".join(about.choices)
             raise UsageError(f"the {name} '{value}' is unknown; there are {known}")
-        if self._is_one(value) and (not about.is_bounded or about.allows(value)):
+        if self._is_item(value) and (not about.is_bounded or about.allows(value)):
             return
         expected = about.bounds() if about.is_bounded else NOUNS[self.item]
         if self.item is int and about.is_bounded:
             joint = "from " if about.maximum is not None else "of "
             expected = f"a whole number {joint}{expected}"
-        found = f"{value:g}" if self._is_one(value) and self.item is float else str(value)[:20]
+        found = f"{value:g}" if self._is_item(value) and self.item is float else str(value)[:20]
         raise UsageError(f"{name} is {found}, expected {expected}")
 
-    def _is_one(self, value: Any) -> bool:  # noqa: ANN401 - as above
+    def _is_item(self, value: Any) -> bool:  # noqa: ANN401 - as above
         accepted = int | float if self.item is float else self.item
         return isinstance(value, accepted) and (self.item is bool or not isinstance(value, bool))
 
@@ -191,7 +191,11 @@ def make_options(defaults: O, values: Mapping[str, Any]) -> O:
 
 def old_names(options: Options) -> dict[str, str]:
     """Return present name -> old name of the options that were renamed."""
-    return {one.name: one.about.old_name for one in describe(options) if one.about.old_name}
+    return {
+        described.name: described.about.old_name
+        for described in describe(options)
+        if described.about.old_name
+    }
 
 
 def _with_new_names(options: Options, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,8 +218,8 @@ def _changed(options: O, values: dict[str, Any]) -> O:
 
 
 def _fields_of(options: Options) -> Iterator[tuple[str, Any]]:
-    for one in fields(options):
-        yield one.name, getattr(options, one.name)
+    for field_ in fields(options):
+        yield field_.name, getattr(options, field_.name)
 
 
 def _own_options(options: Options) -> list[tuple[str, Kind, About]]:
@@ -228,9 +232,9 @@ def _own_options(options: Options) -> list[tuple[str, Kind, About]]:
 def _read_options(kind: type[Any]) -> list[tuple[str, Kind, About]]:
     hints = get_type_hints(kind)
     return [
-        (one.name, _kind_of(hints[one.name]), one.metadata["about"])
-        for one in fields(kind)
-        if "about" in one.metadata
+        (field_.name, _kind_of(hints[field_.name]), field_.metadata["about"])
+        for field_ in fields(kind)
+        if "about" in field_.metadata
     ]
 
 

@@ -45,11 +45,11 @@ def allocate(
         If the budget is too small for the lowest rung everywhere.
     """
     regions, rungs = errors.shape
-    left = budget - regions * int(samples[0])
-    if left < 0:
+    remaining = budget - regions * int(samples[0])
+    if remaining < 0:
         raise UsageError(
             f"the budget of {budget} samples is too small: {regions} regions need"
-            f" {budget - left} even on the smallest lattice of the model; raise it"
+            f" {budget - remaining} even on the smallest lattice of the model; raise it"
         )
     costs = np.diff(samples)
     rates = falling_rates(errors, costs)  # (regions, rungs - 1)
@@ -58,11 +58,11 @@ def allocate(
     region, step = np.divmod(np.arange(rates.size), max(rungs - 1, 1))
     order = np.lexsort((region, step, -total[region], -rates.ravel()))
     chosen = np.zeros(regions, np.intp)
-    for at in order.tolist():
-        cost = int(costs[step[at]])
-        if cost <= left and chosen[region[at]] == step[at]:
-            chosen[region[at]] += 1
-            left -= cost
+    for candidate in order.tolist():
+        cost = int(costs[step[candidate]])
+        if cost <= remaining and chosen[region[candidate]] == step[candidate]:
+            chosen[region[candidate]] += 1
+            remaining -= cost
     return chosen
 
 

@@ -30,8 +30,9 @@ class Budget:
         if self.per_mm2:
             return int(self.amount * tissue_mm2)
         aspects = (
-            (one.size.width * one.size.height) / max(one.size.width, one.size.height) ** 2
-            for one in regions
+            (region.size.width * region.size.height)
+            / max(region.size.width, region.size.height) ** 2
+            for region in regions
         )
         return int(self.amount**2 * sum(aspects))
 

@@ -45,10 +45,10 @@ def predict_errors(
         errors = scout.predict_errors(view)[0].double().numpy()  # (rungs, hd, wd)
         cells = Size(errors.shape[2], errors.shape[1])
         inside = tissue.read(region.left, region.top, cells, scale=multiple)
-        found: NDArray[np.float64] = (errors * inside).sum(axis=(1, 2)) * multiple**2
-        return found
+        error: NDArray[np.float64] = (errors * inside).sum(axis=(1, 2)) * multiple**2
+        return error
 
     with single_threaded():
-        found = read_ahead(work, regions, threads=threads, ahead=2 * threads)
-        bar = tqdm(found, total=len(regions), unit="region", desc="plan", disable=None)
+        results = read_ahead(work, regions, threads=threads, ahead=2 * threads)
+        bar = tqdm(results, total=len(regions), unit="region", desc="plan", disable=None)
         return np.stack(list(bar))

@@ -79,7 +79,7 @@ class Runner:
             sampled = self._sample((region,), 1, self._read_views((region,)))
             return self._classify(sampled, self._read_levels(sampled))
 
-        self._lay_out()
+        self._arrange_weights()
         with single_threaded():
             yield from read_ahead(work, regions, threads=self.threads, ahead=2 * self.threads)
 
@@ -98,7 +98,7 @@ class Runner:
             ):
                 yield self._sample(*batch)
 
-        self._lay_out()
+        self._arrange_weights()
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
             for loaded in read_ahead(load, sampled(), threads=self.threads, ahead=2):
                 yield self._classify(*loaded)
@@ -149,7 +149,7 @@ class Runner:
             for item in range(sampled.count)
         ]
 
-    def _lay_out(self) -> None:
+    def _arrange_weights(self) -> None:
         """Arrange the weights for inference; channels last is 1.2 times as fast on a CPU, too."""
         fold_batch_norm(self.segmenter.network)
         self.segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -170,10 +170,10 @@ def batches_of(
     """
     remaining = iter(regions)
     while window := list(islice(remaining, _WINDOW * batch_size)):
-        alike: dict[tuple[Size, Size], list[Region]] = {}
+        groups: dict[tuple[Size, Size], list[Region]] = {}
         for region in window:
-            alike.setdefault((region.size, region.lattice), []).append(region)
-        for group in alike.values():
+            groups.setdefault((region.size, region.lattice), []).append(region)
+        for group in groups.values():
             for start in range(0, len(group), batch_size):
                 batch = group[start : start + batch_size]
                 filling = batch[-1:] * (batch_size - len(batch))

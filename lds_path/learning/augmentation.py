@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name
 from monai.transforms.intensity.array import GaussianSmooth, RandGaussianNoise
 
-from lds_path.network.motion import move, with_margin
+from lds_path.network.motion import move_image, with_margin
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +30,7 @@ SCALES = (0.75, 1.33)
 """Range of the factor on the size of what a moved region shows."""
 SHIFT = 0.1
 """Largest shift of a moved region, as a share of its sides."""
-_LEAST_SIGMA = 0.25  # pixels; less changes nothing
+_MIN_SIGMA = 0.25  # pixels; less changes nothing
 
 
 def augment(batch: Batch, random: np.random.Generator, augmentation: Augmentation) -> Batch:
@@ -47,18 +47,18 @@ def augment(batch: Batch, random: np.random.Generator, augmentation: Augmentatio
     """
     height, width = batch.edges.shape[2:]
     square = width == height
-    batch = batch.turned(int(random.choice(8 if square else [0, 2, 4, 6])))
-    move, blur, noise = random.random(3) < (
+    batch = batch.oriented(int(random.choice(8 if square else [0, 2, 4, 6])))
+    is_moved, is_blurred, is_noisy = random.random(3) < (
         augmentation.move_chance, augmentation.blur_chance, augmentation.noise_chance
     )  # fmt: skip
     motion = _draw_motion(random, width / height)
     pitches, grey = random.uniform(*BLUR_PITCHES), random.uniform(*NOISE)
     seed = int(random.integers(2**31))
-    if move:
+    if is_moved:
         batch = _moved(batch, motion)
-    if blur:
+    if is_blurred:
         batch = _blurred(batch, float(pitches))
-    return _with_noise(batch, float(grey), seed) if noise else batch
+    return _with_noise(batch, float(grey), seed) if is_noisy else batch
 
 
 def _draw_motion(random: np.random.Generator, aspect: float) -> Tensor:
@@ -72,11 +72,11 @@ def _draw_motion(random: np.random.Generator, aspect: float) -> Tensor:
 
 def _moved(batch: Batch, motion: Tensor) -> Batch:
     height, width = batch.edges.shape[2:]  # a cell is 2 x 2 pixels of the view
-    shares = (2 * width / batch.view.shape[3], 2 * height / batch.view.shape[2])
-    cells = move(torch.cat((batch.edges, batch.labelled, batch.errors), dim=1), motion)
+    fractions = (2 * width / batch.view.shape[3], 2 * height / batch.view.shape[2])
+    cells = move_image(torch.cat((batch.edges, batch.labelled, batch.errors), dim=1), motion)
     return replace(
         batch,
-        view=_to_uint8(move(batch.view.float(), with_margin(motion, shares))),
+        view=_to_uint8(move_image(batch.view.float(), with_margin(motion, fractions))),
         edges=cells[:, :1],
         labelled=cells[:, 1:2],
         errors=cells[:, 2:],
@@ -99,7 +99,7 @@ def _blurred(batch: Batch, pitches: float) -> Batch:
 
 
 def _smooth(image: Tensor, sigma: float) -> Tensor:
-    if sigma < _LEAST_SIGMA:
+    if sigma < _MIN_SIGMA:
         return image
     # MONAI's filter takes what lies beyond the edges as black.
     reach = min(math.ceil(4 * sigma), *image.shape[-2:])

@@ -16,7 +16,7 @@ from lds_path.learning.balance import draw_regions
 from lds_path.learning.streams import stream
 from lds_path.network.benefit import round_trip_errors
 from lds_path.network.losses import edge_density
-from lds_path.network.motion import stand_still
+from lds_path.network.motion import identity_motion
 from lds_path.network.spec import lattices_on, levels_of
 from lds_path.network.warp import halve, label_fractions
 from lds_path.read_ahead import read_ahead
@@ -70,7 +70,7 @@ class Batch:
         height, width = self.levels[0].shape[2:]
         return Size(width << self.first_level, height << self.first_level)
 
-    def around(self, *lattices: Size) -> Batch:
+    def for_lattices(self, *lattices: Size) -> Batch:
         """Return the batch with the levels alone that samples on these lattices are read from."""
         wanted = levels_of(self.size, lattices)
         part = slice(wanted.start - self.first_level, wanted.stop - self.first_level)
@@ -86,17 +86,17 @@ class Batch:
         moved = self._map(lambda tensor: tensor.to(device, non_blocking=True))
         return replace(moved, motion=self.motion.to(device))
 
-    def turned(self, turn: int) -> Batch:
+    def oriented(self, orientation: int) -> Batch:
         """Return the batch mirrored and turned in one of 8 ways, before it is moved.
 
         Turn 0 changes nothing; turns 0, 2, 4 and 6 keep width and height.
         """
 
-        def work(tensor: Tensor) -> Tensor:
-            tensor = tensor.flip(-1) if turn >= 4 else tensor
-            return torch.rot90(tensor, turn % 4, (-2, -1)) if turn % 4 else tensor
+        def orient(tensor: Tensor) -> Tensor:
+            tensor = tensor.flip(-1) if orientation >= 4 else tensor
+            return torch.rot90(tensor, orientation % 4, (-2, -1)) if orientation % 4 else tensor
 
-        return self._map(work)
+        return self._map(orient)
 
     @property
     def bytes(self) -> int:
@@ -125,15 +125,15 @@ class Batch:
             self.view, *self.levels, *self.fractions, self.edges, self.errors, self.labelled
         ]  # fmt: skip
 
-    def _map(self, work: Callable[[Tensor], Tensor]) -> Batch:
+    def _map(self, transform: Callable[[Tensor], Tensor]) -> Batch:
         return replace(
             self,
-            view=work(self.view),
-            levels=[work(level) for level in self.levels],
-            fractions=[work(level) for level in self.fractions],
-            edges=work(self.edges),
-            errors=work(self.errors),
-            labelled=work(self.labelled),
+            view=transform(self.view),
+            levels=[transform(level) for level in self.levels],
+            fractions=[transform(level) for level in self.fractions],
+            edges=transform(self.edges),
+            errors=transform(self.errors),
+            labelled=transform(self.labelled),
         )
 
 
@@ -169,7 +169,7 @@ def read_labelled(
         edges=edge_density(labels, cells),
         errors=errors,
         labelled=known,
-        motion=stand_still(1),
+        motion=identity_motion(1),
     )
 
 
@@ -200,15 +200,15 @@ class RegionCache:
             if index in self._kept:
                 self._kept.move_to_end(index)
                 return self._kept[index]
-        found = read_labelled(self._regions[index], self._spec, self._error_weights)
+        batch = read_labelled(self._regions[index], self._spec, self._error_weights)
         with self._lock:
             if index not in self._kept:
-                self._kept[index] = found
-                self._bytes_left -= found.bytes
+                self._kept[index] = batch
+                self._bytes_left -= batch.bytes
             while self._bytes_left < 0 and self._kept:
                 _, forgotten = self._kept.popitem(last=False)
                 self._bytes_left += forgotten.bytes
-        return found
+        return batch
 
 
 def training_batches(
@@ -250,7 +250,7 @@ def training_batches(
         random = stream(seed, "augmentation", step)
         regions = [cache.read(index) for index in chosen]
         wanted = lattices(step, regions[0].size)
-        return Batch.join([augment(region.around(*wanted), random) for region in regions])
+        return Batch.join([augment(region.for_lattices(*wanted), random) for region in regions])
 
     return read_ahead(make_batch, steps, threads=threads, ahead=2)
 

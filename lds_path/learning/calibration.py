@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from lds_path.learning.trainer import see, tune_dice
+from lds_path.learning.trainer import segment_batch, tune_dice
 from lds_path.network.benefit import network_errors
 from lds_path.network.spec import lattices_on
 
@@ -26,7 +26,7 @@ class Calibration:
     ladder: tuple[int, ...]
     expected: NDArray[np.float64]
     """As the network foretold them, (regions, rungs)."""
-    found: NDArray[np.float64]
+    measured: NDArray[np.float64]
     """As they are, (regions, rungs): of the reference labels taken to the lattice and back, or of
     the network, whichever it foretells."""
     area: NDArray[np.float64]
@@ -40,9 +40,9 @@ class Calibration:
             "ladder": list(self.ladder),
             "dice": _rounded(self.dice),
             "expected_error": _rounded(np.average(self.expected, axis=0, weights=self.area)),
-            "found_error": _rounded(np.average(self.found, axis=0, weights=self.area)),
+            "found_error": _rounded(np.average(self.measured, axis=0, weights=self.area)),
             "correlation": _rounded(
-                [_correlation(*pair) for pair in zip(self.expected.T, self.found.T, strict=True)]
+                [_correlation(*pair) for pair in zip(self.expected.T, self.measured.T, strict=True)]
             ),
         }
 
@@ -68,33 +68,35 @@ def calibrate(
         What a wrong pixel of each class costs, for a model that foretells its own errors.
     """
     segmenter.eval()
-    expected, found, area = [], [], []
+    expected, measured, area = [], [], []
     for index in range(len(cache)):
         batch = cache.read(index).to(device)
         labelled = batch.labelled.sum().clamp_min(1e-6)  # of hardly anything nothing is left
-        share = segmenter.predict_errors(batch.view) * batch.labelled
-        expected.append((share.sum(dim=(0, 2, 3)) / labelled).cpu().numpy())
+        errors = segmenter.predict_errors(batch.view) * batch.labelled
+        expected.append((errors.sum(dim=(0, 2, 3)) / labelled).cpu().numpy())
         if network_costs:
-            found.append(_own_errors(segmenter, batch, network_costs))
+            measured.append(_network_errors(segmenter, batch, network_costs))
         else:
-            found.append((batch.errors.sum(dim=(0, 2, 3)) / labelled).tolist())
+            measured.append((batch.errors.sum(dim=(0, 2, 3)) / labelled).tolist())
         area.append(float(labelled))
     ladder = segmenter.spec.ladder
     dice = [
         float(np.nanmean(tune_dice(segmenter, cache, lattice, device)))
         for lattice in lattices_on(ladder, cache.read(0).size)
     ]
-    return Calibration(ladder, *(np.array(one, float) for one in (expected, found, area, dice)))
+    return Calibration(
+        ladder, *(np.array(values, float) for values in (expected, measured, area, dice))
+    )
 
 
-def _own_errors(segmenter: Segmenter, batch: Batch, costs: tuple[float, ...]) -> list[float]:
+def _network_errors(segmenter: Segmenter, batch: Batch, costs: tuple[float, ...]) -> list[float]:
     """Return what the network gets wrong of a batch on each rung, as a share of its area."""
     weights = torch.tensor(costs, dtype=torch.float32, device=batch.view.device)
     errors = []
     for lattice in lattices_on(segmenter.spec.ladder, batch.size):
-        seen = see(segmenter, batch, lattice)
-        area = seen.area * seen.labelled
-        wrong = (network_errors(seen.logits, seen.target, weights) * area).sum()
+        output = segment_batch(segmenter, batch, lattice)
+        area = output.area * output.labelled
+        wrong = (network_errors(output.logits, output.target, weights) * area).sum()
         errors.append(float(wrong / area.sum().clamp_min(1e-6)))
     return errors
 

@@ -20,7 +20,7 @@ def draw_calibration(
     path: Path,
     ladder: Sequence[int],
     expected: NDArray[np.float64],
-    found: NDArray[np.float64],
+    measured: NDArray[np.float64],
     dice: Sequence[float],
 ) -> None:
     """Write the picture: errors of regions by lattice, and the Dice on each lattice.
@@ -38,10 +38,10 @@ def draw_calibration(
     """
     figure = Figure(figsize=(9, 4), layout="constrained")
     errors, scores = figure.subplots(1, 2)
-    most = max(100 * float(max(expected.max(), found.max())), 1e-3)
-    errors.plot((0, most), (0, most), color="0.6", lw=1)
+    limit = max(100 * float(max(expected.max(), measured.max())), 1e-3)
+    errors.plot((0, limit), (0, limit), color="0.6", lw=1)
     for rung, side in enumerate(ladder):
-        errors.plot(100 * expected[:, rung], 100 * found[:, rung], ".", label=f"{side} samples")
+        errors.plot(100 * expected[:, rung], 100 * measured[:, rung], ".", label=f"{side} samples")
     errors.set_xlabel("error foretold, % of the area")
     errors.set_ylabel("error found, %")
     errors.legend(fontsize="small", title="per side")

@@ -41,8 +41,8 @@ log = logging.getLogger(__name__)
 
 STATE_NAME = "state.safetensors"
 BEST_NAME = "best"
-_MOST_TUNE_REGIONS = 64
-_OWN = {STATE_NAME, f"{STATE_NAME}.partial", BEST_NAME}
+_MAX_TUNE_REGIONS = 64
+_STATE_FILES = {STATE_NAME, f"{STATE_NAME}.partial", BEST_NAME}
 
 
 @dataclass
@@ -83,7 +83,7 @@ class Fit:
     def run(self, *, cache_mib: int, threads: int) -> dict[str, Any]:
         """Train, write the best model, and return what the manifest tells."""
         spec, steps = self.card.network, self.trainer.recipe.steps
-        tune_regions = spread(self.tune_set.regions, _MOST_TUNE_REGIONS)
+        tune_regions = spread(self.tune_set.regions, _MAX_TUNE_REGIONS)
         weights = self.trainer.error_weights
         tune = RegionCache(tune_regions, spec, mib=cache_mib // 4, error_weights=weights)
         chances = region_chances(self.train_set.counts, balance=self.schedule.balance)
@@ -103,8 +103,8 @@ class Fit:
             lattices=self.trainer.lattices,
             augment=partial(augment, augmentation=self.schedule.augmentation),
         )
-        with TrainingLog(self.folder, self.card.class_names, rows) as record:
-            self._train(batches, chances, tune, record)
+        with TrainingLog(self.folder, self.card.class_names, rows) as training_log:
+            self._train(batches, chances, tune, training_log)
         self._finish(tune)
         return {
             "steps": self.best.step,
@@ -120,23 +120,23 @@ class Fit:
         if card.network.ladder and len(tune):
             trainer = self.trainer
             costs = trainer.error_weights if trainer.recipe.error_source == "network" else ()
-            found = calibrate(segmenter.to(trainer.device), tune, trainer.device, costs)
+            calibration = calibrate(segmenter.to(trainer.device), tune, trainer.device, costs)
             draw_calibration(
                 self.folder / CALIBRATION_NAME,
-                found.ladder,
-                found.expected,
-                found.found,
-                found.dice.tolist(),
+                calibration.ladder,
+                calibration.expected,
+                calibration.measured,
+                calibration.dice.tolist(),
             )
-            card = replace(card, scores={**card.scores, "calibration": found.summary()})
+            card = replace(card, scores={**card.scores, "calibration": calibration.summary()})
         save_model(self.folder, segmenter.cpu(), card)
 
     def _resume(self) -> list[Any]:
         """Go on where an equal training stopped; return the rows of its log."""
         path = self.state / STATE_NAME
         record = read_record(path)
-        kept = (self.state / BEST_NAME / WEIGHTS_NAME).is_file()
-        if record is not None and record["identity"] == self.identity and kept:
+        has_weights = (self.state / BEST_NAME / WEIGHTS_NAME).is_file()
+        if record is not None and record["identity"] == self.identity and has_weights:
             restore_state(path, self._learner)
             self.best = Best(**record["best"])
             log.info("the training goes on after step %d, from %s", self.best.step, self.state)
@@ -152,7 +152,7 @@ class Fit:
         batches: Iterator[Batch],
         chances: NDArray[np.float64],
         tune: RegionCache,
-        record: TrainingLog,
+        training_log: TrainingLog,
     ) -> None:
         best, steps, schedule = self.best, self.trainer.recipe.steps, self.schedule
         bar = tqdm(batches, total=steps, initial=best.step, unit="step", desc="train", disable=None)
@@ -167,10 +167,10 @@ class Fit:
             dice: tuple[float | None, ...] = ()
             if best.step == steps or best.step % schedule.tune_every == 0:
                 dice = self._score(tune)
-            known = tuple(float("nan") if value is None else value for value in dice)
-            record.add(best.step, losses, known)
+            measured = tuple(float("nan") if value is None else value for value in dice)
+            training_log.add(best.step, losses, measured)
             if dice:
-                self._save(record)
+                self._save(training_log)
             bar.set_postfix(loss=f"{losses[0]:.3f}", tune_dice=f"{best.mean:.3f}")
 
     def _is_patience_over(self) -> bool:
@@ -180,17 +180,19 @@ class Fit:
         try:
             return self.trainer.step(self.best.step, batch)
         except TrainingError as error:
-            shown = draw_regions(
+            drawn = draw_regions(
                 chances,
                 batch_size=self.schedule.batch_size,
                 seed=self.trainer.recipe.seed,
                 step=self.best.step,
             )
-            names = (self.train_set.regions[index] for index in dict.fromkeys(shown.tolist()))
-            where = ", ".join(f"{one.slide} region {one.region.index}" for one in names)
-            raise TrainingError(f"{error}; it saw {where}; {self._kept()}") from None
+            regions = (self.train_set.regions[index] for index in dict.fromkeys(drawn.tolist()))
+            where = ", ".join(
+                f"{labelled.slide} region {labelled.region.index}" for labelled in regions
+            )
+            raise TrainingError(f"{error}; it saw {where}; {self._kept_model()}") from None
 
-    def _kept(self) -> str:
+    def _kept_model(self) -> str:
         if not self.best.best_step:
             return "no model was kept yet"
         return f"the model of step {self.best.best_step} is kept in {self.state / BEST_NAME}"
@@ -217,14 +219,14 @@ class Fit:
             if not bool(torch.isfinite(weights).all()):
                 raise TrainingError(
                     f"the weights '{name}' are no finite numbers after step {self.best.step}; lower"
-                    f" `learning_rate` (now {self.trainer.recipe.learning_rate}); {self._kept()}"
+                    f" `learning_rate` (now {self.trainer.recipe.learning_rate}); {self._kept_model()}"
                 )
 
-    def _save(self, record: TrainingLog) -> None:
+    def _save(self, training_log: TrainingLog) -> None:
         """Write what the next step depends on, and the curve so far."""
-        known = {"identity": self.identity, "best": vars(self.best), "rows": record.rows}
-        save_state(self.state / STATE_NAME, self._learner, known)
-        record.draw()
+        state = {"identity": self.identity, "best": vars(self.best), "rows": training_log.rows}
+        save_state(self.state / STATE_NAME, self._learner, state)
+        training_log.draw()
 
     @property
     def _learner(self) -> Learner:
@@ -262,7 +264,7 @@ def clear_state(folder: Path) -> None:
     """
     if not folder.exists():
         return
-    foreign = {entry.name for entry in folder.iterdir()} - _OWN
+    foreign = {entry.name for entry in folder.iterdir()} - _STATE_FILES
     if foreign:
         raise UsageError(
             f"{folder} holds {min(foreign)}, which no training wrote; name a new folder as `state`"

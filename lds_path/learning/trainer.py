@@ -14,12 +14,12 @@ from lds_path.errors import TrainingError
 from lds_path.geometry import Size
 from lds_path.learning.recipe import PRESETS, Recipe
 from lds_path.learning.streams import stream
-from lds_path.network.benefit import benefit_loss, network_errors, seen_loss
+from lds_path.network.benefit import benefit_loss, network_error_loss, network_errors
 from lds_path.network.density import to_density
 from lds_path.network.device import mixed_precision
 from lds_path.network.grid import sample_area
 from lds_path.network.losses import edge_loss, point_loss, segmentation_loss, target_density
-from lds_path.network.motion import area_factor, move, move_grid
+from lds_path.network.motion import area_factor, move_grid, move_image
 from lds_path.network.scout import read_cells
 from lds_path.network.spec import lattices_on
 from lds_path.network.warp import warp, warp_labels
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from lds_path.learning.batches import Batch, RegionCache
     from lds_path.network.segmenter import Segmenter
 
-__all__ = ["PRESETS", "Recipe", "Trainer", "learning_rate_share", "tune_dice"]
+__all__ = ["PRESETS", "Recipe", "Trainer", "learning_rate_factor", "tune_dice"]
 
 WARM_UP_STEPS = 50
 
 
 @dataclass(frozen=True)
-class Seen:
+class LatticeOutput:
     """What the network made of a batch on one lattice, and what it should have made."""
 
     batch: Batch
@@ -56,14 +56,14 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class _Look:
+class _CoarseView:
     """What all lattices of a step have in common."""
 
     density: Tensor
     features: Tensor
     colours: tuple[Tensor, Tensor]
     """Exponents and gains, see `Trainer._draw_stain`."""
-    shown: Tensor
+    context_mask: Tensor
     """Whose context the segmentation network sees, (B, 1, 1, 1)."""
 
 
@@ -126,7 +126,7 @@ class Trainer:
         recipe = self.recipe
         progress = number / recipe.steps
         for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
-            group["lr"] = rate * learning_rate_share(number, recipe.steps, recipe.schedule)
+            group["lr"] = rate * learning_rate_factor(number, recipe.steps, recipe.schedule)
         self.segmenter.train()
         batch = batch.to(self.device)
         if progress < recipe.view_blur:
@@ -167,34 +167,42 @@ class Trainer:
         stain, gain = self._draw_stain(number, batch.view)
         wanted = wanted_density(batch, recipe)
         with mixed_precision(self.device, recipe.precision):
-            density, features = self.segmenter.look(_recolour(batch.view, stain, gain))
+            density, features = self.segmenter.predict_density(_recolour(batch.view, stain, gain))
             # Errors of the network are predicted from what it has learned, and teach it nothing:
             # what is rare and hard would drown the rest.
-            known = features if recipe.error_source == "labels" else features.detach()
-            predicted = self.segmenter.benefit(known) if rungs else None
+            head_features = features if recipe.error_source == "labels" else features.detach()
+            predicted = self.segmenter.benefit(head_features) if rungs else None
         imposed = imposed_density(wanted, recipe, stream(recipe.seed, "density", number))
         density = density if imposed is None else imposed
         edge = edge_loss(density, wanted, kind=recipe.edge_loss)
-        look = _Look(density, features, (stain, gain), self._draw_shown(number, len(density)))
-        seen = [self._see(batch, look, lattice) for lattice in self.lattices(number, batch.size)]
+        coarse = _CoarseView(
+            density, features, (stain, gain), self._draw_context_mask(number, len(density))
+        )
+        outputs = [
+            self._segment(batch, coarse, lattice) for lattice in self.lattices(number, batch.size)
+        ]
         random = stream(recipe.seed, "points", number)
-        loss = torch.stack([self._segmentation_loss(one, random) for one in seen]).mean()
-        return loss, edge, self._benefit_loss(predicted, batch, rungs, seen)
+        loss = torch.stack([self._segmentation_loss(output, random) for output in outputs]).mean()
+        return loss, edge, self._benefit_loss(predicted, batch, rungs, outputs)
 
-    def _see(self, batch: Batch, look: _Look, lattice: Size) -> Seen:
+    def _segment(self, batch: Batch, coarse: _CoarseView, lattice: Size) -> LatticeOutput:
         """Segment a batch on one lattice."""
-        batch = batch.around(lattice)
+        batch = batch.for_lattices(lattice)
         with mixed_precision(self.device, self.recipe.precision):
-            sampling = self.segmenter.place(look.density, look.features, lattice)
+            sampling = self.segmenter.place_samples(coarse.density, coarse.features, lattice)
             grid, area = move_grid(sampling.grid, batch.motion), sample_area(sampling.grid)
             covered = area * area_factor(batch.motion)
-            warped = _recolour(warp(batch.levels, grid, covered), *look.colours)
-            logits = self.segmenter.classify(warped, sampling.context * look.shown)
+            warped = _recolour(warp(batch.levels, grid, covered), *coarse.colours)
+            logits = self.segmenter.classify(warped, sampling.context * coarse.context_mask)
         target, labelled = warp_labels(batch.fractions, grid, covered)
-        return Seen(batch, sampling.grid, area, logits, target, labelled)
+        return LatticeOutput(batch, sampling.grid, area, logits, target, labelled)
 
     def _benefit_loss(
-        self, predicted: Tensor | None, batch: Batch, rungs: Sequence[int], seen: Sequence[Seen]
+        self,
+        predicted: Tensor | None,
+        batch: Batch,
+        rungs: Sequence[int],
+        outputs: Sequence[LatticeOutput],
     ) -> Tensor:
         if predicted is None:
             return batch.errors.new_zeros(())
@@ -202,33 +210,33 @@ class Trainer:
             return benefit_loss(predicted, batch.errors, batch.labelled)
         costs = torch.tensor(self.error_weights, dtype=torch.float32, device=self.device)
         losses = [
-            seen_loss(
-                read_cells(predicted[:, rung : rung + 1], one.grid),
-                network_errors(one.logits, one.target, costs),
-                one.area * one.labelled,
+            network_error_loss(
+                read_cells(predicted[:, rung : rung + 1], output.grid),
+                network_errors(output.logits, output.target, costs),
+                output.area * output.labelled,
             )
-            for rung, one in zip(rungs, seen, strict=True)
+            for rung, output in zip(rungs, outputs, strict=True)
         ]
         return torch.stack(losses).mean()
 
-    def _segmentation_loss(self, seen: Seen, random: np.random.Generator) -> Tensor:
+    def _segmentation_loss(self, output: LatticeOutput, random: np.random.Generator) -> Tensor:
         recipe, weights = self.recipe, self._class_weights()
         loss = segmentation_loss(
-            seen.logits,
-            seen.target,
-            seen.area**recipe.area_power * seen.labelled,
+            output.logits,
+            output.target,
+            output.area**recipe.area_power * output.labelled,
             dice=recipe.dice_weight,
             cross_entropy=recipe.cross_entropy_weight,
             class_weights=weights,
         )
         if recipe.point_weight > 0:
-            regions, _, height, width = seen.logits.shape
+            regions, _, height, width = output.logits.shape
             at_points = point_loss(
-                seen.logits,
-                seen.grid,
-                seen.batch.fractions[0],
+                output.logits,
+                output.grid,
+                output.batch.fractions[0],
                 self._draw_points(random, regions, Size(width, height)),
-                motion=seen.batch.motion,
+                motion=output.batch.motion,
                 class_weights=weights,
             )
             loss = loss + recipe.point_weight * at_points
@@ -240,15 +248,15 @@ class Trainer:
 
     def _draw_points(self, random: np.random.Generator, regions: int, lattice: Size) -> Tensor:
         """Return places between the outermost samples of the lattice, (B, n, 2)."""
-        most = [1 - 1 / lattice.width, 1 - 1 / lattice.height]
-        points = random.uniform(-1, 1, (regions, self.recipe.points, 2)) * most
+        limits = [1 - 1 / lattice.width, 1 - 1 / lattice.height]
+        points = random.uniform(-1, 1, (regions, self.recipe.points, 2)) * limits
         return torch.tensor(points, dtype=torch.float32, device=self.device)
 
-    def _draw_shown(self, number: int, regions: int) -> Tensor:
+    def _draw_context_mask(self, number: int, regions: int) -> Tensor:
         """Return whose context the segmentation network sees in a step, (B, 1, 1, 1), 0 or 1."""
         random = stream(self.recipe.seed, "context", number)
-        shown = random.random((regions, 1, 1, 1)) >= self.recipe.withhold_chance
-        return torch.tensor(shown, dtype=torch.float32, device=self.device)
+        mask = random.random((regions, 1, 1, 1)) >= self.recipe.withhold_chance
+        return torch.tensor(mask, dtype=torch.float32, device=self.device)
 
     def _draw_stain(self, number: int, view: Tensor) -> tuple[Tensor, Tensor]:
         """Return exponents (B, 3, 1, 1) and gains (B, 1, 1, 1) near one."""
@@ -271,10 +279,10 @@ class Trainer:
         self.scaler.update()
 
 
-def learning_rate_share(number: int, steps: int, schedule: str = "cosine") -> float:
+def learning_rate_factor(number: int, steps: int, schedule: str = "cosine") -> float:
     """Return the learning rate at a step as a share of the highest; see `Recipe.schedule`."""
     if schedule == "steps":
-        return 0.1 ** sum(number >= share * steps for share in (0.4, 0.8))
+        return 0.1 ** sum(number >= fraction * steps for fraction in (0.4, 0.8))
     warm_up = min(WARM_UP_STEPS, steps / 10)
     if number < warm_up:
         return (number + 1) / (warm_up + 1)
@@ -302,12 +310,12 @@ def tune_dice(
         batch = cache.read(index).to(device)
         density = None
         if recipe is not None and recipe.sample_by != "network":
-            wanted = wanted_density(batch.around(lattice), recipe)
+            wanted = wanted_density(batch.for_lattices(lattice), recipe)
             density = imposed_density(wanted, recipe, stream(recipe.seed, "tune density", index))
-        seen = see(segmenter, batch, lattice, density)
-        weight = seen.area * seen.labelled
-        chosen = torch.nn.functional.one_hot(seen.logits.argmax(dim=1), count).movedim(-1, 1)
-        for row, values in enumerate((chosen * seen.target, chosen, seen.target)):
+        output = segment_batch(segmenter, batch, lattice, density)
+        weight = output.area * output.labelled
+        chosen = torch.nn.functional.one_hot(output.logits.argmax(dim=1), count).movedim(-1, 1)
+        for row, values in enumerate((chosen * output.target, chosen, output.target)):
             sums[row] += (values * weight).sum(dim=(0, 2, 3)).double().cpu()
     dice: NDArray[np.float64] = torch.where(
         sums[2] > 0, 2 * sums[0] / (sums[1] + sums[2]), torch.nan
@@ -315,7 +323,9 @@ def tune_dice(
     return dice
 
 
-def see(segmenter: Segmenter, batch: Batch, lattice: Size, density: Tensor | None = None) -> Seen:
+def segment_batch(
+    segmenter: Segmenter, batch: Batch, lattice: Size, density: Tensor | None = None
+) -> LatticeOutput:
     """Return what a network makes of regions as they are, on one lattice.
 
     Parameters
@@ -329,12 +339,12 @@ def see(segmenter: Segmenter, batch: Batch, lattice: Size, density: Tensor | Non
     density
         To sample by instead of the network's.
     """
-    batch = batch.around(lattice)
+    batch = batch.for_lattices(lattice)
     with mixed_precision(batch.view.device):
-        found = segmenter.sample(batch.view, lattice, density)
-        logits = segmenter.classify(warp(batch.levels, found.grid), found.context)
-    target, labelled = warp_labels(batch.fractions, found.grid)
-    return Seen(batch, found.grid, sample_area(found.grid), logits, target, labelled)
+        sampling = segmenter.sample(batch.view, lattice, density)
+        logits = segmenter.classify(warp(batch.levels, sampling.grid), sampling.context)
+    target, labelled = warp_labels(batch.fractions, sampling.grid)
+    return LatticeOutput(batch, sampling.grid, sample_area(sampling.grid), logits, target, labelled)
 
 
 def imposed_density(wanted: Tensor, recipe: Recipe, random: np.random.Generator) -> Tensor | None:
@@ -367,7 +377,7 @@ def wanted_density(batch: Batch, recipe: Recipe) -> Tensor:
     shares = None
     if recipe.rarity:
         shares = F.adaptive_avg_pool2d(batch.fractions[-1].float(), (height, width))
-        shares = move(shares, batch.motion)
+        shares = move_image(shares, batch.motion)
     return target_density(
         batch.edges,
         shares,

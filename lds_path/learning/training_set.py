@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 SPLITS = ("train", "tune")
 MPP_TOLERANCE = 0.1
-_MOST_COLOUR_REGIONS = 64
+_MAX_COLOUR_REGIONS = 64
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def find_slides(
         If no slide of the split `train` has labels, or slides of the split `tune` are there but
         none has labels.
     """
-    found: dict[str, list[LabelledSlide]] = {split: [] for split in SPLITS}
+    slides: dict[str, list[LabelledSlide]] = {split: [] for split in SPLITS}
     rows = read_sheet(sheet, base=base)
     for row in rows[rows["split"].isin(SPLITS) & (rows["labels"] != "")].itertuples():
         slide = str(row.slide)
@@ -89,7 +89,7 @@ def find_slides(
             log.warning("%s is left out of the training: %s", slide, reason)
             continue
         tiled = open_folder(tile / slide)
-        found[str(row.split)].append(
+        slides[str(row.split)].append(
             LabelledSlide(
                 slide=slide,
                 tile=tile / slide,
@@ -101,13 +101,13 @@ def find_slides(
                 true_mpp=tiled.read(TileResults).mpp,
             )
         )
-    if not found["train"]:
+    if not slides["train"]:
         raise TrainingError(
             f"{sheet} has no slide to learn from: fill its columns 'labels' and 'split' ('train',"
             " and 'tune' for a few others) for some slides that are not quarantined"
         )
-    _check_tune(sheet, rows.index[rows["split"] == "tune"].tolist(), found["tune"])
-    return found
+    _check_tune(sheet, rows.index[rows["split"] == "tune"].tolist(), slides["tune"])
+    return slides
 
 
 def open_training_set(
@@ -123,11 +123,11 @@ def open_training_set(
         If nothing is labelled at all.
     """
     count = len(legend.classes)
-    everything = [region for slide in slides for region in _labelled_regions(slide, legend)]
-    counted = read_ahead(class_counts, everything, threads=threads, ahead=4 * threads)
+    candidates = [region for slide in slides for region in _labelled_regions(slide, legend)]
+    counted = read_ahead(class_counts, candidates, threads=threads, ahead=4 * threads)
     regions, rows = [], []
-    bar = tqdm(counted, total=len(everything), unit="region", desc="labels", disable=None)
-    for labelled, counts in zip(everything, bar, strict=True):
+    bar = tqdm(counted, total=len(candidates), unit="region", desc="labels", disable=None)
+    for labelled, counts in zip(candidates, bar, strict=True):
         if counts[1 : count + 1].any():
             regions.append(labelled)
             rows.append(counts[1 : count + 1])
@@ -164,10 +164,13 @@ def check_alike(regions: Sequence[LabelledRegion]) -> None:
         If two differ.
     """
     first = regions[0]
-    for one in regions:
-        if (one.region.size, one.region.lattice) != (first.region.size, first.region.lattice):
+    for labelled in regions:
+        if (labelled.region.size, labelled.region.lattice) != (
+            first.region.size,
+            first.region.lattice,
+        ):
             raise TrainingError(
-                f"the regions of {one.slide} and {first.slide} differ in size or lattice; run"
+                f"the regions of {labelled.slide} and {first.slide} differ in size or lattice; run"
                 " detect for both with the same `region_size` and `lattice`"
             )
 
@@ -181,33 +184,33 @@ def common_mpp(slides: Sequence[LabelledSlide]) -> float:
         If two differ, or a slide is coarser than what was asked for.
     """
     first = slides[0]
-    for one in slides:
-        if one.mpp != first.mpp:
+    for slide in slides:
+        if slide.mpp != first.mpp:
             raise TrainingError(
-                f"{one.slide} was tiled at {one.mpp} microns per pixel and {first.slide} at"
+                f"{slide.slide} was tiled at {slide.mpp} microns per pixel and {first.slide} at"
                 f" {first.mpp}; tile all slides of a training at one mpp"
             )
-        if abs(one.true_mpp / one.mpp - 1) > MPP_TOLERANCE:
+        if abs(slide.true_mpp / slide.mpp - 1) > MPP_TOLERANCE:
             raise TrainingError(
-                f"{one.slide} has {one.true_mpp:.4g} microns per pixel, but the training is at"
-                f" {one.mpp}; leave it out, or train at an `mpp` that every slide offers"
+                f"{slide.slide} has {slide.true_mpp:.4g} microns per pixel, but the training is at"
+                f" {slide.mpp}; leave it out, or train at an `mpp` that every slide offers"
             )
     return first.mpp
 
 
 def summarise(
-    slides: Sequence[LabelledSlide], found: TrainingSet, legend: Legend
+    slides: Sequence[LabelledSlide], training_set: TrainingSet, legend: Legend
 ) -> dict[str, Any]:
     """Return what a split holds: slides, patients, regions and labelled area.
 
     The area of places where regions overlap counts as often as they do.
     """
     pixel_mm2 = (slides[0].true_mpp / 1000) ** 2 if slides else 0.0
-    pixels = found.counts.sum(axis=0).tolist()
+    pixels = training_set.counts.sum(axis=0).tolist()
     return {
-        "slides": [one.slide for one in slides],
-        "patients": len({one.patient or one.slide for one in slides}),
-        "regions": len(found.regions),
+        "slides": [slide.slide for slide in slides],
+        "patients": len({slide.patient or slide.slide for slide in slides}),
+        "regions": len(training_set.regions),
         "labelled_mm2": {
             name: round(count * pixel_mm2, 4)
             for name, count in zip(legend.classes, pixels, strict=True)
@@ -219,27 +222,29 @@ def measure_colour(
     regions: Sequence[LabelledRegion], level: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and standard deviation of red, green and blue, in [0, 1], at a level."""
-    chosen = spread(regions, _MOST_COLOUR_REGIONS)
-    views = [read_region(one.pyramid, one.region, level).flatten(1) for one in chosen]
+    chosen = spread(regions, _MAX_COLOUR_REGIONS)
+    views = [
+        read_region(labelled.pyramid, labelled.region, level).flatten(1) for labelled in chosen
+    ]
     pixels = np.concatenate([view.numpy() for view in views], axis=1) / 255.0  # (3, n)
     mean, std = pixels.mean(axis=1), np.maximum(pixels.std(axis=1), 0.01)
     return tuple(np.round(mean, 4).tolist()), tuple(np.round(std, 4).tolist())
 
 
-def spread(regions: Sequence[LabelledRegion], most: int) -> list[LabelledRegion]:
+def spread(regions: Sequence[LabelledRegion], count: int) -> list[LabelledRegion]:
     """Return all regions, or as many as asked for spread evenly over them."""
-    if len(regions) <= most:
+    if len(regions) <= count:
         return list(regions)
-    return [regions[index * len(regions) // most] for index in range(most)]
+    return [regions[index * len(regions) // count] for index in range(count)]
 
 
-def _check_tune(sheet: Path, asked: Sequence[str], found: Sequence[LabelledSlide]) -> None:
-    if asked and not found:
+def _check_tune(sheet: Path, ids: Sequence[str], slides: Sequence[LabelledSlide]) -> None:
+    if ids and not slides:
         raise TrainingError(
-            f"{sheet} has the split 'tune' for {', '.join(asked)}, but none of them has labels and"
+            f"{sheet} has the split 'tune' for {', '.join(ids)}, but none of them has labels and"
             " is not quarantined; annotate one, or clear their split"
         )
-    if not found:
+    if not slides:
         log.warning("%s has no labelled slide of the split 'tune': the last weights count", sheet)
 
 

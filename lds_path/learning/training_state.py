@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _KEY = "lds-path"
-_SPOILT = (SafetensorError, OSError, KeyError, ValueError)
+_READ_ERRORS = (SafetensorError, OSError, KeyError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ def restore_state(path: Path, learner: Learner) -> None:
         raise ValueError(f"{path} holds no state")
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    learner.network.load_state_dict(_below("network/", tensors))
+    learner.network.load_state_dict(_with_prefix("network/", tensors))
     states: dict[int, dict[str, Tensor]] = {}
-    for name, value in _below("optimizer/", tensors).items():
+    for name, value in _with_prefix("optimizer/", tensors).items():
         number, _, key = name.partition("/")
         states.setdefault(int(number), {})[key] = value
     groups = [
@@ -116,11 +116,11 @@ def _read_numbers(path: Path) -> dict[str, Any] | None:
     try:
         with safe_open(path, framework="pt") as file:
             return dict(json.loads((file.metadata() or {})[_KEY]))
-    except _SPOILT:
+    except _READ_ERRORS:
         return None
 
 
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {
         name.removeprefix(prefix): value
         for name, value in tensors.items()

@@ -93,10 +93,10 @@ class RegionNetwork(nn.Module):
         view_level = self.segmenter.spec.view_level
         pyramid = halve(region.float(), max(view_level + 1, wanted.stop))
         levels = pyramid[wanted.start : wanted.stop]
-        found = self.segmenter(pyramid[view_level], levels, self.lattice)
-        probability = torch.softmax(found.logits.float(), dim=1).cpu().numpy()
-        grid = found.grid.cpu().numpy()
-        pixels = [unwarp(*one, size) for one in zip(probability, grid, strict=True)]
+        segmentation = self.segmenter(pyramid[view_level], levels, self.lattice)
+        probability = torch.softmax(segmentation.logits.float(), dim=1).cpu().numpy()
+        grid = segmentation.grid.cpu().numpy()
+        pixels = [unwarp(*prediction, size) for prediction in zip(probability, grid, strict=True)]
         return torch.from_numpy(np.stack(pixels)).to(region.device)
 
 
@@ -179,7 +179,7 @@ def _inference(card: ModelCard) -> dict[str, Any]:
 
 def _metadata(card: ModelCard, name: str) -> dict[str, Any]:
     spatial = [card.region_size.height, card.region_size.width]
-    names = {str(one.value - 1): one.name for one in card.classes}
+    names = {str(label_class.value - 1): label_class.name for label_class in card.classes}
     return {
         "version": __version__,
         "changelog": {__version__: "written by lds-path"},

@@ -50,7 +50,7 @@ class ModelCard:
     """Where the training data come from, and their licence."""
 
     def __post_init__(self) -> None:
-        values = [one.value for one in self.classes]
+        values = [label_class.value for label_class in self.classes]
         if values != list(range(1, self.network.class_count + 1)):
             raise UsageError(
                 f"the classes have the values {values}, expected 1 to {self.network.class_count}"
@@ -59,7 +59,7 @@ class ModelCard:
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes in the order of their values."""
-        return tuple(one.name for one in self.classes)
+        return tuple(label_class.name for label_class in self.classes)
 
 
 def find_model(model: str) -> Path:
@@ -191,8 +191,8 @@ def _build_card(path: Path, content: Any) -> ModelCard:  # noqa: ANN401 - any JS
     _check_fields(path, content, ModelCard)
     for name, kind in (("network", NetworkSpec), ("region_size", Size), ("lattice", Size)):
         _check_fields(path, content[name], kind)
-    for one in content["classes"]:
-        _check_fields(path, one, LabelClass)
+    for label_class in content["classes"]:
+        _check_fields(path, label_class, LabelClass)
     classes = tuple(map(LabelClass.from_json, content["classes"]))
     # Models from before they could share features do not say that they share none.
     network = NetworkSpec(**{"shared_features": False} | _with_tuples(content["network"]))
@@ -208,12 +208,12 @@ def _build_card(path: Path, content: Any) -> ModelCard:  # noqa: ANN401 - any JS
 def _check_fields(path: Path, content: Any, kind: type) -> None:  # noqa: ANN401 - any JSON
     if not isinstance(content, dict):
         raise ModelError(f"{path}: found {content!r}, expected the fields of {kind.__name__}")
-    known = {one.name for one in fields(kind)}
+    known = {field_.name for field_ in fields(kind)}
     # A field that came later has the default that older models behave by.
     needed = {
-        one.name
-        for one in fields(kind)
-        if one.default is MISSING and one.default_factory is MISSING
+        field_.name
+        for field_ in fields(kind)
+        if field_.default is MISSING and field_.default_factory is MISSING
     }
     for problem, names in (("lacks", needed - set(content)), ("has", set(content) - known)):
         if names:

@@ -90,8 +90,10 @@ def _load(
         with safe_open(path, framework="pt") as file:
             names = [name for name in file.keys() if not name.startswith(without)]  # noqa: SIM118
             slices = {name: file.get_slice(name) for name in names}
-            found = {name: (one.get_shape(), one.get_dtype()) for name, one in slices.items()}
-            _check_weights(path, found, planned)
+            stored = {
+                name: (weight.get_shape(), weight.get_dtype()) for name, weight in slices.items()
+            }
+            _check_weights(path, stored, planned)
             weights = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
         raise ModelError(
@@ -119,17 +121,17 @@ def _plan(path: Path, kind: type[Network], card: ModelCard) -> dict[str, Tensor]
 
 
 def _check_weights(
-    path: Path, found: Mapping[str, tuple[Sequence[int], str]], planned: Mapping[str, Tensor]
+    path: Path, stored: Mapping[str, tuple[Sequence[int], str]], planned: Mapping[str, Tensor]
 ) -> None:
     """Check names, shapes and types of weights before they are read."""
-    for name in sorted(planned.keys() | found.keys()):
+    for name in sorted(planned.keys() | stored.keys()):
         kinds = _KINDS.get(planned[name].dtype, ()) if name in planned else ()
         expected = [_describe(planned[name].shape, kind) for kind in kinds] or ["nothing"]
-        stored = _describe(*found[name]) if name in found else "nothing"
-        if stored not in expected:
+        description = _describe(*stored[name]) if name in stored else "nothing"
+        if description not in expected:
             raise ModelError(
-                f"{path} does not fit {CARD_NAME}: '{name}' is {stored}, expected {expected[0]};"
-                " copy both files from the same training"
+                f"{path} does not fit {CARD_NAME}: '{name}' is {description},"
+                f" expected {expected[0]}; copy both files from the same training"
             )
 
 

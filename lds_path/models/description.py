@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from lds_path.models.card import ModelCard
 
-_NOT_SAID = "not said"
+_NOT_STATED = "not said"
 _CALIBRATION = ("ladder", "dice", "expected_error", "found_error", "correlation")
-_SAID_ELSEWHERE = (
+_SHOWN_ELSEWHERE = (
     *("classes", "colors", "architecture", "channels", "sampler", "slides", "regions", "steps"),
     *("train", "tune", "description", "data", "licence", "authors"),
 )
@@ -45,28 +45,28 @@ def describe(card: ModelCard, folder: Path) -> str:
 
 
 def _about(card: ModelCard) -> Iterator[tuple[str, str]]:
-    yield "for", card.description or _NOT_SAID
-    yield "authors", ", ".join(card.authors) or _NOT_SAID
-    yield "licence", card.licence or _NOT_SAID
-    yield "data", card.data or _NOT_SAID
+    yield "for", card.description or _NOT_STATED
+    yield "authors", ", ".join(card.authors) or _NOT_STATED
+    yield "licence", card.licence or _NOT_STATED
+    yield "data", card.data or _NOT_STATED
 
 
 def _classes(card: ModelCard) -> Iterator[tuple[str, str]]:
     dice = card.scores.get("tune_dice", {})
-    for one in card.classes:
-        color = "#{:02X}{:02X}{:02X}".format(*one.color)
-        score = dice.get(one.name)
+    for label_class in card.classes:
+        color = "#{:02X}{:02X}{:02X}".format(*label_class.color)
+        score = dice.get(label_class.name)
         known = "no score" if score is None else f"tune Dice {score:.3f}"
-        yield f"{one.value} {one.name}", f"{color}  {known}"
+        yield f"{label_class.value} {label_class.name}", f"{color}  {known}"
 
 
 def _input(card: ModelCard) -> Iterator[tuple[str, str]]:
     size, lattice = card.region_size, card.lattice
-    share = 100 * lattice.area / size.area
+    percent = 100 * lattice.area / size.area
     um = f"{size.width * card.mpp:g} x {size.height * card.mpp:g} um"
     yield "resolution", f"{card.mpp:g} um per pixel"
     yield "region", f"{size.width} x {size.height} pixels, {um}"
-    yield "lattice", f"{lattice.width} x {lattice.height} samples, {share:.2g} % of the pixels"
+    yield "lattice", f"{lattice.width} x {lattice.height} samples, {percent:.2g} % of the pixels"
     yield "mean", _listing(card.network.mean)
     yield "deviation", f"{_listing(card.network.std)} (red, green, blue in 0..1)"
 
@@ -99,26 +99,26 @@ def _training(card: ModelCard) -> Iterator[tuple[str, str]]:
     for split in ("train", "tune"):
         yield split, _split(training, split)
     for name, value in training.items():
-        if name not in _SAID_ELSEWHERE:
+        if name not in _SHOWN_ELSEWHERE:
             yield name, _text(value)
 
 
 def _split(training: Mapping[str, Any], split: str) -> str:
     """Return what was learned from, of this version's cards and the first ones'."""
-    found = training.get(split)
-    if not isinstance(found, dict):
+    summary = training.get(split)
+    if not isinstance(summary, dict):
         slides = training.get("slides", {}).get(split, [])
         return f"{len(slides)} slides"
-    areas = ", ".join(f"{name} {area:g} mm2" for name, area in found["labelled_mm2"].items())
+    areas = ", ".join(f"{name} {area:g} mm2" for name, area in summary["labelled_mm2"].items())
     return (
-        f"{len(found['slides'])} slides of {found['patients']} patients,"
-        f" {found['regions']} regions: {areas}"
+        f"{len(summary['slides'])} slides of {summary['patients']} patients,"
+        f" {summary['regions']} regions: {areas}"
     )
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - any JSON
     if isinstance(value, dict):
-        return ", ".join(f"{name}={one}" for name, one in value.items()) or "none"
+        return ", ".join(f"{name}={item}" for name, item in value.items()) or "none"
     if isinstance(value, list | tuple):
         return _listing(value) or "none"
     return "none" if value is None or value == "" else str(value)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from lds_path.geometry import Size
 
 _HIDDEN = 32
-_FINENESS = 4
-_USUAL = -3.0
+_MIN_PIXELS_PER_SAMPLE = 4
+_INITIAL_LOGIT = -3.0
 """Before the softplus: what a fresh head expects everywhere, 5 %."""
 
 
@@ -44,7 +44,7 @@ class BenefitHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Return the expected error of each cell, (B, rungs, hd, wd), float32, more than 0."""
         error: Tensor = self.error(torch.relu(self.hidden(features)))
-        return F.softplus(error.float() + _USUAL)
+        return F.softplus(error.float() + _INITIAL_LOGIT)
 
 
 def round_trip_errors(
@@ -87,7 +87,9 @@ def round_trip_errors(
 
 
 def _level_for(lattice: Size, fractions: Sequence[Tensor]) -> Tensor:
-    fine = [one for one in fractions if one.shape[2] >= _FINENESS * lattice.height]
+    fine = [
+        level for level in fractions if level.shape[2] >= _MIN_PIXELS_PER_SAMPLE * lattice.height
+    ]
     return fine[-1] if fine else fractions[0]
 
 
@@ -95,10 +97,10 @@ def _cost(shares: Tensor, lattice: Size, class_weights: Tensor) -> Tensor:
     """Return what each pixel costs after the way to a lattice and back, (B, 1, H, W)."""
     shares = shares.float()
     samples = F.adaptive_avg_pool2d(shares, (lattice.height, lattice.width))
-    back = F.interpolate(samples, shares.shape[2:], mode="bilinear", align_corners=False)
-    truth, found = shares.argmax(dim=1, keepdim=True), back.argmax(dim=1, keepdim=True)
-    wrong = (truth != found) & (shares.sum(dim=1, keepdim=True) > 127)
-    return (class_weights[truth] + class_weights[found]) / 2 * wrong
+    interpolated = F.interpolate(samples, shares.shape[2:], mode="bilinear", align_corners=False)
+    truth, restored = shares.argmax(dim=1, keepdim=True), interpolated.argmax(dim=1, keepdim=True)
+    wrong = (truth != restored) & (shares.sum(dim=1, keepdim=True) > 127)
+    return (class_weights[truth] + class_weights[restored]) / 2 * wrong
 
 
 def benefit_loss(expected: Tensor, errors: Tensor, labelled: Tensor) -> Tensor:
@@ -120,7 +122,7 @@ def benefit_loss(expected: Tensor, errors: Tensor, labelled: Tensor) -> Tensor:
     return 2 * deviance.sum() / area.clamp_min(1e-6)
 
 
-def seen_loss(expected: Tensor, errors: Tensor, weight: Tensor) -> Tensor:
+def network_error_loss(expected: Tensor, errors: Tensor, weight: Tensor) -> Tensor:
     """Return how far expected errors are from those of the network's own labels.
 
     Poisson deviance, as a share of the errors: a fresh network errs so much more than a trained one

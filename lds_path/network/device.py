@@ -46,9 +46,9 @@ def take_device(device: str) -> Iterator[torch.device]:
     UsageError
         If the name is unknown, there is no GPU, or the locks cannot be written.
     """
-    place = choose_device(device)
-    if place.type != "cuda":
-        yield place
+    chosen = choose_device(device)
+    if chosen.type != "cuda":
+        yield chosen
         return
     seen = range(torch.cuda.device_count())
     uuids = [str(torch.cuda.get_device_properties(index).uuid) for index in seen]
@@ -90,7 +90,7 @@ def use_threads(threads: int) -> Iterator[None]:
 
 
 @contextmanager
-def own_seed(seed: int, device: Device) -> Iterator[None]:
+def seeded(seed: int, device: Device) -> Iterator[None]:
     """Begin random numbers from a seed, so that a caller's stay as they were."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)

@@ -96,9 +96,9 @@ def point_loss(
     if class_weights is None:
         class_weights = torch.ones_like(grid[0, 0, 0, 0]).expand(logits.shape[1])
     at = points[:, None].to(grid.dtype)  # (B, 1, n, 2)
-    place = _read(grid.movedim(-1, 1), at).movedim(1, -1)  # (B, 1, n, 2)
-    place = place if motion is None else move_grid(place, motion)
-    shares = _read(finest.to(grid.dtype), place) / (255 if finest.dtype == torch.uint8 else 1)
+    positions = _read(grid.movedim(-1, 1), at).movedim(1, -1)  # (B, 1, n, 2)
+    positions = positions if motion is None else move_grid(positions, motion)
+    shares = _read(finest.to(grid.dtype), positions) / (255 if finest.dtype == torch.uint8 else 1)
     labelled = shares.sum(dim=1, keepdim=True)
     target = shares / labelled.clamp_min(1e-6)
     weight = _read(sample_area(grid), at) * labelled.clamp(0, 1)
@@ -191,10 +191,10 @@ def edge_loss(density: Tensor, target: Tensor, *, kind: str = "kl") -> Tensor:
         `mse`: mean squared difference after each image is stretched to 0..1 (Jin 2022, where
         the batch as a whole is stretched).
     """
-    found, wanted = density.float().flatten(1), target.float().flatten(1)
+    predicted, wanted = density.float().flatten(1), target.float().flatten(1)
     if kind == "mse":
-        return (_stretch(found) - _stretch(wanted)).square().mean()
-    return (wanted * (wanted.log() - found.log())).mean(dim=1).mean()
+        return (_stretch(predicted) - _stretch(wanted)).square().mean()
+    return (wanted * (wanted.log() - predicted.log())).mean(dim=1).mean()
 
 
 def _dice(probability: Tensor, target: Tensor, weight: Tensor, class_weights: Tensor) -> Tensor:
@@ -208,8 +208,10 @@ def _dice(probability: Tensor, target: Tensor, weight: Tensor, class_weights: Te
     present = (target * weight).sum(dim=(0, 2, 3)) > 0
     if not bool(present.any()):
         return probability.sum() * 0
-    share = class_weights[present] / class_weights[present].mean().clamp_min(1e-6)
-    loss = DiceLoss(squared_pred=True, batch=True, smooth_nr=1e-5, smooth_dr=1e-5, weight=share)
+    relative_weights = class_weights[present] / class_weights[present].mean().clamp_min(1e-6)
+    loss = DiceLoss(
+        squared_pred=True, batch=True, smooth_nr=1e-5, smooth_dr=1e-5, weight=relative_weights
+    )
     dice: Tensor = loss((probability * root)[:, present], (target * root)[:, present])
     return dice
 
@@ -222,8 +224,10 @@ def _cross_entropy(logits: Tensor, target: Tensor, weight: Tensor, class_weights
     return (weight * surprise).sum() / total.clamp_min(1e-6)
 
 
-def _read(values: Tensor, at: Tensor) -> Tensor:
-    return F.grid_sample(values, at, mode="bilinear", padding_mode="border", align_corners=False)
+def _read(values: Tensor, positions: Tensor) -> Tensor:
+    return F.grid_sample(
+        values, positions, mode="bilinear", padding_mode="border", align_corners=False
+    )
 
 
 def _to_mean_one(amount: Tensor) -> Tensor:

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def stand_still(regions: int) -> Tensor:
+def identity_motion(regions: int) -> Tensor:
     """Return the motion that changes nothing, (B, 2, 3)."""
     return torch.eye(2, 3).expand(regions, 2, 3)
 
 
-def move(image: Tensor, motion: Tensor) -> Tensor:
+def move_image(image: Tensor, motion: Tensor) -> Tensor:
     """Return an image as it is shown.
 
     Parameters
@@ -48,15 +48,15 @@ def with_margin(motion: Tensor, shares: tuple[float, float]) -> Tensor:
         The region's part of the view's width and of its height; both have one centre.
     """
     scale = motion.new_tensor(shares)
-    turn = motion[:, :, :2] * scale[:, None] / scale
-    return torch.cat((turn, (motion[:, :, 2] * scale)[..., None]), dim=2)
+    linear = motion[:, :, :2] * scale[:, None] / scale
+    return torch.cat((linear, (motion[:, :, 2] * scale)[..., None]), dim=2)
 
 
 def move_grid(grid: Tensor, motion: Tensor) -> Tensor:
     """Return where in the region the samples of a grid over what is shown lie, (B, h, w, 2)."""
     motion = motion.to(grid)
-    turn, shift = motion[:, None, :, :2], motion[:, None, None, :, 2]
-    moved = grid @ turn.mT + shift
+    linear, shift = motion[:, None, :, :2], motion[:, None, None, :, 2]
+    moved = grid @ linear.mT + shift
     return 1 - ((moved + 1).remainder(4) - 2).abs()
 
 

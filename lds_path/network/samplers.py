@@ -3,8 +3,8 @@
 Convention: positions are (x, y) in [-1, 1], the outer pixel edges at -1 and 1; a grid maps lattice
 points to the region. Densities are positive, (B, hd, wd); grids are (B, h, w, 2).
 
-The two families that invert distribution functions reckon in float64: where the density is low,
-a rounding error of the distribution is a long way. Their tensors are small.
+The two families that invert distribution functions compute in float64: where the density is low,
+a rounding error of the distribution moves a sample far. Their tensors are small.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from lds_path.geometry import Size
 
-LEAST_TURN = 0.01
-"""Least area that two sides of a cell of a kernel grid span, as a share of an upright cell's."""
+MIN_CORNER_AREA = 0.01
+"""Smallest area that two sides of a cell of a kernel grid span, as a fraction of an upright cell's."""
 
 _REACH = 6.0  # sigmas; a Gaussian is below 2e-8 of its peak there
 
@@ -43,14 +43,14 @@ def kernel_grid(
     u(x) = sum d(x') k(x, x') x' / sum d(x') k(x, x')   (Recasens 2018; Jin 2022, eq. 3)
 
     The Gaussian k is separable and never cut, so that u is the gradient of a convex function and
-    cannot fold. The density is mirrored at the edges without end, folded into the two matrices,
+    cannot fold. The density is mirrored endlessly at the edges, folded into the two matrices,
     so that an edge of the region maps to itself.
 
-    A lattice holds u at its points alone. Neighbours along a row or a column keep their order
-    however far apart they are, but where u turns within a cell, a corner of the cell may still be
-    turned over; this happens where a density leaps from cell to cell and the lattice's pitch is a
+    A lattice holds u only at its points. Neighbours along a row or a column keep their order
+    however far apart they are, but where u rotates within a cell, a corner of the cell may still be
+    folded over; this happens where the density jumps from cell to cell and the lattice's pitch is a
     quarter of the kernel's width or more. Such a grid is mixed with the uniform grid until no
-    corner is, and so is one that zooms too far; all else that is said here stays true.
+    corner is folded, and so is one that zooms too far; everything above still holds.
 
     Raises
     ------
@@ -63,17 +63,17 @@ def kernel_grid(
             f"kernel_width is {kernel_width}, below one cell of the density map"
             f" ({narrowest:.4f} of the region's side); widen it"
         )
-    weight_y, shift_y = _kernel_matrices(lattice.height, density.shape[1], kernel_width, density)
-    weight_x, shift_x = _kernel_matrices(lattice.width, density.shape[2], kernel_width, density)
+    weight_y, moment_y = _kernel_matrices(lattice.height, density.shape[1], kernel_width, density)
+    weight_x, moment_x = _kernel_matrices(lattice.width, density.shape[2], kernel_width, density)
     total = weight_y @ density @ weight_x.T  # (B, h, w)
-    move_x = weight_y @ density @ shift_x.T / total
-    move_y = shift_y @ density @ weight_x.T / total
-    move = torch.stack((move_x, move_y), dim=-1)
+    displacement_x = weight_y @ density @ moment_x.T / total
+    displacement_y = moment_y @ density @ weight_x.T / total
+    displacement = torch.stack((displacement_x, displacement_y), dim=-1)
     uniform = uniform_grid(lattice, density)
-    share = _share_unfolded(move_x, move_y)
+    fraction = _unfolded_fraction(displacement_x, displacement_y)
     if max_zoom is not None:
-        share = torch.minimum(share, _share_within(uniform + move, max_zoom))
-    return uniform + move * share[:, None, None, None]
+        fraction = torch.minimum(fraction, _fraction_within(uniform + displacement, max_zoom))
+    return uniform + displacement * fraction[:, None, None, None]
 
 
 def separable_grid(
@@ -94,7 +94,7 @@ def separable_grid(
 def knothe_rosenblatt_grid(
     density: Tensor, lattice: Size, *, smoothing: float, max_zoom: float | None
 ) -> Tensor:
-    """Return the grid whose samples all stand for the same share of the density.
+    """Return the grid whose samples all stand for the same fraction of the density.
 
     The rows of the lattice cut the region into bands of equal mass, and the samples of a row cut
     its band into pieces of equal mass: the map of Knothe and Rosenblatt, y by its marginal
@@ -113,45 +113,46 @@ def knothe_rosenblatt_grid(
 def _kernel_matrices(
     points: int, cells: int, kernel_width: float, like: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the sums over a cell's mirror images of k and of k times the way there.
+    """Return the sums over a cell's mirror images of k and of k times the offset.
 
-    Both are (points, cells). Cell centre c has the images 4n + c and 4n + 2 - c; the way is
+    Both are (points, cells). Cell centre c has the images 4n + c and 4n + 2 - c; offsets are
     counted from the lattice point, so that nothing cancels where the density is constant.
     """
     sigma = 2 * kernel_width  # the region's side is 2 long
-    turns = math.ceil((_REACH * sigma + 2) / 4)
-    offsets = 4.0 * torch.arange(-turns, turns + 1, dtype=like.dtype, device=like.device)
+    repeats = math.ceil((_REACH * sigma + 2) / 4)
+    periods = 4.0 * torch.arange(-repeats, repeats + 1, dtype=like.dtype, device=like.device)
     centres = _centres(cells, like)
-    images = torch.cat((offsets[:, None] + centres, offsets[:, None] + 2 - centres))
-    way = images[:, None, :] - _centres(points, like)[:, None]  # (images, points, cells)
-    weight = torch.exp(-0.5 * (way / sigma) ** 2)
-    return weight.sum(dim=0), (weight * way).sum(dim=0)
+    images = torch.cat((periods[:, None] + centres, periods[:, None] + 2 - centres))
+    offset = images[:, None, :] - _centres(points, like)[:, None]  # (images, points, cells)
+    weight = torch.exp(-0.5 * (offset / sigma) ** 2)
+    return weight.sum(dim=0), (weight * offset).sum(dim=0)
 
 
-def _share_unfolded(move_x: Tensor, move_y: Tensor) -> Tensor:
-    """Return how much of its way from the uniform grid each grid may go, (B,), unfolded.
+def _unfolded_fraction(displacement_x: Tensor, displacement_y: Tensor) -> Tensor:
+    """Return the largest fraction of its displacements with which each grid stays unfolded, (B,).
 
-    The ways are (B, h, w) each. With a and b the sides that meet at a corner of a cell, the area
-    ax by - ay bx that they span stays above LEAST_TURN of ax by. That is quadratic in the share.
+    The displacements are (B, h, w) each. Where the sides a and b meet at a corner of a cell, the area
+    ax by - ay bx that they span stays above MIN_CORNER_AREA of ax by, which is quadratic in the
+    fraction.
     """
-    height, width = move_x.shape[1:]
-    x, y = move_x * (width / 2), move_y * (height / 2)  # in uniform pitches
+    height, width = displacement_x.shape[1:]
+    x, y = displacement_x * (width / 2), displacement_y * (height / 2)  # in uniform pitches
     ax, ay, bx, by = x.diff(dim=2), y.diff(dim=2), x.diff(dim=1), y.diff(dim=1)
-    share = move_x.new_ones(len(move_x))
+    fraction = displacement_x.new_ones(len(displacement_x))
     for rows in (slice(None, -1), slice(1, None)):
         for columns in (slice(None, -1), slice(1, None)):
             a, b = (ax[:, rows], ay[:, rows]), (bx[:, :, columns], by[:, :, columns])
             linear = a[0] + b[1]
-            square = a[0] * b[1] - a[1] * b[0] / (1 - LEAST_TURN)
+            square = a[0] * b[1] - a[1] * b[0] / (1 - MIN_CORNER_AREA)
             falls = 1 + linear + square < 0
             if falls.any():
                 roots = _first_root(linear, square, falls)
-                share = torch.minimum(share, roots.flatten(1).amin(dim=1))
-    return share
+                fraction = torch.minimum(fraction, roots.flatten(1).amin(dim=1))
+    return fraction
 
 
 def _first_root(linear: Tensor, square: Tensor, falls: Tensor) -> Tensor:
-    """Return the least positive root x of 1 + linear x + square x^2 where it falls below 0 by 1.
+    """Return the smallest positive root x of 1 + linear x + square x^2 where it falls below 0 by 1.
 
     Elsewhere there may be none, and neither a value nor a gradient comes from there: 1.
     """
@@ -160,19 +161,19 @@ def _first_root(linear: Tensor, square: Tensor, falls: Tensor) -> Tensor:
     return torch.where(falls, root, 1)
 
 
-def _share_within(grid: Tensor, max_zoom: float) -> Tensor:
-    """Return how much of its way from the uniform grid each grid may go, (B,), within a zoom.
+def _fraction_within(grid: Tensor, max_zoom: float) -> Tensor:
+    """Return the largest fraction of its displacements that keeps each grid within a zoom, (B,).
 
-    The pitch along either axis, edges included, is linear in that share.
+    The pitch along either axis, edges included, is linear in that fraction.
     """
     x, y = grid.unbind(dim=-1)  # (B, h, w) each
-    least = torch.minimum(_least_pitch(x, dim=2), _least_pitch(y, dim=1))
-    share = (1 - 1 / max_zoom) / (1 - least).clamp_min(1e-6)
-    return share.clamp_max(1)
+    min_pitch = torch.minimum(_min_pitch(x, dim=2), _min_pitch(y, dim=1))
+    fraction = (1 - 1 / max_zoom) / (1 - min_pitch).clamp_min(1e-6)
+    return fraction.clamp_max(1)
 
 
-def _least_pitch(position: Tensor, *, dim: int) -> Tensor:
-    """Return the least way between neighbours, (B,), in units of the uniform pitch."""
+def _min_pitch(position: Tensor, *, dim: int) -> Tensor:
+    """Return the smallest distance between neighbours, (B,), in units of the uniform pitch."""
     count = position.shape[dim]
     first, last = position.narrow(dim, 0, 1), position.narrow(dim, count - 1, 1)
     pitch = torch.diff(position, dim=dim, prepend=-2 - first, append=2 - last)
@@ -182,7 +183,7 @@ def _least_pitch(position: Tensor, *, dim: int) -> Tensor:
 def _smooth(density: Tensor, width: float) -> Tensor:
     """Return the density blurred by a Gaussian and mirrored at the edges; its sum stays.
 
-    The width is the standard deviation as a share of the region's side; 0 changes nothing.
+    The width is the standard deviation as a fraction of the region's side; 0 changes nothing.
     """
     if width == 0:
         return density
@@ -198,8 +199,8 @@ def _quantiles(mass: Tensor, count: int, max_zoom: float | None) -> Tensor:
     return _quantiles_at((_centres(count, mass) + 1) / 2, mass, max_zoom)
 
 
-def _quantiles_at(share: Tensor, mass: Tensor, max_zoom: float | None) -> Tensor:
-    """Return where shares (k,) of the mass of cells (..., n) are reached, (..., k).
+def _quantiles_at(fractions: Tensor, mass: Tensor, max_zoom: float | None) -> Tensor:
+    """Return where fractions (k,) of the mass of cells (..., n) are reached, (..., k).
 
     The inverse of the distribution function, which is linear within each cell.
     """
@@ -208,30 +209,30 @@ def _quantiles_at(share: Tensor, mass: Tensor, max_zoom: float | None) -> Tensor
     if max_zoom is not None:
         mass = limit_peaks(mass, max_zoom)
     reached = torch.nn.functional.pad(mass.cumsum(dim=-1), (1, 0))  # (..., n + 1)
-    wanted = (share * reached[..., -1:]).contiguous()  # (..., k)
+    wanted = (fractions * reached[..., -1:]).contiguous()  # (..., k)
     cell = torch.searchsorted(reached.detach().contiguous(), wanted.detach(), right=True) - 1
     cell = cell.clamp(0, cells - 1)
     within = (wanted - reached.gather(-1, cell)) / mass.gather(-1, cell)
     return (cell + within.clamp(0, 1)) * (2 / cells) - 1
 
 
-def limit_peaks(mass: Tensor, most: float) -> Tensor:
-    """Return masses of mean 1 along the last axis, none above `most`, what is cut off given back.
+def limit_peaks(mass: Tensor, limit: float) -> Tensor:
+    """Return masses of mean 1 along the last axis, none above `limit`, the excess redistributed.
 
     The masses below the limit keep their proportions: among all distributions within the limit
-    it is the nearest by Kullback-Leibler divergence.
+    it is the closest by Kullback-Leibler divergence.
     """
     count = mass.shape[-1]
     ordered = mass.detach().sort(dim=-1, descending=True).values
     rest = ordered.flip(-1).cumsum(dim=-1).flip(-1)  # of the k-th and all smaller ones
     cut = torch.arange(count, dtype=mass.dtype, device=mass.device)
-    fits = (count - cut * most) * ordered <= most * rest * (1 + 1e-6)
+    fits = (count - cut * limit) * ordered <= limit * rest * (1 + 1e-6)
     first = fits.to(torch.uint8).argmax(dim=-1, keepdim=True)  # how many are cut
-    scale = (count - first * most) / rest.gather(-1, first)
-    below = mass.detach() * scale < most * (1 + 1e-6)
+    scale = (count - first * limit) / rest.gather(-1, first)
+    below = mass.detach() * scale < limit * (1 + 1e-6)
     kept = (mass * below).sum(dim=-1, keepdim=True)
-    scale = (count - (~below).sum(dim=-1, keepdim=True) * most) / kept.clamp_min(1e-12)
-    return torch.where(below, mass * scale, most)
+    scale = (count - (~below).sum(dim=-1, keepdim=True) * limit) / kept.clamp_min(1e-12)
+    return torch.where(below, mass * scale, limit)
 
 
 def _integrate(density: Tensor, edges: Tensor) -> Tensor:

@@ -67,16 +67,16 @@ class Scout(nn.Module):
             A density to sample by instead of the network's, such as the `target_density` of the
             reference labels (Marin 2019's edge-based sampling, the oracle of studies).
         """
-        found, features = self.look(view)
-        return self.place(found if density is None else density, features, lattice)
+        predicted, features = self.predict_density(view)
+        return self.place_samples(predicted if density is None else density, features, lattice)
 
-    def look(self, view: Tensor) -> tuple[Tensor, Tensor]:
+    def predict_density(self, view: Tensor) -> tuple[Tensor, Tensor]:
         """Return the density map and the features of a coarse view, as `Sampling` has them."""
         density: Tensor
         density, features = self.density(self._normalise(view), margin=self.spec.cell_margin)
         return density, features
 
-    def place(self, density: Tensor, features: Tensor, lattice: Size) -> Sampling:
+    def place_samples(self, density: Tensor, features: Tensor, lattice: Size) -> Sampling:
         """Return where a lattice of samples lies that follows a density."""
         spec = self.spec
         grid = sampling_grid(
@@ -102,7 +102,7 @@ class Scout(nn.Module):
         view
             As for `sample`.
         """
-        _, features = self.look(view)
+        _, features = self.predict_density(view)
         errors: Tensor = self.benefit(features)
         return errors
 

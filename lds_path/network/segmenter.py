@@ -85,9 +85,9 @@ class Segmenter(Scout):
         density
             As for `sample`.
         """
-        found = self.sample(view, lattice, density)
-        logits = self.classify(warp(levels, found.grid), found.context)
-        return Segmentation(logits, found.density, found.grid)
+        sampling = self.sample(view, lattice, density)
+        logits = self.classify(warp(levels, sampling.grid), sampling.context)
+        return Segmentation(logits, sampling.density, sampling.grid)
 
 
 def build_network(spec: NetworkSpec, *, inputs: int = 3) -> nn.Module:

@@ -142,7 +142,7 @@ def levels_around(size: Size, lattice: Size) -> range:
 def levels_of(size: Size, lattices: Sequence[Size]) -> range:
     """Return the pyramid levels that the samples of any of these lattices are read from."""
     around = [levels_around(size, lattice) for lattice in lattices]
-    return range(min(one.start for one in around), max(one.stop for one in around))
+    return range(min(levels.start for levels in around), max(levels.stop for levels in around))
 
 
 def lattices_on(ladder: Sequence[int], size: Size) -> list[Size]:

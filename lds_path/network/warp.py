@@ -55,8 +55,8 @@ def warp(levels: Sequence[Tensor], grid: Tensor, area: Tensor | None = None) -> 
         wanted = wanted_level(grid, width, height, len(levels), area)  # (B, 1, h, w)
         warped = torch.zeros((), dtype=grid.dtype, device=grid.device)
         for index in _range_of(wanted):
-            share = (1 - (wanted - index).abs()).clamp_min(0)
-            warped = warped + share * _sample(levels[index], grid)
+            weight = (1 - (wanted - index).abs()).clamp_min(0)
+            warped = warped + weight * _sample(levels[index], grid)
     return warped
 
 
@@ -104,7 +104,7 @@ def levels_needed(grid: Tensor, size: Size, count: int) -> list[range]:
         Number of levels.
     """
     wanted = wanted_level(grid, size.width, size.height, count)
-    return [_range_of(one) for one in wanted]
+    return [_range_of(levels) for levels in wanted]
 
 
 def halve(image: Tensor, count: int) -> list[Tensor]:

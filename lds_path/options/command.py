@@ -68,9 +68,9 @@ def options_of(defaults: O) -> Decorator:
         def call(**values: Any) -> Any:  # noqa: ANN401 - what the command returns
             return command(options=_take_options(defaults, values), **values)
 
-        asked = [option for option in describe(defaults) if option.about.scope != "python"]
-        renamed = [option for option in asked if option.about.old_name]
-        return _apply([*map(_click_option, asked), *map(_old_click_option, renamed)], call)
+        options = [option for option in describe(defaults) if option.about.scope != "python"]
+        renamed = [option for option in options if option.about.old_name]
+        return _apply([*map(_click_option, options), *map(_old_click_option, renamed)], call)
 
     return decorate
 
@@ -107,17 +107,17 @@ def _take_options(defaults: O, values: dict[str, Any]) -> O:
     return make_options(defaults, chosen)
 
 
-def _click_option(one: Description) -> Decorator:
-    several = one.kind.form != "one"
-    text = one.about.text + ("; repeat it" if several else "")
-    kind = click.Choice(one.about.choices) if one.about.choices else one.kind.item
+def _click_option(option: Description) -> Decorator:
+    several = option.kind.form != "single"
+    text = option.about.text + ("; repeat it" if several else "")
+    kind = click.Choice(option.about.choices) if option.about.choices else option.kind.item
     return click.option(
-        f"--{one.name.replace('_', '-')}",
+        f"--{option.name.replace('_', '-')}",
         type=kind,
         multiple=several,
-        default=tuple(one.default) if several else one.default,
+        default=tuple(option.default) if several else option.default,
         show_default=True,
-        metavar="ANNOTATION=CLASS" if one.kind.form == "mapping" else None,
+        metavar="ANNOTATION=CLASS" if option.kind.form == "mapping" else None,
         help=f"{text[:1].upper()}{text[1:]}.",
     )
 

@@ -82,7 +82,9 @@ def build_schema() -> dict[str, Any]:
     """Return the schema of config.yaml."""
     properties = dict(KEYS)
     for section in SECTIONS:
-        properties[section] = _object({one.name: _key(one) for one in describe_section(section)})
+        properties[section] = _object(
+            {option.name: _key(option) for option in describe_section(section)}
+        )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "description": "Configuration of the workflow; config.yaml explains each key.",
@@ -92,11 +94,13 @@ def build_schema() -> dict[str, Any]:
 
 def describe_section(section: str) -> list[Description]:
     """Return the options that are keys of a section."""
-    shared = set() if section == "labels" else {one.name for one in describe(SECTIONS["labels"])}
+    shared = (
+        set() if section == "labels" else {option.name for option in describe(SECTIONS["labels"])}
+    )
     return [
-        one
-        for one in describe(SECTIONS[section])
-        if one.about.scope == "config" and one.name not in shared
+        option
+        for option in describe(SECTIONS[section])
+        if option.about.scope == "config" and option.name not in shared
     ]
 
 
@@ -109,13 +113,13 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _key(one: Description) -> dict[str, Any]:
-    about, kind = one.about, one.kind
+def _key(option: Description) -> dict[str, Any]:
+    about, kind = option.about, option.kind
     renamed = {"formerly": about.old_name} if about.old_name else {}
     if about.schema is not None:
         return {**about.schema, "description": about.text, **renamed}
     # A key that is null is no option of the command, which then takes the default.
-    nullable = kind.nullable and one.default is None
+    nullable = kind.nullable and option.default is None
     if kind.form == "list":
         shortest = {"minItems": about.min_items} if about.min_items else {}
         key = {"type": "array", "items": _value(kind, about, nullable=False), **shortest}

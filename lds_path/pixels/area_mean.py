@@ -64,9 +64,9 @@ def overlap_weights(
     first = np.floor(begin).astype(np.int64)
     indices = first[:, None] + np.arange(taps)  # (count, taps)
     covered = np.minimum(end[:, None], indices + 1) - np.maximum(begin[:, None], indices)
-    share = np.clip(covered, 0.0, None) / pitch
+    fraction = np.clip(covered, 0.0, None) / pitch
     # Rounding the running total instead of the shares keeps the sum exact.
-    total = np.rint(np.cumsum(share, axis=1) * 2**WEIGHT_BITS)
+    total = np.rint(np.cumsum(fraction, axis=1) * 2**WEIGHT_BITS)
     total[:, -1] = 2**WEIGHT_BITS
     weights = np.diff(total, axis=1, prepend=0.0).astype(np.uint32)
     return np.clip(indices, 0, length - 1), weights

@@ -132,8 +132,8 @@ def _surroundings(
     mean = ndimage.gaussian_filter(total, spread)
     mean /= np.maximum(ndimage.gaussian_filter(weight, spread), 1e-6)
     rows, columns = (np.arange(side) // step for side in stained.shape)
-    found: NDArray[np.float32] = mean[rows[:, None], columns]
-    return found
+    enlarged: NDArray[np.float32] = mean[rows[:, None], columns]
+    return enlarged
 
 
 def _reduce(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
@@ -153,18 +153,18 @@ def _find_dark(view: NDArray[np.uint8], mpp: float) -> NDArray[np.bool_]:
 def _find_bubbles(rims: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
     """Return round areas that a thin grey rim encloses, with the rim."""
     rim = ndimage.binary_closing(rims, disk(2))
-    found = np.zeros(rim.shape, np.bool_)
+    bubbles = np.zeros(rim.shape, np.bool_)
     inside = label(ndimage.binary_fill_holes(rim) & ~rim, connectivity=1)
     for area in regionprops(inside):
         if area.area * mpp**2 < _MIN_BUBBLE_UM2:
             continue
         ellipse = np.pi / 4 * area.axis_major_length * area.axis_minor_length
         if min(area.solidity, area.area / ellipse) > _ROUND and area.eccentricity < 0.85:
-            found[inside == area.label] = True
-    if not found.any():
-        return found
+            bubbles[inside == area.label] = True
+    if not bubbles.any():
+        return bubbles
     touching: NDArray[np.bool_] = ndimage.binary_dilation(
-        found, disk(2), mask=found | rim, iterations=max(round(_RIM_WIDTH_UM / 2 / mpp), 1)
+        bubbles, disk(2), mask=bubbles | rim, iterations=max(round(_RIM_WIDTH_UM / 2 / mpp), 1)
     )
     return touching
 
@@ -172,9 +172,9 @@ def _find_bubbles(rims: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
 def _find_edges(rims: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
     """Return straight grey lines that are long enough to be the edge of a cover slip."""
     shortest = _MIN_EDGE_UM / mpp
-    found = np.zeros(rims.shape, np.bool_)
+    edges = np.zeros(rims.shape, np.bool_)
     if min(rims.sum(), max(rims.shape)) < shortest * _EDGE_FILLED:
-        return found
+        return edges
     angles = np.linspace(-np.pi / 2, np.pi / 2, 360, endpoint=False)
     votes, angles, distances = hough_line(rims, angles)
     _, chosen, offsets = hough_line_peaks(
@@ -186,8 +186,8 @@ def _find_edges(rims: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
         along = (y * np.cos(angle) - x * np.sin(angle))[across]
         filled = np.unique(along.astype(int)).size
         if filled > _EDGE_FILLED * max(np.ptp(along), shortest):
-            found[y[across], x[across]] = True
-    return found
+            edges[y[across], x[across]] = True
+    return edges
 
 
 def _find_rims(density: NDArray[np.float32], mpp: float) -> NDArray[np.bool_]:

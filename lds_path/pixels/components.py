@@ -48,10 +48,10 @@ def find_runs(
     In the order columns, rows, labels.
     """
     height, width = labels.shape
-    places = np.flatnonzero(labels[:, 1:] != labels[:, :-1])
-    lefts = (places % (width - 1) + 1).astype(np.int32)
-    rows = np.searchsorted(places, np.arange(height + 1) * (width - 1))
-    return lefts, rows, labels.ravel()[places + places // (width - 1) + 1]
+    changes = np.flatnonzero(labels[:, 1:] != labels[:, :-1])
+    lefts = (changes % (width - 1) + 1).astype(np.int32)
+    rows = np.searchsorted(changes, np.arange(height + 1) * (width - 1))
+    return lefts, rows, labels.ravel()[changes + changes // (width - 1) + 1]
 
 
 @compiled
@@ -131,19 +131,19 @@ def _find_pieces(
     mask: NDArray[np.bool_],
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
     """Return the runs of a mask in its frame, the piece of each, and the area of each piece."""
-    found, first = [], 0
+    strips, first = [], 0
     for top in range(-1, len(mask), _ROWS):  # the frame's row of 0 is above the mask's first
         rows = mask[max(top, 0) : top + _ROWS]
         labels = np.zeros((len(rows) + (top < 0), mask.shape[1] + 2), np.uint8)
         labels[len(labels) - len(rows) :, 1:-1] = rows
-        lefts, begins, values = find_runs(labels)
-        found.append((lefts, begins[:-1] + first, values))
+        lefts, row_starts, values = find_runs(labels)
+        strips.append((lefts, row_starts[:-1] + first, values))
         first += lefts.size
-    lefts, begins, values = (np.concatenate(each) for each in zip(*found, strict=True))
-    begins = np.append(begins, first)
-    parents = connect_runs(lefts, begins, values)
-    pieces, _, areas = number_pieces(lefts, begins, values, parents)
-    return lefts, begins, pieces, areas
+    lefts, row_starts, values = (np.concatenate(arrays) for arrays in zip(*strips, strict=True))
+    row_starts = np.append(row_starts, first)
+    parents = connect_runs(lefts, row_starts, values)
+    pieces, _, areas = number_pieces(lefts, row_starts, values, parents)
+    return lefts, row_starts, pieces, areas
 
 
 def _drop(mask: NDArray[np.bool_], max_area: int) -> None:

@@ -45,10 +45,10 @@ def _reduce_pixels(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 @compiled
 def _most_frequent(a: int, b: int, c: int, d: int, highest: bool) -> int:
     """Return the value found most often, of several the highest or the lowest."""
-    winner, most = a, 0
+    winner, max_count = a, 0
     for value in (a, b, c, d):
         count = (value == a) + (value == b) + (value == c) + (value == d)
         beyond = value > winner if highest else value < winner
-        if count > most or (count == most and beyond):
-            winner, most = value, count
+        if count > max_count or (count == max_count and beyond):
+            winner, max_count = value, count
     return winner

@@ -76,10 +76,10 @@ class DensityView:
         self, condition: Callable[[NDArray[np.float32]], NDArray[np.bool_]]
     ) -> NDArray[np.bool_]:
         """Return where the densities of a pixel, (h, W, 3), meet a condition, (H, W)."""
-        found = np.empty(self.view.shape[:2], np.bool_)
-        for strip in strips(len(found)):
-            found[strip] = condition(self.rows(strip))
-        return found
+        mask = np.empty(self.view.shape[:2], np.bool_)
+        for strip in strips(len(mask)):
+            mask[strip] = condition(self.rows(strip))
+        return mask
 
 
 def optical_density(view: NDArray[np.uint8], glass: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -100,10 +100,10 @@ def optical_density(view: NDArray[np.uint8], glass: NDArray[np.float32]) -> NDAr
 
 def is_grey(view: NDArray[np.uint8], value: int) -> NDArray[np.bool_]:
     """Return where all colours have one value, (H, W)."""
-    found: NDArray[np.bool_] = view[..., 0] == value
-    found &= view[..., 1] == value
-    found &= view[..., 2] == value
-    return found
+    grey: NDArray[np.bool_] = view[..., 0] == value
+    grey &= view[..., 1] == value
+    grey &= view[..., 2] == value
+    return grey
 
 
 def highest_band(pixels: NDArray[Value]) -> NDArray[Value]:

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_LEAST = 0.065
+_MIN_DENSITY = 0.065
 """Mean optical density of a stained pixel: 0.15 in natural logarithms (Macenko et al. 2009)."""
 _ENDS = (1.0, 99.0)
 """Percentiles of the angles that are taken as the pure stains (Macenko et al. 2009)."""
@@ -39,7 +39,7 @@ def find_stains(density: NDArray[np.float32]) -> Stains | None:
     density
         Optical density (logarithm to base 10) of pixels of tissue, (N, 3).
     """
-    stained = density[density.mean(axis=1) > _LEAST]
+    stained = density[density.mean(axis=1) > _MIN_DENSITY]
     if len(stained) < _MIN_PIXELS:
         return None
     plane = np.linalg.eigh(np.cov(stained.T.astype(np.float64)))[1][:, :0:-1]  # (3, 2)

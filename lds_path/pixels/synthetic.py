@@ -132,12 +132,16 @@ def _paint_structures(
     side = math.sqrt(structured)
     for _ in range(round(0.55 * area_mm2)):
         radius = random.uniform(150, 520) / MPP
-        draw.polygon(_outline(random, *_place(random, size, side), radius, 0.22), fill=TUMOR)
+        draw.polygon(
+            _outline(random, *_random_position(random, size, side), radius, 0.22), fill=TUMOR
+        )
     for _ in range(round(5.0 * area_mm2)):
-        _paint_gland(random, draw, *_place(random, size, side))
+        _paint_gland(random, draw, *_random_position(random, size, side))
     for _ in range(round(5.0 * area_mm2)):
         radius = random.uniform(35, 85) / MPP
-        draw.polygon(_outline(random, *_place(random, size, side), radius, 0.12), fill=LYMPHOCYTES)
+        draw.polygon(
+            _outline(random, *_random_position(random, size, side), radius, 0.12), fill=LYMPHOCYTES
+        )
     return np.where(np.asarray(tissue) > 0, np.asarray(image), 0).astype(np.uint8)
 
 
@@ -152,7 +156,7 @@ def _paint_gland(
     draw.polygon([(float(px), float(py)) for px, py in inner], fill=LUMEN)
 
 
-def _place(random: np.random.Generator, size: Size, side: float) -> tuple[float, float]:
+def _random_position(random: np.random.Generator, size: Size, side: float) -> tuple[float, float]:
     """Return a place in the middle of the slide, up to `side` of its width and height."""
     low, high = (1 - side) / 2, (1 + side) / 2
     x = random.uniform(low * size.width, high * size.width)
@@ -180,14 +184,16 @@ def _paint_nuclei(random: np.random.Generator, structures: NDArray[np.uint8]) ->
     densest = NUCLEI_PER_MM2.max()
     count = int(densest * height * width * MPP**2 / 1e6)
     xs, ys = random.integers(0, width, count), random.integers(0, height, count)
-    found = structures[ys, xs]
-    kept = random.uniform(0, densest, count) < NUCLEI_PER_MM2[found]
-    xs, ys, found = xs[kept], ys[kept], found[kept]
-    stamps = {structure: _nucleus_stamps(random, structure) for structure in np.unique(found)}
+    structure_at = structures[ys, xs]
+    kept = random.uniform(0, densest, count) < NUCLEI_PER_MM2[structure_at]
+    xs, ys, structure_at = xs[kept], ys[kept], structure_at[kept]
+    stamps = {
+        structure: _nucleus_stamps(random, structure) for structure in np.unique(structure_at)
+    }
     margin = max((stamp.shape[0] for bank in stamps.values() for stamp in bank), default=1)
     nuclei = np.zeros((height + 2 * margin, width + 2 * margin), np.uint8)
     choices = random.integers(0, 32, len(xs))
-    for x, y, structure, choice in zip(xs, ys, found, choices, strict=True):
+    for x, y, structure, choice in zip(xs, ys, structure_at, choices, strict=True):
         stamp = stamps[structure][choice]
         top, left = y + margin - stamp.shape[0] // 2, x + margin - stamp.shape[1] // 2
         window = nuclei[top : top + stamp.shape[0], left : left + stamp.shape[1]]
@@ -200,10 +206,10 @@ def _nucleus_stamps(random: np.random.Generator, structure: int) -> list[NDArray
     for _ in range(32):
         radius = NUCLEUS_RADIUS_UM[structure] / MPP * random.uniform(0.75, 1.35)
         ratio = random.uniform(0.35, 0.6) if structure == STROMA else random.uniform(0.7, 1.0)
-        turn = random.uniform(0, np.pi)
+        angle = random.uniform(0, np.pi)
         reach = int(np.ceil(radius * 1.3)) + 1
         y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1].astype(np.float64)
-        along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+        along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
         distance = np.hypot(along / radius, across / (radius * ratio))
         profile = np.clip((1.15 - distance) / 0.3, 0, 1) * random.uniform(0.7, 1.1)
         stamps.append(np.minimum(255 * profile, 255).astype(np.uint8))

@@ -119,7 +119,7 @@ def find_ink(density: DensityView, foreground: NDArray[np.bool_], mpp: float) ->
     mpp
         Microns per pixel.
     """
-    found = np.zeros(foreground.shape, np.bool_)
+    marked = np.zeros(foreground.shape, np.bool_)
     for hue, is_ink in ((_greenness, None), (_blueness, _is_deep), (_redness, None)):
         strong = density.where(_exceeds(hue, _INK, is_ink))
         if strong.sum() * mpp**2 < _MIN_INK_UM2:
@@ -130,8 +130,8 @@ def find_ink(density: DensityView, foreground: NDArray[np.bool_], mpp: float) ->
         pale = density.where(_exceeds(hue, 0.06))
         pale &= foreground & ~within_reach(ink, 16.0 / mpp)
         if pale.sum() <= _MAX_PALE_SHARE * ink.sum():
-            found |= grow(ink, density.where(_exceeds(hue, 0.02)), _RIM_UM / mpp)
-    return found
+            marked |= grow(ink, density.where(_exceeds(hue, 0.02)), _RIM_UM / mpp)
+    return marked
 
 
 def find_black(view: NDArray[np.uint8], density: DensityView, mpp: float) -> NDArray[np.bool_]:
@@ -185,10 +185,12 @@ def _threshold(read_staining: Callable[[], Iterator[NDArray[np.float32]]]) -> fl
     lowest, highest = min(low for low, _ in ranges), max(high for _, high in ranges)
     halfway = 0.0
     if highest > lowest:
-        found = [np.histogram(staining, 256, (lowest, highest)) for staining in read_staining()]
-        edges = found[0][1]
+        histograms = [
+            np.histogram(staining, 256, (lowest, highest)) for staining in read_staining()
+        ]
+        edges = histograms[0][1]
         middles = (edges[:-1] + edges[1:]) / 2
-        halfway = float(threshold_otsu(hist=(sum(counts for counts, _ in found), middles)))
+        halfway = float(threshold_otsu(hist=(sum(counts for counts, _ in histograms), middles)))
     return min(max(halfway / 4.0, _FAINTEST), _CLEAREST)
 
 
@@ -215,12 +217,12 @@ def _redness(density: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(blue > 0.9 * green, green - 4.0 * red, 0.0)  # eosin lets more blue through
 
 
-def _exceeds(hue: _Hue, least: float, also: _Condition | None = None) -> _Condition:
+def _exceeds(hue: _Hue, threshold: float, extra: _Condition | None = None) -> _Condition:
     """Return the condition that a hue is stronger than so much, and another one."""
 
     def condition(density: NDArray[np.float32]) -> NDArray[np.bool_]:
-        found = hue(density) > least
-        return found if also is None else found & also(density)
+        strong = hue(density) > threshold
+        return strong if extra is None else strong & extra(density)
 
     return condition
 

@@ -48,10 +48,10 @@ def white_reference(
     counts = np.zeros((3, 3 * 255 + 1, 256), np.int64)
     for strip in strips(len(view)):
         candidates = view[strip][glass[strip]]
-        places = candidates.sum(axis=1, dtype=np.int64) * 256
+        codes = candidates.sum(axis=1, dtype=np.int64) * 256
         for band in range(3):
-            found = np.bincount(places + candidates[:, band], minlength=counts[band].size)
-            counts[band] += found.reshape(counts[band].shape)
+            pairs = np.bincount(codes + candidates[:, band], minlength=counts[band].size)
+            counts[band] += pairs.reshape(counts[band].shape)
     brightness = np.arange(counts.shape[1], dtype=np.float32) / np.float32(3)
     level = _quantile(brightness, counts[0].sum(axis=1), 0.9)
     brightest = counts[:, np.abs(brightness - level) <= 6].sum(axis=1)
@@ -69,19 +69,21 @@ def _mark_glass(
     """Set, for some rows of a view, where glass is and where that was scanned."""
     lowest, highest = lowest_band(view), highest_band(view)
     pink = np.minimum(view[..., 0], view[..., 2]) > view[..., 1] + np.int16(6)
-    found = (lowest >= 180) & (highest - lowest <= 40) & ~pink & (_local_range(highest) <= 6)
-    glass[:] = found[rows]
-    scanned[:] = (found & (lowest < 255))[rows]
+    is_glass = (lowest >= 180) & (highest - lowest <= 40) & ~pink & (_local_range(highest) <= 6)
+    glass[:] = is_glass[rows]
+    scanned[:] = (is_glass & (lowest < 255))[rows]
     if background is not None:
         scanned &= ~is_grey(view[rows], background)
 
 
-def _quantile(values: NDArray[np.float32], counts: NDArray[np.int64], share: float) -> np.float32:
+def _quantile(
+    values: NDArray[np.float32], counts: NDArray[np.int64], fraction: float
+) -> np.float32:
     """Return the quantile of sorted values that occur so often, between two of them linearly."""
-    place = share * (counts.sum() - 1)
-    first, last = np.searchsorted(counts.cumsum(), [np.floor(place), np.ceil(place)], "right")
-    part = np.float32(place - np.floor(place))
-    return np.float32(values[first] + (values[last] - values[first]) * part)
+    position = fraction * (counts.sum() - 1)
+    first, last = np.searchsorted(counts.cumsum(), [np.floor(position), np.ceil(position)], "right")
+    weight = np.float32(position - np.floor(position))
+    return np.float32(values[first] + (values[last] - values[first]) * weight)
 
 
 def _local_range(band: NDArray[np.uint8]) -> NDArray[np.uint8]:

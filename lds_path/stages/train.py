@@ -19,7 +19,7 @@ from lds_path.learning.training_set import (
 )
 from lds_path.learning.training_state import identify
 from lds_path.models.card import ModelCard
-from lds_path.network.device import Device, device_name, own_seed, take_device, use_threads
+from lds_path.network.device import Device, device_name, seeded, take_device, use_threads
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import check_sizes
 from lds_path.option import as_parameters, old_names
@@ -183,7 +183,7 @@ class Training:
             },
             **self.about(),
         )
-        with own_seed(recipe.seed, self.device):
+        with seeded(recipe.seed, self.device):
             segmenter = Segmenter(spec).to(self.device)
             costs = error_weights(train_set.counts, recipe.error_power)
             trainer = Trainer(segmenter, region.lattice, recipe, self.device, costs)

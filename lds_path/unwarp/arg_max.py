@@ -11,11 +11,11 @@ import numpy as np
 
 from lds_path.compiled import compiled
 from lds_path.unwarp.triangles import (
+    corner_positions,
     cut_planes,
     edges_of,
     fit_plane,
     misses,
-    place,
     rows_of,
     span_of,
     split,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lds_path.unwarp.mesh import Mesh
 
 
-def choose(
+def write_likeliest(
     mesh: Mesh,
     likeliest: NDArray[np.uint8],
     highest: NDArray[np.float32],
@@ -54,7 +54,7 @@ def choose(
     left, top, scale
         As for `Blend.add`.
     """
-    _choose(
+    _write_likeliest(
         mesh.nodes, mesh.scores, mesh.likeliest, mesh.main_diagonal, mesh.extents,
         (float(left), float(top), float(scale)),
         (part.top, part.bottom, part.left, part.right), likeliest, highest,
@@ -62,7 +62,7 @@ def choose(
 
 
 @compiled
-def _choose(
+def _write_likeliest(
     nodes: NDArray[np.float64],
     scores: NDArray[np.float32],
     node_likeliest: NDArray[np.uint8],
@@ -87,7 +87,7 @@ def _choose(
                 continue
             for half in range(2):
                 corners = split(j, i, half, main_diagonal[j, i])
-                triangle = place(nodes, corners, left, top, scale)
+                triangle = corner_positions(nodes, corners, left, top, scale)
                 (ja, ia), (jb, ib), (jc, ic) = corners
                 winner = node_likeliest[ja, ia]
                 if winner == node_likeliest[jb, ib] and winner == node_likeliest[jc, ic]:
@@ -135,10 +135,10 @@ def _compare_triangle(
         first, last = span_of(edges, center, part[2], part[3])
         cut_planes(planes, triangle, first, center)
         for column in range(first, last):
-            most, winner = np.float32(planes[0, 3] + planes[0, 1] * (column - first)), 0
+            best, winner = np.float32(planes[0, 3] + planes[0, 1] * (column - first)), 0
             for c in range(1, len(planes)):
                 score = np.float32(planes[c, 3] + planes[c, 1] * (column - first))
-                if score > most:
-                    most, winner = score, c
+                if score > best:
+                    best, winner = score, c
             likeliest[row, column] = winner
-            highest[row, column] = most
+            highest[row, column] = best

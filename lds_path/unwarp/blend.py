@@ -18,11 +18,11 @@ import numpy as np
 from lds_path.compiled import compiled
 from lds_path.unwarp.mesh import Mesh, build_mesh
 from lds_path.unwarp.triangles import (
+    corner_positions,
     cut_planes,
     edges_of,
     fit_plane,
     misses,
-    place,
     rows_of,
     span_of,
     split,
@@ -161,7 +161,7 @@ def _accumulate(
                 continue
             for half in range(2):
                 corners = split(j, i, half, main_diagonal[j, i])
-                triangle = place(nodes, corners, left, top, scale)
+                triangle = corner_positions(nodes, corners, left, top, scale)
                 for c in range(classes):
                     planes[c, 0], planes[c, 1], planes[c, 2] = fit_plane(
                         triangle, scores, corners, c
@@ -193,7 +193,7 @@ def _blend_triangle(
                 for c in range(classes):
                     mean[row, column, c] = planes[c, 3] + planes[c, 1] * (column - first)
                 continue
-            share = weight / total[row, column]
+            fraction = weight / total[row, column]
             for c in range(classes):
                 score = np.float32(planes[c, 3] + planes[c, 1] * (column - first))
-                mean[row, column, c] += share * (score - mean[row, column, c])
+                mean[row, column, c] += fraction * (score - mean[row, column, c])

@@ -12,7 +12,7 @@ import numpy as np
 
 from lds_path.compiled import compiled
 from lds_path.geometry import Frame, Rectangle, Size
-from lds_path.unwarp.arg_max import choose
+from lds_path.unwarp.arg_max import write_likeliest
 from lds_path.unwarp.blend import Blend, blend_ramp
 
 if TYPE_CHECKING:
@@ -119,8 +119,13 @@ class Mosaic:
     ) -> None:
         self._canvas, self._regions, self._mask, self._overlap = canvas, regions, mask, overlap
         self._values = np.array(values, np.uint8)
-        places = [region.rectangle for region in regions]
-        self._boxes = np.array([(one.left, one.top, one.right, one.bottom) for one in places])
+        rectangles = [region.rectangle for region in regions]
+        self._boxes = np.array(
+            [
+                (rectangle.left, rectangle.top, rectangle.right, rectangle.bottom)
+                for rectangle in rectangles
+            ]
+        )
         # Blocks side by side share regions; rows of blocks read them again.
         self._read_mesh = lru_cache(maxsize=_MESHES)(read_mesh)
 
@@ -167,7 +172,7 @@ class Mosaic:
                 covered = (
                     hit & (self._boxes[:, :2] < high).all(1) & (self._boxes[:, 2:] > low).all(1)
                 )
-                yield part, [self._regions[place] for place in np.flatnonzero(covered).tolist()]
+                yield part, [self._regions[index] for index in np.flatnonzero(covered).tolist()]
 
     def _decide(
         self,
@@ -183,7 +188,7 @@ class Mosaic:
         if len(regions) == 1:
             x, y = left - regions[0].left, top - regions[0].top
             mesh = self._read_mesh(regions[0].index)
-            choose(mesh, likeliest, highest, part, left=x, top=y, scale=scale)
+            write_likeliest(mesh, likeliest, highest, part, left=x, top=y, scale=scale)
         elif regions:
             x, y = left + part.left * scale, top + part.top * scale
             blend = self._blend(x, y, part.size, regions)
@@ -225,12 +230,12 @@ def _choose_blended(
         for column in range(width):
             if total[row, column] == 0:
                 continue
-            most, winner = mean[row, column, 0], 0
+            best, winner = mean[row, column, 0], 0
             for c in range(1, classes):
-                if mean[row, column, c] > most:
-                    most, winner = mean[row, column, c], c
+                if mean[row, column, c] > best:
+                    best, winner = mean[row, column, c], c
             likeliest[top + row, left + column] = winner
-            highest[top + row, left + column] = most
+            highest[top + row, left + column] = best
 
 
 @compiled

@@ -71,8 +71,8 @@ def lattice_labels(labels: NDArray[np.uint8], positions: NDArray[np.float32]) ->
     """Return the label of the pixel that each sample lies in, (h, w)."""
     size = np.array(labels.shape[::-1])
     pixel = np.clip(((positions + 1) / 2 * size).astype(np.intp), 0, size - 1)
-    found: NDArray[np.uint8] = labels[pixel[..., 1], pixel[..., 0]]
-    return found
+    sampled: NDArray[np.uint8] = labels[pixel[..., 1], pixel[..., 0]]
+    return sampled
 
 
 def _halfway(

@@ -46,7 +46,7 @@ def split(j: int, i: int, half: int, main: bool) -> tuple[Node, Node, Node]:
 
 
 @compiled
-def place(
+def corner_positions(
     nodes: NDArray[np.float64],
     corners: tuple[Node, Node, Node],
     left: float,
@@ -110,11 +110,13 @@ def rows_of(edges: Edges, first: int, end: int) -> tuple[int, int]:
 def span_of(edges: Edges, center: float, first: int, end: int) -> tuple[int, int]:
     """Return the columns, of those from first to end, whose centres lie in a triangle in a row."""
     x, y, x_middle, y_middle, _, long, upper, lower = edges
-    one = x + (center - y) * long
-    two = x + (center - y) * upper if center < y_middle else x_middle + (center - y_middle) * lower
+    x_long = x + (center - y) * long
+    x_short = (
+        x + (center - y) * upper if center < y_middle else x_middle + (center - y_middle) * lower
+    )
     return (
-        max(math.ceil(min(one, two) - 0.5), first),
-        min(math.ceil(max(one, two) - 0.5), end),
+        max(math.ceil(min(x_long, x_short) - 0.5), first),
+        min(math.ceil(max(x_long, x_short) - 0.5), end),
     )
 
 

@@ -13,7 +13,7 @@ from lds_path.learning.augmentation import augment
 from lds_path.learning.batches import Batch
 from lds_path.learning.recipe import Augmentation
 from lds_path.network.grid import uniform_grid
-from lds_path.network.motion import area_factor, move_grid, stand_still
+from lds_path.network.motion import area_factor, identity_motion, move_grid
 from lds_path.network.warp import halve, warp, warp_labels
 
 
@@ -33,7 +33,7 @@ def make_batch(width=64, height=64):
         edges=edges,
         errors=2 * edges,
         labelled=edges / 255,
-        motion=stand_still(1),
+        motion=identity_motion(1),
     )
 
 

@@ -57,7 +57,7 @@ def test_labels_become_area_shares_of_the_same_levels(labelled):
 
 @pytest.mark.parametrize("turn", range(8))
 def test_turning_a_batch_turns_everything_alike(labelled, turn):
-    batch = read_labelled(labelled[0], SPEC).turned(turn)
+    batch = read_labelled(labelled[0], SPEC).oriented(turn)
     # Dark pixels stay dark: image and labels agree wherever they are turned to.
     dark = batch.fractions[0][0, 1] == 255
     pale = batch.fractions[0][0, 0] == 255
@@ -68,7 +68,7 @@ def test_turning_a_batch_turns_everything_alike(labelled, turn):
 
 
 def test_the_eight_turns_differ(labelled):
-    views = [read_labelled(labelled[0], SPEC).turned(turn).view for turn in range(8)]
+    views = [read_labelled(labelled[0], SPEC).oriented(turn).view for turn in range(8)]
     assert all(not torch.equal(a, b) for i, a in enumerate(views) for b in views[:i])
 
 

@@ -47,7 +47,7 @@ def test_a_region_with_hardly_a_label_spoils_no_calibration(regions):
 def test_a_model_that_predicts_its_own_errors_is_measured_against_these(regions):
     torch.manual_seed(0)
     segmenter, cache = Segmenter(SPEC), RegionCache(regions[:2], SPEC, mib=1)
-    by_labels = calibrate(segmenter, cache, CPU).found
+    by_labels = calibrate(segmenter, cache, CPU).measured
     by_network = calibrate(segmenter, cache, CPU, (1.0, 1.0)).found
     assert by_network.shape == by_labels.shape
     assert (by_network > by_labels).all()  # a fresh network knows nothing

@@ -15,13 +15,13 @@ from lds_path.learning.recipe import JIN2022, PRESETS, Recipe
 from lds_path.learning.trainer import (
     Trainer,
     imposed_density,
-    learning_rate_share,
+    learning_rate_factor,
     tune_dice,
     wanted_density,
 )
 from lds_path.network.benefit import round_trip_errors
 from lds_path.network.losses import edge_density
-from lds_path.network.motion import stand_still
+from lds_path.network.motion import identity_motion
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec, lattices_on
 from lds_path.network.warp import halve, label_fractions
@@ -62,7 +62,7 @@ def make_batch(regions=2, side=128, ladder=()):
         edges=edge_density(found, Size(16, 16)),
         errors=errors,
         labelled=labelled,
-        motion=stand_still(regions),
+        motion=identity_motion(regions),
     )
 
 
@@ -206,9 +206,9 @@ def test_what_is_withheld_changes_nothing_for_the_segmentation_network():
 
 def test_context_is_withheld_from_a_share_of_the_regions_the_same_ones_each_time():
     trainer = make_trainer(replace(RECIPE, withhold_chance=0.25))
-    shown = [trainer._draw_shown(number, 20) for number in range(50)]
+    shown = [trainer._draw_context_mask(number, 20) for number in range(50)]
     assert torch.stack(shown).mean() == pytest.approx(0.75, abs=0.05)
-    assert torch.equal(shown[7], trainer._draw_shown(7, 20))
+    assert torch.equal(shown[7], trainer._draw_context_mask(7, 20))
 
 
 def test_points_teach_both_networks():
@@ -266,5 +266,5 @@ def test_the_weight_of_the_edge_loss_decays_or_stays():
 
 
 def test_steps_lower_the_learning_rate_twice():
-    shares = [learning_rate_share(number, 10, "steps") for number in range(10)]
+    shares = [learning_rate_factor(number, 10, "steps") for number in range(10)]
     assert shares == pytest.approx([1.0] * 4 + [0.1] * 4 + [0.01] * 2)

@@ -7,7 +7,7 @@ from small_slides import CLASSES, make_slide
 
 from lds_path.errors import TrainingError
 from lds_path.learning.batches import RegionCache, read_labelled
-from lds_path.learning.trainer import Recipe, Trainer, learning_rate_share, tune_dice
+from lds_path.learning.trainer import Recipe, Trainer, learning_rate_factor, tune_dice
 from lds_path.learning.training_set import LabelledSlide, open_training_set
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
@@ -81,7 +81,7 @@ def test_a_loss_that_is_no_number_names_the_step(regions):
 
 
 def test_the_learning_rate_rises_and_then_falls():
-    shares = [learning_rate_share(number, 1000) for number in range(1000)]
+    shares = [learning_rate_factor(number, 1000) for number in range(1000)]
     peak = int(np.argmax(shares))
     assert 0.9 < max(shares) <= 1
     assert 40 < peak < 60

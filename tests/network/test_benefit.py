@@ -7,9 +7,9 @@ from lds_path.geometry import Size
 from lds_path.network.benefit import (
     BenefitHead,
     benefit_loss,
+    network_error_loss,
     network_errors,
     round_trip_errors,
-    seen_loss,
 )
 from lds_path.network.warp import halve, label_fractions
 
@@ -140,8 +140,8 @@ def test_the_loss_of_seen_errors_is_least_at_their_weighted_mean():
     errors = torch.tensor([0.1, 0.7]).view(1, 1, 1, 2)
     weight = torch.tensor([3.0, 1.0]).view(1, 1, 1, 2)
     losses = [
-        seen_loss(torch.full((1, 1, 1, 2), rate), errors, weight).item()
+        network_error_loss(torch.full((1, 1, 1, 2), rate), errors, weight).item()
         for rate in (0.2, 0.25, 0.3)
     ]
     assert losses[1] == min(losses)
-    assert seen_loss(errors, errors, weight).item() == pytest.approx(0, abs=1e-6)
+    assert network_error_loss(errors, errors, weight).item() == pytest.approx(0, abs=1e-6)

@@ -12,7 +12,7 @@ from lds_path.errors import UsageError
 from lds_path.geometry import Size
 from lds_path.network.density import to_density
 from lds_path.network.grid import jacobian, sample_area, sampling_grid, uniform_grid
-from lds_path.network.samplers import LEAST_TURN
+from lds_path.network.samplers import MIN_CORNER_AREA
 from lds_path.network.spec import SAMPLERS
 
 LATTICE = Size(24, 20)
@@ -113,7 +113,7 @@ def test_a_grid_never_folds_nor_leaves_the_region(seed, contrast, kernel_width, 
 def test_a_grid_that_would_fold_goes_as_far_as_it_may():
     density = random_density(FOLDING["seed"], FOLDING["contrast"], floor=FOLDING["floor"])
     grid = kernel_grid(density.double(), kernel_width=FOLDING["kernel_width"])
-    assert corner_turns(grid).min().item() == pytest.approx(LEAST_TURN, rel=1e-6)
+    assert corner_turns(grid).min().item() == pytest.approx(MIN_CORNER_AREA, rel=1e-6)
 
 
 def test_a_grid_that_would_fold_has_gradients():
@@ -122,7 +122,7 @@ def test_a_grid_that_would_fold_has_gradients():
     def grid(density):
         return kernel_grid(density, Size(4, 4), 1 / 6)
 
-    assert corner_turns(grid(density)).min().item() == pytest.approx(LEAST_TURN, rel=1e-6)
+    assert corner_turns(grid(density)).min().item() == pytest.approx(MIN_CORNER_AREA, rel=1e-6)
     assert torch.autograd.gradcheck(grid, density)
 
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F  # noqa: N812 - the usual name
 
 from lds_path.geometry import Size
 from lds_path.network.grid import uniform_grid
-from lds_path.network.motion import area_factor, move, move_grid, stand_still
+from lds_path.network.motion import area_factor, identity_motion, move_grid, move_image
 
 LIKE = torch.zeros((), dtype=torch.float64)
 
@@ -20,10 +20,10 @@ def motion(angle, scale, x, y):
 
 def test_standing_still_changes_nothing():
     grid = uniform_grid(Size(7, 5), LIKE).expand(2, -1, -1, -1)
-    torch.testing.assert_close(move_grid(grid, stand_still(2)), grid)
+    torch.testing.assert_close(move_grid(grid, identity_motion(2)), grid)
     image = torch.rand(2, 3, 5, 7, dtype=torch.float64)
-    torch.testing.assert_close(move(image, stand_still(2)), image)
-    assert area_factor(stand_still(2)).flatten().tolist() == [1, 1]
+    torch.testing.assert_close(move_image(image, identity_motion(2)), image)
+    assert area_factor(identity_motion(2)).flatten().tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("how", [(0.4, 0.8, 0.1, -0.2), (2.5, 1.3, 0.2, 0.1)])
@@ -32,7 +32,7 @@ def test_a_moved_grid_reads_what_a_moved_image_shows(how):
     grid = move_grid(uniform_grid(Size(24, 24), LIKE), motion(*how))
     assert grid.abs().max() <= 1
     found = F.grid_sample(image, grid, padding_mode="reflection", align_corners=False)
-    torch.testing.assert_close(found, move(image, motion(*how)))
+    torch.testing.assert_close(found, move_image(image, motion(*how)))
 
 
 def test_what_lies_beyond_an_edge_is_its_mirror_image():

@@ -6,7 +6,7 @@ import torch
 from lds_path.errors import UsageError
 from lds_path.geometry import Region, Size
 from lds_path.network.grid import uniform_grid
-from lds_path.network.motion import move, stand_still, with_margin
+from lds_path.network.motion import identity_motion, move, with_margin
 from lds_path.network.scout import Scout, read_context
 from lds_path.network.spec import NetworkSpec, check_sizes, lattices_on, levels_around, levels_of
 
@@ -77,7 +77,7 @@ def test_a_view_with_margin_is_moved_about_the_same_place():
     assert inside.all()
     middle = (slice(None), slice(None), slice(8, 24), slice(8, 24))
     torch.testing.assert_close(moved[middle], expected[middle], atol=1e-4, rtol=1e-3)
-    torch.testing.assert_close(with_margin(stand_still(2), (0.5, 0.7)), stand_still(2))
+    torch.testing.assert_close(with_margin(identity_motion(2), (0.5, 0.7)), identity_motion(2))
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def _segment(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
     """Return true labels, those that the model finds, and those that come back from the samples."""
     region, count = labelled.region, segmenter.spec.class_count
-    batch = read_labelled(labelled, segmenter.spec).around(region.lattice)
+    batch = read_labelled(labelled, segmenter.spec).for_lattices(region.lattice)
     density = imposed_density(wanted_density(batch, recipe), recipe, random)
     seen = see(segmenter, batch, region.lattice, density)
     grid = seen.grid[0].numpy()
