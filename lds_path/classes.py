@@ -1,4 +1,4 @@
-"""The classes that a model tells apart and a label image shows."""
+"""The classes that a model distinguishes and a label image shows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PALETTE = ("#56B4E9", "#009E73", "#D55E00", "#F0E442", "#CC79A7", "#0072B2", "#E69F00", "#999999")
-"""Okabe and Ito's colours, which colour-blind people tell apart."""
+"""Okabe and Ito's colours, which colour-blind people can distinguish."""
 IGNORED_CLASSES = ("Ignore*",)
 """QuPath's own class for what is to be ignored."""
 
@@ -22,7 +22,7 @@ class LabelClass:
     """What one value of a label image means."""
 
     value: int
-    """1 to 255; 0 is kept for what was not analysed."""
+    """1 to 255; 0 is reserved for what was not analysed."""
     name: str
     color: tuple[int, int, int]
     """Red, green, blue, 0 to 255."""
@@ -56,7 +56,7 @@ def make_classes(names: Sequence[str], colors: Sequence[str]) -> tuple[LabelClas
     Raises
     ------
     UsageError
-        If there are no names, one is there twice, or the colours are not one `#rrggbb` for each.
+        If there are no names, one occurs twice, or the colours are not one `#rrggbb` for each.
     """
     if not names or len(set(names)) < len(names):
         raise UsageError(f"`classes` is {list(names)}; list each class once, at least one")

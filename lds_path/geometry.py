@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def ceil_div(length: int, divisor: int) -> int:
-    """Return the least whole number of divisors that is not less than a length."""
+    """Return the quotient rounded up."""
     return -(-length // divisor)
 
 
@@ -35,9 +35,9 @@ class Size:
         return self.width * self.height
 
     def ceil_div(self, divisor: int) -> Size:
-        """Return how many squares of an edge it takes to cover the size, across and down.
+        """Return the number of squares with this edge that cover the size, across and down.
 
-        This is also its size in pixels that are `divisor` times larger, the last ones cut.
+        This is also its size in pixels that are `divisor` times larger, including partial ones.
         """
         return Size(ceil_div(self.width, divisor), ceil_div(self.height, divisor))
 
@@ -65,7 +65,7 @@ class Rectangle:
 
     @classmethod
     def whole(cls, size: Size) -> Self:
-        """Return all of an image of a size."""
+        """Return the rectangle of an entire image."""
         return cls(0, 0, size)
 
     @property
@@ -89,7 +89,7 @@ class Rectangle:
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def intersection(self, other: Rectangle) -> Rectangle:
-        """Return what two rectangles have in common; empty if that is nothing."""
+        """Return the intersection of two rectangles; empty if they do not overlap."""
         return Rectangle.between(
             max(self.left, other.left),
             max(self.top, other.top),
@@ -102,12 +102,12 @@ class Rectangle:
         return self.intersection(Rectangle.whole(size))
 
     def grown(self, margin: int) -> Rectangle:
-        """Return it with a margin on each side."""
+        """Return the rectangle with a margin added on each side."""
         size = Size(self.size.width + 2 * margin, self.size.height + 2 * margin)
         return Rectangle(self.left - margin, self.top - margin, size)
 
     def seen_from(self, left: int, top: int) -> Rectangle:
-        """Return it in pixels that are counted from another corner."""
+        """Return it in pixels counted from another origin."""
         return Rectangle(self.left - left, self.top - top, self.size)
 
     def reduced(self, downsample: int) -> Rectangle:

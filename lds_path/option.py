@@ -24,28 +24,28 @@ T = TypeVar("T")
 O = TypeVar("O", bound="Options")
 
 MAX_ITEMS = 12
-"""Of a list of bounded numbers: a stranger's longer one only asks for memory."""
+"""Of a list of bounded numbers: a longer one from elsewhere could only exhaust the memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What an option says of itself, besides its name, type and default."""
+    """The description of an option, besides its name, type and default."""
 
     text: str
-    """What it means: the help of the command line and the description in the schema."""
+    """Its meaning: the help of the command line and the description in the schema."""
     minimum: float | None = None
     above: float | None = None
-    """What a number must exceed."""
+    """Exclusive minimum of a number."""
     maximum: float | None = None
     unit: str = ""
-    """Of the bounds, where the name does not say it."""
+    """Unit of the bounds, where the name does not state it."""
     choices: tuple[str, ...] = ()
     min_items: int = 0
-    """Items of a list."""
+    """Smallest number of items of a list."""
     schema: Mapping[str, Any] | None = None
-    """JSON schema of the key where type and bounds do not say all."""
+    """JSON schema of the key where type and bounds are not enough."""
     old_name: str = ""
-    """What the option was called before: still accepted, with a warning."""
+    """Former name of the option: still accepted, with a warning."""
     scope: Literal["config", "command", "python"] = "config"
     """Where it can be set. `config`: a key of config.yaml and an option of the command; `command`: only an option of the
     command; `python`: neither."""
@@ -84,7 +84,7 @@ def option(default: T, text: str, **about: Any) -> T:
 
 
 def required(text: str, **about: Any) -> Any:  # noqa: ANN401 - as dataclasses.field
-    """Return the same for an option without a default."""
+    """Return the field of an option without a default."""
     return field(metadata={"about": About(text=text, **about)})
 
 
@@ -92,7 +92,7 @@ def required(text: str, **about: Any) -> Any:  # noqa: ANN401 - as dataclasses.f
 class Options:
     """A frozen dataclass of options; a value out of its bounds raises a `UsageError`.
 
-    A field whose value is such a dataclass, too, is a group: its options are listed as if they
+    A field whose value is also such a dataclass is a group: its options are listed as if they
     were fields of the whole.
     """
 
@@ -119,7 +119,7 @@ class Kind:
             return self._check_item(name, value, about)
         if not isinstance(value, tuple | list) or (about.is_bounded and len(value) > MAX_ITEMS):
             numbers = f" of at most {MAX_ITEMS} numbers" if about.is_bounded else ""
-            raise UsageError(f"{name} is no list{numbers}")
+            raise UsageError(f"{name} is not a list{numbers}")
         if len(value) < about.min_items:
             raise UsageError(f"{name} is {list(value)}, expected {about.min_items} values or more")
         for item in value:

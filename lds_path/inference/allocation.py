@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 def allocate(
     errors: NDArray[np.float64], samples: NDArray[np.int64], budget: int
 ) -> NDArray[np.intp]:
-    """Return which rung of a ladder each region gets, so that the expected error is least.
+    """Return which rung of a ladder each region gets, so that the expected error is smallest.
 
     Every region starts on the lowest rung. Then single steps up are taken, from the one that
-    saves most error per sample to the one that saves least, each where the budget still has room
+    saves most error per sample to the one that saves least, each if the budget still has room
     for it. A step that only pays together with the next ones counts as their average (the
     convex hull of the region's curve), so that each region takes its steps in order.
 
-    A region that gains at least as much by every step as another never gets less than it: its
-    step comes first, and what has no room left for it has none for the other.
+    A region that gains at least as much by every step as another never gets fewer: its step
+    comes first, and if there is no room left for it, there is none for the other.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def allocate(
     samples
         Samples of a region on each rung, (rungs,), rising.
     budget
-        Most samples of all regions together.
+        Largest total number of samples.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def falling_rates(errors: NDArray[np.float64], costs: NDArray[np.int64]) -> NDAr
     spent = np.cumsum(costs).astype(np.float64)
     gains, spent = np.pad(gains, ((0, 0), (1, 0))), np.pad(spent, (1, 0))
     rates = np.empty((len(errors), len(costs)))
-    # The slope of the least concave curve above the gains: min over starts of max over ends.
+    # The slope of the smallest concave curve above the gains: min over starts of max over ends.
     for step in range(len(costs)):
         starts, ends = np.arange(step + 1), np.arange(step + 1, len(spent))
         slopes = (gains[:, None, ends] - gains[:, starts, None]) / (

@@ -1,4 +1,4 @@
-"""The samples that a slide may cost, as a user writes them."""
+"""The number of samples that a slide may use, as a user writes it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _FORM = re.compile(r"(\d+(?:\.\d+)?)(/mm2)?")
 
 @dataclass(frozen=True)
 class Budget:
-    """So many samples on average: per region, or per area of tissue."""
+    """A mean number of samples: per region, or per area of tissue."""
 
     amount: float
     """Side of the lattice that every region could have, or samples per mm2 of tissue."""
     per_mm2: bool
 
     def samples(self, regions: Sequence[Region], tissue_mm2: float) -> int:
-        """Return the samples of a whole slide; a side counts for square regions."""
+        """Return the samples of a whole slide; a side refers to square regions."""
         if self.per_mm2:
             return int(self.amount * tissue_mm2)
         aspects = (

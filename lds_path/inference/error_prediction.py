@@ -1,4 +1,4 @@
-"""What the samples of a slide are worth: the expected error of each region on each lattice."""
+"""Prediction of the error of each region of a slide on each lattice of the ladder."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def predict_errors(
 ) -> NDArray[np.float64]:
     """Return the error that the network predicts, (regions, rungs), in working pixels of tissue.
 
-    A pixel counts by its class, as in the training of the model. Each region is looked at alone,
-    so that the result depends on nothing else.
+    Pixels are weighted by class, as in the training of the model. Each region is processed by itself,
+    so that its result does not depend on others.
     """
     multiple = scout.spec.region_multiple
 

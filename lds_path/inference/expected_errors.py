@@ -1,4 +1,4 @@
-"""The outlook of a slide: what error is expected of each region on each lattice of the ladder."""
+"""The expected errors of a slide: of each region on each lattice of the ladder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXPECTED_ERRORS_NAME = "outlook.tsv"
 
 @dataclass(frozen=True)
 class ExpectedErrors:
-    """What a model expects of a slide, before any budget is known."""
+    """What a model predicts for a slide, before any budget is known."""
 
     regions: Sequence[Region]
     tissue_mm2: float
@@ -39,7 +39,7 @@ class ExpectedErrors:
         return np.array([size.area for size in self.sizes], np.int64)
 
     def allocate(self, samples: int) -> NDArray[np.intp]:
-        """Return the rung of each region, (regions,), for so many samples in all."""
+        """Return the rung of each region, (regions,), for a total number of samples."""
         return allocate(self.errors, self.samples, samples)
 
     def lattices(self, rungs: NDArray[np.intp]) -> list[Size]:

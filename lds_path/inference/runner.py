@@ -1,4 +1,4 @@
-"""A model run over the regions of a slide: read, sample, read what is needed, classify."""
+"""A model run over the regions of a slide: read, sample, read the levels needed, classify."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Sampled:
 
     regions: tuple[Region, ...]
     count: int
-    """Regions from here on only fill up the batch."""
+    """Regions beyond this number only fill the batch."""
     sampling: Sampling
     needed: tuple[range, ...]
     """Of the levels around the region's pitch, those that each region reads."""
@@ -64,7 +64,7 @@ class Runner:
                 yield from predictions
 
     def seconds(self, regions: Sequence[Region]) -> float:
-        """Return how long regions take, the second time; the first time warms up."""
+        """Return how long regions take in a second run; the first one is a warm-up."""
         for _ in range(2):
             started = time.perf_counter()
             for _ in self.run(regions):
@@ -150,7 +150,7 @@ class Runner:
         ]
 
     def _arrange_weights(self) -> None:
-        """Arrange the weights for inference; channels last is 1.2 times as fast on a CPU, too."""
+        """Arrange the weights for inference; channels last is 1.2 times as fast even on a CPU."""
         fold_batch_norm(self.segmenter.network)
         self.segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

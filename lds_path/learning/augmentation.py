@@ -1,6 +1,6 @@
-"""Variation of the regions that a training sees: turned, moved, blurred and with noise.
+"""Variation of the regions that a training sees: rotated, moved, blurred and with noise.
 
-The stain varies too, but where it costs least: `trainer` changes the colours of the samples.
+The stain varies too, where it costs least: `trainer` changes the colours of the samples.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ NOISE = (1.0, 8.0)
 SCALES = (0.75, 1.33)
 """Range of the factor on the size of what a moved region shows."""
 SHIFT = 0.1
-"""Largest shift of a moved region, as a share of its sides."""
+"""Largest shift of a moved region, as a fraction of its sides."""
 _MIN_SIGMA = 0.25  # pixels; less changes nothing
 
 
 def augment(batch: Batch, random: np.random.Generator, augmentation: Augmentation) -> Batch:
-    """Return one region turned or mirrored, and perhaps moved, blurred or with noise.
+    """Return one region rotated or mirrored, and perhaps moved, blurred or with noise.
 
     Parameters
     ----------
     batch
         A batch of one.
     random
-        Decides everything; the same draws give the same batch.
+        Source of all draws; the same draws give the same batch.
     augmentation
-        How often each happens.
+        Chance of each change.
     """
     height, width = batch.edges.shape[2:]
     square = width == height
@@ -62,7 +62,7 @@ def augment(batch: Batch, random: np.random.Generator, augmentation: Augmentatio
 
 
 def _draw_motion(random: np.random.Generator, aspect: float) -> Tensor:
-    """Return a turn, a change of size and a shift, (1, 2, 3), see `network.motion`."""
+    """Return a rotation, a scaling and a shift, (1, 2, 3), see `network.motion`."""
     angle, (x, y) = random.uniform(-math.pi, math.pi), random.uniform(-2 * SHIFT, 2 * SHIFT, 2)
     scale = math.exp(random.uniform(*np.log(SCALES)))
     cosine, sine = math.cos(angle) / scale, math.sin(angle) / scale
@@ -85,7 +85,7 @@ def _moved(batch: Batch, motion: Tensor) -> Batch:
 
 
 def _blurred(batch: Batch, pitches: float) -> Batch:
-    """Return the batch out of focus, alike at all levels."""
+    """Return the batch out of focus, equally at all levels."""
     # The finest level's pixel is a quarter of the pitch or, near the working pixels, more.
     widths = [level.shape[-1] for level in batch.levels]
     finest = pitches * 2 ** (len(widths) - 2)

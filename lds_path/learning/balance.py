@@ -1,4 +1,4 @@
-"""Which regions a training sees how often."""
+"""How often a training sees each region."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def region_chances(counts: NDArray[np.int64], *, balance: float = 1.0) -> NDArra
         Pixels of each class in each region, (regions, classes).
     balance
         1 shows every class equally often: first a class is drawn, then a region by its share of
-        that class's pixels. 0 shows every region equally often. Between, a mixture of both.
+        that class's pixels. 0 shows every region equally often. Values between mix both.
 
     Returns
     -------
@@ -37,6 +37,6 @@ def region_chances(counts: NDArray[np.int64], *, balance: float = 1.0) -> NDArra
 def draw_regions(
     chances: NDArray[np.float64], *, batch_size: int, seed: int, step: int
 ) -> NDArray[np.int64]:
-    """Return the numbers of the regions of one batch; seed and step alone decide them."""
+    """Return the numbers of the regions of one batch; they depend only on seed and step."""
     random = stream(seed, "regions", step)
     return random.choice(len(chances), size=batch_size, p=chances)

@@ -62,7 +62,7 @@ class Batch:
     labelled: Tensor
     """Labelled share of each cell, (B, 1, hd, wd), float32."""
     motion: Tensor
-    """How view and cells are moved against the levels and fractions, see `network.motion`."""
+    """Motion of view and cells relative to levels and fractions, see `network.motion`."""
 
     @property
     def size(self) -> Size:
@@ -71,7 +71,7 @@ class Batch:
         return Size(width << self.first_level, height << self.first_level)
 
     def for_lattices(self, *lattices: Size) -> Batch:
-        """Return the batch with the levels alone that samples on these lattices are read from."""
+        """Return the batch with only the levels that samples on these lattices are read from."""
         wanted = levels_of(self.size, lattices)
         part = slice(wanted.start - self.first_level, wanted.stop - self.first_level)
         return replace(
@@ -87,9 +87,9 @@ class Batch:
         return replace(moved, motion=self.motion.to(device))
 
     def oriented(self, orientation: int) -> Batch:
-        """Return the batch mirrored and turned in one of 8 ways, before it is moved.
+        """Return the batch in one of 8 orientations, before it is moved.
 
-        Turn 0 changes nothing; turns 0, 2, 4 and 6 keep width and height.
+        Orientation 0 changes nothing; 0, 2, 4 and 6 keep width and height.
         """
 
         def orient(tensor: Tensor) -> Tensor:
@@ -149,7 +149,7 @@ def read_labelled(
     spec
         Of the network that will see it.
     error_weights
-        What a wrong pixel of each class costs; all alike when empty.
+        What a wrong pixel of each class costs; all equal when empty.
     """
     region = labelled.region
     ladder = lattices_on(spec.ladder, region.size)
@@ -195,7 +195,7 @@ class RegionCache:
         return len(self._regions)
 
     def read(self, index: int) -> Batch:
-        """Return a region as a batch of one; what was read last longest ago is forgotten first."""
+        """Return a region as a batch of one; the least recently used is dropped first."""
         with self._lock:
             if index in self._kept:
                 self._kept.move_to_end(index)
@@ -206,8 +206,8 @@ class RegionCache:
                 self._kept[index] = batch
                 self._bytes_left -= batch.bytes
             while self._bytes_left < 0 and self._kept:
-                _, forgotten = self._kept.popitem(last=False)
-                self._bytes_left += forgotten.bytes
+                _, dropped = self._kept.popitem(last=False)
+                self._bytes_left += dropped.bytes
         return batch
 
 
@@ -222,7 +222,7 @@ def training_batches(
     lattices: Callable[[int, Size], Sequence[Size]],
     augment: Callable[[Batch, np.random.Generator], Batch],
 ) -> Iterator[Batch]:
-    """Yield batches of regions; what is in a batch depends on the seed and its number alone.
+    """Yield batches of regions; a batch depends only on the seed and its number.
 
     Parameters
     ----------
@@ -240,9 +240,9 @@ def training_batches(
         Number of reading threads.
     lattices
         Returns for the number of a batch and the size of its regions the lattices that it will be
-        sampled on; it has the levels for these alone.
+        sampled on; the batch has only the levels for these.
     augment
-        Returns a batch of one as it is to be seen.
+        Returns a batch of one as training sees it.
     """
 
     def make_batch(step: int) -> Batch:

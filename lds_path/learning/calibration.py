@@ -1,4 +1,4 @@
-"""What a trained model foretells, against what came; and what each lattice of its ladder is worth."""
+"""Calibration of a trained model: predicted against true errors, and the Dice on each lattice."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Errors of regions on each lattice of a ladder, as shares of their labelled area."""
+    """Errors of regions on each lattice of a ladder, as fractions of their labelled area."""
 
     ladder: tuple[int, ...]
     expected: NDArray[np.float64]
-    """As the network foretold them, (regions, rungs)."""
+    """As the network predicts them, (regions, rungs)."""
     measured: NDArray[np.float64]
-    """As they are, (regions, rungs): of the reference labels taken to the lattice and back, or of
-    the network, whichever it foretells."""
+    """As they are, (regions, rungs): of the reference labels resampled to the lattice and back, or of
+    the network, whichever it predicts."""
     area: NDArray[np.float64]
     """Labelled area of each region, (regions,), in cells of the density map."""
     dice: NDArray[np.float64]
     """Mean Dice of the model's labels on each lattice, all regions on the same, (rungs,)."""
 
     def summary(self) -> dict[str, Any]:
-        """Return what the model card tells."""
+        """Return the entry in the model card."""
         return {
             "ladder": list(self.ladder),
             "dice": _rounded(self.dice),
@@ -54,24 +54,24 @@ def calibrate(
     device: torch.device,
     network_costs: tuple[float, ...] = (),
 ) -> Calibration:
-    """Return what a model with a ladder foretells of labelled regions, and what is so.
+    """Return predicted and true errors of a model with a ladder on labelled regions.
 
     Parameters
     ----------
     segmenter
         The model.
     cache
-        Regions that it did not learn from, one at least.
+        Regions that it was not trained on, at least one.
     device
         Where the model is.
     network_costs
-        What a wrong pixel of each class costs, for a model that foretells its own errors.
+        What a wrong pixel of each class costs, for a model that predicts its own errors.
     """
     segmenter.eval()
     expected, measured, area = [], [], []
     for index in range(len(cache)):
         batch = cache.read(index).to(device)
-        labelled = batch.labelled.sum().clamp_min(1e-6)  # of hardly anything nothing is left
+        labelled = batch.labelled.sum().clamp_min(1e-6)  # hardly any label: an area of 0
         errors = segmenter.predict_errors(batch.view) * batch.labelled
         expected.append((errors.sum(dim=(0, 2, 3)) / labelled).cpu().numpy())
         if network_costs:
@@ -90,7 +90,7 @@ def calibrate(
 
 
 def _network_errors(segmenter: Segmenter, batch: Batch, costs: tuple[float, ...]) -> list[float]:
-    """Return what the network gets wrong of a batch on each rung, as a share of its area."""
+    """Return the error of the network on a batch for each rung, as a fraction of its area."""
     weights = torch.tensor(costs, dtype=torch.float32, device=batch.view.device)
     errors = []
     for lattice in lattices_on(segmenter.spec.ladder, batch.size):

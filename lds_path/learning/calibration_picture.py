@@ -1,4 +1,4 @@
-"""The picture of a model's calibration: what it foretold of each region, and what came."""
+"""The picture of a model's calibration: predicted against true errors of each region."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def draw_calibration(
     ladder
         Samples per side on each rung.
     expected, found
-        Foretold and true error, (regions, rungs), as shares of the area.
+        Predicted and true error, (regions, rungs), as fractions of the area.
     dice
         Mean Dice on each rung.
     """
@@ -42,8 +42,8 @@ def draw_calibration(
     errors.plot((0, limit), (0, limit), color="0.6", lw=1)
     for rung, side in enumerate(ladder):
         errors.plot(100 * expected[:, rung], 100 * measured[:, rung], ".", label=f"{side} samples")
-    errors.set_xlabel("error foretold, % of the area")
-    errors.set_ylabel("error found, %")
+    errors.set_xlabel("predicted error, % of the area")
+    errors.set_ylabel("true error, %")
     errors.legend(fontsize="small", title="per side")
     scores.plot(ladder, dice, "o-")
     scores.set_xscale("log")

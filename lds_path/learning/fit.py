@@ -1,4 +1,4 @@
-"""One run of a training from its first, or an interrupted, step to the model that scored best."""
+"""One run of a training, from its first step or where it was interrupted, to the best model."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ class Best:
 
 @dataclass
 class Fit:
-    """Trains, and keeps in a folder of its own what an interrupted training goes on from."""
+    """Trains, and keeps in a separate folder what is needed to resume an interrupted training."""
 
     folder: Path
     """Where the model goes."""
     state: Path
     """Folder that outlives an interruption."""
     identity: str
-    """Equal for trainings of which one can go on where the other stopped."""
+    """Equal for trainings of which one can resume the other."""
     trainer: Trainer
     card: ModelCard
     train_set: TrainingSet
@@ -81,7 +81,7 @@ class Fit:
     best: Best = field(default_factory=Best)
 
     def run(self, *, cache_mib: int, threads: int) -> dict[str, Any]:
-        """Train, write the best model, and return what the manifest tells."""
+        """Train, write the best model, and return the results for the manifest."""
         spec, steps = self.card.network, self.trainer.recipe.steps
         tune_regions = spread(self.tune_set.regions, _MAX_TUNE_REGIONS)
         weights = self.trainer.error_weights
@@ -115,7 +115,7 @@ class Fit:
         }
 
     def _finish(self, tune: RegionCache) -> None:
-        """Write the model that scored best, with what it foretells where it has a ladder."""
+        """Write the model that scored best, with its calibration where it has a ladder."""
         segmenter, card = load_model(self.state / BEST_NAME)
         if card.network.ladder and len(tune):
             trainer = self.trainer
@@ -132,17 +132,19 @@ class Fit:
         save_model(self.folder, segmenter.cpu(), card)
 
     def _resume(self) -> list[Any]:
-        """Go on where an equal training stopped; return the rows of its log."""
+        """Resume an equal training; return the rows of its log."""
         path = self.state / STATE_NAME
         record = read_record(path)
         has_weights = (self.state / BEST_NAME / WEIGHTS_NAME).is_file()
         if record is not None and record["identity"] == self.identity and has_weights:
             restore_state(path, self._learner)
             self.best = Best(**record["best"])
-            log.info("the training goes on after step %d, from %s", self.best.step, self.state)
+            log.info("the training is resumed after step %d, from %s", self.best.step, self.state)
             return [tuple(row) for row in record["rows"]]
         if record is not None:
-            log.warning("%s is of another training; this one starts from the beginning", self.state)
+            log.warning(
+                "%s belongs to another training; this one starts from the beginning", self.state
+            )
         clear_state(self.state)
         (self.state / BEST_NAME).mkdir(parents=True)
         return []
@@ -194,7 +196,7 @@ class Fit:
 
     def _kept_model(self) -> str:
         if not self.best.best_step:
-            return "no model was kept yet"
+            return "no model has been kept yet"
         return f"the model of step {self.best.best_step} is kept in {self.state / BEST_NAME}"
 
     def _score(self, tune: RegionCache) -> tuple[float | None, ...]:
@@ -218,12 +220,12 @@ class Fit:
         for name, weights in self.trainer.segmenter.named_parameters():
             if not bool(torch.isfinite(weights).all()):
                 raise TrainingError(
-                    f"the weights '{name}' are no finite numbers after step {self.best.step}; lower"
+                    f"the weights '{name}' are not finite numbers after step {self.best.step}; lower"
                     f" `learning_rate` (now {self.trainer.recipe.learning_rate}); {self._kept_model()}"
                 )
 
     def _save(self, training_log: TrainingLog) -> None:
-        """Write what the next step depends on, and the curve so far."""
+        """Write the state that the next step depends on, and the curve up to now."""
         state = {"identity": self.identity, "best": vars(self.best), "rows": training_log.rows}
         save_state(self.state / STATE_NAME, self._learner, state)
         training_log.draw()

@@ -15,14 +15,14 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 
 @dataclass(frozen=True)
 class Recipe(Options):
-    """How long and how fast to train, and what for."""
+    """How long and how fast to train, and for what objective."""
 
     steps: int = option(1500, "length of the training", minimum=1)
     learning_rate: float = option(
-        2e-3, "learning rate of the segmentation network, at most", minimum=0
+        2e-3, "highest learning rate of the segmentation network", minimum=0
     )
     density_learning_rate: float = option(
-        2e-3, "learning rate of the density network, at most", minimum=0
+        2e-3, "highest learning rate of the density network", minimum=0
     )
     edge_weight: float = option(
         1.0, "weight of the edge loss at the start; see edge_decay", minimum=0
@@ -30,24 +30,24 @@ class Recipe(Options):
     seed: int = option(1, "the same seed gives the same model", minimum=0)
     schedule: str = option("cosine", "cosine or steps", choices=("cosine", "steps"))
     """`cosine`: the learning rate rises shortly, then falls as a cosine to a hundredth; `steps`:
-    a tenth after 40 % and again after 80 % of the steps."""
+    divided by ten after 40 % and again after 80 % of the steps."""
     optimizer: str = option("AdamW", "AdamW or Adam", choices=("AdamW", "Adam"))
     weight_decay: float = option(1e-4, "weight decay of the optimizer", minimum=0)
-    largest_gradient: float | None = option(5.0, "norm that the gradient is cut to", above=0)
-    precision: str = option("auto", "of the convolutions in a step", choices=PRECISIONS)
+    largest_gradient: float | None = option(5.0, "norm that the gradient is clipped to", above=0)
+    precision: str = option("auto", "precision of the convolutions in a step", choices=PRECISIONS)
     """`auto` is float16 on a GPU and float32 on a CPU; `bfloat16`
     takes about 0.8 of the time of float32 on CPUs that multiply matrices of it (AMX)."""
     dice_weight: float = option(1.0, "weight of the Dice loss", minimum=0)
     cross_entropy_weight: float = option(1.0, "weight of the cross-entropy", minimum=0)
     class_weights: tuple[float, ...] = option(
-        (), "relative weight of each class; empty: all alike", minimum=0
+        (), "relative weight of each class; empty: all equal", minimum=0
     )
     """In both, in the order of their values."""
     area_power: float = option(
         0.5, "a sample counts by the area it stands for to this power", minimum=0
     )
     """The area is det J of the grid. 1 makes the loss that of the full-size region, 0 counts all
-    samples alike."""
+    samples equally."""
     point_weight: float = option(
         0.0, "weight of the cross-entropy at random points between the samples", minimum=0
     )
@@ -61,13 +61,15 @@ class Recipe(Options):
     edge_blur: float = option(
         1.0, "standard deviation of the target's blur, cells of the density map", above=0
     )
-    edge_floor: float = option(0.1, "part of the target that is spread evenly", above=0, maximum=1)
+    edge_floor: float = option(
+        0.1, "fraction of the target that is spread evenly", above=0, maximum=1
+    )
     rarity: float = option(
-        0.0, "part of the target that the classes share alike", minimum=0, maximum=1
+        0.0, "fraction of the target that is divided evenly among the classes", minimum=0, maximum=1
     )
     """The classes are those that a region shows, each part is spread over the class's area: rare
     classes draw samples. The rest goes to boundaries."""
-    rungs_per_step: int = option(1, "lattices of the ladder that each step learns from", minimum=1)
+    rungs_per_step: int = option(1, "lattices of the ladder in each training step", minimum=1)
     """The coarse view is processed once for all of them."""
     benefit_weight: float = option(
         1.0, "weight of the loss of the errors predicted for each lattice", minimum=0
@@ -85,31 +87,31 @@ class Recipe(Options):
         0.5, "weight of rare classes in the predicted errors", minimum=0, maximum=1
     )
     """A wrong pixel costs, in these errors, its class's share of the labelled area to minus this
-    power. 0: all alike; 1: every class matters as much as a whole, as in a mean IoU."""
+    power. 0: all equal; 1: every class matters as much as a whole, as in a mean IoU."""
     stain_jitter: float = option(0.15, "spread of the factors on optical density", minimum=0)
     """Standard deviation of the logarithm of the factor on each channel's optical density."""
     brightness_jitter: float = option(0.05, "spread of the factors on brightness", minimum=0)
     """Standard deviation of the logarithm of the factor on brightness."""
     view_blur: float = option(
-        0.0, "share of the steps in which the coarse view is blurred", minimum=0, maximum=1
+        0.0, "fraction of the steps in which the coarse view is blurred", minimum=0, maximum=1
     )
-    """The first ones, at random."""
+    """These are the first steps; the strength is random."""
     withhold_chance: float = option(
         0.0,
-        "share of the regions segmented by their colours alone, without shared features",
+        "fraction of the regions segmented from colours only, without shared features",
         minimum=0,
         maximum=1,
     )
-    """Nor does the segmentation network see the distance of the samples there: it learns to do
-    without, too, which a single image to learn from may need."""
+    """There the segmentation network does not see the distance between samples either: it also learns
+    to work without them, which helps when there is only a single training image."""
     sample_by: str = option(
         "network",
         "what decides where to sample; all but the network are for studies",
         choices=("network", "labels", "random"),
     )
     """What decides where to sample: the density `network`; for studies `labels`, the target of the
-    edge loss, which bounds what a network can learn, or `random`, smooth hills that know nothing.
-    With these two no model learns where to look."""
+    edge loss, an upper bound for the network, or `random`, a smooth random density.
+    With these two the model does not learn where to sample."""
 
 
 @dataclass(frozen=True)
@@ -117,17 +119,22 @@ class Augmentation(Options):
     """How often a region is moved, how often it is blurred and how often it gets noise."""
 
     move_chance: float = option(
-        0.5, "share of the regions turned by any angle, shifted and scaled", minimum=0, maximum=1
+        0.5,
+        "fraction of the regions rotated by any angle, shifted and scaled",
+        minimum=0,
+        maximum=1,
     )
     blur_chance: float = option(
-        0.1, "share of the regions shown out of focus", minimum=0, maximum=1
+        0.1, "fraction of the regions shown out of focus", minimum=0, maximum=1
     )
-    noise_chance: float = option(0.1, "share of the regions shown with noise", minimum=0, maximum=1)
+    noise_chance: float = option(
+        0.1, "fraction of the regions shown with noise", minimum=0, maximum=1
+    )
 
 
 @dataclass(frozen=True)
 class Schedule(Options):
-    """What is shown in which order, and when to look how good the model is."""
+    """What is shown in which order, and when the model is scored."""
 
     batch_size: int = option(4, "regions in a step", minimum=1)
     tune_every: int = option(
@@ -196,14 +203,14 @@ JIN2022 = Preset(
     },
     augmentation={"move_chance": 0.0, "blur_chance": 0.0, "noise_chance": 0.0},
 )
-"""The released recipe of Jin et al. 2022, as far as it was meant.
+"""The released recipe of Jin et al. 2022, as it was meant.
 
 Kept: the density network that sees 7 x 7 pixels, softmax, the kernel of a
-tenth of the side, cross-entropy on the samples, all alike, the edge loss (squared difference after
+tenth of the side, cross-entropy on the samples, all equal, the edge loss (squared difference after
 stretching to 0..1, weight 100, decaying as in its histology configuration), Adam at 1e-4 with two
 steps down, and the random blur of the coarse view in the first 100 of 250 epochs.
 
-Not kept, being faults of the released code: the kernel cut at a sixteenth of its peak and the
+Not kept, because they are faults of the released code: the kernel cut at a sixteenth of its peak and the
 repeated border (grids that fold and leave the border out), two conventions of coordinates (half a
 sample off), interpolated class ids, edges whose strength depends on the ids and that lie on one
 side, stretching over the batch instead of each image, samples without antialiasing, and a density

@@ -40,7 +40,7 @@ WARM_UP_STEPS = 50
 
 @dataclass(frozen=True)
 class LatticeOutput:
-    """What the network made of a batch on one lattice, and what it should have made."""
+    """The output of the network for a batch on one lattice, and the output wanted."""
 
     batch: Batch
     grid: Tensor
@@ -64,7 +64,7 @@ class _CoarseView:
     colours: tuple[Tensor, Tensor]
     """Exponents and gains, see `Trainer._draw_stain`."""
     context_mask: Tensor
-    """Whose context the segmentation network sees, (B, 1, 1, 1)."""
+    """1 for regions whose context the segmentation network sees, else 0, (B, 1, 1, 1)."""
 
 
 @dataclass
@@ -89,7 +89,7 @@ class Trainer:
         make = torch.optim.Adam if recipe.optimizer == "Adam" else torch.optim.AdamW
         self.optimizer = make(groups, weight_decay=recipe.weight_decay)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.device.type == "cuda")
-        # Convolutions are faster so, forwards and backwards, on CPUs as on GPUs.
+        # Makes convolutions faster, forwards and backwards, on CPUs and GPUs.
         self.segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._rates = [float(group["lr"]) for group in self.optimizer.param_groups]
 
@@ -138,18 +138,18 @@ class Trainer:
         if not bool(torch.isfinite(loss)):
             raise TrainingError(
                 f"the loss is {loss.item()} at step {number + 1}; lower `learning_rate`"
-                f" (now {recipe.learning_rate}), or look for damaged labels"
+                f" (now {recipe.learning_rate}), or check the labels for damage"
             )
         self._descend(loss)
         return float(segmentation.detach()), float(edge.detach()), float(benefit.detach())
 
     def lattices(self, number: int, size: Size) -> list[Size]:
-        """Return the lattices that a step learns from, for regions of a size."""
+        """Return the lattices of a training step, for regions of a size."""
         ladder = lattices_on(self.segmenter.spec.ladder, size)
         return [ladder[rung] for rung in self._draw_rungs(number)] or [self.lattice]
 
     def _draw_rungs(self, number: int) -> list[int]:
-        """Return the rungs of a step, each with a chance as its side; none without a ladder.
+        """Return the rungs of a step, drawn in proportion to their sides; none without a ladder.
 
         Fine lattices show more, and take longer to learn.
         """
@@ -168,8 +168,8 @@ class Trainer:
         wanted = wanted_density(batch, recipe)
         with mixed_precision(self.device, recipe.precision):
             density, features = self.segmenter.predict_density(_recolour(batch.view, stain, gain))
-            # Errors of the network are predicted from what it has learned, and teach it nothing:
-            # what is rare and hard would drown the rest.
+            # Errors of the network are predicted from what it has learned, and do not train its
+            # features: errors that are rare and hard would dominate them.
             head_features = features if recipe.error_source == "labels" else features.detach()
             predicted = self.segmenter.benefit(head_features) if rungs else None
         imposed = imposed_density(wanted, recipe, stream(recipe.seed, "density", number))
@@ -247,13 +247,13 @@ class Trainer:
         return torch.tensor(weights, device=self.device) if weights else None
 
     def _draw_points(self, random: np.random.Generator, regions: int, lattice: Size) -> Tensor:
-        """Return places between the outermost samples of the lattice, (B, n, 2)."""
+        """Return positions between the outermost samples of the lattice, (B, n, 2)."""
         limits = [1 - 1 / lattice.width, 1 - 1 / lattice.height]
         points = random.uniform(-1, 1, (regions, self.recipe.points, 2)) * limits
         return torch.tensor(points, dtype=torch.float32, device=self.device)
 
     def _draw_context_mask(self, number: int, regions: int) -> Tensor:
-        """Return whose context the segmentation network sees in a step, (B, 1, 1, 1), 0 or 1."""
+        """Return 1 for regions whose context the segmentation network sees in a step, (B, 1, 1, 1)."""
         random = stream(self.recipe.seed, "context", number)
         mask = random.random((regions, 1, 1, 1)) >= self.recipe.withhold_chance
         return torch.tensor(mask, dtype=torch.float32, device=self.device)
@@ -280,7 +280,7 @@ class Trainer:
 
 
 def learning_rate_factor(number: int, steps: int, schedule: str = "cosine") -> float:
-    """Return the learning rate at a step as a share of the highest; see `Recipe.schedule`."""
+    """Return the learning rate at a step as a fraction of the highest; see `Recipe.schedule`."""
     if schedule == "steps":
         return 0.1 ** sum(number >= fraction * steps for fraction in (0.4, 0.8))
     warm_up = min(WARM_UP_STEPS, steps / 10)
@@ -298,10 +298,10 @@ def tune_dice(
     *,
     recipe: Recipe | None = None,
 ) -> NDArray[np.float64]:
-    """Return the Dice of each class over regions, (C,); NaN for a class that nobody sees.
+    """Return the Dice of each class over regions, (C,); NaN for a class that occurs nowhere.
 
-    The samples count by the area that they stand for, so that it estimates the Dice at full
-    resolution. A recipe that does not sample by the network does not do so here either.
+    The samples count by the area that they stand for, so the result estimates the Dice at
+    full resolution. A recipe that does not sample by the network does not do so here either.
     """
     segmenter.eval()
     count = segmenter.spec.class_count
@@ -326,7 +326,7 @@ def tune_dice(
 def segment_batch(
     segmenter: Segmenter, batch: Batch, lattice: Size, density: Tensor | None = None
 ) -> LatticeOutput:
-    """Return what a network makes of regions as they are, on one lattice.
+    """Return the output of a network for regions without augmentation, on one lattice.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ class TrainingLog:
 
     def __init__(self, folder: Path, classes: Sequence[str], rows: Sequence[Row] = ()) -> None:
         self.rows: list[Row] = []
-        """All steps, such as JSON can hold."""
+        """All steps, as values that JSON can hold."""
         self._classes = tuple(classes)
         self._curve = folder / CURVE_NAME
         self._stream = (folder / TRAINING_NAME).open("w", encoding="utf-8", newline="", buffering=1)
@@ -61,7 +61,7 @@ class TrainingLog:
         self._write((step, tuple(losses), known))
 
     def draw(self) -> None:
-        """Write the curve of the steps so far."""
+        """Write the curve of the steps up to now."""
         figure = Figure(figsize=(7, 4.5), layout="constrained")
         axes = figure.subplots(2, 1, sharex=True)
         steps = [row[0] for row in self.rows]

@@ -1,4 +1,4 @@
-"""The labelled slides of a sheet and their regions: what a training learns from."""
+"""The labelled slides of a sheet and their regions: the data of a training."""
 
 from __future__ import annotations
 
@@ -201,9 +201,9 @@ def common_mpp(slides: Sequence[LabelledSlide]) -> float:
 def summarise(
     slides: Sequence[LabelledSlide], training_set: TrainingSet, legend: Legend
 ) -> dict[str, Any]:
-    """Return what a split holds: slides, patients, regions and labelled area.
+    """Return a summary of a split: slides, patients, regions and labelled area.
 
-    The area of places where regions overlap counts as often as they do.
+    Where regions overlap, the area counts once for each of them.
     """
     pixel_mm2 = (slides[0].true_mpp / 1000) ** 2 if slides else 0.0
     pixels = training_set.counts.sum(axis=0).tolist()
@@ -232,7 +232,7 @@ def measure_colour(
 
 
 def spread(regions: Sequence[LabelledRegion], count: int) -> list[LabelledRegion]:
-    """Return all regions, or as many as asked for spread evenly over them."""
+    """Return all regions, or this number of them, spread evenly."""
     if len(regions) <= count:
         return list(regions)
     return [regions[index * len(regions) // count] for index in range(count)]
@@ -245,7 +245,10 @@ def _check_tune(sheet: Path, ids: Sequence[str], slides: Sequence[LabelledSlide]
             " is not quarantined; annotate one, or clear their split"
         )
     if not slides:
-        log.warning("%s has no labelled slide of the split 'tune': the last weights count", sheet)
+        log.warning(
+            "%s has no labelled slide of the split 'tune': the weights of the last step are kept",
+            sheet,
+        )
 
 
 def _labelled_regions(slide: LabelledSlide, legend: Legend) -> Iterator[LabelledRegion]:

@@ -1,7 +1,7 @@
-"""The state of a training that was interrupted: all that its next step depends on.
+"""The state of an interrupted training: everything that its next step depends on.
 
 One safetensors file holds weights, the optimiser's tensors and the random state, and in its
-header, as JSON, the numbers. It is never a pickle: who opens it runs no code.
+header, as JSON, the numbers. It is never a pickle: opening it runs no code.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class Learner:
 
 
 def identify(parts: Mapping[str, Any]) -> str:
-    """Return what two trainings have in common if one may go on where the other stopped.
+    """Return a hash that is equal for two trainings if one may resume the other.
 
     Parameters
     ----------
     parts
-        All that shapes them besides the versions of this package and torch, as JSON holds it.
+        Everything that determines them besides the versions of this package and torch, as JSON.
     """
     versions = [__version__, torch.__version__]
     text = json.dumps({**parts, "versions": versions}, sort_keys=True)
@@ -51,7 +51,7 @@ def identify(parts: Mapping[str, Any]) -> str:
 
 
 def save_state(path: Path, learner: Learner, record: Mapping[str, Any]) -> None:
-    """Write the state and what else is to be remembered; the file is complete or as before.
+    """Write the state and a record beside it; the file is then complete or unchanged.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def save_state(path: Path, learner: Learner, record: Mapping[str, Any]) -> None:
         "groups": optimizer["param_groups"],
         "scaler": learner.scaler.state_dict(),
     }
-    # Copies: safetensors refuses tensors that share memory, or lie there in another order.
+    # Copies: safetensors refuses tensors that share memory, or that are laid out in another order.
     plain = torch.contiguous_format
     copies = {
         name: value.detach().cpu().clone(memory_format=plain) for name, value in tensors.items()
@@ -84,7 +84,7 @@ def save_state(path: Path, learner: Learner, record: Mapping[str, Any]) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """Return what was remembered with a state; None if there is no state that can be read."""
+    """Return the record of a state; None if there is no state that can be read."""
     numbers = _read_numbers(path)
     return None if numbers is None else dict(numbers["record"])
 

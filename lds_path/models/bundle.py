@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from lds_path.network.segmenter import Segmenter
 
 GLASS = 243
-"""What lies beyond the edges of an image."""
+"""Grey value beyond the edges of an image."""
 _OVERLAP = 0.125
 
 
@@ -56,9 +56,9 @@ def write_bundle(model: Path, output: Path) -> None:
     ModelError
         If the model is missing or damaged.
     UsageError
-        If the folder holds something.
+        If the folder is not empty.
     """
-    load_model(model)  # a damaged model is no bundle
+    load_model(model)  # a damaged model does not become a bundle
     card = read_card(model)
     if output.exists() and any(output.iterdir()):
         raise UsageError(f"{output} is not empty; name a new folder for the bundle")
@@ -73,7 +73,7 @@ def write_bundle(model: Path, output: Path) -> None:
 
 
 class RegionNetwork(nn.Module):
-    """The whole way of a region: coarse view, samples, segmentation, and back to its pixels."""
+    """The complete processing of a region: coarse view, samples, segmentation, and back to its pixels."""
 
     def __init__(self, segmenter: Segmenter, lattice: Size) -> None:
         super().__init__()

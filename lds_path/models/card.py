@@ -28,7 +28,7 @@ _PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".bin", ".tar"
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model is, how it was made and how good it is."""
+    """What a model is, how it was trained and how good it is."""
 
     network: NetworkSpec
     classes: tuple[LabelClass, ...]
@@ -80,7 +80,7 @@ def find_model(model: str) -> Path:
             return folder
     if Path(model).is_dir():
         raise ModelError(
-            f"{model} is no model folder: it holds no {CARD_NAME}{name_pickles(model)}"
+            f"{model} is not a model folder: it holds no {CARD_NAME}{name_pickles(model)}"
         )
     shipped = ", ".join(shipped_models()) or "none"
     raise ModelError(
@@ -97,7 +97,7 @@ def find_fitting_model(model: str, classes: Sequence[str]) -> Path:
     model
         As `find_model` takes it.
     classes
-        Their names, in the order of their label values; none where any will do.
+        Their names, in the order of their label values; empty if any will do.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def _refuse_pickles(folder: Path) -> None:
     if pickles and (folder / CARD_NAME).exists():
         raise ModelError(
             f"{folder} holds {pickles[0]}, a pickle, which could run code where another program"
-            f" opens it; a model folder holds {CARD_NAME} and {WEIGHTS_NAME} alone: move it away"
+            f" opens it; a model folder holds {CARD_NAME} and {WEIGHTS_NAME} only: move it away"
         )
 
 
@@ -194,7 +194,7 @@ def _build_card(path: Path, content: Any) -> ModelCard:  # noqa: ANN401 - any JS
     for label_class in content["classes"]:
         _check_fields(path, label_class, LabelClass)
     classes = tuple(map(LabelClass.from_json, content["classes"]))
-    # Models from before they could share features do not say that they share none.
+    # Cards written before features could be shared lack the field; these models share none.
     network = NetworkSpec(**{"shared_features": False} | _with_tuples(content["network"]))
     sizes = {name: Size(**content[name]) for name in ("region_size", "lattice")}
     rest = {**_with_tuples(content), "classes": classes, "network": network, **sizes}

@@ -46,7 +46,7 @@ def save_model(folder: Path, segmenter: Segmenter, card: ModelCard) -> None:
         Its description.
     """
     weights = {name: tensor.contiguous() for name, tensor in segmenter.state_dict().items()}
-    # Not save_file: it lets nobody but the owner read what it writes.
+    # Not save_file: what it writes can be read only by its owner.
     (folder / WEIGHTS_NAME).write_bytes(save(weights))
     write_card(folder, card)
 
@@ -59,7 +59,7 @@ def load_model(folder: Path) -> tuple[Segmenter, ModelCard]:
     ModelError
         If a file is missing or damaged, or the weights do not fit the description.
     """
-    # MONAI takes seconds to import: not for those who only read a card or scout.
+    # MONAI takes seconds to import: not where only the card or the scout is needed.
     from lds_path.network.segmenter import Segmenter
 
     card = read_card(folder)
@@ -67,7 +67,7 @@ def load_model(folder: Path) -> tuple[Segmenter, ModelCard]:
 
 
 def load_scout(folder: Path) -> tuple[Scout, ModelCard]:
-    """Return the part of a model that looks at the coarse view, on the CPU.
+    """Return the part of a model that sees the coarse view, on the CPU.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def load_scout(folder: Path) -> tuple[Scout, ModelCard]:
 def _load(
     folder: Path, kind: type[Network], card: ModelCard, *, without: tuple[str, ...] = ()
 ) -> Network:
-    """Return a network of a kind with the weights of a model, but those whose names begin so."""
+    """Return a network of a kind with the weights of a model, without those with these prefixes."""
     planned = _plan(folder / CARD_NAME, kind, card)
     path = folder / WEIGHTS_NAME
     if not path.is_file():

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lds_path.models.card import ModelCard
 
-_NOT_STATED = "not said"
+_NOT_STATED = "not stated"
 _CALIBRATION = ("ladder", "dice", "expected_error", "found_error", "correlation")
 _SHOWN_ELSEWHERE = (
     *("classes", "colors", "architecture", "channels", "sampler", "slides", "regions", "steps"),
@@ -21,7 +21,7 @@ _SHOWN_ELSEWHERE = (
 
 
 def describe(card: ModelCard, folder: Path) -> str:
-    """Return what a model is, in lines of text.
+    """Return the description of a model as lines of text.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def _network(card: ModelCard, folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _ladder(card: ModelCard) -> Iterator[tuple[str, str]]:
-    """Return what each lattice of the ladder is worth, as far as it was measured."""
+    """Yield the scores on each lattice of the ladder, if they were measured."""
     known = card.scores.get("calibration")
     if not known:
         yield from ((f"{side} samples a side", "not measured") for side in card.network.ladder)
@@ -104,7 +104,7 @@ def _training(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 
 def _split(training: Mapping[str, Any], split: str) -> str:
-    """Return what was learned from, of this version's cards and the first ones'."""
+    """Return the data of a split, from cards of this version or of the first one."""
     summary = training.get(split)
     if not isinstance(summary, dict):
         slides = training.get("slides", {}).get(split, [])

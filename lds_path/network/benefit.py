@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _HIDDEN = 32
 _MIN_PIXELS_PER_SAMPLE = 4
 _INITIAL_LOGIT = -3.0
-"""Before the softplus: what a fresh head expects everywhere, 5 %."""
+"""Before the softplus: a fresh head predicts an error of 5 % everywhere."""
 
 
 class BenefitHead(nn.Module):
@@ -50,19 +50,19 @@ class BenefitHead(nn.Module):
 def round_trip_errors(
     fractions: Sequence[Tensor], lattices: Sequence[Size], cells: Size, class_weights: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the error that labels have after a way to uniform lattices and back.
+    """Return the error of labels that were resampled to uniform lattices and back.
 
-    Nothing is predicted: each sample knows the class shares of its area, and each pixel takes the
-    likeliest class of the shares interpolated between the samples. What is lost so, no knowledge of
-    the samples can mend, but more samples can.
+    Nothing is predicted: each sample has the class shares of its area, and each pixel takes the
+    likeliest class of the shares interpolated between the samples. What is lost in this way can be
+    recovered by more samples, but not by a better classification of the samples.
 
     Parameters
     ----------
     fractions
         Area share of each class, finest level first, (B, C, H / 2^k, W / 2^k), in 0..255.
     lattices
-        To go to; each from the coarsest level that has four pixels or more along each sample's
-        sides.
+        Lattices to resample to; each from the coarsest level with at least four pixels along
+        the sides of a sample.
     cells
         Size of the result.
     class_weights
@@ -94,7 +94,7 @@ def _level_for(lattice: Size, fractions: Sequence[Tensor]) -> Tensor:
 
 
 def _cost(shares: Tensor, lattice: Size, class_weights: Tensor) -> Tensor:
-    """Return what each pixel costs after the way to a lattice and back, (B, 1, H, W)."""
+    """Return what each pixel costs after resampling to a lattice and back, (B, 1, H, W)."""
     shares = shares.float()
     samples = F.adaptive_avg_pool2d(shares, (lattice.height, lattice.width))
     interpolated = F.interpolate(samples, shares.shape[2:], mode="bilinear", align_corners=False)
@@ -106,7 +106,7 @@ def _cost(shares: Tensor, lattice: Size, class_weights: Tensor) -> Tensor:
 def benefit_loss(expected: Tensor, errors: Tensor, labelled: Tensor) -> Tensor:
     """Return how far expected errors are from the true ones: Poisson deviance, 0 if equal.
 
-    It is least where sums over many cells are right, however rarely a cell errs.
+    It is smallest where sums over many cells are right, however rarely a cell is wrong.
 
     Parameters
     ----------
@@ -125,8 +125,8 @@ def benefit_loss(expected: Tensor, errors: Tensor, labelled: Tensor) -> Tensor:
 def network_error_loss(expected: Tensor, errors: Tensor, weight: Tensor) -> Tensor:
     """Return how far expected errors are from those of the network's own labels.
 
-    Poisson deviance, as a share of the errors: a fresh network errs so much more than a trained one
-    that nothing else would be learned at first.
+    Poisson deviance, as a share of the errors: a fresh network makes so many more errors than a
+    trained one that nothing else would be learned at first.
 
     Parameters
     ----------

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 class DensityNetwork(nn.Module):
     """A small encoder and decoder that sees the whole region at once.
 
-    Every layer of the encoder halves the view; the coarsest one also hands round its average, so
-    that each cell of the density knows the whole region. A fresh network gives constant density.
+    Every layer of the encoder halves the view; the coarsest one also passes on its average, so
+    that each cell of the density depends on the whole region. A fresh network gives constant density.
 
     Parameters
     ----------
     channels
         Channels of the encoder's layers.
     floor
-        Lowest density where the mean is 1, in (0, 1]; it bounds how far samples are drawn away.
+        Lowest density where the mean is 1, in (0, 1]; it bounds how sparse samples can get.
     """
 
     def __init__(self, *, channels: tuple[int, ...], floor: float) -> None:
@@ -39,7 +39,7 @@ class DensityNetwork(nn.Module):
             _block(coarse + fine, fine)
             for coarse, fine in zip(channels[:0:-1], channels[-2::-1], strict=True)
         )
-        # Without a bias: the softmax over all cells would take it out again.
+        # Without a bias: the softmax over all cells would cancel it.
         self.head = nn.Conv2d(channels[0], 1, 1, bias=False)
         nn.init.zeros_(self.head.weight)
 
@@ -49,14 +49,14 @@ class DensityNetwork(nn.Module):
         return self.head.in_channels
 
     def forward(self, view: Tensor, margin: int = 0) -> tuple[Tensor, Tensor]:
-        """Return the density map of a coarse view, and what it was made from.
+        """Return the density map of a coarse view, and the features it was made from.
 
         Parameters
         ----------
         view
             Normalised coarse view, (B, 3, H, W), with even sides.
         margin
-            Cells along each edge that are seen but belong to no map.
+            Cells along each edge that the network sees but that are not part of the map.
 
         Returns
         -------

@@ -39,7 +39,7 @@ def choose_device(device: str) -> torch.device:
 def take_device(device: str) -> Iterator[torch.device]:
     """Yield the device of this name; of several GPUs one that no other job holds, and hold it.
 
-    While all GPUs that `CUDA_VISIBLE_DEVICES` lets this process see are held, it waits.
+    It waits while all GPUs that are visible to this process (`CUDA_VISIBLE_DEVICES`) are held.
 
     Raises
     ------
@@ -74,13 +74,13 @@ def mixed_precision(device: torch.device, precision: str = "auto") -> torch.auto
 
 
 def single_threaded() -> AbstractContextManager[None]:
-    """Let each operation on the CPU use one thread: sums then do not depend on their number."""
+    """Let each operation on the CPU use one thread: sums then do not depend on the thread count."""
     return use_threads(1)
 
 
 @contextmanager
 def use_threads(threads: int) -> Iterator[None]:
-    """Let each operation on the CPU use so many threads."""
+    """Let each operation on the CPU use this number of threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -91,7 +91,7 @@ def use_threads(threads: int) -> Iterator[None]:
 
 @contextmanager
 def seeded(seed: int, device: Device) -> Iterator[None]:
-    """Begin random numbers from a seed, so that a caller's stay as they were."""
+    """Draw random numbers from a seed, and leave the state of the caller's as it was."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield

@@ -1,4 +1,4 @@
-"""Batch normalisation taken into the convolution before it, for inference alone."""
+"""Batch normalisation folded into the convolution before it, for inference only."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 def fold_batch_norm(network: nn.Module) -> None:
     """Change the weights of a network in evaluation so that it needs no batch normalisation.
 
-    MONAI's convolutions with a normalisation right after them are changed, others are left. What
-    the network returns changes by rounding alone.
+    MONAI's convolutions with a normalisation right after them are changed, others are left. The
+    output of the network changes only by rounding.
     """
     for block in network.modules():
         if not isinstance(block, Convolution) or not hasattr(block, "adn"):

@@ -1,4 +1,4 @@
-"""From a density map to a sampling grid, and what a grid says of itself."""
+"""From a density map to a sampling grid, and the derivatives and areas of a grid."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def sampling_grid(
         spread samples in proportion to it: `knothe-rosenblatt` so that each stands for the same
         mass, `separable` in its two marginals.
     kernel_width
-        `kernel` alone: standard deviation of its Gaussian as a share of the region's side, along
-        each axis; at least one cell of the density map. The kernel answers to structures up to
-        about this size: a wider plateau of high density attracts nothing.
+        `kernel` only: standard deviation of its Gaussian as a fraction of the region's side, along
+        each axis; at least one cell of the density map. The kernel responds to structures of
+        up to about this size: a wider plateau of high density attracts no samples.
     smoothing
-        `separable` and `knothe-rosenblatt`: standard deviation, as a share of the region's side,
+        `separable` and `knothe-rosenblatt`: standard deviation, as a fraction of the region's side,
         of the Gaussian that blurs the density first; 0 is none. It keeps columns from bending
         sharply.
     max_zoom
@@ -97,7 +97,7 @@ def jacobian(grid: Tensor) -> Tensor:
 
     Convention: `result[:, i, j]` is the derivative of coordinate i (0 is x, 1 is y) along lattice
     axis j (0 is across, 1 is down), in units of the uniform pitch. Central differences; beyond
-    an edge the grid goes on as its mirror image, which is what the samplers build in.
+    an edge the grid continues as its mirror image, which is what the samplers build in.
 
     Parameters
     ----------
@@ -144,8 +144,8 @@ def sample_area(grid: Tensor) -> Tensor:
 def _slope(values: Tensor, per_unit: float, dim: int, *, mirrored: bool) -> Tensor:
     """Return the central difference along an axis, (B, h, w).
 
-    A mirrored coordinate goes on beyond the edges -1 and 1 as its mirror image, the other one
-    as it is on this side.
+    A mirrored coordinate continues beyond the edges -1 and 1 as its mirror image, the other one
+    with the values on this side.
     """
     first, last = values.narrow(dim, 0, 1), values.narrow(dim, values.shape[dim] - 1, 1)
     if mirrored:

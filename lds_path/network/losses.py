@@ -1,4 +1,4 @@
-"""What training asks for: good labels, and samples where the labels change."""
+"""The losses of training: for good labels, and for samples where the labels change."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def segmentation_loss(
     cross_entropy: float = 1.0,
     class_weights: Tensor | None = None,
 ) -> Tensor:
-    """Return Dice loss plus cross-entropy on the lattice, as the whole region would have them.
+    """Return Dice loss plus cross-entropy on the lattice, as estimates of those of the whole region.
 
     The weight is the area that a sample stands for (det J of the grid) times its labelled share.
-    With it, sums over samples estimate integrals over the region, so that dense places are not
-    counted many times. Its gradient is kept: without it the density network would learn to put
+    With it, sums over samples estimate integrals over the region, so that densely sampled areas do not
+    count more than others. Its gradient is kept: without it the density network would learn to put
     few samples where the loss is high.
 
     Parameters
@@ -44,7 +44,7 @@ def segmentation_loss(
     dice, cross_entropy
         Factors of the two parts.
     class_weights
-        Relative weight of each class, (C,); all alike when None.
+        Relative weight of each class, (C,); all equal when None.
 
     Returns
     -------
@@ -72,11 +72,11 @@ def point_loss(
     motion: Tensor | None = None,
     class_weights: Tensor | None = None,
 ) -> Tensor:
-    """Return the cross-entropy at points between the samples, against the labels right there.
+    """Return the cross-entropy at points between the samples, against the labels at these points.
 
     Points drawn evenly from the lattice, each weighted by the area that its surroundings stand
     for, estimate the loss of the interpolated scores at full size; no inverse map is needed,
-    because a point's place in the region is the grid interpolated at it.
+    because a point's position in the region is the grid interpolated at it.
 
     Parameters
     ----------
@@ -87,11 +87,11 @@ def point_loss(
     finest
         Area fraction of each class, (B, C, H, W), in [0, 1], or in 0..255 as uint8.
     points
-        Places on the lattice, (x, y) in [-1, 1], (B, n, 2).
+        Positions on the lattice, (x, y) in [-1, 1], (B, n, 2).
     motion
-        How what the grid lies on is moved against the fractions, (B, 2, 3); not when None.
+        Motion of the grid relative to the fractions, (B, 2, 3); none when None.
     class_weights
-        Relative weight of each class, (C,); all alike when None.
+        Relative weight of each class, (C,); all equal when None.
     """
     if class_weights is None:
         class_weights = torch.ones_like(grid[0, 0, 0, 0]).expand(logits.shape[1])
@@ -154,13 +154,13 @@ def target_density(
     edges
         Boundary share of each cell, (B, 1, hd, wd), as `edge_density` gives it.
     shares
-        Area of each class in each cell in any unit, (B, C, hd, wd); for `rarity` alone.
+        Area of each class in each cell in any unit, (B, C, hd, wd); only for `rarity`.
     floor
-        Part of the target that is spread evenly.
+        Fraction of the target that is spread evenly.
     blur
         Standard deviation of the blur, in cells; 0 is none.
     rarity
-        Part of the rest that is shared out evenly among the classes of an image, each part
+        Fraction of the rest that is divided evenly among the classes of an image, each part
         spread over the class's area.
 
     Returns

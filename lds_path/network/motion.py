@@ -1,7 +1,7 @@
-"""Regions shown turned, shifted or at another size: an affine map before the sampling grid.
+"""Regions shown rotated, shifted or scaled: an affine map before the sampling grid.
 
-Nothing is resampled for it: the samples are taken elsewhere. Beyond the edges of a region lies
-its mirror image.
+Nothing is resampled for it: the samples are taken elsewhere. Beyond its edges a region continues
+as its mirror image.
 
 Convention: a motion, (B, 2, 3), maps (x, y) of what is shown to (x, y) of the region, both in
 [-1, 1], the outer pixel edges at -1 and 1.

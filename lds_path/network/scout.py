@@ -1,4 +1,4 @@
-"""The part of the network that looks at the coarse view: where to sample, and how closely."""
+"""The part of the network that sees the coarse view: where to sample, and how densely."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Sampling:
     """What is known of each sample besides its colours, (B, K, h, w); K is 0 without
     `shared_features`."""
     features: Tensor
-    """What the density was made from, (B, F, hd, wd)."""
+    """Features that the density was made from, (B, F, hd, wd)."""
 
 
 class Scout(nn.Module):
-    """Decides from a coarse view where to sample a region, and predicts what samples are worth.
+    """Decides from a coarse view where to sample a region, and predicts the error on each lattice.
 
-    The view shows the margin of the spec beyond the region too; maps are of the region alone.
+    The view includes the margin of the spec around the region; maps cover only the region.
     """
 
     mean: Tensor
@@ -77,7 +77,7 @@ class Scout(nn.Module):
         return density, features
 
     def place_samples(self, density: Tensor, features: Tensor, lattice: Size) -> Sampling:
-        """Return where a lattice of samples lies that follows a density."""
+        """Return a lattice of samples that follows a density."""
         spec = self.spec
         grid = sampling_grid(
             density,
@@ -95,7 +95,7 @@ class Scout(nn.Module):
     def predict_errors(self, view: Tensor) -> Tensor:
         """Return the error of each cell on each rung of the ladder, (B, rungs, hd, wd).
 
-        It is a share of the cell's area, weighted by class as in the training.
+        It is a fraction of the cell's area, weighted by class as in the training.
 
         Parameters
         ----------
@@ -148,7 +148,7 @@ def read_cells(cells: Tensor, grid: Tensor) -> Tensor:
 
 
 def _times_even(number: int) -> int:
-    """Return how often a number can be halved."""
+    """Return how many times a number can be halved."""
     return (number & -number).bit_length() - 1
 
 

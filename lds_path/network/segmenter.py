@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """What the network makes of a batch of regions."""
+    """The output of the network for a batch of regions."""
 
     logits: Tensor
     """Scores of the classes on the lattice, (B, C, h, w)."""
@@ -39,8 +39,9 @@ class Segmentation:
 class Segmenter(Scout):
     """Decides from a coarse view where to sample a region, and segments the samples.
 
-    It works in two steps, because the grid decides which pyramid levels must be read at all:
-    `sample`, the scout's, needs the coarse view only, `classify` the region warped onto the grid.
+    It works in two steps, because the grid decides which pyramid levels have to be read:
+    `sample`, inherited from the scout, needs only the coarse view; `classify` needs the region warped
+    onto the grid.
     Images are RGB in 0..255.
     """
 
@@ -91,7 +92,7 @@ class Segmenter(Scout):
 
 
 def build_network(spec: NetworkSpec, *, inputs: int = 3) -> nn.Module:
-    """Return the MONAI network of a spec, with fresh weights, for so many input channels.
+    """Return the MONAI network of a spec, with fresh weights and a number of input channels.
 
     Raises
     ------

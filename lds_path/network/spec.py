@@ -20,20 +20,20 @@ ARCHITECTURES = ("UNet", "SegResNet", "FlexibleUNet")
 DENSITY_NETWORKS = ("context", "local")
 SAMPLERS = ("uniform", "kernel", "separable", "knothe-rosenblatt")
 SIZE = {"minimum": 1, "maximum": 8192}
-"""Bounds of channels and lattices; beyond them a stranger's description only asks for memory."""
+"""Bounds of channels and lattices; beyond them a description from elsewhere could only exhaust the memory."""
 
 
 @dataclass(frozen=True)
 class NetworkSpec(Options):
     """Everything that builds a `Segmenter`, without its weights."""
 
-    class_count: int = required("classes told apart", minimum=1, maximum=254, scope="python")
+    class_count: int = required("number of classes", minimum=1, maximum=254, scope="python")
     """Channel c of the output is class value c + 1."""
     architecture: str = option(
         "UNet", "network of MONAI: UNet, SegResNet or FlexibleUNet", choices=ARCHITECTURES
     )
     channels: tuple[int, ...] = option(
-        (48, 64, 96, 128, 160), "of its levels, finest first", **SIZE, min_items=2
+        (48, 64, 96, 128, 160), "channels of its levels, finest first", **SIZE, min_items=2
     )
     """UNet: channels of each level. SegResNet: its first is `init_filters`, its length the number
     of levels. FlexibleUNet: channels of the five levels of the decoder."""
@@ -53,15 +53,15 @@ class NetworkSpec(Options):
         choices=SAMPLERS,
     )
     kernel_width: float = option(
-        0.1, "standard deviation of the kernel, share of the region's side", above=0, maximum=1
+        0.1, "standard deviation of the kernel, fraction of the region's side", above=0, maximum=1
     )
     """Of `kernel`."""
     smoothing: float = option(
-        0.03, "blur of the density, share of the region's side", minimum=0, maximum=1
+        0.03, "blur of the density, fraction of the region's side", minimum=0, maximum=1
     )
     """Standard deviation, of `separable` and `knothe-rosenblatt`."""
     max_zoom: float | None = option(
-        None, "samples lie at most so many times closer than in the uniform grid", minimum=1
+        None, "largest factor by which samples may lie closer than in the uniform grid", minimum=1
     )
     density_network: str = option("context", "context or local", choices=DENSITY_NETWORKS)
     """`context`: each cell sees the whole region; `local`: that of Jin et al. 2022, which sees 7 x 7
@@ -80,14 +80,14 @@ class NetworkSpec(Options):
         maximum=2**16,
     )
     ladder: tuple[int, ...] = option(
-        (), "lattices that the model is to work on, rising, such as [64, 128, 256]", **SIZE
+        (), "lattices that the model is trained for, increasing, such as [64, 128, 256]", **SIZE
     )
     """Samples along a region's longer side. The network predicts the error on each; empty: it
     knows one lattice and predicts no errors."""
     shared_features: bool = option(
         True, "whether the segmentation network sees the density network's features"
     )
-    """Besides the colours of each sample, and with how far apart the samples are there."""
+    """In addition to the colours of each sample, together with the local distance between samples."""
     mean: tuple[float, ...] = (0.8, 0.7, 0.8)
     """Mean of red, green and blue in [0, 1] over the training regions."""
     std: tuple[float, ...] = (0.15, 0.2, 0.15)
@@ -100,7 +100,9 @@ class NetworkSpec(Options):
                 f"view_margin is {self.view_margin}, expected a multiple of {self.region_multiple}"
             )
         if any(a >= b for a, b in pairwise(self.ladder)):
-            raise UsageError(f"ladder is {list(self.ladder)}, expected rising numbers of samples")
+            raise UsageError(
+                f"ladder is {list(self.ladder)}, expected increasing numbers of samples"
+            )
 
     @property
     def lattice_multiple(self) -> int:
@@ -155,7 +157,7 @@ def lattices_on(ladder: Sequence[int], size: Size) -> list[Size]:
 
 
 def check_sizes(regions: Sequence[Region], spec: NetworkSpec) -> None:
-    """Check that the network can halve every region and lattice as often as it must.
+    """Check that the network can halve every region and lattice as many times as it needs to.
 
     Raises
     ------

@@ -35,8 +35,8 @@ def warp(levels: Sequence[Tensor], grid: Tensor, area: Tensor | None = None) -> 
     grid
         Sample positions, (B, h, w, 2), float32 or float64.
     area
-        What each sample stands for, as `sample_area` gives it, which is also the default; of a
-        grid that does not reach from edge to edge only its maker knows it.
+        What each sample stands for, as `sample_area` gives it, which is also the default; it must
+        be given for a grid that does not reach from edge to edge.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def wanted_level(
     """Return the level that each sample reads, a fraction between two levels.
 
     It is log2 of the side of the square that has the sample's area, in pixels of the finest
-    level. An average over that area, no more, keeps detail where the grid is stretched along
+    level. Averaging over just that area keeps detail where the grid is stretched along
     one axis only; the samplers stretch gently. The choice carries no gradient.
 
     Parameters
@@ -116,7 +116,7 @@ def halve(image: Tensor, count: int) -> list[Tensor]:
 
 
 def label_fractions(labels: Tensor, classes: int) -> Tensor:
-    """Return the share of each class in each pixel; label 0 and 255 belong to no class.
+    """Return the share of each class in each pixel; labels 0 and 255 belong to no class.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def warp_labels(
 ) -> tuple[Tensor, Tensor]:
     """Return the class shares at the grid's sample positions.
 
-    Ids are never interpolated: what is averaged is area.
+    Class values are never interpolated: areas are averaged.
 
     Parameters
     ----------

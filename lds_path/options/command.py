@@ -36,7 +36,7 @@ forecast_device = click.option(
     type=click.Choice(DEVICES),
     default="auto",
     show_default=True,
-    help="Of --what-if: as for segment.",
+    help="For --what-if: as for segment.",
 )
 classes = click.option(
     "--class",

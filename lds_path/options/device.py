@@ -11,7 +11,7 @@ def device_option() -> str:
     """Return the field of the option."""
     return option(
         "auto",
-        "where the network runs; auto takes a CUDA GPU where there is one; of several, one that is free",
+        "where the network runs; auto takes a CUDA GPU if there is one; of several, one that is free",
         choices=DEVICES,
         scope="command",
     )

@@ -12,7 +12,7 @@ from lds_path.options.device import device_option
 
 @dataclass(frozen=True)
 class PlanOptions(Options):
-    """How many samples a slide may cost."""
+    """How many samples a slide may use."""
 
     budget: str = option(
         UNIFORM,
@@ -34,12 +34,10 @@ class SegmentOptions(Options):
 
     shard: str = option(
         "1-of-1",
-        "part of the slide, k-of-n: every n-th region, beginning with the k-th",
+        "part of the slide, k-of-n: every n-th region, starting with the k-th",
         scope="command",
     )
-    batch_size: int = option(
-        8, "regions at once on a GPU; lower it when its memory is short", minimum=1
-    )
+    batch_size: int = option(8, "regions at once on a GPU; lower it if memory is short", minimum=1)
     device: str = device_option()
 
 
@@ -53,11 +51,11 @@ class StitchOptions(Options):
         above=0,
         unit="microns per pixel",
     )
-    """The working resolution too where this is finer: nothing is upsampled."""
+    """A value finer than the working resolution gives the working resolution: nothing is upsampled."""
     confidence: bool = option(
-        False, "true: the confidence also as OME-TIFF, to see doubt over the slide in QuPath"
+        False, "true: the confidence also as OME-TIFF, to show uncertainty over the slide in QuPath"
     )
-    density: bool = option(False, "true: how densely it was sampled as OME-TIFF, to see in QuPath")
+    density: bool = option(False, "true: the sampling density as OME-TIFF, to show in QuPath")
     zarr: Literal["0.5", "0.4"] | None = option(
         None,
         "version of NGFF: the label image also as OME-Zarr; 0.4 is in Zarr 2",

@@ -19,9 +19,9 @@ class TrainOptions(Options):
 
     labels: LabelsOptions = field(default_factory=LabelsOptions)
     network: NetworkSpec = field(default_factory=partial(NetworkSpec, class_count=1))
-    """The number of classes and the colours are not asked for: the slides say them."""
+    """The number of classes and the colours are not options: they follow from the slides."""
     preset: str | None = option(None, "null or jin2022", choices=tuple(PRESETS))
-    """A set of values that come before all others."""
+    """A set of values that take precedence over all others."""
     recipe: Recipe = field(default_factory=Recipe)
     course: Schedule = field(default_factory=Schedule)
     description: str = option("", "what the model is for")
@@ -29,12 +29,12 @@ class TrainOptions(Options):
     licence: str = option("", "licence of the model")
     authors: tuple[str, ...] = option((), "authors of the model")
     cache_mib: int = option(
-        2048, "memory for regions that are kept between steps", minimum=0, scope="command"
+        2048, "memory for regions that are kept between steps, MiB", minimum=0, scope="command"
     )
     device: str = device_option()
 
     def for_classes(self, count: int) -> TrainOptions:
-        """Return the options for so many classes, with the values of the preset."""
+        """Return the options for a number of classes, with the values of the preset."""
         network = replace(self.network, class_count=count)
         if self.preset is None:
             return replace(self, network=network)
@@ -47,7 +47,7 @@ class TrainOptions(Options):
         )
 
     def parameters(self) -> dict[str, Any]:
-        """Return what shapes the weights, besides the slides and their classes."""
+        """Return what determines the weights, besides the slides and their classes."""
         network = as_parameters(self.network)
         measured = ("class_count", "mean", "std")
         course = as_parameters(self.course)

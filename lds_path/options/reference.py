@@ -19,7 +19,7 @@ class LabelsOptions(Options):
     )
     """The key may also be a value of a label image, as text; the class "" leaves objects out."""
     ignore: tuple[str, ...] = option(
-        IGNORED_CLASSES, "annotation classes that are not learned from and not scored"
+        IGNORED_CLASSES, "annotation classes that are neither used for training nor scored"
     )
     unlabelled: str = option(
         "background",

@@ -74,7 +74,7 @@ KEYS: Mapping[str, Any] = {
         "description": "whether a slide that cannot be analysed fails the run",
     },
 }
-"""Keys that are no option of a stage."""
+"""Keys that are not options of a stage."""
 TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}
 
 
@@ -118,7 +118,7 @@ def _key(option: Description) -> dict[str, Any]:
     renamed = {"formerly": about.old_name} if about.old_name else {}
     if about.schema is not None:
         return {**about.schema, "description": about.text, **renamed}
-    # A key that is null is no option of the command, which then takes the default.
+    # A key that is null is not passed to the command, which then takes the default.
     nullable = kind.nullable and option.default is None
     if kind.form == "list":
         shortest = {"minItems": about.min_items} if about.min_items else {}

@@ -9,7 +9,7 @@ from lds_path.option import Options, option
 from lds_path.slides.mpp import MAX_MPP, MIN_MPP
 
 MIN_SIDE = 512
-"""Of a painted slide."""
+"""Smallest side of a painted slide."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class DemoOptions(Options):
     height: int = option(5120, "pixels of 0.5 um", minimum=MIN_SIDE, scope="command")
     structured: float = option(
         1.0,
-        "share of the slide, about its centre, in which anything but stroma lies",
+        "fraction of the slide, around its centre, that holds anything but stroma",
         above=0,
         maximum=1,
         scope="command",
@@ -41,7 +41,7 @@ class TileOptions(Options):
     )
     slide_mpp: float | None = option(
         None,
-        "the slide's own um per pixel; goes before what the file says",
+        "the slide's um per pixel; takes precedence over what the file states",
         scope="command",
     )
     max_unreadable_percent: float = option(
@@ -64,17 +64,17 @@ class DetectOptions(Options):
 
     tissue_mpp: float = option(
         8.0,
-        "resolution at which tissue is looked for, um per pixel",
+        "resolution at which tissue is detected, um per pixel",
         minimum=1,
         maximum=64,
         unit="um per pixel",
     )
-    """The nearest halving of the working pixels, also where the pyramid of a small slide ends
-    before it."""
+    """The nearest power-of-two reduction of the working pixels, even if the pyramid of a small slide
+    ends before it."""
     min_tissue_um2: float = option(20_000.0, "smaller pieces of tissue are specks", minimum=0)
     max_hole_um2: float = option(20_000.0, "smaller holes in tissue are filled", minimum=0)
     region_size: int = option(2048, "side of a region, working pixels", minimum=256)
-    overlap: int = option(256, "shared by neighbouring regions, working pixels", minimum=0)
+    overlap: int = option(256, "overlap of neighbouring regions, working pixels", minimum=0)
     lattice: int = option(
         256, "samples per side that the segmentation network sees of a region", minimum=8
     )

@@ -22,8 +22,8 @@ def area_mean(
     """Return the mean of the source area that each output pixel covers.
 
     Convention: pixel areas; output column i covers source columns `left + i * pitch` to
-    `left + (i + 1) * pitch`, weighted by overlap. The result of a pixel depends on its area
-    alone, apart from the rounding of the weights to 1/4096. A constant stays constant.
+    `left + (i + 1) * pitch`, weighted by overlap. The result of a pixel depends only on its
+    area, apart from the rounding of the weights to 1/4096. A constant stays constant.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def area_mean(
 def overlap_weights(
     start: float, pitch: float, count: int, length: int
 ) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    """Return which source pixels each output pixel overlaps, and their shares in 1/4096.
+    """Return the source pixels that each output pixel overlaps, and their weights in 1/4096.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def overlap_weights(
     indices = first[:, None] + np.arange(taps)  # (count, taps)
     covered = np.minimum(end[:, None], indices + 1) - np.maximum(begin[:, None], indices)
     fraction = np.clip(covered, 0.0, None) / pitch
-    # Rounding the running total instead of the shares keeps the sum exact.
+    # Rounding the running total instead of the fractions keeps the sum exact.
     total = np.rint(np.cumsum(fraction, axis=1) * 2**WEIGHT_BITS)
     total[:, -1] = 2**WEIGHT_BITS
     weights = np.diff(total, axis=1, prepend=0.0).astype(np.uint32)

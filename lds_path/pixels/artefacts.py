@@ -1,8 +1,8 @@
-"""What spoils a slide, from a coarse view: folds, dark spots, ink, air bubbles and edges of glass.
+"""Artefacts of a slide, from a coarse view: folds, dark spots, ink, air bubbles, edges of glass.
 
 The classes are those of HistoQC (Janowczyk et al. 2019) and GrandQC (Weng et al. 2024), found
-here by rules on optical density. The rules miss what is faint; they are meant to say which slides
-to look at, not to outline every flaw.
+here by rules on optical density. The rules miss faint artefacts; they are meant to show which
+slides to look at, not to outline every artefact.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KINDS = ("fold", "dark", "pen", "bubble")
 """Fields of `Artefacts`, in the order of pages and pictures."""
 
 _TYPICAL = 0.1
-"""Optical density that stained tissue has at least, for the density of typical tissue."""
+"""Smallest optical density of the pixels that count for the density of typical tissue."""
 _SURROUNDINGS_UM = 300.0
 _THICK = 2.0
 """A fold has two or three layers, so at least twice the density of its surroundings."""
@@ -49,7 +49,7 @@ _EDGE_FILLED = 0.7
 
 @dataclass(frozen=True)
 class Artefacts:
-    """Where a view is spoilt, (H, W) each."""
+    """Where a view has artefacts, (H, W) each."""
 
     fold: NDArray[np.bool_]
     """Tissue in more than one layer."""
@@ -73,7 +73,7 @@ def find_artefacts(
     glass: NDArray[np.float32],
     background: int | None = None,
 ) -> Artefacts:
-    """Return what is spoilt in a view at 8 microns per pixel or coarser.
+    """Return the artefacts in a view at 8 microns per pixel or coarser.
 
     Parameters
     ----------
@@ -84,9 +84,9 @@ def find_artefacts(
     mpp
         Microns per pixel of the view.
     glass
-        Colour of the empty glass, see `white_reference.white_reference`.
+        Colour of the empty glass, see `white_reference`.
     background
-        Grey value that stands for glass which was not stored.
+        Grey value that stands for glass that was not stored.
     """
     densities = DensityView(view, glass, background)
     density = np.ascontiguousarray(densities.whole())
@@ -137,7 +137,7 @@ def _surroundings(
 
 
 def _reduce(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
-    """Return the sums over squares of `step` pixels; the last ones may be cut."""
+    """Return the sums over squares of `step` pixels; the last ones may be smaller."""
     rows, columns = (np.arange(0, side, step) for side in values.shape[:2])
     sums: NDArray[np.float32] = np.add.reduceat(np.add.reduceat(values, rows, 0), columns, 1)
     return sums
@@ -191,7 +191,7 @@ def _find_edges(rims: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
 
 
 def _find_rims(density: NDArray[np.float32], mpp: float) -> NDArray[np.bool_]:
-    """Return thin lines without hue that are darker than what lies on both their sides."""
+    """Return thin lines without hue that are darker than both of their sides."""
     darkness, hue = density.mean(axis=2), np.ptp(density, axis=2)
     width = 2 * max(round(_RIM_WIDTH_UM / 2 / mpp), 1) + 1
     thin = darkness - ndimage.grey_opening(darkness, (width, width)) > _RIM
@@ -200,6 +200,6 @@ def _find_rims(density: NDArray[np.float32], mpp: float) -> NDArray[np.bool_]:
 
 
 def _grow(mask: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:
-    """Return the mask and about what lies so near to it."""
+    """Return the mask and about everything within a distance of it."""
     near: NDArray[np.bool_] = ndimage.maximum_filter(mask, 2 * round(distance) + 1)
     return near

@@ -1,8 +1,8 @@
 """Runs of equal labels in the rows of an image, joined to connected pieces.
 
-Far fewer numbers than pixels: the pieces of a large mask cost little memory, a quarter of what
-scikit-image takes for small pieces and holes in the same time. Pixels are joined
-over their edges. Labels lie in a frame: a row of 0, or the row above, on top, and a column of 0
+There are far fewer runs than pixels: the pieces of a large mask cost little memory, a quarter of
+what scikit-image takes for small pieces and holes in the same time. Pixels are connected across
+their edges. Labels lie in a frame: a row of 0, or the row above, on top, and a column of 0
 on either side.
 """
 
@@ -21,14 +21,14 @@ _ROWS = 256
 
 
 def drop_small_pieces(mask: NDArray[np.bool_], max_area: int) -> NDArray[np.bool_]:
-    """Return the mask without its pieces of at most so many pixels."""
+    """Return the mask without its pieces of at most `max_area` pixels."""
     kept = mask.copy()
     _drop(kept, max_area)
     return kept
 
 
 def fill_small_holes(mask: NDArray[np.bool_], max_area: int) -> NDArray[np.bool_]:
-    """Return the mask with what it lacks filled where a piece of that has at most so many pixels."""
+    """Return the mask with its holes of at most `max_area` pixels filled."""
     filled = ~mask
     _drop(filled, max_area)
     np.logical_not(filled, out=filled)
@@ -61,7 +61,7 @@ def connect_runs(
     """Return, for every run of equal labels, an earlier or the same run of its piece."""
     parent = np.arange(lefts.size).astype(np.int32)
     for row in range(1, rows.size - 1):
-        # The last run of a row is background up to the edge; before the first is background, too.
+        # The last run of a row is background up to the edge; before the first one is background as well.
         upper = rows[row - 1]
         for run in range(rows[row], rows[row + 1] - 1):
             while upper < rows[row] - 1 and lefts[upper + 1] <= lefts[run]:
@@ -76,7 +76,7 @@ def connect_runs(
 
 @compiled
 def unite_above(parent: NDArray[np.int32], above: NDArray[np.int32]) -> None:
-    """Put the runs of the row above the strip together that were one piece there."""
+    """Unite the runs of the row above the strip that belong to one piece there."""
     first = np.full(above.max() + 1 if above.size else 0, -1, np.int32)
     for run, piece in enumerate(above):
         if piece >= 0 and first[piece] < 0:
@@ -147,7 +147,7 @@ def _find_pieces(
 
 
 def _drop(mask: NDArray[np.bool_], max_area: int) -> None:
-    """Clear the pieces of a mask that have at most so many pixels."""
+    """Clear the pieces of a mask that have at most `max_area` pixels."""
     lefts, rows, pieces, areas = _find_pieces(mask)
     dropped = np.flatnonzero(np.append(areas <= max_area, False)[pieces])  # -1 is background
     _clear(mask, lefts, rows, dropped)

@@ -1,4 +1,4 @@
-"""How sharp a piece of a slide is."""
+"""How sharp a crop of a slide is."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def blur(crop: NDArray[np.uint8]) -> float:
-    """Return how blurred a crop is: 0 is sharp, 1 as blurred as can be.
+    """Return how blurred a crop is: 0 is sharp, 1 completely blurred.
 
-    The measure of Crete et al. 2007: how little the picture changes when it is blurred once more.
-    It does not depend on the contrast, so that a pale stain is no blur.
+    The measure of Crete et al. 2007: how little the picture changes when it is blurred again.
+    It does not depend on the contrast, so that a pale stain does not count as blur.
 
     Parameters
     ----------

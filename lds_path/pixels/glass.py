@@ -1,4 +1,4 @@
-"""Where a slide shows nothing but glass, decided so that faint tissue is never taken for it."""
+"""Where a slide shows nothing but glass, decided so that faint tissue is never taken for glass."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ MIN_BRIGHTNESS = 200
 MAX_CHROMA = 24
 """Largest difference between the channels of glass."""
 MIN_SHARE = 0.01
-"""Glass is the brightest grey value that at least this share of the pixels has."""
+"""Glass is the brightest grey value of at least this fraction of the pixels."""
 MEAN_TOLERANCE = 4
 """Grey values by which glass may be darker than its colour, averaged over a cell."""
 PIXEL_TOLERANCE = 20
 """Grey values by which a pixel of glass may be darker: noise of the camera and of JPEG."""
 DARK_SHARE = 5e-4
-"""Share of pixels that may be darker still: dust, less than one nucleus in 512 x 512 pixels."""
+"""Fraction of pixels that may be darker still: dust, less than one nucleus in 512 x 512 pixels."""
 CELL = 16
 """Edge of the cells whose means are compared, pixels."""
 
 
 def brightest_glass_color(pixels: NDArray[np.uint8]) -> Color | None:
-    """Return the colour of the glass, or None where no glass is seen.
+    """Return the colour of the brightest glass in whole grey values, or None if there is no glass.
 
-    Pure white is left out: it is what areas that were not scanned are filled with.
+    Pure white is left out: areas that were not scanned are filled with it.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def brightest_glass_color(pixels: NDArray[np.uint8]) -> Color | None:
 
 
 def is_glass(planes: NDArray[np.uint8], color: Color) -> bool:
-    """Whether every small neighbourhood is as bright as glass, and hardly a pixel is darker.
+    """Return whether every small neighbourhood is as bright as glass, and hardly any pixel is darker.
 
     Parameters
     ----------
@@ -66,14 +66,14 @@ def is_glass(planes: NDArray[np.uint8], color: Color) -> bool:
     """
     faintest = (np.array(color) - PIXEL_TOLERANCE).astype(np.uint8).reshape(3, 1, 1)
     if (planes[:, ::CELL, ::CELL] < faintest).mean() > 20 * DARK_SHARE:
-        return False  # most tissue ends here
+        return False  # most tissue is decided here
     if (planes < faintest).any(axis=0).mean() > DARK_SHARE:
         return False
     return bool((cell_means(planes) >= np.reshape(color, (3, 1, 1)) - MEAN_TOLERANCE).all())
 
 
 def cell_means(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the means of CELL x CELL pixels; the last row and column fill up a last cell."""
+    """Return the means of CELL x CELL pixels; the last row and column are repeated to fill the last cells."""
     channels, height, width = planes.shape
     if height % CELL or width % CELL:
         pad = ((0, 0), (0, -height % CELL), (0, -width % CELL))

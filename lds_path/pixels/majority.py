@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def reduce_by_majority(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return labels at half the resolution: the most frequent value of each 2 x 2 pixels.
 
-    0 competes like any value. Of equally frequent values the highest wins where row + column of
+    0 counts like any other value. Of equally frequent values the highest wins where row + column of
     the result is even, the lowest elsewhere, so that from level to level borders do not drift
     and areas do not grow. An odd edge counts twice.
     """
@@ -44,7 +44,7 @@ def _reduce_pixels(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 @compiled
 def _most_frequent(a: int, b: int, c: int, d: int, highest: bool) -> int:
-    """Return the value found most often, of several the highest or the lowest."""
+    """Return the most frequent value, of several the highest or the lowest."""
     winner, max_count = a, 0
     for value in (a, b, c, d):
         count = (value == a) + (value == b) + (value == c) + (value == d)

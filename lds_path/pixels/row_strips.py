@@ -1,4 +1,4 @@
-"""Arithmetic on whole views a strip of rows at a time, so that only its result is held whole."""
+"""Arithmetic on whole views a strip of rows at a time, so that only the result is held as a whole."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def strips(height: int) -> list[slice]:
 
 
 def padded_strips(height: int, margin: int) -> Iterator[tuple[slice, slice, slice]]:
-    """Yield each strip, the rows to look at for it, and where among these it lies.
+    """Yield each strip, the rows around it to read, and where it lies among them.
 
     Parameters
     ----------
     height
         Rows of the view.
     margin
-        Rows to look at above and below a strip, where there are any.
+        Rows to read above and below a strip, where there are any.
     """
     for strip in strips(height):
         top = max(strip.start - margin, 0)
@@ -43,7 +43,7 @@ def in_strips(
     mask: NDArray[np.bool_],
     margin: int,
 ) -> NDArray[np.bool_]:
-    """Return a mask changed by a function that looks at most `margin` rows around a pixel."""
+    """Return a mask changed by a function that reads at most `margin` rows around a pixel."""
     changed = np.empty_like(mask)
     for strip, around, inner in padded_strips(len(mask), margin):
         changed[strip] = change(mask[around])[inner]
@@ -52,14 +52,14 @@ def in_strips(
 
 @dataclass(frozen=True)
 class DensityView:
-    """The optical density of an RGB view, from its pixels whenever rows of it are needed."""
+    """The optical density of an RGB view, computed whenever rows of it are needed."""
 
     view: NDArray[np.uint8]
     """(H, W, 3)."""
     glass: NDArray[np.float32]
     """Colour whose density is 0, (3,)."""
     background: int | None = None
-    """Grey value that stands for glass which was not stored: its density is 0 as well."""
+    """Grey value that stands for glass that was not stored: its density is 0 as well."""
 
     def rows(self, rows: slice) -> NDArray[np.float32]:
         """Return the density of some rows, (h, W, 3), each colour contiguous."""
@@ -129,7 +129,7 @@ def mean_of_bands(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def range_of_bands(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the largest less the smallest colour of each pixel, (H, W)."""
+    """Return the largest minus the smallest colour of each pixel, (H, W)."""
     highest, lowest = highest_band(pixels), lowest_band(pixels)
     highest -= lowest
     return highest

@@ -32,7 +32,7 @@ class Stains:
 
 
 def find_stains(density: NDArray[np.float32]) -> Stains | None:
-    """Return the stains by the method of Macenko et al. 2009; None where little is stained.
+    """Return the stains by the method of Macenko et al. 2009; None where too little is stained.
 
     Parameters
     ----------

@@ -97,11 +97,11 @@ def paint_slide(seed: int, size: Size, *, structured: float = 1.0) -> PaintedSli
     Parameters
     ----------
     seed
-        The same seed, size and share give the same slide.
+        The same seed, size and fraction give the same slide.
     size
         Extent in pixels of 0.5 um.
     structured
-        Share of the slide's area, about its centre, in which anything but stroma lies.
+        Fraction of the slide's area, around its centre, that holds anything but stroma.
     """
     random = np.random.default_rng([seed, 1])
     tissue = _paint_tissue(random, size)
@@ -157,7 +157,7 @@ def _paint_gland(
 
 
 def _random_position(random: np.random.Generator, size: Size, side: float) -> tuple[float, float]:
-    """Return a place in the middle of the slide, up to `side` of its width and height."""
+    """Return a position in the middle of the slide, within a fraction of its width and height."""
     low, high = (1 - side) / 2, (1 + side) / 2
     x = random.uniform(low * size.width, high * size.width)
     return x, random.uniform(low * size.height, high * size.height)
@@ -250,7 +250,7 @@ def _stain_field(random: np.random.Generator, size: Size) -> NDArray[np.float32]
 def _enlarge_rows(
     field: NDArray[np.float32], top: int, strip: Size, whole: Size
 ) -> NDArray[np.float32]:
-    """Return the strip's part of a coarse field stretched over the whole slide."""
+    """Return the strip's part of a coarse field that is stretched over the whole slide."""
     rows = np.linspace(0, field.shape[0] - 1, whole.height, dtype=np.float32)[
         top : top + strip.height
     ]

@@ -45,8 +45,7 @@ _INK = 0.12
 _MIN_INK_UM2 = 30_000.0
 """A pen stroke is wider than any deposit of pigment."""
 _MAX_PALE_SHARE = 0.6
-"""Ink is of one strength. What has the colour of ink but is often pale is a stain: trichrome,
-Alcian blue."""
+"""Ink has one strength. If its colour is often pale, it is a stain: trichrome, Alcian blue."""
 _RIM_UM = 60.0
 """How far the blurred edge of a stroke or of the scanned area reaches."""
 
@@ -74,7 +73,7 @@ def find_tissue(
     max_hole_um2
         Smaller holes in the tissue are filled.
     background
-        Grey value that stands for glass which was not stored; it may differ from the glass.
+        Grey value that stands for glass that was not stored; it may differ from the glass.
 
     Returns
     -------
@@ -115,7 +114,7 @@ def find_ink(density: DensityView, foreground: NDArray[np.bool_], mpp: float) ->
     density
         Of the view, (H, W, 3).
     foreground
-        Tissue and ink together, (H, W); tells a pen from a stain of the same colour.
+        Tissue and ink together, (H, W); to distinguish a pen from a stain of the same colour.
     mpp
         Microns per pixel.
     """
@@ -147,7 +146,7 @@ def find_black(view: NDArray[np.uint8], density: DensityView, mpp: float) -> NDA
 
 
 def _find_stained(density: DensityView, mpp: float) -> NDArray[np.bool_]:
-    """Return where the staining, smoothed, exceeds the threshold that suits it, (H, W).
+    """Return where the smoothed staining exceeds its threshold, (H, W).
 
     Staining is computed three times, a strip at a time: for its range, its histogram, the result.
     """
@@ -167,7 +166,7 @@ def _find_stained(density: DensityView, mpp: float) -> NDArray[np.bool_]:
 
 
 def _staining(density: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return twice the colourfulness plus the darkness that is no shade, (H, W): 0 for glass."""
+    """Return twice the colourfulness plus the darkness beyond shade, (H, W): 0 for glass."""
     darkness = mean_of_bands(density)
     darkness -= _SHADE
     np.maximum(darkness, 0.0, out=darkness)
@@ -179,7 +178,7 @@ def _threshold(read_staining: Callable[[], Iterator[NDArray[np.float32]]]) -> fl
     """Return the staining above which a pixel is tissue.
 
     Otsu's threshold lies halfway up a typical stain, so a quarter of it follows the strength of
-    the stain; the bounds hold where there is no glass, or nothing else.
+    the stain; the bounds apply where there is no glass, or only glass.
     """
     ranges = [(staining.min(), staining.max()) for staining in read_staining()]
     lowest, highest = min(low for low, _ in ranges), max(high for _, high in ranges)
@@ -208,7 +207,7 @@ def _blueness(density: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _is_deep(density: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return where blue is ink's: aniline blue is paler."""
+    """Return where blue is that of ink: aniline blue is paler."""
     return np.asarray(density[..., 0] > 0.5)
 
 
@@ -218,7 +217,7 @@ def _redness(density: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _exceeds(hue: _Hue, threshold: float, extra: _Condition | None = None) -> _Condition:
-    """Return the condition that a hue is stronger than so much, and another one."""
+    """Return the condition that a hue exceeds a threshold, and an extra one if given."""
 
     def condition(density: NDArray[np.float32]) -> NDArray[np.bool_]:
         strong = hue(density) > threshold
@@ -233,5 +232,5 @@ def _is_grey_shade(density: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def drop_specks(mask: NDArray[np.bool_], min_area: float) -> NDArray[np.bool_]:
-    """Return a mask, (H, W), without its pieces of fewer than so many pixels."""
+    """Return a mask, (H, W), without its pieces of fewer than `min_area` pixels."""
     return drop_small_pieces(mask, max(int(min_area) - 1, 0))

@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WHITE = (244.0, 244.0, 244.0)
-"""The glass colour to assume where a view shows no glass at all."""
+"""The glass colour to assume where a view shows no glass."""
 
 
 def white_reference(
     view: NDArray[np.uint8], *, background: int | None = None
 ) -> NDArray[np.float32]:
-    """Return the colour of the empty glass, or `WHITE` where none is to be seen.
+    """Return the colour of the empty glass, or `WHITE` if the view shows none.
 
     Glass is bright and smooth, neutral or of any tint but the pink of a faint stain. Pure white
-    counts only where nothing else does: scanners fill with it what they did not scan.
+    counts only where nothing else does: scanners fill areas with it that they did not scan.
 
     Parameters
     ----------
     view
         RGB view, (H, W, 3).
     background
-        Grey value of a substitute for glass; it too counts only if need be.
+        Grey value of a substitute for glass; it also counts only where nothing else does.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def white_reference(
         glass = scanned
     if glass.sum() < 0.0005 * glass.size or not glass.any():
         return np.array(WHITE, np.float32)
-    # How many pixels of glass have each sum of colours and each value of a colour.
+    # Number of glass pixels with each sum of colours and each value of a colour.
     counts = np.zeros((3, 3 * 255 + 1, 256), np.int64)
     for strip in strips(len(view)):
         candidates = view[strip][glass[strip]]
@@ -66,7 +66,7 @@ def _mark_glass(
     glass: NDArray[np.bool_],
     scanned: NDArray[np.bool_],
 ) -> None:
-    """Set, for some rows of a view, where glass is and where that was scanned."""
+    """Mark, for some rows of a view, where glass is and where it was scanned."""
     lowest, highest = lowest_band(view), highest_band(view)
     pink = np.minimum(view[..., 0], view[..., 2]) > view[..., 1] + np.int16(6)
     is_glass = (lowest >= 180) & (highest - lowest <= 40) & ~pink & (_local_range(highest) <= 6)
@@ -79,7 +79,7 @@ def _mark_glass(
 def _quantile(
     values: NDArray[np.float32], counts: NDArray[np.int64], fraction: float
 ) -> np.float32:
-    """Return the quantile of sorted values that occur so often, between two of them linearly."""
+    """Return a quantile of sorted values with counts, interpolated linearly between two values."""
     position = fraction * (counts.sum() - 1)
     first, last = np.searchsorted(counts.cumsum(), [np.floor(position), np.ceil(position)], "right")
     weight = np.float32(position - np.floor(position))

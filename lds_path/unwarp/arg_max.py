@@ -1,4 +1,4 @@
-"""The likeliest class of each pixel of a region, without the scores of the others.
+"""The likeliest class of each pixel of a region, without computing the scores of all classes.
 
 Convention: as for `unwarp`.
 """
@@ -38,10 +38,10 @@ def write_likeliest(
     top: float,
     scale: float,
 ) -> None:
-    """Set the highest score of each pixel of a part of a window, and the place of that score.
+    """Write the likeliest class and the highest score of each pixel of a part of a window.
 
-    This gives what a `Blend` of the one region gives, in a quarter of the time: where the three
-    corners of a triangle agree, nothing else can be the likeliest in it.
+    The result is that of a `Blend` of the one region, in a quarter of the time: where the three
+    corners of a triangle have the same likeliest class, so do all pixels in it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The way back: scores on the warped lattice -> scores on the region's own pixels.
+"""Unwarping and blending: scores on the warped lattice -> scores on the region's pixels.
 
 The sampling grid is a mesh of quadrilaterals whose topology is known, so no search is needed:
 each quadrilateral is split in two triangles, and the scores of a triangle's corners are

@@ -28,11 +28,11 @@ class Mesh:
     scores: NDArray[np.float32]
     """(h + 2, w + 2, C)."""
     likeliest: NDArray[np.uint8]
-    """(h + 2, w + 2), the place of the highest score of each node, the first of equal ones."""
+    """(h + 2, w + 2), the class with the highest score at each node, the first of equal ones."""
     main_diagonal: NDArray[np.bool_]
-    """(h + 1, w + 1): split from the upper left to the lower right corner, else the other way."""
+    """(h + 1, w + 1): split from the upper left to the lower right corner, else along the other diagonal."""
     extents: NDArray[np.float64]
-    """(h + 1, 2), from where to where along y each row of quadrilaterals reaches."""
+    """(h + 1, 2), smallest and largest y of each row of quadrilaterals."""
 
 
 def build_mesh(
@@ -96,8 +96,8 @@ def _pad_scores(scores: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArr
 def _shape(nodes: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Return how each quadrilateral is best split, and how far each row of them reaches.
 
-    It is split so that its smaller triangle is larger. This keeps the triangles of a quadrilateral
-    that is not convex inside it. The choice depends on the region alone, so that neighbouring
+    It is split so that the smaller triangle is as large as possible. This keeps the triangles of a quadrilateral
+    that is not convex inside it. The choice depends only on the region, so that neighbouring
     windows agree.
     """
     rows, columns = nodes.shape[0] - 1, nodes.shape[1] - 1

@@ -27,7 +27,7 @@ CONFIDENCE_MPP = 8.0
 """The confidence image has about this resolution."""
 MAX_STEP = 512
 SAME_MPP = 1.05
-"""An asked resolution below this many working mpp keeps the working pixels."""
+"""A requested resolution below this multiple of the working mpp keeps the working pixels."""
 _MESHES = 16
 _EDGE = 1e-3  # working pixels
 
@@ -71,14 +71,14 @@ def canvas_of(size: Size, frame: Frame, mpp: float | None = None) -> Canvas:
     """
     scale = 1.0 if mpp is None or mpp < SAME_MPP * frame.mpp else mpp / frame.mpp
     label_frame = Frame(frame.mpp * scale, frame.downsample * scale, frame.left_l0, frame.top_l0)
-    # A last column of which less than a thousandth lies on the slide is rounding.
+    # A last column of which less than a thousandth lies on the slide is a rounding error.
     width, height = (math.ceil(side / scale - 1e-3) for side in (size.width, size.height))
     return Canvas(Size(width, height), label_frame, scale)
 
 
 @dataclass(frozen=True)
 class Painted:
-    """One block of the result, and what is counted in it."""
+    """One block of the result, and its counts."""
 
     labels: NDArray[np.uint8]
     confidence: NDArray[np.uint8]
@@ -96,7 +96,7 @@ class Mosaic:
     canvas
         Pixels to paint.
     regions
-        In the order in which they are blended.
+        In the order of blending.
     read_mesh
         Returns the mesh of the region with an index.
     mask
@@ -152,7 +152,7 @@ class Mosaic:
     ) -> Iterator[tuple[Rectangle, list[Region]]]:
         """Yield the parts of a block between the regions' edges, and the regions that cover each.
 
-        In most of a slide that is one, and nothing has to be blended.
+        Most of a slide is covered by one region, where nothing has to be blended.
         """
         scale = self._canvas.scale
         lefts, tops, rights, bottoms = self._boxes.T
@@ -164,7 +164,7 @@ class Mosaic:
         for row, row_end in pairwise(rows):
             for column, column_end in pairwise(columns):
                 part = Rectangle.between(column, row, column_end, row_end)
-                # Centres on a region's very edge may lie in the one or the other: take both.
+                # Centres exactly on a region's edge may lie in either region: take both.
                 low = np.array([left, top]) + (np.array([column, row]) + 0.5) * scale - _EDGE
                 high = (
                     np.array([left, top]) + (np.array([column_end, row_end]) - 0.5) * scale + _EDGE
@@ -183,7 +183,7 @@ class Mosaic:
         likeliest: NDArray[np.uint8],
         highest: NDArray[np.float32],
     ) -> None:
-        """Set the place of the highest score, and that score, in a part of a block."""
+        """Write the likeliest class, and its score, in a part of a block."""
         scale = self._canvas.scale
         if len(regions) == 1:
             x, y = left - regions[0].left, top - regions[0].top
@@ -224,7 +224,7 @@ def _choose_blended(
     likeliest: NDArray[np.uint8],
     highest: NDArray[np.float32],
 ) -> None:
-    """Set the highest score of each pixel that a region covers, and its place among the scores."""
+    """Set the highest score of each pixel that a region covers, and its class."""
     height, width, classes = mean.shape
     for row in range(height):
         for column in range(width):
@@ -249,7 +249,7 @@ def _count(
     pixels: NDArray[np.int64],
     sums: NDArray[np.float64],
 ) -> None:
-    """Turn places among the scores into labels, 0 outside; count pixels and winning scores.
+    """Turn class indices into labels, 0 outside; count pixels and sum the winning scores.
 
     They are counted for each label, and for each step x step box.
     """

@@ -1,4 +1,4 @@
-"""Labels on a warped lattice: what a perfect network would have said there.
+"""Labels on a warped lattice: what a perfect network would predict there.
 
 Convention: grid positions are (x, y) in [-1, 1], the region's outer pixel edges at -1 and 1; the
 grid maps lattice to region. Pixel i covers [i, i + 1].
@@ -22,7 +22,7 @@ def lattice_shares(
     """Return the share of each value in the rectangle that each sample stands for.
 
     A rectangle reaches half-way to the neighbours in its row and its column, or to the edge.
-    Values beyond the count are not known; shares are of the known pixels.
+    Values beyond the count are unknown; shares refer to the known pixels.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def lattice_labels(labels: NDArray[np.uint8], positions: NDArray[np.float32]) ->
 def _halfway(
     positions: NDArray[np.float32], length: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the pixels where each sample's stretch of a row starts and ends, one at least."""
+    """Return where the pixels of each sample in its row start and end, at least one."""
     pixels = (positions.astype(np.float64) + 1) / 2 * length  # (h, w)
     middles = np.rint((pixels[:, :-1] + pixels[:, 1:]) / 2).astype(np.intp)
     start = np.pad(middles, ((0, 0), (1, 0)), constant_values=0)

@@ -2,8 +2,8 @@
 
 Convention: (x, y) in window pixels; pixel i covers [i, i + 1], its centre is i + 0.5. A triangle
 holds a pixel when it holds its centre. A row of centres is cut by the mesh's edges into spans,
-closed at their left and open at their right end. Where an edge is cut is computed alike for both
-its triangles, so that the spans of a row leave no gap.
+closed at their left and open at their right end. The position of a cut is computed in the same
+way for both triangles of an edge, so that the spans of a row leave no gap.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def corner_positions(
     top: float,
     scale: float,
 ) -> Triangle:
-    """Return x and y of the three corners."""
+    """Return x and y of the three corners, in window pixels."""
     (ja, ia), (jb, ib), (jc, ic) = corners
     return (
         (nodes[ja, ia, 0] - left) / scale,
@@ -82,10 +82,10 @@ def fit_plane(
 
 @compiled
 def edges_of(triangle: Triangle) -> Edges:
-    """Return the highest and the middle corner, the lowest y, and how the edges move per row.
+    """Return the highest and the middle corner, the lowest y, and the change of x along each edge per row.
 
-    The edges are the long one, and those above and below the middle corner. A level edge is never
-    cut.
+    The edges are the long one, and those above and below the middle corner. A horizontal edge is
+    never cut.
     """
     ax, ay, bx, by, cx, cy = triangle
     if by < ay:

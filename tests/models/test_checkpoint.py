@@ -144,8 +144,8 @@ def test_a_pickle_under_the_name_of_the_weights_is_not_opened(folder, tmp_path):
     [
         ({"channels": [8192] * 8}, "describes a network of .* million weights"),
         ({"channels": [4, 10**9]}, "channels is 1000000000, expected a whole number from 1"),
-        ({"channels": [4] * 10**5}, "channels is no list of at most"),
-        ({"channels": 4}, "channels is no list"),
+        ({"channels": [4] * 10**5}, "channels is not a list of at most"),
+        ({"channels": 4}, "channels is not a list"),
         ({"channels": [4, 8.0]}, "channels is 8.0, expected a whole number"),
         ({"density_channels": [8192] * 8}, "describes a network of .* million weights"),
         ({"residual_units": 10**9}, "residual_units is 1000000000"),

@@ -83,4 +83,4 @@ def test_the_card_of_the_first_version_can_be_described(tmp_path):
     training = {"slides": {"train": ["a"], "tune": []}, "regions": 3, "seed": 1}
     page = describe(make_card(training=training, scores={}, description="", data=""), tmp_path)
     assert "1 slides" in page
-    assert "not said" in page
+    assert "not stated" in page

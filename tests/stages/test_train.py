@@ -147,7 +147,7 @@ def test_another_training_starts_from_the_beginning(root, tmp_path, monkeypatch,
             run(root, tmp_path / "model", seed=1)
     run(root, tmp_path / "model", seed=2)
     run(root, tmp_path / "other", seed=2)
-    assert "is of another training" in caplog.text
+    assert "belongs to another training" in caplog.text
     weights = [
         (tmp_path / name / "weights.safetensors").read_bytes() for name in ("model", "other")
     ]
@@ -194,7 +194,7 @@ def test_weights_that_are_no_numbers_are_not_kept(root, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Trainer, "step", step)
     with pytest.raises(
-        TrainingError, match=r"no finite numbers after step 1; .*; no model was kept"
+        TrainingError, match=r"not finite numbers after step 1; .*; no model has been kept"
     ):
         run(root, tmp_path / "model", tune_every=1)
 

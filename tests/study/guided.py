@@ -14,7 +14,7 @@ from sets import class_names
 
 from lds_path.learning.batches import read_labelled
 from lds_path.learning.recipe import Recipe
-from lds_path.learning.trainer import imposed_density, see, wanted_density
+from lds_path.learning.trainer import imposed_density, segment_batch, wanted_density
 from lds_path.learning.training_set import LabelledSlide, open_training_set
 from lds_path.models.checkpoint import load_model
 from lds_path.reference.legend import Legend
@@ -76,11 +76,11 @@ def _segment(
     region, count = labelled.region, segmenter.spec.class_count
     batch = read_labelled(labelled, segmenter.spec).for_lattices(region.lattice)
     density = imposed_density(wanted_density(batch, recipe), recipe, random)
-    seen = see(segmenter, batch, region.lattice, density)
-    grid = seen.grid[0].numpy()
+    output = segment_batch(segmenter, batch, region.lattice, density)
+    grid = output.grid[0].numpy()
     truth = labelled.reference.read(region.left, region.top, region.size)
     found = (
-        unwarp(torch.softmax(seen.logits, dim=1)[0].numpy(), grid, region.size).argmax(axis=0) + 1
+        unwarp(torch.softmax(output.logits, dim=1)[0].numpy(), grid, region.size).argmax(axis=0) + 1
     )
     back = unwarp(lattice_shares(truth, grid, count + 1), grid, region.size).argmax(axis=0)
     return truth, found.astype(np.uint8), back.astype(np.uint8)

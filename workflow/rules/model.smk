@@ -16,7 +16,7 @@ rule train:
     threads: 2
     resources:
         mem_mb=growing(8000),
-        runtime=1440,  # a training that ran out of time goes on where it was
+        runtime=1440,  # a training that runs out of time is resumed at the next attempt
     params:
         base=slides.base,
         classes=format_classes(config["classes"]),

@@ -16,7 +16,7 @@ rule demo:
     params:
         folder=subpath(output.slide, parent=True),
         seed=lambda wildcards: wildcards.slide.rsplit("-", 1)[-1],
-        # Much of a real slide holds nothing of interest; so do those whose names say so.
+        # Most of a real slide holds nothing of interest; slides named sparse-* imitate that.
         structured=lambda wildcards: (
             0.15 if wildcards.slide.startswith("sparse") else 1.0
         ),
