@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lds_path import __version__
-from lds_path.errors import exit_with_message
+from lds_path.errors import exit_with_message, print_uncaught
 from lds_path.options import command
 from lds_path.options.command import PATH, folders, options_of, split_classes
 from lds_path.options.labels import ExportOptions, PlanOptions, SegmentOptions, StitchOptions
@@ -24,7 +24,6 @@ from lds_path.options.quality import AssessOptions, EvaluateOptions
 from lds_path.options.slides import DemoOptions, DetectOptions, TileOptions
 from lds_path.run.gc_freeze import frozen_imports, skip_last_collection
 from lds_path.run.parent_watch import end_with_run
-from lds_path.run.uncaught_errors import print_uncaught
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,12 +9,21 @@ quarantined slide (see `provenance.stage_run.run_stage`); every other error fail
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
+
+NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+LACK_OF_MEMORY = (
+    "can't start new thread", "cannot allocate memory", "not enough memory", "out of memory",
+    "error -4 while",  # zlib
+)  # fmt: skip
 
 
 class LdsPathError(Exception):
@@ -70,10 +79,17 @@ def exit_with_message() -> Iterator[None]:
         sys.exit(f"Error: {error}")
 
 
-LACK_OF_MEMORY = (
-    "can't start new thread", "cannot allocate memory", "not enough memory", "out of memory",
-    "error -4 while",  # zlib
-)  # fmt: skip
+def print_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Print an error as `sys.excepthook`: lack of memory, of space or of permission in one line."""
+    if is_lack_of_memory(error):
+        _end_without_memory(error)
+    if isinstance(error, OSError) and error.errno in NOT_WRITABLE:
+        output = error.filename or "the output"
+        sys.stderr.write(f"Error: {output} cannot be written: {error.strerror}\n")
+        return
+    sys.__excepthook__(kind, error, trace)
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
@@ -81,3 +97,14 @@ def is_lack_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(
         words in str(error).lower() for words in LACK_OF_MEMORY
     )
+
+
+def _end_without_memory(error: BaseException) -> NoReturn:
+    """Print one line and exit at once: what libraries do at exit may need memory, too."""
+    finding = " ".join(str(error).split())[:200] or "nothing is left"
+    sys.stderr.write(
+        f"Error: not enough memory ({finding}); give the job more, such as by mem_mb of its rule,"
+        " or run fewer jobs at a time\n"
+    )
+    sys.stderr.flush()
+    os._exit(1)

@@ -59,7 +59,7 @@ class Mask:
     def _neighbours(
         self, start: float, count: int, scale: float, length: int
     ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-        """Return the two mask pixels of each position along an axis, and the weight of the second."""
+        """Return the two mask pixels of each position on an axis, and the weight of the second."""
         position = (start + (np.arange(count) + 0.5) * scale) / self._downsample - 0.5
         position = np.clip(position, 0, length - 1)
         first = np.floor(position).astype(np.intp)
@@ -73,7 +73,7 @@ def _between_rows(
     lower: NDArray[np.intp],
     weight: NDArray[np.float32],
 ) -> NDArray[np.bool_]:
-    """Return where values interpolated between two rows, with the weight of the lower, reach one half."""
+    """Return where values between two rows, with the weight of the lower row, reach one half."""
     inside = np.empty((upper.size, rows.shape[1]), np.bool_)
     for k in range(upper.size):
         above, below, part = rows[upper[k]], rows[lower[k]], weight[k]

@@ -82,5 +82,5 @@ def _elements(feature: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _points(ring: Sequence[Sequence[float]]) -> list[list[float]]:
-    """Return a ring as points with z = 0, without the repeated last point, which `closed` implies."""
+    """Return a ring as points with z = 0, without its last point, which `closed` implies."""
     return [[x, y, 0] for x, y in ring[:-1]]

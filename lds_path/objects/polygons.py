@@ -29,7 +29,7 @@ GRID = 0.01
 def mean_inside(
     rings: Sequence[NDArray[np.int64]], image: NDArray[np.uint8], *, downsample: float
 ) -> float | None:
-    """Return the mean of a coarse image inside a polygon, without unknown pixels (0); None if all are.
+    """Return the mean of the known pixels of a coarse image inside a polygon; None if all are 0.
 
     Parameters
     ----------

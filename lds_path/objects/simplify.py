@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FINENESS = 1 / 32
-"""Largest deviation of a simplified chain, as a fraction of the longer side of its box, by default."""
+"""Default deviation of a simplified chain, as a fraction of the longer side of its box."""
 BIAS = 1 / 4
 """Largest mean shift of a border to one side by a chord, as a fraction of the allowed deviation."""
 CLEARANCE = 0.1

@@ -19,7 +19,7 @@ class Style:
     max_hole_um2: float
     annotation_um2: float
     fineness: float = FINENESS
-    """Largest deviation of an outline, as a fraction of the extent of a border between two pieces."""
+    """Largest deviation of an outline, as a fraction of the extent of each border."""
 
     def coarser(self, mpp: float) -> Style:
         """Return a style with fewer vertices.

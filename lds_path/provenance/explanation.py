@@ -45,7 +45,7 @@ def explain(path: Path) -> str:
 
 
 def _upstream(folder: Path, manifest: Manifest) -> Iterator[tuple[Path, Manifest]]:
-    """Yield the stages of a folder's slide that led to it, in their order, and the folder itself."""
+    """Yield the stages of its slide that led to a folder, in their order, and the folder itself."""
     for described in manifest.inputs.values():
         source = locate(str(described.get("path", "")), folder)
         if source is not None and not source.is_dir():

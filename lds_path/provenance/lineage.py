@@ -87,7 +87,7 @@ def locate(path: str, folder: Path) -> Path | None:
 
 
 def inputs_of(manifest: Manifest) -> dict[str, Mapping[str, Any]]:
-    """Return name -> path and hash of a stage's inputs; those of the report include all manifests that it read."""
+    """Return name -> path and hash of a stage's inputs; for the report, also of the manifests."""
     manifests = {
         path: {"path": path, "sha256": digest}
         for path, digest in _reported_manifests(manifest).items()

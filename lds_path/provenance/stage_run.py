@@ -110,7 +110,7 @@ def is_quarantined(*folders: Path) -> bool:
 
 
 def installed_versions() -> dict[str, str]:
-    """Return the versions of everything that shapes a result: this package, Python and libraries."""
+    """Return the versions of what shapes a result: this package, Python and libraries."""
     versions = {"lds-path": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:

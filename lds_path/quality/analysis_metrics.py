@@ -134,8 +134,8 @@ def seam_metrics(seams: Seams) -> dict[str, Metric]:
         "seam_disagreement_percent": Metric(
             seams.disagreement_percent,
             "% of overlaps",
-            "Tissue in overlaps to which the two regions, before blending, give different classes. From up to"
-            " 20 overlaps.",
+            "Tissue in overlaps to which the two regions, before blending, give different classes."
+            " From up to 20 overlaps.",
             "segment",
         ),
     }

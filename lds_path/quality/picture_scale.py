@@ -66,7 +66,7 @@ class PictureScale:
         return float(tissue[top : bottom + 1, left : right + 1].mean())
 
     def box(self, region: Region) -> Box:
-        """Return a region's left, top, right and bottom in picture pixels, clipped to the picture."""
+        """Return a region's left, top, right and bottom in picture pixels, within the picture."""
         rectangle = region.rectangle
         return (
             rectangle.left / self.downsample,
@@ -257,7 +257,7 @@ def _finest_level(downsample: float, level_count: int) -> int:
 
 
 def _at_centres(pixels: NDArray[_Pixel], scale: PictureScale, downsample: float) -> NDArray[_Pixel]:
-    """Return the pixels of an image, `downsample` working pixels each, at the centres of a picture."""
+    """Return an image's pixels, `downsample` working pixels each, at a picture's centres."""
     columns, rows = (np.floor(centre / downsample).astype(int) for centre in scale.centres())
     columns = np.minimum(columns, pixels.shape[1] - 1)
     rows = np.minimum(rows, pixels.shape[0] - 1)

@@ -113,7 +113,7 @@ def compare(
 
 
 def count_near_borders(labels: NDArray[np.uint8], distance: int) -> NDArray[np.int64]:
-    """Return how many labelled pixels lie within a distance of another label, and how many there are.
+    """Return the number of labelled pixels near another label, and of all labelled pixels.
 
     Parameters
     ----------

@@ -11,7 +11,8 @@ from lds_path.formats.results import SegmentResults, TileResults
 from lds_path.provenance.cohort import STAGES
 from lds_path.reporting.cohort_table import mean_dice
 from lds_path.reporting.distributions import WIDTH, distribute
-from lds_path.reporting.pages import SYMBOLS, class_rows, environment, label_of, outcome_of
+from lds_path.reporting.metric_rows import label_of
+from lds_path.reporting.pages import SYMBOLS, class_rows, environment, outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -131,7 +132,7 @@ def draw_strips(records: Sequence[SlideRecord]) -> list[Strip]:
 
 
 def find_constants(records: Sequence[SlideRecord]) -> dict[str, tuple[float, str]]:
-    """Return label -> value and unit of the compared metrics that are equal on all of several slides."""
+    """Return label -> value and unit of the compared metrics that are equal on all slides."""
     constants = {}
     for name in COMPARED:
         values = _values(records, name)

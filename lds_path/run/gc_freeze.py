@@ -1,8 +1,8 @@
 """Imported objects, excluded from garbage collection.
 
 The packages of a stage define some 300 000 objects that live until the process ends. Python's
-collector visits them again and again during the imports, and once more at exit: a quarter to a third
-of the time of a process that analyses a small slide.
+collector visits them again and again during the imports, and once more at exit: a quarter to a
+third of the time of a process that analyses a small slide.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def frozen_imports() -> Iterator[None]:
-    """Exclude what is imported in this context, and all that is alive then, from collection for good.
+    """Exclude what is imported in this context, and all that is alive then, from collection.
 
     Only for a process of its own: if such an object becomes garbage later, it is never freed.
     """

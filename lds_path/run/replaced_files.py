@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SMALL_BYTES = 2**20
-"""Files up to this size are hashed when they are first seen; the hash of a slide is in a manifest."""
+"""Files up to this size are hashed when first seen; the hash of a slide is in a manifest."""
 
 
 def find_replacements(record: Path, files: Mapping[str, Path | None]) -> dict[str, str]:
@@ -61,7 +61,7 @@ def _describe(
 
 
 def _identify(path: Path) -> list[int] | None:
-    """Return size, times and place of a file; they differ for a file that is written or moved there.
+    """Return size, times and inode of a file; they change when it is written or replaced.
 
     None for what is not a file: a pipe would wait for a writer forever.
     """

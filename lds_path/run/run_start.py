@@ -74,7 +74,7 @@ def _describe(*, freed: bool, future_count: int) -> list[str]:
         messages.append("The last run was killed and left a lock; it is removed.")
     if future_count:
         messages.append(
-            f"{future_count} results are from the future, as if the clock was set back; they are now from"
-            " this moment."
+            f"{future_count} results are from the future, as if the clock was set back; they are now"
+            " from this moment."
         )
     return messages

@@ -19,7 +19,7 @@ TIFF_MAGIC = {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
 
 @dataclass
 class Probe:
-    """The first bytes of a file, and the open TIFF in it, which is closed unless a reader keeps it."""
+    """The first bytes of a file and its open TIFF, which is closed unless a reader keeps it."""
 
     path: Path
     magic: bytes

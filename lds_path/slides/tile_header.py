@@ -3,8 +3,8 @@
 A TIFF states the size of its tiles, but a JPEG or JPEG 2000 tile states its own size, and decoders
 trust the tile: a few megabytes can ask for many gigabytes.
 
-The segments of a JPEG are followed here, not by Pillow: it looks for a frame in segments that it does
-not know and takes the last of several, where decoders skip them and take the first, so that a tile
+The segments of a JPEG are followed here, not by Pillow: it looks for a frame in segments that it
+does not know and takes the last of several, where decoders skip them and take the first, so that a tile
 could show it a small frame and them a large one. The decoders (libjpeg, and the one for lossless
 JPEG that imagecodecs tries next) differ from each other too, so whatever can be read in two ways
 is refused.

@@ -153,7 +153,7 @@ def _write_objects(
     confidence: Confidence | None,
     threads: int,
 ) -> tuple[Style, ObjectTally]:
-    """Write the objects, coarser if there are too many vertices; return the style and the counts."""
+    """Write the objects, coarser if there are too many vertices; return style and counts."""
     while True:
         tally = ObjectTally(MAX_VERTICES)
         objects = _find_objects(labels, style, placement, confidence, threads, tally.left_out)
@@ -162,7 +162,7 @@ def _write_objects(
             return style, tally
         style = style.coarser(placement.mpp)
         log.warning(
-            "%s: over %d vertices; again with a tolerance of %g um and without objects below %g um2",
+            "%s: over %d vertices; again with a tolerance of %g um, without objects below %g um2",
             path.name,
             MAX_VERTICES,
             style.tolerance_um,

@@ -95,7 +95,7 @@ def plan(
 def _plan(
     folder: Path, inputs: StageInputs, *, budget: Budget, model: str, threads: int
 ) -> PlanResults:
-    """Write the region table with the lattices within the budget, and the errors behind the choice."""
+    """Write the region table with lattices within the budget, and the errors behind the choice."""
     tile, detect = inputs["tile"], inputs["detect"]
     expected = look(tile, detect, model=model, threads=threads)
     samples = budget.samples(expected.regions, expected.tissue_mm2)

@@ -52,7 +52,7 @@ PARTS: tuple[type[ManifestPart], ...] = (
     TileResults, SegmentResults, StitchResults, ExportParameters, ExportResults, AssessResults,
     EvaluateResults,
 )  # fmt: skip
-"""Parts of manifests that are read; a slide whose manifest lacks one of their keys is not finished."""
+"""Parts of manifests that are read; a slide whose manifest lacks one of them is not finished."""
 
 
 def report(
@@ -67,7 +67,7 @@ def report(
 
     Writes `index.html`, `slides/<slide>.html` with its pictures, `cohort.tsv` with its dictionary
     `cohort-columns.tsv`, `summary.txt`, and in `qupath` the scripts for the cohort. The pages need
-    nothing outside the folder. A slide that is quarantined or not finished is shown with the reason.
+    nothing outside the folder. A slide that is quarantined or not finished has its reason there.
 
     Parameters
     ----------

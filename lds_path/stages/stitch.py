@@ -248,7 +248,7 @@ def _without_lattice(region: Region) -> Region:
 
 
 def _read_classes(segment: Sequence[StageFolder]) -> tuple[LabelClass, ...]:
-    """Return the classes, which must be the same in all shards, in the order of the probabilities."""
+    """Return the classes, which all shards must share, in the order of the probabilities."""
     by_shard = [shard.read(SegmentResults).classes for shard in segment]
     other = next((k for k, classes in enumerate(by_shard) if classes != by_shard[0]), None)
     if other is not None:

@@ -112,8 +112,8 @@ def tile(
 def choose_source(slide_mpp: float, levels: Sequence[Level], mpp: float) -> Source:
     """Return the level and the pitch that give the working mpp with the least reading.
 
-    A level, or a whole-number reduction of one, within 5 % of the working mpp is used as it is; else
-    the next finer level is resampled to the working mpp exactly. Nothing is upsampled. A level
+    A level, or a whole-number reduction of one, within 5 % of the working mpp is used as it is;
+    else the next finer level is resampled to the working mpp exactly. Nothing is upsampled. A level
     that OpenSlide would interpolate is avoided if a finer one can be halved instead.
 
     Parameters

@@ -57,7 +57,7 @@ scattergather:
 
 
 def list_inputs(files):
-    """Return files of the sheet as input: their hashes, not their times, show whether they changed."""
+    """Return files of the sheet as input: hashes, not times, show whether they changed."""
     return files if slides.painted else [ancient(file) for file in files]
 
 

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def halved_sizes(size: Size, limit: int) -> list[Size]:
-    """Return a size and its halves, rounded up, down to the first with both sides within a limit."""
+    """Return a size and its halves, rounded up, down to the first whose sides are within a limit."""
     sizes = [size]
     while max(sizes[-1].width, sizes[-1].height) > limit:
         sizes.append(sizes[-1].ceil_div(2))

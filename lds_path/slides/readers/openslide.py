@@ -73,7 +73,7 @@ class OpenSlideReader:
 
 
 def open_openslide(probe: Probe) -> OpenSlideReader | None:
-    """Return a slide as OpenSlide reads it, None if OpenSlide does not know its format or compression.
+    """Return a slide as OpenSlide reads it, None if its format or compression is unknown.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""TIFF files that OpenSlide does not read, or only in part: OME-TIFF with SubIFDs, strips, planes."""
+"""TIFF files that OpenSlide does not read fully: OME-TIFF with SubIFDs, strips, planes."""
 
 from __future__ import annotations
 
