@@ -48,8 +48,8 @@ def test_a_model_that_predicts_its_own_errors_is_measured_against_these(regions)
     torch.manual_seed(0)
     segmenter, cache = Segmenter(SPEC), RegionCache(regions[:2], SPEC, mib=1)
     by_labels = calibrate(segmenter, cache, CPU).measured
-    by_network = calibrate(segmenter, cache, CPU, (1.0, 1.0)).found
+    by_network = calibrate(segmenter, cache, CPU, (1.0, 1.0)).measured
     assert by_network.shape == by_labels.shape
     assert (by_network > by_labels).all()  # a fresh network knows nothing
-    dearer = calibrate(segmenter, cache, CPU, (2.0, 2.0)).found
+    dearer = calibrate(segmenter, cache, CPU, (2.0, 2.0)).measured
     assert dearer == pytest.approx(2 * by_network, rel=1e-4)

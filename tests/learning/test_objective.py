@@ -194,9 +194,9 @@ def test_what_is_withheld_changes_nothing_for_the_segmentation_network():
     def loss(chance, context):
         spec = replace(SPEC, shared_features=True)
         trainer = make_trainer(replace(RECIPE, withhold_chance=chance), spec)
-        place = trainer.segmenter.place
-        trainer.segmenter.place = lambda *what: replace(
-            place(*what), context=torch.full_like(place(*what).context, context)
+        place_samples = trainer.segmenter.place_samples
+        trainer.segmenter.place_samples = lambda *what: replace(
+            place_samples(*what), context=torch.full_like(place_samples(*what).context, context)
         )
         return trainer.step(0, make_batch())[0]
 

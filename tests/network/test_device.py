@@ -25,7 +25,7 @@ def test_a_cpu_computes_in_full_precision():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
 
 
-def test_a_cpu_is_nobodys_own(tmp_path, monkeypatch):
+def test_the_cpu_is_not_locked(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     with take_device("cpu") as first, take_device("cpu") as second:
         assert first == second == torch.device("cpu")

@@ -6,7 +6,7 @@ import torch
 from lds_path.errors import UsageError
 from lds_path.geometry import Region, Size
 from lds_path.network.grid import uniform_grid
-from lds_path.network.motion import identity_motion, move, with_margin
+from lds_path.network.motion import identity_motion, move_image, with_margin
 from lds_path.network.scout import Scout, read_context
 from lds_path.network.spec import NetworkSpec, check_sizes, lattices_on, levels_around, levels_of
 
@@ -71,9 +71,9 @@ def test_a_view_with_margin_is_moved_about_the_same_place():
     wide = torch.rand(1, 1, 48, 64)
     inner = wide[..., 8:40, 16:48]  # 32 x 32
     motion = torch.tensor([[[0.0, -0.8, 0.1], [0.8, 0.0, -0.05]]])
-    moved = move(wide, with_margin(motion, (32 / 64, 32 / 48)))[..., 8:40, 16:48]
-    expected = move(inner, motion)
-    inside = move(torch.ones_like(inner), motion) > 0  # reflection fills the rest
+    moved = move_image(wide, with_margin(motion, (32 / 64, 32 / 48)))[..., 8:40, 16:48]
+    expected = move_image(inner, motion)
+    inside = move_image(torch.ones_like(inner), motion) > 0  # reflection fills the rest
     assert inside.all()
     middle = (slice(None), slice(None), slice(8, 24), slice(8, 24))
     torch.testing.assert_close(moved[middle], expected[middle], atol=1e-4, rtol=1e-3)
@@ -85,7 +85,7 @@ def test_a_view_with_margin_is_moved_about_the_same_place():
     [
         ({"view_margin": 12}, "view_margin is 12, expected a multiple of 8"),
         ({"view_margin": -8}, "view_margin is -8"),
-        ({"ladder": (8, 8)}, r"ladder is \[8, 8\], expected rising"),
+        ({"ladder": (8, 8)}, r"ladder is \[8, 8\], expected increasing"),
         ({"ladder": (0, 8)}, "ladder is 0, expected a whole number from 1 to 8192"),
     ],
 )
