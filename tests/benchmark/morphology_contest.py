@@ -23,7 +23,7 @@ from scipy import ndimage
 from skimage import morphology
 
 from lds_path.pixels.components import drop_small_pieces, fill_small_holes
-from lds_path.pixels.morphology import close_mask, open_mask
+from lds_path.pixels.morphology import binary_closing, binary_opening
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,11 +66,11 @@ def contests() -> dict[str, dict[str, Callable[[Mask], Mask]]]:
     found: dict[str, dict[str, Callable[[Mask], Mask]]] = {}
     for radius in (1, 2):
         found[f"open by {radius}"] = {
-            "package": lambda mask, r=radius: open_mask(mask, r),
+            "package": lambda mask, r=radius: binary_opening(mask, r),
             "scikit-image": lambda mask, r=radius: morphology.isotropic_opening(mask, r),
         }
         found[f"close by {radius}"] = {
-            "package": lambda mask, r=radius: close_mask(mask, r),
+            "package": lambda mask, r=radius: binary_closing(mask, r),
             "scikit-image": lambda mask, r=radius: morphology.isotropic_closing(mask, r),
         }
         if importlib.util.find_spec("cv2"):

@@ -14,7 +14,7 @@ from lds_path.pixels.stains import find_stains, staining
 from lds_path.pixels.synthetic import EOSIN, HEMATOXYLIN, paint_slide
 from lds_path.pixels.tissue import find_tissue
 from lds_path.pixels.white_reference import white_reference
-from lds_path.quality.metric import share_percent
+from lds_path.quality.metric import percent_of
 
 SOURCES = ("painted", "cmu", "tcga", "breast")
 DAMAGED = {
@@ -46,7 +46,7 @@ def artefact_percent(picture):
     view = np.asarray(Image.fromarray(picture).reduce(16))
     tissue = find_tissue(view, 8.0, min_tissue_um2=20000, max_hole_um2=20000)
     found = find_artefacts(view, tissue, 8.0, glass=white_reference(view))
-    return {kind: share_percent(mask, tissue | mask) for kind, mask in found.items()}
+    return {kind: percent_of(mask, tissue | mask) for kind, mask in found.items()}
 
 
 def windows(picture, side=256):
