@@ -73,7 +73,7 @@ def _input(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 def _network(card: ModelCard, folder: Path) -> Iterator[tuple[str, str]]:
     spec = card.network
-    yield "architecture", f"{spec.architecture}, channels {_listing(spec.channels)}"
+    yield "architecture", f"{spec.architecture}, channels {_listing(spec.level_channels)}"
     yield "sampler", f"{spec.sampler}, coarse view at pyramid level {spec.view_level}"
     weights = folder / WEIGHTS_NAME
     if weights.is_file():

@@ -10,10 +10,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 def fold_batch_norm(network: nn.Module) -> None:
     """Change the weights of a network in evaluation so that it needs no batch normalisation.
 
-    MONAI's convolutions with a normalisation right after them are changed, others are left. The
-    output of the network changes only by rounding.
+    Convolutions with a normalisation right after them are changed: MONAI's, and those of modules that
+    name them in `norm_after`; others are left. The output of the network changes only by rounding.
     """
     for block in network.modules():
+        for convolution, norm in getattr(block, "norm_after", {}).items():
+            folded = fuse_conv_bn_eval(getattr(block, convolution), getattr(block, norm))
+            setattr(block, convolution, folded)
+            setattr(block, norm, nn.Identity())
         if not isinstance(block, Convolution) or not hasattr(block, "adn"):
             continue
         first = next(iter(block.adn.named_children()), None)

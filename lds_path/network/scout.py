@@ -71,8 +71,16 @@ class Scout(nn.Module):
         return self.place_samples(predicted if density is None else density, features, lattice)
 
     def predict_density(self, view: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the density map and the features of a coarse view, as `Sampling` has them."""
+        """Return the density map and the features of a coarse view, as `Sampling` has them.
+
+        Where nothing depends on the view, the density is constant and there are no features.
+        """
         density: Tensor
+        if not self.spec.uses_view:
+            margin = 2 * self.spec.cell_margin
+            height, width = (side // 2 - margin for side in view.shape[2:])
+            density = torch.ones((len(view), 1, height, width), device=view.device)
+            return density, density[:, :0]
         density, features = self.density(self._normalise(view), margin=self.spec.cell_margin)
         return density, features
 

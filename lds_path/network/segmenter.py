@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from monai.networks.nets.flexible_unet import FlexibleUNet
-from monai.networks.nets.segresnet import SegResNet
-from monai.networks.nets.unet import UNet
-from torch import nn
 
-from lds_path.errors import UsageError
+from lds_path.network.architectures.build import build_network
 from lds_path.network.scout import Scout
 from lds_path.network.warp import warp
 
@@ -89,40 +85,3 @@ class Segmenter(Scout):
         sampling = self.sample(view, lattice, density)
         logits = self.classify(warp(levels, sampling.grid), sampling.context)
         return Segmentation(logits, sampling.density, sampling.grid)
-
-
-def build_network(spec: NetworkSpec, *, inputs: int = 3) -> nn.Module:
-    """Return the MONAI network of a spec, with fresh weights and a number of input channels.
-
-    Raises
-    ------
-    UsageError
-        If the channels are not what the architecture takes.
-    """
-    common: dict[str, Any] = {
-        "spatial_dims": 2, "in_channels": inputs, "out_channels": spec.class_count
-    }  # fmt: skip
-    channels = spec.channels
-    expected = 5 if spec.architecture == "FlexibleUNet" else max(len(channels), 2)
-    if len(channels) != expected:
-        raise UsageError(
-            f"{spec.architecture} takes {expected} channels, found {len(channels)}; change them"
-        )
-    network: nn.Module
-    match spec.architecture:
-        case "UNet":
-            units = {"num_res_units": spec.residual_units, "norm": "BATCH", "act": "RELU"}
-            strides = (2,) * (len(channels) - 1)
-            network = UNet(**common, channels=channels, strides=strides, **units)
-        case "SegResNet":
-            blocks = {"blocks_down": (1,) * len(channels), "blocks_up": (1,) * (len(channels) - 1)}
-            network = SegResNet(**common, init_filters=channels[0], norm="BATCH", **blocks)
-        case _:
-            network = FlexibleUNet(
-                in_channels=inputs,
-                out_channels=spec.class_count,
-                backbone=spec.backbone,
-                decoder_channels=channels,
-                pretrained=False,
-            )
-    return network

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
     from lds_path.geometry import Region
 
-ARCHITECTURES = ("UNet", "SegResNet", "FlexibleUNet")
+ARCHITECTURES = ("UNet", "SpaceToDepthUNet", "EfficientNetLite", "SegResNet", "FlexibleUNet")
+CHANNELS = {"SpaceToDepthUNet": (64, 96, 128, 192), "EfficientNetLite": (32, 48, 64, 128)}
+"""Architecture -> its channels where none are given; the others have `UNET_CHANNELS`."""
+UNET_CHANNELS = (48, 64, 96, 128, 160)
+ENCODERS = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 DENSITY_NETWORKS = ("context", "local")
 SAMPLERS = ("uniform", "kernel", "separable", "knothe-rosenblatt")
 SIZE = {"minimum": 1, "maximum": 8192}
@@ -30,13 +34,21 @@ class NetworkSpec(Options):
     class_count: int = required("number of classes", minimum=1, maximum=254, scope="python")
     """Channel c of the output is class value c + 1."""
     architecture: str = option(
-        "UNet", "network of MONAI: UNet, SegResNet or FlexibleUNet", choices=ARCHITECTURES
+        "UNet",
+        "UNet, SpaceToDepthUNet, EfficientNetLite (with ImageNet weights), SegResNet or FlexibleUNet",
+        choices=ARCHITECTURES,
     )
     channels: tuple[int, ...] = option(
-        (48, 64, 96, 128, 160), "channels of its levels, finest first", **SIZE, min_items=2
+        (), "channels of its levels, finest first; empty: the architecture's own", **SIZE
     )
-    """UNet: channels of each level. SegResNet: its first is `init_filters`, its length the number
-    of levels. FlexibleUNet: channels of the five levels of the decoder."""
+    """UNet, SpaceToDepthUNet: channels of each level. EfficientNetLite: of the decoder's four levels.
+    SegResNet: its first is `init_filters`, its length the number of levels. FlexibleUNet: channels of
+    the five levels of the decoder."""
+    encoder: str = option(
+        "efficientnet-lite0",
+        "EfficientNetLite: efficientnet-lite0, efficientnet-lite1 or efficientnet-lite2",
+        choices=ENCODERS,
+    )
     residual_units: int = option(
         2,
         "UNet: convolutions in the residual unit of each level",
@@ -99,6 +111,8 @@ class NetworkSpec(Options):
             raise UsageError(
                 f"view_margin is {self.view_margin}, expected a multiple of {self.region_multiple}"
             )
+        if len(self.channels) == 1:
+            raise UsageError(f"channels is {list(self.channels)}, expected two values or more")
         if any(a >= b for a, b in pairwise(self.ladder)):
             raise UsageError(
                 f"ladder is {list(self.ladder)}, expected increasing numbers of samples"
@@ -107,7 +121,23 @@ class NetworkSpec(Options):
     @property
     def lattice_multiple(self) -> int:
         """What the sides of a lattice must be multiples of, so that the network can halve it."""
-        return 32 if self.architecture == "FlexibleUNet" else 2 ** (len(self.channels) - 1)
+        match self.architecture:
+            case "FlexibleUNet" | "EfficientNetLite":
+                return 32
+            case "SpaceToDepthUNet":
+                return int(2 ** len(self.level_channels))
+            case _:
+                return int(2 ** (len(self.level_channels) - 1))
+
+    @property
+    def level_channels(self) -> tuple[int, ...]:
+        """`channels`, or those of the architecture where they are empty."""
+        return self.channels or CHANNELS.get(self.architecture, UNET_CHANNELS)
+
+    @property
+    def uses_view(self) -> bool:
+        """Whether anything depends on the coarse view; a plain uniform grid needs none."""
+        return self.sampler != "uniform" or self.shared_features or bool(self.ladder)
 
     @property
     def region_multiple(self) -> int:

@@ -18,7 +18,7 @@ from lds_path.formats.predictions import Predictions
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.geometry import Size
 from lds_path.models.card import find_model, read_card
-from lds_path.network.segmenter import build_network
+from lds_path.network.architectures.build import build_network
 from lds_path.unwarp.blend import unwarp
 from lds_path.unwarp.mesh import build_mesh
 

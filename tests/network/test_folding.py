@@ -2,13 +2,19 @@ import pytest
 import torch
 from torch import nn
 
+from lds_path.network.architectures.build import build_network
 from lds_path.network.folding import fold_batch_norm
-from lds_path.network.segmenter import build_network
 from lds_path.network.spec import NetworkSpec
 
 
 @pytest.mark.parametrize(
-    ("architecture", "channels"), [("UNet", (4, 8, 16)), ("SegResNet", (8, 16, 32))]
+    ("architecture", "channels"),
+    [
+        ("UNet", (4, 8, 16)),
+        ("SegResNet", (8, 16, 32)),
+        ("SpaceToDepthUNet", (4, 8, 16)),
+        ("EfficientNetLite", (8, 8, 8, 8)),
+    ],
 )
 def test_a_folded_network_returns_the_same_up_to_rounding(architecture, channels):
     torch.manual_seed(0)
@@ -22,7 +28,7 @@ def test_a_folded_network_returns_the_same_up_to_rounding(architecture, channels
                 nn.init.uniform_(values, -0.5, 0.5)
             for values in (layer.running_var, layer.weight):
                 nn.init.uniform_(values, 0.5, 2)
-    image = torch.rand(2, 3, 16, 16)
+    image = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
         expected = network.eval()(image)
         fold_batch_norm(network)

@@ -1,0 +1,1 @@
+"""Segmentation networks: samples -> scores of the classes."""
