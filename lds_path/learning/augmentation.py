@@ -1,6 +1,7 @@
-"""Variation of the regions that a training sees: rotated, moved, blurred and with noise.
+"""Variation of what a training sees: regions rotated and moved, samples out of focus and with noise.
 
-The stain varies too, where it costs least: `trainer` changes the colours of the samples.
+Nothing is resampled: a region is moved by taking its samples elsewhere (`network.motion`), and
+colours, focus and noise are those of the samples.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name
-from monai.transforms.intensity.array import GaussianSmooth, RandGaussianNoise
 
 from lds_path.network.motion import move_image, with_margin
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from lds_path.learning.batches import Batch
     from lds_path.learning.recipe import Augmentation
 
-BLUR_PITCHES = (0.2, 0.8)
-"""Range of the blur's standard deviation, in distances between samples of the uniform grid."""
+BLUR = (0.2, 0.8)
+"""Range of the blur's standard deviation, in samples."""
 NOISE = (1.0, 8.0)
 """Range of the noise's standard deviation, in grey levels of 255."""
 SCALES = (0.75, 1.33)
 """Range of the factor on the size of what a moved region shows."""
 SHIFT = 0.1
 """Largest shift of a moved region, as a fraction of its sides."""
-_MIN_SIGMA = 0.25  # pixels; less changes nothing
+_BLUR_REACH = 2  # samples
 
 
-def augment(batch: Batch, random: np.random.Generator, augmentation: Augmentation) -> Batch:
-    """Return one region rotated or mirrored, and perhaps moved, blurred or with noise.
+def move(batch: Batch, random: np.random.Generator, augmentation: Augmentation) -> Batch:
+    """Return one region rotated or mirrored, and perhaps moved.
 
     Parameters
     ----------
@@ -43,22 +43,39 @@ def augment(batch: Batch, random: np.random.Generator, augmentation: Augmentatio
     random
         Source of all draws; the same draws give the same batch.
     augmentation
-        Chance of each change.
+        Chance of a motion.
     """
     height, width = batch.edges.shape[2:]
     square = width == height
     batch = batch.oriented(int(random.choice(8 if square else [0, 2, 4, 6])))
-    is_moved, is_blurred, is_noisy = random.random(3) < (
-        augmentation.move_chance, augmentation.blur_chance, augmentation.noise_chance
-    )  # fmt: skip
+    is_moved = random.random() < augmentation.move_chance
     motion = _draw_motion(random, width / height)
-    pitches, grey = random.uniform(*BLUR_PITCHES), random.uniform(*NOISE)
-    seed = int(random.integers(2**31))
-    if is_moved:
-        batch = _moved(batch, motion)
-    if is_blurred:
-        batch = _blurred(batch, float(pitches))
-    return _with_noise(batch, float(grey), seed) if is_noisy else batch
+    return _moved(batch, motion) if is_moved else batch
+
+
+def degrade(samples: Tensor, random: np.random.Generator, augmentation: Augmentation) -> Tensor:
+    """Return samples of which some regions are out of focus, and some have noise.
+
+    Parameters
+    ----------
+    samples
+        Colours, (B, 3, h, w), in 0..255.
+    random
+        Source of all draws.
+    augmentation
+        Chance of each change for a region.
+    """
+    regions = len(samples)
+    is_blurred = random.random(regions) < augmentation.blur_chance
+    is_noisy = random.random(regions) < augmentation.noise_chance
+    sigmas, grey = random.uniform(*BLUR, regions), random.uniform(*NOISE, regions)
+    changed = list(samples)
+    for region in np.flatnonzero(is_blurred):
+        changed[region] = _smooth(changed[region], float(sigmas[region]))
+    for region in np.flatnonzero(is_noisy):
+        noise = grey[region] * random.standard_normal(samples.shape[1:], dtype=np.float32)
+        changed[region] = changed[region] + torch.from_numpy(noise).to(samples)
+    return torch.stack(changed) if is_blurred.any() or is_noisy.any() else samples
 
 
 def _draw_motion(random: np.random.Generator, aspect: float) -> Tensor:
@@ -84,37 +101,15 @@ def _moved(batch: Batch, motion: Tensor) -> Batch:
     )
 
 
-def _blurred(batch: Batch, pitches: float) -> Batch:
-    """Return the batch out of focus, equally at all levels."""
-    # The finest level's pixel is a quarter of the pitch or, near the working pixels, more.
-    widths = [level.shape[-1] for level in batch.levels]
-    finest = pitches * 2 ** (len(widths) - 2)
-    sigmas = [finest * width / widths[0] for width in widths]
-    view_sigma = finest * 2 * batch.edges.shape[-1] / widths[0]  # a cell is 2 x 2 of its pixels
-    return replace(
-        batch,
-        view=_smooth(batch.view, view_sigma),
-        levels=[_smooth(level, s) for level, s in zip(batch.levels, sigmas, strict=True)],
-    )
-
-
 def _smooth(image: Tensor, sigma: float) -> Tensor:
-    if sigma < _MIN_SIGMA:
-        return image
-    # MONAI's filter takes what lies beyond the edges as black.
-    reach = min(math.ceil(4 * sigma), *image.shape[-2:])
-    padded = F.pad(image.float(), (reach,) * 4, mode="replicate")[0]
-    smooth = GaussianSmooth(sigma=sigma)(padded)[:, reach:-reach, reach:-reach]
-    return _to_uint8(smooth)[None]
-
-
-def _with_noise(batch: Batch, grey: float, seed: int) -> Batch:
-    noise = RandGaussianNoise(prob=1.0, std=grey, sample_std=False)
-    noise.set_random_state(seed=seed)
-    levels = [_to_uint8(noise(level[0].float()))[None] for level in batch.levels]
-    return replace(batch, levels=levels)
+    """Return an image, (C, h, w), blurred by a Gaussian."""
+    offset = torch.arange(-_BLUR_REACH, _BLUR_REACH + 1, dtype=image.dtype, device=image.device)
+    kernel = torch.exp(-0.5 * (offset / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    padded = F.pad(image[:, None], (_BLUR_REACH,) * 4, mode="replicate")  # (C, 1, h + 4, w + 4)
+    rows = F.conv2d(padded, kernel.view(1, 1, 1, -1))
+    return F.conv2d(rows, kernel.view(1, 1, -1, 1))[:, 0]
 
 
 def _to_uint8(image: Tensor) -> Tensor:
-    # MONAI wraps tensors in a type of its own.
-    return torch.as_tensor(np.asarray(image)).round().clamp(0, 255).to(torch.uint8)
+    return image.round().clamp(0, 255).to(torch.uint8)

@@ -220,7 +220,7 @@ def training_batches(
     seed: int,
     threads: int,
     lattices: Callable[[int, Size], Sequence[Size]],
-    augment: Callable[[Batch, np.random.Generator], Batch],
+    move: Callable[[Batch, np.random.Generator], Batch],
 ) -> Iterator[Batch]:
     """Yield batches of regions; a batch depends only on the seed and its number.
 
@@ -241,16 +241,16 @@ def training_batches(
     lattices
         Returns for the number of a batch and the size of its regions the lattices that it will be
         sampled on; the batch has only the levels for these.
-    augment
+    move
         Returns a batch of one as training sees it.
     """
 
     def make_batch(step: int) -> Batch:
         chosen = draw_regions(chances, batch_size=batch_size, seed=seed, step=step).tolist()
-        random = stream(seed, "augmentation", step)
+        random = stream(seed, "motion", step)
         regions = [cache.read(index) for index in chosen]
         wanted = lattices(step, regions[0].size)
-        return Batch.join([augment(region.for_lattices(*wanted), random) for region in regions])
+        return Batch.join([move(region.for_lattices(*wanted), random) for region in regions])
 
     return read_ahead(make_batch, steps, threads=threads, ahead=2)
 

@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from lds_path.errors import TrainingError, UsageError
-from lds_path.learning.augmentation import augment
+from lds_path.learning.augmentation import move
 from lds_path.learning.balance import draw_regions, region_chances
 from lds_path.learning.batches import RegionCache, training_batches
 from lds_path.learning.calibration import calibrate
@@ -101,7 +101,7 @@ class Fit:
             seed=self.trainer.recipe.seed,
             threads=threads,
             lattices=self.trainer.lattices,
-            augment=partial(augment, augmentation=self.schedule.augmentation),
+            move=partial(move, augmentation=self.schedule.augmentation),
         )
         with TrainingLog(self.folder, self.card.class_names, rows) as training_log:
             self._train(batches, chances, tune, training_log)

@@ -28,6 +28,10 @@ class Recipe(Options):
         1.0, "weight of the edge loss at the start; see edge_decay", minimum=0
     )
     seed: int = option(1, "the same seed gives the same model", minimum=0)
+    encoder_weights: str = option(
+        "imagenet", "EfficientNetLite: its encoder starts from imagenet, none or a safetensors file"
+    )
+    """The file has timm's names of EfficientNet-Lite. The samples are then normalised as for ImageNet."""
     schedule: str = option("cosine", "cosine or steps", choices=("cosine", "steps"))
     """`cosine`: the learning rate rises shortly, then falls as a cosine to a hundredth; `steps`:
     divided by ten after 40 % and again after 80 % of the steps."""
@@ -92,6 +96,10 @@ class Recipe(Options):
     """Standard deviation of the logarithm of the factor on each channel's optical density."""
     brightness_jitter: float = option(0.05, "spread of the factors on brightness", minimum=0)
     """Standard deviation of the logarithm of the factor on brightness."""
+    white_balance_jitter: float = option(
+        0.05, "spread of the factors on each channel's brightness", minimum=0
+    )
+    """As `brightness_jitter`, for red, green and blue apart."""
     view_blur: float = option(
         0.0, "fraction of the steps in which the coarse view is blurred", minimum=0, maximum=1
     )
@@ -197,6 +205,7 @@ JIN2022 = Preset(
         "error_power": 0.0,
         "stain_jitter": 0.0,
         "brightness_jitter": 0.0,
+        "white_balance_jitter": 0.0,
         "view_blur": 0.4,
         "withhold_chance": 0.0,
         "sample_by": "network",

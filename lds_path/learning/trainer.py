@@ -12,7 +12,8 @@ import torch.nn.functional as F  # noqa: N812 - the usual name
 
 from lds_path.errors import TrainingError
 from lds_path.geometry import Size
-from lds_path.learning.recipe import PRESETS, Recipe
+from lds_path.learning.augmentation import degrade
+from lds_path.learning.recipe import PRESETS, Augmentation, Recipe
 from lds_path.learning.streams import stream
 from lds_path.network.benefit import benefit_loss, network_error_loss, network_errors
 from lds_path.network.density import to_density
@@ -75,6 +76,7 @@ class Trainer:
     lattice: Size
     recipe: Recipe
     device: torch.device
+    augmentation: Augmentation = field(default_factory=Augmentation)
     error_weights: tuple[float, ...] = ()
     """What a wrong pixel of each class costs where the errors of the network are predicted."""
     optimizer: torch.optim.Optimizer = field(init=False)
@@ -87,7 +89,7 @@ class Trainer:
             {"params": self._scout_parameters(), "lr": recipe.density_learning_rate},
         ]
         make = torch.optim.Adam if recipe.optimizer == "Adam" else torch.optim.AdamW
-        self.optimizer = make(groups, weight_decay=recipe.weight_decay)
+        self.optimizer = make(groups, weight_decay=recipe.weight_decay, fused=True)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.device.type == "cuda")
         # Makes convolutions faster, forwards and backwards, on CPUs and GPUs.
         self.segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -178,14 +180,18 @@ class Trainer:
         coarse = _CoarseView(
             density, features, (stain, gain), self._draw_context_mask(number, len(density))
         )
+        degraded = stream(recipe.seed, "focus and noise", number)
         outputs = [
-            self._segment(batch, coarse, lattice) for lattice in self.lattices(number, batch.size)
+            self._segment(batch, coarse, lattice, degraded)
+            for lattice in self.lattices(number, batch.size)
         ]
         random = stream(recipe.seed, "points", number)
         loss = torch.stack([self._segmentation_loss(output, random) for output in outputs]).mean()
         return loss, edge, self._benefit_loss(predicted, batch, rungs, outputs)
 
-    def _segment(self, batch: Batch, coarse: _CoarseView, lattice: Size) -> LatticeOutput:
+    def _segment(
+        self, batch: Batch, coarse: _CoarseView, lattice: Size, random: np.random.Generator
+    ) -> LatticeOutput:
         """Segment a batch on one lattice."""
         batch = batch.for_lattices(lattice)
         with mixed_precision(self.device, self.recipe.precision):
@@ -193,6 +199,8 @@ class Trainer:
             grid, area = move_grid(sampling.grid, batch.motion), sample_area(sampling.grid)
             covered = area * area_factor(batch.motion)
             warped = _recolour(warp(batch.levels, grid, covered), *coarse.colours)
+            warped = degrade(warped, random, self.augmentation)
+            warped = warped.contiguous(memory_format=torch.channels_last)
             logits = self.segmenter.classify(warped, sampling.context * coarse.context_mask)
         target, labelled = warp_labels(batch.fractions, grid, covered)
         return LatticeOutput(batch, sampling.grid, area, logits, target, labelled)
@@ -259,11 +267,12 @@ class Trainer:
         return torch.tensor(mask, dtype=torch.float32, device=self.device)
 
     def _draw_stain(self, number: int, view: Tensor) -> tuple[Tensor, Tensor]:
-        """Return exponents (B, 3, 1, 1) and gains (B, 1, 1, 1) near one."""
+        """Return exponents and gains near one, (B, 3, 1, 1) each."""
         recipe, regions = self.recipe, len(view)
         random = stream(recipe.seed, "stain", number)
         stain = np.exp(random.normal(0, recipe.stain_jitter, (regions, 3, 1, 1)))
-        gain = np.exp(random.normal(0, recipe.brightness_jitter, (regions, 1, 1, 1)))
+        gain = random.normal(0, recipe.brightness_jitter, (regions, 1, 1, 1))
+        gain = np.exp(gain + random.normal(0, recipe.white_balance_jitter, (regions, 3, 1, 1)))
         like = {"dtype": torch.float32, "device": view.device}
         return torch.tensor(stain, **like), torch.tensor(gain, **like)  # type: ignore[arg-type]
 

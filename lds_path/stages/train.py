@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lds_path.classes import make_classes
+from lds_path.errors import UsageError
 from lds_path.learning.fit import Fit, clear_state, error_weights
 from lds_path.learning.trainer import Trainer
 from lds_path.learning.training_set import (
@@ -19,6 +20,13 @@ from lds_path.learning.training_set import (
 )
 from lds_path.learning.training_state import identify
 from lds_path.models.card import ModelCard
+from lds_path.models.encoder_weights import (
+    IMAGENET,
+    NONE,
+    find_encoder_weights,
+    start_encoder,
+)
+from lds_path.network.architectures.efficientnet_lite import MEAN, STD
 from lds_path.network.device import Device, device_name, seeded, take_device, use_threads
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import check_sizes
@@ -146,9 +154,22 @@ class Training:
             "authors": self.options.authors,
         }
 
+    def encoder_weights(self) -> Path | None:
+        """Return the file that the encoder starts from, if it has one and does not start afresh."""
+        weights, network = self.options.recipe.encoder_weights, self.options.network
+        if network.architecture == "EfficientNetLite":
+            return find_encoder_weights(weights, network.encoder)
+        if weights not in (IMAGENET, NONE):
+            raise UsageError(
+                f"encoder_weights is {weights}, but the architecture {network.architecture} has no"
+                " encoder that takes weights; choose EfficientNetLite"
+            )
+        return None
+
     def inputs(self) -> dict[str, Path]:
         """Return the files and folders that it reads, by name."""
-        inputs: dict[str, Path] = {}
+        encoder = self.encoder_weights()
+        inputs = {"encoder": encoder} if encoder else {}
         for slide in (*self.slides["train"], *self.slides["tune"]):
             name = slide.slide
             inputs |= {f"tile/{name}": slide.tile, f"detect/{name}": slide.detect}
@@ -166,7 +187,9 @@ class Training:
         check_alike(train_set.regions + tune_set.regions)
         mpp = common_mpp([*self.slides["train"], *self.slides["tune"]])
         network, recipe = self.options.network, self.options.recipe
-        mean, std = measure_colour(train_set.regions, network.view_level)
+        encoder = self.encoder_weights()
+        colour = measure_colour(train_set.regions, network.view_level)
+        mean, std = (MEAN, STD) if encoder else colour
         spec = replace(network, mean=mean, std=std)
         region = train_set.regions[0].region
         check_sizes([region], spec)
@@ -184,9 +207,19 @@ class Training:
             **self.about(),
         )
         with seeded(recipe.seed, self.device):
-            segmenter = Segmenter(spec).to(self.device)
+            segmenter = Segmenter(spec)
+            if encoder:
+                start_encoder(segmenter, encoder)
+            segmenter = segmenter.to(self.device)
             costs = error_weights(train_set.counts, recipe.error_power)
-            trainer = Trainer(segmenter, region.lattice, recipe, self.device, costs)
+            trainer = Trainer(
+                segmenter,
+                region.lattice,
+                recipe,
+                self.device,
+                augmentation=self.options.course.augmentation,
+                error_weights=costs,
+            )
             fit = Fit(
                 folder=folder,
                 state=state,

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
-from lds_path.learning.augmentation import augment
+from lds_path.learning.augmentation import degrade, move
 from lds_path.learning.batches import Batch
 from lds_path.learning.recipe import Augmentation
 from lds_path.network.grid import uniform_grid
@@ -39,7 +39,7 @@ def make_batch(width=64, height=64):
 
 def draw(augmentation, count=40, **size):
     batch = make_batch(**size)
-    return [augment(batch, np.random.default_rng(seed), augmentation) for seed in range(count)]
+    return [move(batch, np.random.default_rng(seed), augmentation) for seed in range(count)]
 
 
 def contrast(batch):
@@ -49,10 +49,9 @@ def contrast(batch):
     return float(image[~dark].mean() - image[dark].mean())
 
 
-@pytest.mark.parametrize("augmentation", [Augmentation(0, 0, 0), Augmentation(0, 1, 1)])
 @pytest.mark.parametrize("width", [64, 128])
-def test_labels_stay_on_their_tissue(augmentation, width):
-    for batch in draw(augmentation, 12, width=width):
+def test_labels_stay_on_their_tissue(width):
+    for batch in draw(Augmentation(0, 1, 1), 12, width=width):
         assert batch.view.shape == (1, 3, 8, width // 8)
         assert contrast(batch) > 110
         assert batch.levels[0].dtype == batch.view.dtype == torch.uint8
@@ -64,13 +63,38 @@ def test_without_chances_only_the_position_changes():
     assert len({batch.levels[2].numpy().tobytes() for batch in draw(Augmentation(0, 0, 0))}) == 8
 
 
-def test_a_blurred_region_is_blurred_alike_at_all_levels():
-    for batch in draw(Augmentation(0, 1, 0), 8):
-        assert {60, 200} <= set(batch.levels[0].unique().tolist())
-        small = torch.nn.functional.avg_pool2d(batch.levels[0].float(), 4)
-        assert (small - batch.levels[2].float()).abs().max() < 30
-        assert len(batch.levels[0].unique()) > 2
-        assert type(batch.levels[0]) is torch.Tensor
+def samples():
+    """Return three regions of samples whose left half is dark."""
+    columns = torch.arange(32)
+    return torch.where(columns < 16, 60.0, 200.0).expand(3, 3, 24, 32).clone()
+
+
+def test_blur_softens_the_edges_and_keeps_what_is_far_from_them():
+    clear = samples()
+    blurred = degrade(clear, np.random.default_rng(1), Augmentation(0, 1, 0))
+    step = (blurred[..., 1:] - blurred[..., :-1]).amax(dim=(1, 2, 3))
+    assert (step < 140).all()
+    assert len(step.unique()) == 3
+    torch.testing.assert_close(blurred[..., :13], clear[..., :13])
+    torch.testing.assert_close(blurred.mean(), clear.mean())
+
+
+def test_noise_has_another_strength_in_each_region():
+    noisy = degrade(samples(), np.random.default_rng(1), Augmentation(0, 0, 1))
+    spread = (noisy - samples()).std(dim=(1, 2, 3))
+    assert ((spread > 0.9) & (spread < 8.5)).all()
+    assert len(spread.unique()) == 3
+
+
+def test_without_chances_the_samples_stay_as_they_are():
+    clear = samples()
+    assert degrade(clear, np.random.default_rng(1), Augmentation(0, 0, 0)) is clear
+
+
+def test_only_a_fraction_of_the_regions_is_changed():
+    many = samples()[:1].expand(200, -1, -1, -1)
+    changed = degrade(many, np.random.default_rng(1), Augmentation(0, 0.2, 0)) != many
+    assert 20 < changed.any(dim=(1, 2, 3)).sum() < 60
 
 
 def shown(batch, lattice):
@@ -98,7 +122,7 @@ def test_the_view_and_the_edges_of_a_moved_region_show_what_the_samples_show(wid
         image, dark = shown(batch, Size(width // 8, 8))
         assert (image - batch.view[0, 0].float()).abs().mean() < 8
         _, dark = shown(batch, Size(width // 16, 4))
-        assert (dark * 255 - batch.edges[0, 0]).abs().mean() < 15
+        assert (dark * 255 - batch.edges[0, 0]).abs().mean() < 20
         assert torch.equal(batch.errors, 2 * batch.edges)
         assert torch.allclose(batch.labelled * 255, batch.edges, atol=1e-3)
 
@@ -109,7 +133,7 @@ def test_a_disc_stays_a_disc_when_its_region_is_moved():
     batch = dataclasses.replace(make_batch(width=256, height=128), levels=[disc])
     widths = []
     for seed in range(20):
-        moved = augment(batch, np.random.default_rng(seed), Augmentation(1, 0, 0))
+        moved = move(batch, np.random.default_rng(seed), Augmentation(1, 0, 0))
         place = move_grid(uniform_grid(Size(256, 128), moved.edges), moved.motion)
         found = np.pad(warp([disc], place)[0, 0].numpy() > 127, 1)
         for rows, columns in ndimage.find_objects(ndimage.label(found)[0]):
@@ -118,11 +142,6 @@ def test_a_disc_stays_a_disc_when_its_region_is_moved():
                 assert abs(widths[-1] - (rows.stop - rows.start)) <= 2
     assert min(widths) < 36
     assert max(widths) > 44
-
-
-def test_noise_is_added_as_often_as_asked_for():
-    noisy = [len(batch.levels[0].unique()) > 2 for batch in draw(Augmentation(0, 0, 0.3), 200)]
-    assert np.mean(noisy) == pytest.approx(0.3, abs=0.1)
 
 
 def test_a_chance_that_is_none_is_named():

@@ -9,7 +9,7 @@ import torch
 from small_slides import LATTICE, REGION, ArrayPyramid, make_regions, paint
 
 from lds_path.geometry import Size
-from lds_path.learning.augmentation import augment
+from lds_path.learning.augmentation import move
 from lds_path.learning.batches import (
     Batch,
     LabelledRegion,
@@ -100,7 +100,7 @@ def test_batches_depend_on_seed_and_step_alone(labelled, threads):
         cache = RegionCache(labelled, SPEC, mib=1)
         plan = {"batch_size": 2, "seed": seed, "threads": threads}
         plan |= {
-            "augment": partial(augment, augmentation=Augmentation(0.5, 0.5)),
+            "move": partial(move, augmentation=Augmentation(0.5, 0.5)),
             "lattices": lattices,
         }
         batches = training_batches(cache, chances, steps=steps, **plan)
@@ -124,7 +124,7 @@ def test_a_batch_has_the_levels_for_its_lattices_alone(labelled):
         seed=1,
         threads=1,
         lattices=lambda step, _size: [[sparse], [fine], [sparse, fine]][step],
-        augment=lambda batch, _random: batch,
+        move=lambda batch, _random: batch,
     )
     for batch, lattices in zip(batches, ([sparse], [fine], [sparse, fine]), strict=True):
         wanted = levels_of(whole.size, lattices)
