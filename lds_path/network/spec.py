@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
-from lds_path.option import Options, option, required
+from lds_path.option import MAX_ITEMS, Options, option, required
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,14 @@ class NetworkSpec(Options):
         choices=ARCHITECTURES,
     )
     channels: tuple[int, ...] = option(
-        (), "channels of its levels, finest first; empty: the architecture's own", **SIZE
+        (),
+        "channels of its levels, finest first; empty: the architecture's own",
+        **SIZE,
+        schema={
+            "type": "array",
+            "items": {"type": "integer", **SIZE},
+            "oneOf": [{"maxItems": 0}, {"minItems": 2, "maxItems": MAX_ITEMS}],
+        },
     )
     """UNet, SpaceToDepthUNet: channels of each level. EfficientNetLite: of the decoder's four levels.
     SegResNet: its first is `init_filters`, its length the number of levels. FlexibleUNet: channels of

@@ -38,6 +38,9 @@ class SegmentOptions(Options):
         scope="command",
     )
     batch_size: int = option(8, "regions at once on a GPU; lower it if memory is short", minimum=1)
+    flips: bool = option(
+        False, "true: the mean of four predictions, of the samples flipped both ways; slower"
+    )
     device: str = device_option()
 
 

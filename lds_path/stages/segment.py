@@ -127,7 +127,9 @@ def _segment(
     table = read_regions(inputs["plan"].path / REGIONS_NAME)
     regions = [region for region in table if region.index % count == number]
     check_sizes(regions, segmenter.spec)
-    runner = Runner(segmenter.to(device), pyramid, device, options.batch_size, threads)
+    runner = Runner(
+        segmenter.to(device), pyramid, device, options.batch_size, threads, options.flips
+    )
     with PredictionWriter(folder / PREDICTIONS_NAME) as writer:
         for prediction in in_order(runner.run(regions), regions):
             writer.write(prediction)

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import torch
+
 from lds_path.geometry import Region, Size
-from lds_path.inference.runner import batches_of, in_order
+from lds_path.inference.runner import Runner, batches_of, in_order
+from lds_path.network.segmenter import Segmenter
+from lds_path.network.spec import NetworkSpec
 
 
 def make_regions(count, lattices=(16,)):
@@ -36,3 +40,20 @@ def test_predictions_are_brought_into_the_order_of_the_regions():
 
     shuffled = [Done(regions[index]) for index in (2, 0, 1)]
     assert [one.region for one in in_order(shuffled, regions)] == regions
+
+
+def test_the_mean_over_flips_is_flipped_with_the_samples():
+    torch.manual_seed(1)
+    spec = NetworkSpec(class_count=2, channels=(4, 8), density_channels=(4, 8))
+    segmenter = Segmenter(spec).eval()
+    samples, context = 255 * torch.rand(1, 3, 16, 16), torch.rand(1, 5, 16, 16)
+
+    def predict(flips, axes=()):
+        runner = Runner(segmenter, None, torch.device("cpu"), 1, 1, flips)
+        return runner._predict(samples.flip(axes), context.flip(axes))
+
+    with torch.inference_mode():
+        for axes in ((2,), (3,), (2, 3)):
+            torch.testing.assert_close(predict(True, axes).flip(axes), predict(True))
+            assert not torch.allclose(predict(False, axes).flip(axes), predict(False), atol=1e-4)
+        torch.testing.assert_close(predict(True).sum(dim=1), torch.ones(1, 16, 16))
