@@ -16,12 +16,12 @@ from lds_path.errors import TrainingError, UsageError
 from lds_path.learning.augmentation import move
 from lds_path.learning.balance import draw_regions, region_chances
 from lds_path.learning.batches import RegionCache, training_batches
-from lds_path.learning.calibration import calibrate
-from lds_path.learning.calibration_picture import CALIBRATION_NAME, draw_calibration
-from lds_path.learning.trainer import tune_dice
-from lds_path.learning.training_log import TrainingLog
+from lds_path.learning.record.training_log import TrainingLog
 from lds_path.learning.training_set import spread
 from lds_path.learning.training_state import Learner, read_record, restore_state, save_state
+from lds_path.learning.tuning.calibration import calibrate
+from lds_path.learning.tuning.calibration_picture import CALIBRATION_NAME, draw_calibration
+from lds_path.learning.tuning.score import tune_dice
 from lds_path.models.card import WEIGHTS_NAME
 from lds_path.models.checkpoint import load_model, save_model
 

@@ -13,14 +13,15 @@ import torch.nn.functional as F  # noqa: N812 - the usual name
 from lds_path.errors import TrainingError
 from lds_path.geometry import Size
 from lds_path.learning.augmentation import degrade
-from lds_path.learning.recipe import PRESETS, Augmentation, Recipe
+from lds_path.learning.densities import imposed_density, wanted_density
+from lds_path.learning.lattice_output import LatticeOutput
+from lds_path.learning.recipe import Augmentation
 from lds_path.learning.streams import stream
 from lds_path.network.benefit import benefit_loss, network_error_loss, network_errors
-from lds_path.network.density import to_density
 from lds_path.network.device import mixed_precision
 from lds_path.network.grid import sample_area
-from lds_path.network.losses import edge_loss, point_loss, segmentation_loss, target_density
-from lds_path.network.motion import area_factor, move_grid, move_image
+from lds_path.network.losses import edge_loss, point_loss, segmentation_loss
+from lds_path.network.motion import area_factor, move_grid
 from lds_path.network.scout import read_cells
 from lds_path.network.spec import lattices_on
 from lds_path.network.warp import warp, warp_labels
@@ -28,32 +29,13 @@ from lds_path.network.warp import warp, warp_labels
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
     from torch import Tensor
 
-    from lds_path.learning.batches import Batch, RegionCache
+    from lds_path.learning.batches import Batch
+    from lds_path.learning.recipe import Recipe
     from lds_path.network.segmenter import Segmenter
 
-__all__ = ["PRESETS", "Recipe", "Trainer", "learning_rate_factor", "tune_dice"]
-
 WARM_UP_STEPS = 50
-
-
-@dataclass(frozen=True)
-class LatticeOutput:
-    """The output of the network for a batch on one lattice, and the output wanted."""
-
-    batch: Batch
-    grid: Tensor
-    """Sample positions, (B, h, w, 2), in the frame of the view."""
-    area: Tensor
-    """What each sample stands for, (B, 1, h, w), 1 in the uniform grid."""
-    logits: Tensor
-    """(B, C, h, w)."""
-    target: Tensor
-    """True shares of the classes, (B, C, h, w)."""
-    labelled: Tensor
-    """Labelled share of each sample, (B, 1, h, w)."""
 
 
 @dataclass(frozen=True)
@@ -296,104 +278,6 @@ def learning_rate_factor(number: int, steps: int, schedule: str = "cosine") -> f
     if number < warm_up:
         return (number + 1) / (warm_up + 1)
     return 0.01 + 0.99 * (1 + math.cos(math.pi * number / steps)) / 2
-
-
-@torch.inference_mode()
-def tune_dice(
-    segmenter: Segmenter,
-    cache: RegionCache,
-    lattice: Size,
-    device: torch.device,
-    *,
-    recipe: Recipe | None = None,
-) -> NDArray[np.float64]:
-    """Return the Dice of each class over regions, (C,); NaN for a class that occurs nowhere.
-
-    The samples count by the area that they stand for, so the result estimates the Dice at
-    full resolution. A recipe that does not sample by the network does not do so here either.
-    """
-    segmenter.eval()
-    count = segmenter.spec.class_count
-    sums = torch.zeros(3, count, dtype=torch.float64)
-    for index in range(len(cache)):
-        batch = cache.read(index).to(device)
-        density = None
-        if recipe is not None and recipe.sample_by != "network":
-            wanted = wanted_density(batch.for_lattices(lattice), recipe)
-            density = imposed_density(wanted, recipe, stream(recipe.seed, "tune density", index))
-        output = segment_batch(segmenter, batch, lattice, density)
-        weight = output.area * output.labelled
-        chosen = torch.nn.functional.one_hot(output.logits.argmax(dim=1), count).movedim(-1, 1)
-        for row, values in enumerate((chosen * output.target, chosen, output.target)):
-            sums[row] += (values * weight).sum(dim=(0, 2, 3)).double().cpu()
-    dice: NDArray[np.float64] = torch.where(
-        sums[2] > 0, 2 * sums[0] / (sums[1] + sums[2]), torch.nan
-    ).numpy()
-    return dice
-
-
-def segment_batch(
-    segmenter: Segmenter, batch: Batch, lattice: Size, density: Tensor | None = None
-) -> LatticeOutput:
-    """Return the output of a network for regions without augmentation, on one lattice.
-
-    Parameters
-    ----------
-    segmenter
-        The network.
-    batch
-        Regions that are not moved.
-    lattice
-        Number of samples across and down.
-    density
-        To sample by instead of the network's.
-    """
-    batch = batch.for_lattices(lattice)
-    with mixed_precision(batch.view.device):
-        sampling = segmenter.sample(batch.view, lattice, density)
-        logits = segmenter.classify(warp(batch.levels, sampling.grid), sampling.context)
-    target, labelled = warp_labels(batch.fractions, sampling.grid)
-    return LatticeOutput(batch, sampling.grid, sample_area(sampling.grid), logits, target, labelled)
-
-
-def imposed_density(wanted: Tensor, recipe: Recipe, random: np.random.Generator) -> Tensor | None:
-    """Return the density to sample by instead of the network's; None to sample by that.
-
-    Parameters
-    ----------
-    wanted
-        Density that the labels ask for, (B, 1, hd, wd).
-    recipe
-        See `Recipe.sample_by`.
-    random
-        Draws the hills.
-    """
-    match recipe.sample_by:
-        case "labels":
-            return wanted
-        case "random":
-            regions, _, height, width = wanted.shape
-            hills = torch.tensor(random.normal(0, 1.5, (regions, 1, 6, 6)), dtype=torch.float32)
-            hills = F.interpolate(hills, (height, width), mode="bicubic", align_corners=False)
-            return to_density(hills.to(wanted.device), floor=recipe.edge_floor)
-        case _:
-            return None
-
-
-def wanted_density(batch: Batch, recipe: Recipe) -> Tensor:
-    """Return the density that the labels of a batch ask for, (B, 1, hd, wd)."""
-    height, width = batch.edges.shape[2:]
-    shares = None
-    if recipe.rarity:
-        shares = F.adaptive_avg_pool2d(batch.fractions[-1].float(), (height, width))
-        shares = move_image(shares, batch.motion)
-    return target_density(
-        batch.edges,
-        shares,
-        floor=recipe.edge_floor,
-        blur=recipe.edge_blur,
-        rarity=recipe.rarity,
-    )
 
 
 def _blur_view(view: Tensor, random: np.random.Generator) -> Tensor:

@@ -11,14 +11,10 @@ import torch
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
 from lds_path.learning.batches import Batch
+from lds_path.learning.densities import imposed_density, wanted_density
 from lds_path.learning.recipe import JIN2022, PRESETS, Recipe
-from lds_path.learning.trainer import (
-    Trainer,
-    imposed_density,
-    learning_rate_factor,
-    tune_dice,
-    wanted_density,
-)
+from lds_path.learning.trainer import Trainer, learning_rate_factor
+from lds_path.learning.tuning.score import tune_dice
 from lds_path.network.benefit import round_trip_errors
 from lds_path.network.losses import edge_density
 from lds_path.network.motion import identity_motion

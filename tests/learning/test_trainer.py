@@ -7,8 +7,10 @@ from small_slides import CLASSES, make_slide
 
 from lds_path.errors import TrainingError
 from lds_path.learning.batches import RegionCache, read_labelled
-from lds_path.learning.trainer import Recipe, Trainer, learning_rate_factor, tune_dice
+from lds_path.learning.recipe import Recipe
+from lds_path.learning.trainer import Trainer, learning_rate_factor
 from lds_path.learning.training_set import LabelledSlide, open_training_set
+from lds_path.learning.tuning.score import tune_dice
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
 from lds_path.reference.legend import Legend

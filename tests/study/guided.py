@@ -13,8 +13,9 @@ import torch
 from sets import class_names
 
 from lds_path.learning.batches import read_labelled
+from lds_path.learning.densities import imposed_density, wanted_density
+from lds_path.learning.lattice_output import segment_batch
 from lds_path.learning.recipe import Recipe
-from lds_path.learning.trainer import imposed_density, segment_batch, wanted_density
 from lds_path.learning.training_set import LabelledSlide, open_training_set
 from lds_path.models.checkpoint import load_model
 from lds_path.reference.legend import Legend

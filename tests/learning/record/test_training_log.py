@@ -3,7 +3,7 @@ from __future__ import annotations
 import pandas as pd
 from PIL import Image
 
-from lds_path.learning.training_log import TrainingLog
+from lds_path.learning.record.training_log import TrainingLog
 
 
 def test_each_step_is_a_row_and_dice_stands_where_it_was_measured(tmp_path):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from lds_path.learning.trainer import segment_batch, tune_dice
+from lds_path.learning.lattice_output import segment_batch
+from lds_path.learning.tuning.score import tune_dice
 from lds_path.network.benefit import network_errors
 from lds_path.network.spec import lattices_on
 
