@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from lds_path import __version__
+from lds_path.errors import UsageError
 from lds_path.provenance.complete_file import complete_file
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+STATE_NAME = "state.safetensors"
+BEST_NAME = "best"
+_STATE_FILES = {STATE_NAME, f"{STATE_NAME}.partial", BEST_NAME}
 _KEY = "lds-path"
 _READ_ERRORS = (SafetensorError, OSError, KeyError, ValueError)
 
@@ -106,10 +111,37 @@ def restore_state(path: Path, learner: Learner) -> None:
         for group in numbers["groups"]
     ]
     learner.optimizer.load_state_dict({"state": states, "param_groups": groups})
+    _lay_out(learner.optimizer)
     learner.scaler.load_state_dict(numbers["scaler"])
     torch.set_rng_state(tensors["random/cpu"])
     if torch.cuda.is_available() and "random/cuda" in tensors:
         torch.cuda.set_rng_state(tensors["random/cuda"])
+
+
+def clear_state(folder: Path) -> None:
+    """Remove the folder in which an interrupted training is kept, where there is one.
+
+    Raises
+    ------
+    UsageError
+        If it holds anything else.
+    """
+    if not folder.exists():
+        return
+    foreign = {entry.name for entry in folder.iterdir()} - _STATE_FILES
+    if foreign:
+        raise UsageError(
+            f"{folder} holds {min(foreign)}, which no training wrote; name a new folder as `state`"
+        )
+    shutil.rmtree(folder)
+
+
+def _lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Lay out the tensors of an optimiser in memory as their weights: a fused step relies on it."""
+    for weights, values in optimizer.state.items():
+        for name, value in values.items():
+            if value.shape == weights.shape:
+                values[name] = torch.empty_like(weights).copy_(value)
 
 
 def _read_numbers(path: Path) -> dict[str, Any] | None:

@@ -9,16 +9,16 @@ from lds_path.learning.training_state import Learner, read_record, restore_state
 def make_learner(seed=0):
     torch.manual_seed(seed)
     network = torch.nn.Sequential(
-        torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Dropout()
-    )
-    optimizer = torch.optim.AdamW(network.parameters(), lr=0.01, weight_decay=0.1)
+        torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Dropout()
+    ).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.01, weight_decay=0.1, fused=True)
     return Learner(network, optimizer, torch.amp.GradScaler("cpu", enabled=False))
 
 
 def learn(learner, steps):
     for _ in range(steps):
         learner.optimizer.zero_grad()
-        learner.network(torch.randn(8, 3)).square().sum().backward()
+        learner.network(torch.randn(8, 3, 5, 5)).square().sum().backward()
         learner.optimizer.step()
     return [value.clone() for value in learner.network.state_dict().values()]
 
