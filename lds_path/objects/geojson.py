@@ -12,7 +12,7 @@ import uuid
 import zlib
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import shapely
@@ -25,12 +25,14 @@ from lds_path.provenance.complete_file import complete_file
 from lds_path.read_ahead import read_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Literal
 
     from shapely.geometry import MultiPolygon
     from shapely.geometry.base import BaseGeometry
+
+T = TypeVar("T")
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "lds-path")
 _DECIMALS = 2
@@ -69,27 +71,25 @@ def read_polygons(path: Path) -> list[tuple[str, Polygon | MultiPolygon]]:
     LabelsError
         If the file is missing, is not GeoJSON or holds no area.
     """
-    content = _load(path)
-    try:
-        features = list(_features(content, path))
-    except RecursionError:
-        raise LabelsError(f"{path} is nested too deeply; {_EXPECTED}") from None
-    polygons = []
-    for number, feature in enumerate(features, start=1):
-        try:
-            area = _area(feature)
-            name = _class_name(feature)
-        except _MALFORMED as error:
-            raise LabelsError(
-                f"{path}: object {number} is not a GeoJSON feature ({error}); {_EXPECTED}"
-            ) from None
-        if area is not None:
-            polygons.append((name, area))
+    objects = _read_objects(path, lambda feature: (_class_name(feature), _area(feature)))
+    polygons = [(name, area) for name, area in objects if area is not None]
     if not polygons:
         raise LabelsError(
             f"{path} holds no polygon; draw areas, not points or lines, and export them again"
         )
     return polygons
+
+
+def read_class_names(path: Path) -> list[str]:
+    """Return the class names of the areas in a GeoJSON file, as `read_polygons`, but at once.
+
+    Raises
+    ------
+    LabelsError
+        If the file is missing or is not GeoJSON.
+    """
+    objects = _read_objects(path, lambda feature: (_class_name(feature), _is_area(feature)))
+    return list(dict.fromkeys(name for name, is_area in objects if is_area))
 
 
 def write_geojson(path: Path, objects: Iterable[SlideObject], *, slide: str) -> int:
@@ -186,10 +186,33 @@ def _features(content: Any, path: Path) -> Iterator[Any]:  # noqa: ANN401 - what
         raise LabelsError(f"{path} holds {str(content)[:40]!r}; {_EXPECTED}")
 
 
-def _area(feature: Mapping[str, Any]) -> Polygon | MultiPolygon | None:
+def _read_objects(path: Path, read: Callable[[Any], T]) -> list[T]:
+    """Return what a function reads of every feature of a file."""
+    content = _load(path)
+    try:
+        features = list(_features(content, path))
+    except RecursionError:
+        raise LabelsError(f"{path} is nested too deeply; {_EXPECTED}") from None
+    objects = []
+    for number, feature in enumerate(features, start=1):
+        try:
+            objects.append(read(feature))
+        except _MALFORMED as error:
+            raise LabelsError(
+                f"{path}: object {number} is not a GeoJSON feature ({error}); {_EXPECTED}"
+            ) from None
+    return objects
+
+
+def _is_area(feature: Mapping[str, Any]) -> bool:
     geometry = feature["geometry"]
-    if geometry is None or geometry["type"] not in ("Polygon", "MultiPolygon"):
+    return geometry is not None and geometry["type"] in ("Polygon", "MultiPolygon")
+
+
+def _area(feature: Mapping[str, Any]) -> Polygon | MultiPolygon | None:
+    if not _is_area(feature):
         return None
+    geometry = feature["geometry"]
     shapes = geometry["coordinates"]
     parts = [_polygon(rings) for rings in ([shapes] if geometry["type"] == "Polygon" else shapes)]
     if not parts:

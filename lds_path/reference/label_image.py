@@ -111,12 +111,7 @@ def open_label_image(path: Path, legend: Legend, slide: Size, bounds_l0: Size) -
         If the file is not such an image, or its size is not that of the slide, of the working
         pixels, or a whole fraction of the slide.
     """
-    pixels = _open_tiff(path) if _is_tiff(path) else _open_image(path)
-    if len(pixels.shape) != 2 or pixels.dtype != np.uint8:
-        raise LabelsError(
-            f"{path} holds {pixels.dtype} pixels of shape {tuple(pixels.shape)}; reference labels"
-            " are one 8-bit channel of class values, 0 for background"
-        )
+    pixels = _open_pixels(path)
     size = Size(pixels.shape[1], pixels.shape[0])
     if size != slide and not _is_whole_fraction(size, bounds_l0):
         raise LabelsError(
@@ -125,6 +120,56 @@ def open_label_image(path: Path, legend: Legend, slide: Size, bounds_l0: Size) -
             " fraction of it"
         )
     return LabelImage(path, pixels, slide, legend)
+
+
+def read_values(path: Path, legend: Legend, *, max_pixels: int) -> set[int] | None:
+    """Return the values of a label image after translation; None if it is too large to look at.
+
+    Parameters
+    ----------
+    path
+        As `open_label_image` takes it.
+    legend
+        Meaning of its values.
+    max_pixels
+        A larger image is not read.
+
+    Raises
+    ------
+    LabelsError
+        If the file is not such an image, or holds a value that the legend does not know.
+    """
+    if _stated_area(path) > max_pixels:
+        return None
+    pixels = _open_pixels(path)
+    size = Size(pixels.shape[1], pixels.shape[0])
+    labels = LabelImage(path, pixels, size, legend).read(0, 0, size)
+    return set(np.flatnonzero(np.bincount(labels.ravel(), minlength=256)).tolist())
+
+
+def _open_pixels(path: Path) -> TiledPixels | NDArray[Any]:
+    pixels = _open_tiff(path) if _is_tiff(path) else _open_image(path)
+    if len(pixels.shape) != 2 or pixels.dtype != np.uint8:
+        raise LabelsError(
+            f"{path} holds {pixels.dtype} pixels of shape {tuple(pixels.shape)}; reference labels"
+            " are one 8-bit channel of class values, 0 for background"
+        )
+    return pixels
+
+
+def _stated_area(path: Path) -> int:
+    """Return the number of pixels that a file states; 0 for a file that cannot be opened."""
+    try:
+        if _is_tiff(path):
+            with tifffile.TiffFile(path) as file:
+                page = file.pages.first
+                return int(page.imagewidth * page.imagelength)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path, formats=FORMATS) as image:
+                return image.width * image.height
+    except (*DECODE_ERRORS, Image.DecompressionBombError, SyntaxError):
+        return 0
 
 
 def _is_tiff(path: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from lds_path.classes import IGNORED_CLASSES
 from lds_path.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -100,6 +100,18 @@ class Legend:
 
     def _value(self, name: str) -> int:
         return self.classes.index(name) + 1
+
+
+def open_legend(classes: Sequence[str], labels: Mapping[str, Any]) -> Legend:
+    """Return the legend that the section `labels` of the configuration describes.
+
+    Raises
+    ------
+    UsageError
+        If it refers to a class that there is not.
+    """
+    class_map = {name: target or "" for name, target in labels["class_map"].items()}
+    return Legend(tuple(classes), class_map, tuple(labels["ignore"]), labels["unlabelled"])
 
 
 def recode(values: NDArray[np.uint8], table: NDArray[np.uint8]) -> NDArray[np.uint8]:

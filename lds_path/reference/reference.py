@@ -11,6 +11,7 @@ import shapely
 from lds_path.errors import LabelsError
 from lds_path.geometry import Size
 from lds_path.objects.geojson import read_polygons
+from lds_path.reference.annotated_classes import GEOJSON, value_of
 from lds_path.reference.drawing import rasterise
 from lds_path.reference.label_image import open_label_image
 from lds_path.reference.legend import BACKGROUND, IGNORE
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from lds_path.formats.mask import Mask
     from lds_path.reference.legend import Legend
-
-_GEOJSON = (".geojson", ".json", ".geojson.gz", ".json.gz")
 
 
 class Reference(Protocol):
@@ -170,7 +169,7 @@ def open_reference(
     on_tissue = legend.unlabelled_value
     if tissue is not None and on_tissue != IGNORE:
         legend = replace(legend, unlabelled="background")
-    if path.name.lower().endswith(_GEOJSON):
+    if path.name.lower().endswith(GEOJSON):
         areas = _read_areas(path, legend, bounds_l0)
         elsewhere = legend.unlabelled_value
         reference = LabelPolygons(areas, slide, downsample, elsewhere=elsewhere)
@@ -189,15 +188,7 @@ def _read_areas(path: Path, legend: Legend, bounds_l0: Size) -> list[tuple[BaseG
     """Return the areas of a GeoJSON file, in level-0 pixels from the bounds corner."""
     areas: list[tuple[BaseGeometry, int]] = []
     for name, area in read_polygons(path):
-        try:
-            value = legend.value_of(name)
-        except KeyError:
-            known = ", ".join(filter(None, legend.classes))
-            subject = f"an object of the class '{name}'" if name else "an object without a class"
-            raise LabelsError(
-                f"{path} has {subject}, but the classes are {known}; change it in QuPath, or list it"
-                " in `class_map` or `ignore`"
-            ) from None
+        value = value_of(path, name, legend)
         if value is not None:
             areas.append((area, value))
     _check_inside(path, areas, bounds_l0)

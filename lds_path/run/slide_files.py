@@ -81,6 +81,10 @@ class SlideFiles:
             )
         return self.files(self.training, "labels")
 
+    def annotations(self, split: str) -> list[Path]:
+        """Return the reference labels of a split, whether they exist or not."""
+        return [Path(str(self.cell(slide, "labels"))) for slide in self.labelled(split)]
+
     def watched(self) -> dict[str, Path | None]:
         """Return the files that others may replace, as `find_replacements` takes them."""
         if self.painted:

@@ -1,6 +1,8 @@
 """What Snakemake would do, without doing it."""
 
+import json
 import re
+import shutil
 
 import pytest
 from snakemake_run import REPOSITORY, jobs_of, snakemake
@@ -50,16 +52,56 @@ def test_a_missing_slide_does_not_stop_the_cohort(tmp_path):
     assert jobs["tile"] == 1
 
 
-def test_missing_labels_are_left_for_the_training_to_name(tmp_path):
-    """As input they would end the run before the job whose message names them."""
-    for name in ("a.svs", "b.svs", "b.geojson"):
-        (tmp_path / name).touch()
-    rows = ["slide\tpath\tlabels\tsplit", "a\ta.svs\ta.geojson\ttrain", "b\tb.svs\tb.geojson\ttune"]
-    (tmp_path / "slides.tsv").write_text("\n".join(rows) + "\n")
-    run = snakemake(tmp_path, "-n", "train", "--config", f"slides={tmp_path / 'slides.tsv'}")
+def plan_training(folder, *names, config=()):
+    """Plan a training on a slide whose annotations have some classes."""
+    (folder / "a.svs").touch()
+    rows = ["slide\tpath\tlabels\tsplit", "a\ta.svs\ta.geojson\ttrain"]
+    (folder / "slides.tsv").write_text("\n".join(rows) + "\n")
+    square = {"type": "Polygon", "coordinates": [[[0, 0], [9, 0], [9, 9], [0, 0]]]}
+    features = [
+        {"type": "Feature", "geometry": square, "properties": {"classification": {"name": name}}}
+        for name in names
+    ]
+    if names:
+        collection = {"type": "FeatureCollection", "features": features}
+        (folder / "a.geojson").write_text(json.dumps(collection))
+    sheet = f"slides={folder / 'slides.tsv'}"
+    return snakemake(folder, "-n", "train", "--config", sheet, *config)
+
+
+def test_annotations_with_all_classes_start_a_training(tmp_path):
+    run = plan_training(tmp_path, "Stroma", "Gland", "Tumor", "Lymphocytes")
     assert jobs_of(run)["train"] == 1
-    assert f"{tmp_path}/b.geojson" in run.stdout
-    assert f"{tmp_path}/a.geojson" not in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("names", "config", "message"),
+    [
+        ((), (), "a.geojson does not exist; correct its path"),
+        (("Stroma", "gland"), (), "has an object of the class 'gland', but the classes are"),
+        (("Stroma", "Gland", "Tumor"), (), "has the class 'Lymphocytes'"),
+        (
+            ("Stroma",),
+            ('classes=[{"name": "Stroma", "color": "#56B4E9"}]',),
+            "`classes` lists only Stroma",
+        ),
+    ],
+)
+def test_what_cannot_be_learned_ends_the_run_before_its_first_job(tmp_path, names, config, message):
+    run = plan_training(tmp_path, *names, config=config)
+    assert run.returncode != 0
+    assert message in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_model_of_this_folder_is_used_and_not_trained_again(tmp_path):
+    (tmp_path / "results").mkdir()
+    shutil.copytree(REPOSITORY / "lds_path/models/demo", tmp_path / "results/train")
+    (tmp_path / "slides.tsv").write_text("slide\tpath\na\tnowhere.svs\n")
+    sheet = f"slides={tmp_path / 'slides.tsv'}"
+    jobs = jobs_of(snakemake(tmp_path, "-n", "--config", sheet, "model=results/train"))
+    assert jobs["segment"] == 1
+    assert "train" not in jobs
 
 
 def test_the_command_line_changes_keys_of_every_type(tmp_path):

@@ -66,9 +66,27 @@ def get_file(column):
     return lambda wildcards: list_inputs(slides.files([wildcards.slide], column))
 
 
+@cache
+def check_training():
+    """End the run before its first job if its labels cannot teach what is asked for."""
+    from lds_path.reference.annotated_classes import check_annotations, check_contrast
+    from lds_path.reference.legend import open_legend
+
+    names = [item["name"] for item in config["classes"] or []]
+    legend = open_legend(names, config["labels"])
+    check_contrast(legend)
+    if not slides.painted:
+        check_annotations(
+            slides.annotations("train"), slides.annotations("tune"), legend
+        )
+
+
 @exit_with_message()
 def get_training_labels(wildcards):
-    return list_inputs(slides.training_labels())
+    files = slides.training_labels()
+    if workflow.is_main_process:
+        check_training()
+    return list_inputs(files)
 
 
 @exit_with_message()
@@ -77,7 +95,10 @@ def get_model(wildcards):
     if config["model"] == "train":
         return str(RESULTS / "train")
     names = tuple(item["name"] for item in config["classes"] or [])
-    return str(find_model(config["model"], names))
+    folder = find_model(config["model"], names)
+    # By its relative path, a model that this run trained would be trained again on the sheet.
+    is_own = folder.resolve() == (RESULTS / "train").resolve()
+    return str(folder.resolve() if is_own else folder)
 
 
 def get_replacement(*columns):
