@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ from lds_path.network.motion import identity_motion
 from lds_path.network.spec import lattices_on, levels_of
 from lds_path.network.warp import halve, label_fractions
 from lds_path.read_ahead import read_ahead
+from lds_path.reference.legend import BACKGROUND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from lds_path.formats.mask import Mask
     from lds_path.formats.pyramid import Pyramid
     from lds_path.geometry import Region
     from lds_path.network.spec import NetworkSpec
@@ -41,6 +44,10 @@ class LabelledRegion:
     pyramid: Pyramid
     reference: Reference
     region: Region
+    tissue: Mask | None = None
+    """Where a label of the network counts; everywhere when None."""
+    stands_for: float = 1.0
+    """Number of regions in whose place it is scored."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,9 @@ class Batch:
     """Labelled share of each cell, (B, 1, hd, wd), float32."""
     motion: Tensor
     """Motion of view and cells relative to levels and fractions, see `network.motion`."""
+    unlabelled: list[Tensor] = field(default_factory=list)
+    """Area share of tissue without a label, where any class is wrong, at the same levels,
+    (B, 1, H, W), uint8; no levels in a training, which does not learn from it."""
 
     @property
     def size(self) -> Size:
@@ -78,6 +88,7 @@ class Batch:
             self,
             levels=self.levels[part],
             fractions=self.fractions[part],
+            unlabelled=self.unlabelled[part],
             first_level=wanted.start,
         )
 
@@ -121,9 +132,8 @@ class Batch:
         )
 
     def _tensors(self) -> list[Tensor]:
-        return [
-            self.view, *self.levels, *self.fractions, self.edges, self.errors, self.labelled
-        ]  # fmt: skip
+        levels = (*self.levels, *self.fractions, *self.unlabelled)
+        return [self.view, *levels, self.edges, self.errors, self.labelled]
 
     def _map(self, transform: Callable[[Tensor], Tensor]) -> Batch:
         return replace(
@@ -131,6 +141,7 @@ class Batch:
             view=transform(self.view),
             levels=[transform(level) for level in self.levels],
             fractions=[transform(level) for level in self.fractions],
+            unlabelled=[transform(level) for level in self.unlabelled],
             edges=transform(self.edges),
             errors=transform(self.errors),
             labelled=transform(self.labelled),
@@ -138,7 +149,11 @@ class Batch:
 
 
 def read_labelled(
-    labelled: LabelledRegion, spec: NetworkSpec, error_weights: Sequence[float] = ()
+    labelled: LabelledRegion,
+    spec: NetworkSpec,
+    error_weights: Sequence[float] = (),
+    *,
+    for_scores: bool = False,
 ) -> Batch:
     """Return a region with its labels as a batch of one.
 
@@ -150,6 +165,8 @@ def read_labelled(
         Of the network that will see it.
     error_weights
         What a wrong pixel of each class costs; all equal when empty.
+    for_scores
+        Return also where tissue has no label.
     """
     region = labelled.region
     ladder = lattices_on(spec.ladder, region.size)
@@ -157,8 +174,8 @@ def read_labelled(
     labels = torch.from_numpy(labelled.reference.read(region.left, region.top, region.size))[None]
     multiple = spec.region_multiple
     cells = Size(region.size.width // multiple, region.size.height // multiple)
-    shares = _halve_times(label_fractions(labels, spec.class_count) * 255, wanted.start)
-    fractions = [to_uint8(level) for level in halve(shares, len(wanted))]
+    fractions = _shares_at(label_fractions(labels, spec.class_count), wanted)
+    bare = _is_bare_tissue(labelled, labels) if for_scores else None
     weights = torch.tensor(error_weights or (1.0,) * spec.class_count)
     errors, known = round_trip_errors(fractions, ladder, cells, weights)
     return Batch(
@@ -170,6 +187,7 @@ def read_labelled(
         errors=errors,
         labelled=known,
         motion=identity_motion(1),
+        unlabelled=[] if bare is None else _shares_at(bare, wanted),
     )
 
 
@@ -183,16 +201,18 @@ class RegionCache:
         *,
         mib: int,
         error_weights: Sequence[float] = (),
+        for_scores: bool = False,
     ) -> None:
-        self._regions = regions
-        self._spec = spec
-        self._error_weights = error_weights
+        self.regions = regions
+        self._read = partial(
+            read_labelled, spec=spec, error_weights=error_weights, for_scores=for_scores
+        )
         self._bytes_left = mib * 2**20
         self._kept: OrderedDict[int, Batch] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._regions)
+        return len(self.regions)
 
     def read(self, index: int) -> Batch:
         """Return a region as a batch of one; the least recently used is dropped first."""
@@ -200,7 +220,7 @@ class RegionCache:
             if index in self._kept:
                 self._kept.move_to_end(index)
                 return self._kept[index]
-        batch = read_labelled(self._regions[index], self._spec, self._error_weights)
+        batch = self._read(self.regions[index])
         with self._lock:
             if index not in self._kept:
                 self._kept[index] = batch
@@ -263,5 +283,16 @@ def class_counts(labelled: LabelledRegion) -> NDArray[np.int64]:
     return counts
 
 
-def _halve_times(image: Tensor, times: int) -> Tensor:
-    return halve(image, times + 1)[-1]
+def _shares_at(shares: Tensor, levels: range) -> list[Tensor]:
+    """Return area shares, (B, C, H, W) in [0, 1], at some levels, as uint8."""
+    finest = halve(255 * shares, levels.start + 1)[-1]
+    return [to_uint8(level) for level in halve(finest, len(levels))]
+
+
+def _is_bare_tissue(labelled: LabelledRegion, labels: Tensor) -> Tensor:
+    """Return where tissue has no label, (1, 1, H, W), as float."""
+    region, bare = labelled.region, labels[None] == BACKGROUND
+    if labelled.tissue is not None:
+        tissue = labelled.tissue.read(region.left, region.top, region.size)
+        bare = bare & torch.from_numpy(tissue)
+    return bare.float()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,16 +11,26 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from lds_path.errors import TrainingError, UsageError
+from lds_path.errors import TrainingError
 from lds_path.learning.augmentation import move
 from lds_path.learning.balance import draw_regions, region_chances
 from lds_path.learning.batches import RegionCache, training_batches
+from lds_path.learning.record.doubts import find_doubts
+from lds_path.learning.record.page import write_page
+from lds_path.learning.record.progress import Progress
 from lds_path.learning.record.training_log import TrainingLog
-from lds_path.learning.training_set import spread
-from lds_path.learning.training_state import Learner, read_record, restore_state, save_state
+from lds_path.learning.training_state import (
+    BEST_NAME,
+    STATE_NAME,
+    Learner,
+    clear_state,
+    read_record,
+    restore_state,
+    save_state,
+)
 from lds_path.learning.tuning.calibration import calibrate
 from lds_path.learning.tuning.calibration_picture import CALIBRATION_NAME, draw_calibration
-from lds_path.learning.tuning.score import tune_dice
+from lds_path.learning.tuning.score import by_class, choose_regions, known, tune_dice
 from lds_path.models.card import WEIGHTS_NAME
 from lds_path.models.checkpoint import load_model, save_model
 
@@ -39,10 +48,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STATE_NAME = "state.safetensors"
-BEST_NAME = "best"
 _MAX_TUNE_REGIONS = 64
-_STATE_FILES = {STATE_NAME, f"{STATE_NAME}.partial", BEST_NAME}
 
 
 @dataclass
@@ -83,9 +89,14 @@ class Fit:
     def run(self, *, cache_mib: int, threads: int) -> dict[str, Any]:
         """Train, write the best model, and return the results for the manifest."""
         spec, steps = self.card.network, self.trainer.recipe.steps
-        tune_regions = spread(self.tune_set.regions, _MAX_TUNE_REGIONS)
         weights = self.trainer.error_weights
-        tune = RegionCache(tune_regions, spec, mib=cache_mib // 4, error_weights=weights)
+        tune = RegionCache(
+            choose_regions(self.tune_set, _MAX_TUNE_REGIONS),
+            spec,
+            mib=cache_mib // 4,
+            error_weights=weights,
+            for_scores=True,
+        )
         chances = region_chances(self.train_set.counts, balance=self.schedule.balance)
         rows = self._resume()
         batches = training_batches(
@@ -103,16 +114,34 @@ class Fit:
             lattices=self.trainer.lattices,
             move=partial(move, augmentation=self.schedule.augmentation),
         )
+        doubts = self._find_doubts()
         with TrainingLog(self.folder, self.card.class_names, rows) as training_log:
             self._train(batches, chances, tune, training_log)
         self._finish(tune)
+        sets = {"train": self.train_set, "tune": self.tune_set}
         return {
             "steps": self.best.step,
             "best_step": self.best.best_step,
             "train_regions": len(self.train_set.regions),
             "tune_regions": len(tune),
-            "tune_dice": self._dice_by_class(),
+            "tune_dice": by_class(self.card.class_names, self.best.dice),
+            "tune_dice_by_slide": write_page(self.folder, self.trainer, tune, sets, doubts),
+            "warnings": doubts,
         }
+
+    def _find_doubts(self) -> list[str]:
+        """Return what should be known of the labelled slides, and say so before it takes time."""
+        train, tune = self.train_set, self.tune_set
+        log.info(
+            "train: %d regions to learn from and %d to score, at most %d steps",
+            len(train.regions),
+            len(tune.regions),
+            self.trainer.recipe.steps,
+        )
+        doubts = find_doubts(train, tune, self.card.training, self.card.class_names)
+        for doubt in doubts:
+            log.warning("train: warning: %s", doubt)
+        return doubts
 
     def _finish(self, tune: RegionCache) -> None:
         """Write the model that scored best, with its calibration where it has a ladder."""
@@ -158,6 +187,7 @@ class Fit:
     ) -> None:
         best, steps, schedule = self.best, self.trainer.recipe.steps, self.schedule
         bar = tqdm(batches, total=steps, initial=best.step, unit="step", desc="train", disable=None)
+        progress = Progress(self.card.class_names, steps, done=best.step)
         for batch in bar:
             if self._is_patience_over():
                 log.info(
@@ -173,6 +203,8 @@ class Fit:
             training_log.add(best.step, losses, measured)
             if dice:
                 self._save(training_log)
+            if bar.disable:  # no terminal: a line a minute instead of the bar
+                progress.add(best.step, losses[0], dice, (best.mean, best.best_step))
             bar.set_postfix(loss=f"{losses[0]:.3f}", tune_dice=f"{best.mean:.3f}")
 
     def _is_patience_over(self) -> bool:
@@ -203,14 +235,12 @@ class Fit:
         """Measure the Dice, and keep the model if none was better."""
         trainer, best = self.trainer, self.best
         self._check_weights()
-        measured = tune_dice(
-            trainer.segmenter, tune, self.card.lattice, trainer.device, recipe=trainer.recipe
-        ).tolist()
-        dice = tuple(None if np.isnan(value) else value for value in measured)
+        lattice, recipe = self.card.lattice, trainer.recipe
+        dice = known(tune_dice(trainer.segmenter, tune, lattice, trainer.device, recipe=recipe))
         best.waited += 1
         if not best.best_step or _mean(dice) >= best.mean:
             best.best_step, best.dice, best.waited = best.step, dice, 0
-            scores = {"tune_dice": self._dice_by_class(), "step": best.step}
+            scores = {"tune_dice": by_class(self.card.class_names, dice), "step": best.step}
             save_model(self.state / BEST_NAME, trainer.segmenter, replace(self.card, scores=scores))
         if not len(tune):
             best.waited = 0
@@ -234,12 +264,6 @@ class Fit:
     def _learner(self) -> Learner:
         return Learner(self.trainer.segmenter, self.trainer.optimizer, self.trainer.scaler)
 
-    def _dice_by_class(self) -> dict[str, float | None]:
-        return {
-            name: None if value is None else round(value, 4)
-            for name, value in zip(self.card.class_names, self.best.dice, strict=False)
-        }
-
 
 def error_weights(counts: NDArray[np.int64], power: float) -> tuple[float, ...]:
     """Return what a wrong pixel of each class costs; 1 for a pixel drawn from all.
@@ -254,24 +278,6 @@ def error_weights(counts: NDArray[np.int64], power: float) -> tuple[float, ...]:
     shares = counts.sum(axis=0) / counts.sum()
     costs = np.maximum(shares, 1e-6) ** -power
     return tuple((costs / (costs * shares).sum()).tolist())
-
-
-def clear_state(folder: Path) -> None:
-    """Remove the folder in which an interrupted training is kept, where there is one.
-
-    Raises
-    ------
-    UsageError
-        If it holds anything else.
-    """
-    if not folder.exists():
-        return
-    foreign = {entry.name for entry in folder.iterdir()} - _STATE_FILES
-    if foreign:
-        raise UsageError(
-            f"{folder} holds {min(foreign)}, which no training wrote; name a new folder as `state`"
-        )
-    shutil.rmtree(folder)
 
 
 def _mean(dice: tuple[float | None, ...]) -> float:

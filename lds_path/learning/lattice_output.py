@@ -32,6 +32,8 @@ class LatticeOutput:
     """True shares of the classes, (B, C, h, w)."""
     labelled: Tensor
     """Labelled share of each sample, (B, 1, h, w)."""
+    unlabelled: Tensor | None = None
+    """Share of each sample that is tissue without a label, (B, 1, h, w), where the batch says so."""
 
 
 def segment_batch(
@@ -55,4 +57,6 @@ def segment_batch(
         sampling = segmenter.sample(batch.view, lattice, density)
         logits = segmenter.classify(warp(batch.levels, sampling.grid), sampling.context)
     target, labelled = warp_labels(batch.fractions, sampling.grid)
-    return LatticeOutput(batch, sampling.grid, sample_area(sampling.grid), logits, target, labelled)
+    bare = warp(batch.unlabelled, sampling.grid) / 255 if batch.unlabelled else None
+    area = sample_area(sampling.grid)
+    return LatticeOutput(batch, sampling.grid, area, logits, target, labelled, bare)

@@ -19,6 +19,7 @@ from lds_path.inference.region_tensors import read_region
 from lds_path.learning.batches import LabelledRegion, class_counts
 from lds_path.provenance.stage_folder import open_folder, read_results
 from lds_path.read_ahead import read_ahead
+from lds_path.reference.legend import BACKGROUND
 from lds_path.reference.reference import open_reference
 from lds_path.run.sheet import read_sheet
 
@@ -59,6 +60,11 @@ class TrainingSet:
     regions: list[LabelledRegion]
     counts: NDArray[np.int64]
     """Labelled pixels of each class in each region, (regions, classes)."""
+
+    def slides_with(self, number: int) -> list[str]:
+        """Return the slides in which a class, counted from 0, is labelled."""
+        pairs = zip(self.regions, self.counts[:, number].tolist(), strict=True)
+        return list(dict.fromkeys(labelled.slide for labelled, pixels in pairs if pixels))
 
 
 def find_slides(
@@ -111,9 +117,24 @@ def find_slides(
 
 
 def open_training_set(
-    slides: Sequence[LabelledSlide], legend: Legend, *, threads: int = 1
+    slides: Sequence[LabelledSlide],
+    legend: Legend,
+    *,
+    threads: int = 1,
+    for_scores: bool = False,
 ) -> TrainingSet:
     """Return the regions of slides in which something is labelled.
+
+    Parameters
+    ----------
+    slides
+        Where to look.
+    legend
+        Meaning of their labels.
+    threads
+        Number of reading threads.
+    for_scores
+        Return also the regions without a label in which every label of the network is wrong.
 
     Raises
     ------
@@ -125,13 +146,15 @@ def open_training_set(
     count = len(legend.classes)
     candidates = [region for slide in slides for region in _labelled_regions(slide, legend)]
     counted = read_ahead(class_counts, candidates, threads=threads, ahead=4 * threads)
+    is_bare_wrong = legend.unlabelled_value == BACKGROUND
     regions, rows = [], []
     bar = tqdm(counted, total=len(candidates), unit="region", desc="labels", disable=None)
     for labelled, counts in zip(candidates, bar, strict=True):
-        if counts[1 : count + 1].any():
+        classes = counts[1 : count + 1]
+        if classes.any() or (for_scores and is_bare_wrong and counts[BACKGROUND]):
             regions.append(labelled)
-            rows.append(counts[1 : count + 1])
-    if slides and not regions:
+            rows.append(classes)
+    if slides and not np.any(rows):
         names = ", ".join(slide.slide for slide in slides)
         raise TrainingError(
             f"no region of {names} has a labelled pixel; check that the labels belong to the slides"
@@ -252,7 +275,7 @@ def _check_tune(sheet: Path, ids: Sequence[str], slides: Sequence[LabelledSlide]
 
 
 def _labelled_regions(slide: LabelledSlide, legend: Legend) -> Iterator[LabelledRegion]:
-    pyramid = open_pyramid(slide.tile)
+    pyramid, tissue = open_pyramid(slide.tile), open_mask(open_folder(slide.detect))
     reference = open_reference(
         slide.labels,
         legend=legend,
@@ -260,7 +283,7 @@ def _labelled_regions(slide: LabelledSlide, legend: Legend) -> Iterator[Labelled
         bounds_l0=read_results(slide.tile, TileResults).bounds_l0,
         downsample=pyramid.frame.downsample,
         roi=slide.roi,
-        tissue=open_mask(open_folder(slide.detect)),
+        tissue=tissue,
     )
     for region in read_regions(slide.detect / REGIONS_NAME):
-        yield LabelledRegion(slide.slide, pyramid, reference, region)
+        yield LabelledRegion(slide.slide, pyramid, reference, region, tissue)

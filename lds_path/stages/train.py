@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lds_path.classes import make_classes
 from lds_path.errors import UsageError
-from lds_path.learning.fit import Fit, clear_state, error_weights
+from lds_path.learning.fit import Fit, error_weights
+from lds_path.learning.record.progress import last_lines
 from lds_path.learning.trainer import Trainer
 from lds_path.learning.training_set import (
     check_alike,
@@ -18,7 +20,7 @@ from lds_path.learning.training_set import (
     open_training_set,
     summarise,
 )
-from lds_path.learning.training_state import identify
+from lds_path.learning.training_state import clear_state, identify
 from lds_path.models.card import ModelCard
 from lds_path.models.encoder_weights import (
     IMAGENET,
@@ -35,6 +37,7 @@ from lds_path.options.model import TrainOptions
 from lds_path.provenance.fingerprint import sha256
 from lds_path.provenance.manifest import FILE_NAME, Manifest
 from lds_path.provenance.stage_run import run_stage
+from lds_path.reference.annotated_classes import check_contrast
 from lds_path.reference.legend import Legend
 
 if TYPE_CHECKING:
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
 
     from lds_path.classes import LabelClass
     from lds_path.learning.training_set import LabelledSlide
+
+log = logging.getLogger(__name__)
 
 
 def train(
@@ -62,7 +67,7 @@ def train(
 
     It learns from the slides with `labels` in the split `train`, and keeps the weights with the
     best mean Dice on the split `tune`, or the last weights if that has none. Besides the model
-    it writes `training.tsv` and `curve.png`. The same inputs, seed, device and threads
+    it writes `training.tsv`, `curve.png` and the page `index.html`. The same inputs, seed, device and threads
     give the same weights, whether the training was interrupted or not.
 
     Parameters
@@ -97,6 +102,7 @@ def train(
         If the sheet or a parameter cannot be used.
     """
     legend = Legend(classes, **as_parameters(options.labels))
+    check_contrast(legend)
     state = state or output.with_name(f"{output.name}-state")
     with take_device(options.device) as device:
         training = Training(
@@ -124,6 +130,8 @@ def train(
                 device=device_name(device),
             )
     clear_state(state)
+    for line in last_lines(output, manifest.results):
+        log.info(line)
     return manifest
 
 
@@ -180,7 +188,9 @@ class Training:
     def run(self, folder: Path, state: Path, *, threads: int) -> dict[str, Any]:
         """Train, write the model folder and return the results for the manifest."""
         train_set, tune_set = (
-            open_training_set(self.slides[split], self.legend, threads=threads)
+            open_training_set(
+                self.slides[split], self.legend, threads=threads, for_scores=split == "tune"
+            )
             for split in ("train", "tune")
         )
         check_classes(train_set, self.legend)

@@ -10,7 +10,7 @@ import torch
 
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
-from lds_path.learning.batches import Batch
+from lds_path.learning.batches import Batch, LabelledRegion
 from lds_path.learning.densities import imposed_density, wanted_density
 from lds_path.learning.recipe import JIN2022, PRESETS, Recipe
 from lds_path.learning.trainer import Trainer, learning_rate_factor
@@ -74,6 +74,8 @@ def train(recipe=RECIPE, spec=SPEC, steps=20):
 
 class Kept:
     """A cache of one batch."""
+
+    regions = (LabelledRegion("slide", None, None, None),)
 
     def __len__(self):
         return 1

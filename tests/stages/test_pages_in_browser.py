@@ -1,16 +1,25 @@
 """The pages work in a browser: Chromium sorts, filters, moves the slider, prints, and asks nobody."""
 
 import base64
+import io
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from stage_folders import make_folders
 
+from lds_path.classes import LabelClass
 from lds_path.errors import MissingMppError
 from lds_path.provenance.stage_run import run_stage
+from lds_path.reporting.training_page import (
+    Example,
+    LearnedClass,
+    TrainingPage,
+    render_training,
+)
 from lds_path.stages.assess import assess
 from lds_path.stages.export import export
 from lds_path.stages.report import report
@@ -47,7 +56,32 @@ def pages(tmp_path_factory) -> Path:
     rows = [f"{slide}\t{slide}.tif\t{'XY'[slide == 'b-2']}" for slide in SLIDES]
     sheet.write_text("\n".join(["slide\tpath\tbatch", *rows]), encoding="utf-8")
     report(root, root / "report", slides=SLIDES, sheet=sheet)
+    write_training(root / "report" / "training.html")
     return root / "report"
+
+
+def write_training(path: Path) -> None:
+    """Write the page of a training with long names and two regions."""
+    picture = Image.fromarray(np.full((300, 256, 3), 200, np.uint8))
+    curve = io.BytesIO()
+    picture.save(curve, "PNG")
+    names = ("Stroma", "Tumor: invasive, of a high grade", "Lymphocytes")
+    classes = [
+        LearnedClass(LabelClass(value, name, (200, 80, 0)), 1.5, 3, 0.25, 2, 0.875)
+        for value, name in enumerate(names, start=1)
+    ]
+    page = TrainingPage(
+        model="results/train",
+        description="Finds tumours.",
+        facts={"Regions": "2048 x 2048 pixels of 0.5 µm, seen as 256 x 256 samples"},
+        warnings=["All slides to learn from are of one patient."],
+        curve=curve.getvalue(),
+        classes=classes,
+        slides={"a-1": (0.5, None, 0.25), "a-long-name-of-a-slide-2024-08-01": (1.0, 0.0, 0.5)},
+        examples=[Example("a-1", "10240, 4096", "50 % is wrong", (picture,) * 3)] * 2,
+        commands={"On other slides": "snakemake --cores all --config model=results/train"},
+    )
+    path.write_text(render_training(page), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +202,9 @@ def test_both_pictures_of_the_slider_have_one_size(chromium, pages):
     assert sizes[0] == sizes[1]
 
 
-@pytest.mark.parametrize("page", ["index.html", "slides/a-1.html", "slides/c-3.html"])
+@pytest.mark.parametrize(
+    "page", ["index.html", "slides/a-1.html", "slides/c-3.html", "training.html"]
+)
 def test_every_picture_is_there_and_nothing_is_wider_than_a_phone(chromium, pages, page):
     chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
     chromium.get((pages / page).as_uri())
@@ -184,7 +220,7 @@ def test_every_picture_is_there_and_nothing_is_wider_than_a_phone(chromium, page
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("page", ["index.html", "slides/a-1.html"])
+@pytest.mark.parametrize("page", ["index.html", "slides/a-1.html", "training.html"])
 def test_text_contrasts_with_its_background(chromium, pages, page, scheme):
     media = [{"name": "prefers-color-scheme", "value": scheme}]
     chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
@@ -194,7 +230,7 @@ def test_text_contrasts_with_its_background(chromium, pages, page, scheme):
     assert low == []
 
 
-@pytest.mark.parametrize("page", ["index.html", "slides/a-1.html"])
+@pytest.mark.parametrize("page", ["index.html", "slides/a-1.html", "training.html"])
 def test_pages_print(chromium, pages, page):
     chromium.get((pages / page).as_uri())
     printed = chromium.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
@@ -203,7 +239,7 @@ def test_pages_print(chromium, pages, page):
 
 
 @pytest.mark.parametrize(("media", "width"), [("screen", 1280), ("print", PAPER)])
-@pytest.mark.parametrize("page", ["index.html", "slides/a-1.html"])
+@pytest.mark.parametrize("page", ["index.html", "slides/a-1.html", "training.html"])
 def test_no_table_is_cut_on_a_desktop_or_on_paper(chromium, pages, page, media, width):
     shape = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
     chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", shape)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -83,6 +84,46 @@ def test_a_training_leaves_a_model_that_segments(root, tmp_path):
         classes=CLASSES,
     )
     assert found.results["regions"] == 6
+
+
+def test_a_training_explains_itself_in_one_page(root, tmp_path, caplog):
+    caplog.set_level("INFO")
+    manifest = run(root, tmp_path / "model", description="finds <dark> things")
+    page = (tmp_path / "model" / "index.html").read_text()
+    assert "finds &lt;dark&gt; things" in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert "All slides to learn from are of one patient" in page
+    assert page.count("data:image/jpeg") == 3 * min(6, manifest.results["tune_regions"])
+    assert "is wrong, most of it" in page
+    assert set(manifest.results["tune_dice_by_slide"]) == {"b"}
+    assert manifest.results["tune_dice_by_slide"]["b"] == manifest.results["tune_dice"]
+    lines = [record.getMessage() for record in caplog.records]
+    assert "train: 6 regions to learn from and 6 to score, at most 4 steps" in lines
+    assert lines[-1].endswith(f"--config model={tmp_path / 'model'} slides=SHEET")
+
+
+def test_a_single_class_ends_the_training_before_it_starts(root, tmp_path):
+    with pytest.raises(TrainingError, match="lists only Dark"):
+        run(root, tmp_path / "model", classes=("Dark",), class_map={"1": ""})
+    assert not (tmp_path / "model").exists()
+
+
+def test_regions_without_a_label_are_scored_where_any_label_is_wrong(root, tmp_path):
+    labels = np.zeros((600, 1000), np.uint8)
+    labels[:100, :50], labels[:100, 50:100] = 1, 2
+    Image.fromarray(labels).save(root / "labels" / "corner.png")
+    rows = [("a", "labels/a.png", "train"), ("b", "labels/corner.png", "tune")]
+    sheet = write_sheet(root, *rows, name="corner.tsv")
+    scored = {
+        unlabelled: run(root, tmp_path / unlabelled, sheet, unlabelled=unlabelled).results
+        for unlabelled in ("background", "ignore")
+    }
+    assert [scored[name]["tune_regions"] for name in ("background", "ignore")] == [6, 1]
+    strict, lenient = (
+        max(filter(None, scored[name]["tune_dice"].values()), default=0)
+        for name in ("background", "ignore")
+    )
+    assert strict < 0.1 < lenient
 
 
 def test_training_learns_the_classes(root, tmp_path):

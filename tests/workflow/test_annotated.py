@@ -78,6 +78,10 @@ def test_annotated_slides_become_a_model_scores_and_a_cohort(folder):
     assert min(card.training["train"]["labelled_mm2"].values()) > 0
     assert card.data == "painted"
     assert (results / "train" / "curve.png").is_file()
+    assert "most of it" in (results / "train" / "index.html").read_text()
+    for text in ((folder / "logs" / "train.log").read_text(), run.stderr + run.stdout):
+        assert "train: done after 6 steps" in text
+        assert "--config model=results/train slides=SHEET" in text
     assert len(pd.read_csv(results / "train" / "training.tsv", sep="\t")) == 6
     assert not (results / "train-state").exists()
     for slide in ("s1", "s2", "s3"):

@@ -27,4 +27,4 @@ rule train:
         "lds-path train {input.sheet:q} {output} --base {params.base:q}"
         " --tile {params.results}/tile --detect {params.results}/detect"
         " --state {params.results}/train-state"
-        " {params.classes} {params.options} --threads {threads} 2> {log}"
+        " {params.classes} {params.options} --threads {threads} 2>&1 | tee -i {log} >&2"

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lds_path.learning.batches import LabelledRegion
+from lds_path.learning.record.doubts import FEW_REGIONS, find_doubts
+from lds_path.learning.training_set import TrainingSet
+
+CLASSES = ("Stroma", "Tumor")
+
+
+def make_set(slides, counts=(1, 1), regions=FEW_REGIONS):
+    """Return a set with regions of each slide; `counts` may say which classes each slide has."""
+    rows = np.broadcast_to(counts, (len(slides), 2)) if slides else np.zeros((0, 2))
+    made = [LabelledRegion(slide, None, None, None) for slide in slides for _ in range(regions)]
+    return TrainingSet(made, np.repeat(rows, regions, axis=0).astype(np.int64))
+
+
+def doubts_of(train, tune, patients=(2, 2)):
+    summaries = {name: {"patients": n} for name, n in zip(("train", "tune"), patients, strict=True)}
+    return find_doubts(train, tune, summaries, CLASSES)
+
+
+GOOD = make_set(["a", "b"])
+
+
+def test_good_slides_raise_no_doubt():
+    assert doubts_of(GOOD, GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("train", "tune", "patients", "words"),
+    [
+        (make_set(["a", "b"], regions=2), GOOD, (2, 2), "Only 4 regions have labels"),
+        (GOOD, GOOD, (1, 2), "All slides to learn from are of one patient"),
+        (GOOD, GOOD, (2, 1), "The scores are those of one patient"),
+        (GOOD, make_set([]), (2, 0), "No slide of the split tune has labels"),
+        (make_set(["a", "b"], [[1, 1], [1, 0]]), GOOD, (2, 2), "Tumor is labelled in one slide"),
+        (GOOD, make_set(["c", "d"], (1, 0)), (2, 2), "No slide of the split tune holds Tumor"),
+    ],
+)
+def test_what_the_slides_lack_is_said(train, tune, patients, words):
+    doubts = doubts_of(train, tune, patients)
+    assert len(doubts) == 1
+    assert doubts[0].startswith(words)
