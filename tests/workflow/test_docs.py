@@ -1,8 +1,15 @@
 """The documents against the tree: the files and folders that they point to exist."""
 
 import re
+import subprocess
+import textwrap
+from pathlib import Path
 
+import yaml
 from snakemake_run import REPOSITORY
+
+from lds_path.run.config import check_config
+from lds_path.run.sheet import read_sheet
 
 PACKAGE = REPOSITORY / "lds_path"
 
@@ -26,3 +33,33 @@ def test_the_map_has_every_folder_and_module_at_the_top_of_the_package():
     found |= {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py"}
     named = set(re.findall(r"`(\w+/|\w+\.py)`", section_of("docs/design.md", "The map")))
     assert named - {"lds_path/"} == found
+
+
+def blocks_of(heading: str, language: str) -> list[str]:
+    """Return the code blocks of a language in a section of the README."""
+    pattern = rf"^( *)```{language}\n(.*?)^ *```$"
+    found = re.findall(pattern, section_of("README.md", heading), re.MULTILINE | re.DOTALL)
+    return [textwrap.dedent(text) for _, text in found]
+
+
+def test_the_readme_s_loop_writes_a_sheet_of_a_folder_of_exports(tmp_path):
+    for name in ("a 1", "b"):
+        for path in (tmp_path / f"exports/{name}.geojson", tmp_path / f"scans/{name}.svs"):
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+    script = next(text for text in blocks_of("Train on your own slides", "sh") if "printf" in text)
+    subprocess.run(["bash", "-euc", script], cwd=tmp_path, check=True)
+    sheet = tmp_path / "slides.tsv"
+    sheet.write_text(sheet.read_text().replace("a 1\t", "a-1\t", 1))
+    rows = read_sheet(sheet)
+    assert rows["split"].tolist() == ["train", "train"]
+    assert all(Path(path).is_file() for path in (*rows["path"], *rows["labels"]))
+
+
+def test_the_readme_s_configuration_of_a_training_is_accepted():
+    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    schema = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
+    (text,) = blocks_of("Train on your own slides", "yaml")
+    for key, value in yaml.safe_load(text).items():
+        config[key] = config[key] | value if isinstance(value, dict) else value
+    check_config(config, schema)

@@ -77,7 +77,7 @@ def draw_examples(
 
 def describe_errors(confusion: NDArray[np.float64], names: Sequence[str]) -> str:
     """Return how much of a region is wrong, and which error is the largest."""
-    known = ("Tissue without a label", *names)
+    known = ("tissue without a label", *names)
     wrong = confusion - np.diag(confusion.diagonal())
     reference, predicted = np.unravel_index(int(wrong.argmax()), wrong.shape)
     percent = 100 * wrong.sum() / max(confusion.sum(), 1e-9)
@@ -105,8 +105,8 @@ def _draw(
     size = Size(region.size.width // step, region.size.height // step)
     tissue = read_region(labelled.pyramid, region, level).permute(1, 2, 0).numpy()
     drawn = labelled.reference.read(region.left, region.top, region.size, step=step).copy()
-    drawn[drawn == IGNORE] = 0
     found = unwarp(probability, grid, size).argmax(axis=0).astype(np.uint8) + np.uint8(1)
+    found[drawn == IGNORE] = drawn[drawn == IGNORE] = 0
     if labelled.tissue is not None:
         found[~labelled.tissue.read(region.left, region.top, size, scale=step)] = 0
     bar = overlay.scale_bar(labelled.pyramid.frame.mpp * step, size.width)

@@ -141,5 +141,5 @@ def test_the_worst_regions_come_first_and_their_largest_error_is_named():
     assert worst_regions(scores, 1) == [2]
     words = describe_errors(confusion[2], ("Stroma", "Tumor"))
     assert words == (
-        "50 % of its known area is wrong, most of it Tissue without a label that is called Tumor"
+        "50 % of its known area is wrong, most of it tissue without a label that is called Tumor"
     )
