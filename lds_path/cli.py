@@ -1,4 +1,4 @@
-"""The command line: one subcommand per stage, two for models, and two for provenance.
+"""The command line: one subcommand per stage, three for models, and two for provenance.
 
 A command parses its options, imports its stage and runs it. An error that a user can fix is
 printed as one line and ends with exit code 1; any other keeps its traceback. A slide that is
@@ -48,7 +48,7 @@ class Commands(click.Group):
 def cli() -> None:
     """Whole-slide segmentation that spends its samples where the tissue needs them.
 
-    Each command but the last four is one stage: it reads the folders of earlier stages and writes
+    Each command but the last five is one stage: it reads the folders of earlier stages and writes
     its own, manifest.json last. Snakemake runs them all; see README.md.
     """
 
@@ -259,6 +259,26 @@ def bundle(model: str, output: Path) -> None:
     from lds_path.models.card import find_model
 
     write_bundle(find_model(model), output)
+
+
+@cli.command()
+@click.argument("model")
+@click.argument("sheet", type=PATH)
+@click.option("--tile", type=PATH, required=True, help="Folder with each slide's tile folder.")
+@click.option("--detect", type=PATH, required=True, help="Folder with each slide's detect folder.")
+@click.option("--base", type=PATH, help="Start of relative paths; default: the sheet's folder.")
+def measure(**values: Any) -> None:
+    """Store in the card of MODEL what its training slides, those of SHEET, look like.
+
+    Training does so itself; this is for models from before it did. The weights stay as they are.
+    """
+    with frozen_imports():
+        from lds_path.stages.train import measure as run
+
+    found = run(**values)
+    for name, spread in vars(found).items():
+        known = "too little to tell" if spread is None else f"limit {spread.limit:g}"
+        click.echo(f"{name}: {known}")
 
 
 @cli.command()

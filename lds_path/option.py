@@ -44,6 +44,8 @@ class About:
     """Smallest number of items of a list."""
     schema: Mapping[str, Any] | None = None
     """JSON schema of the key where type and bounds are not enough."""
+    from_model: bool = False
+    """Whether null in config.yaml stands for the model's value."""
     old_name: str = ""
     """Former name of the option: still accepted, with a warning."""
     scope: Literal["config", "command", "python"] = "config"

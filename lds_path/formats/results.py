@@ -10,11 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lds_path.classes import LabelClass
+from lds_path.formats.spread import Spread  # noqa: TC001 - read where a manifest is checked
 from lds_path.geometry import Frame, Size
 from lds_path.provenance.stage_folder import StageParameters, StageResults
 
 Scores = Mapping[str, float | None]
 """Class -> score; None if neither image has the class."""
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A reason, found by a stage, why the result of a slide is doubtful or bad."""
+
+    word: str
+    """warn or fail."""
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +74,8 @@ class TileResults(StageResults):
     icc: bool
     """Whether the slide has a colour profile."""
     objective_power: float | None
+    painted: bool = False
+    """Whether `lds-path demo` painted the slide."""
 
     @property
     def size(self) -> Size:
@@ -124,6 +136,18 @@ class PlanResults(StageResults):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelSummary:
+    """What a verdict and a page say of a model, from its card."""
+
+    description: str
+    """What it is for."""
+    tune_dice: Scores
+    """Class -> Dice on slides that it did not learn from; empty if there were none."""
+    colours: Spread | None = None
+    """Of tissue that it learned from, see `pixels.stains.window_colours`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SegmentResults(StageResults):
     """The predictions of one shard."""
 
@@ -140,6 +164,13 @@ class SegmentResults(StageResults):
     sampler: str
     classes: tuple[LabelClass, ...]
     """In the order of the probabilities."""
+    about: ModelSummary | None = None
+    remarks: tuple[Remark, ...] = ()
+    """What makes the model unfit for this slide, or for these regions."""
+    patches: int | None = None
+    """Parts of regions that were compared with what the model learned from."""
+    unlike_patches: int | None = None
+    """Those that look unlike it."""
 
 
 @dataclass(frozen=True)
@@ -265,3 +296,5 @@ class EvaluateResults(StageResults):
     round_trip_reference_px: Scores | None = None
     round_trip_predicted_px: Scores | None = None
     scored_mm2: float | None = None
+    remarks: tuple[Remark, ...] = ()
+    """Scores below the limits."""

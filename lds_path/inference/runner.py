@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from lds_path.formats.pyramid import Pyramid
     from lds_path.geometry import Region
+    from lds_path.inference.familiarity import Watch
     from lds_path.network.scout import Sampling
     from lds_path.network.segmenter import Segmenter
 
@@ -58,6 +59,8 @@ class Runner:
     threads: int
     flips: bool = False
     """Whether each prediction is the mean of those of the samples flipped both ways."""
+    watch: Watch | None = None
+    """Compares the regions with what the model learned from."""
 
     def run(self, regions: Sequence[Region]) -> Iterator[Prediction]:
         """Yield the predictions, region by region or batch by batch, nearly in order."""
@@ -144,6 +147,8 @@ class Runner:
         warped = warp([self._move(level) for level in levels], sampling.grid)
         warped = warped.to(memory_format=torch.channels_last)
         probability = encode_probability(self._predict(warped, sampling.context).cpu().numpy())
+        if self.watch is not None:
+            self.watch.note(sampled.regions[: sampled.count])
         grid = encode_grid(sampling.grid.cpu().numpy())
         density = sampling.density[:, 0].cpu().numpy().astype(np.float16)
         return [

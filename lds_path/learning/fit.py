@@ -12,6 +12,7 @@ import torch
 from tqdm import tqdm
 
 from lds_path.errors import TrainingError
+from lds_path.inference.familiarity import measure_familiarity
 from lds_path.learning.augmentation import move
 from lds_path.learning.balance import draw_regions, region_chances
 from lds_path.learning.batches import RegionCache, training_batches
@@ -158,7 +159,17 @@ class Fit:
                 calibration.dice.tolist(),
             )
             card = replace(card, scores={**card.scores, "calibration": calibration.summary()})
-        save_model(self.folder, segmenter.cpu(), card)
+        learned, held_out = (
+            [(labelled.pyramid, labelled.region) for labelled in split.regions]
+            for split in (self.train_set, self.tune_set)
+        )
+        familiarity = measure_familiarity(
+            segmenter.to(self.trainer.device),
+            learned,
+            held_out,
+            stain_jitter=self.trainer.recipe.stain_jitter,
+        )
+        save_model(self.folder, segmenter.cpu(), replace(card, familiarity=familiarity))
 
     def _resume(self) -> list[Any]:
         """Resume an equal training; return the rows of its log."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lds_path.classes import LabelClass
 from lds_path.errors import ModelError, UsageError
+from lds_path.formats.spread import Familiarity
 from lds_path.geometry import Size
 from lds_path.network.spec import NetworkSpec
+from lds_path.provenance.complete_file import complete_file
+from lds_path.provenance.typed_json import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +27,8 @@ MAX_CARD_BYTES = 2**24
 
 _RENAMED_PARAMETERS = {"foretell": "error_source"}
 """Old name -> present name of parameters of `train` in model cards."""
+_NUMBERS = re.compile(r"\[\s*(-?\d[-+.,\deE\s]*)\]")
+"""A list of numbers, which takes one line."""
 _PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".bin", ".tar")
 
 
@@ -38,6 +44,12 @@ class ModelCard:
     region_size: Size
     """Region that it was trained on, in working pixels."""
     lattice: Size
+    overlap: int | None = None
+    """Of neighbouring regions of the training slides, in working pixels; None in older cards."""
+    synthetic: bool = False
+    """Whether all training slides were painted: then it knows no real tissue."""
+    familiarity: Familiarity | None = None
+    """What the training regions look like; None where nobody measured it."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Parameters, slides and length of the training."""
     scores: Mapping[str, Any] = field(default_factory=dict)
@@ -119,7 +131,9 @@ def shipped_models() -> list[str]:
 def write_card(folder: Path, card: ModelCard) -> None:
     """Write a description into an existing folder."""
     text = json.dumps(asdict(card), indent=1, allow_nan=False) + "\n"
-    (folder / CARD_NAME).write_text(text, encoding="utf-8")
+    text = _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
+    with complete_file(folder / CARD_NAME) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -198,6 +212,8 @@ def _build_card(path: Path, content: Any) -> ModelCard:  # noqa: ANN401 - any JS
     network = NetworkSpec(**{"shared_features": False} | _with_tuples(content["network"]))
     sizes = {name: Size(**content[name]) for name in ("region_size", "lattice")}
     rest = {**_with_tuples(content), "classes": classes, "network": network, **sizes}
+    if content.get("familiarity") is not None:
+        rest["familiarity"] = from_json(Familiarity, content["familiarity"])
     if isinstance(training := content.get("training"), dict):
         rest["training"] = {
             _RENAMED_PARAMETERS.get(name, name): value for name, value in training.items()

@@ -36,3 +36,7 @@ class EvaluateOptions(Options):
         "width of the band inside the outlines in which boundary IoU is measured",
         above=0,
     )
+    warn_dice: float = option(
+        0.7, "lowest Dice of any class of the reference labels", minimum=0, maximum=1
+    )
+    fail_dice: float = option(0.4, "the same, for the verdict fail", minimum=0, maximum=1)

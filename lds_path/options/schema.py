@@ -119,7 +119,7 @@ def _key(option: Description) -> dict[str, Any]:
     if about.schema is not None:
         return {**about.schema, "description": about.text, **renamed}
     # A key that is null is not passed to the command, which then takes the default.
-    nullable = kind.nullable and option.default is None
+    nullable = about.from_model or (kind.nullable and option.default is None)
     if kind.form == "list":
         shortest = {"minItems": about.min_items} if about.min_items else {}
         key = {"type": "array", "items": _value(kind, about, nullable=False), **shortest}

@@ -38,6 +38,7 @@ class TileOptions(Options):
         minimum=MIN_MPP,
         maximum=MAX_MPP,
         unit="microns per pixel",
+        from_model=True,
     )
     slide_mpp: float | None = option(
         None,
@@ -73,10 +74,17 @@ class DetectOptions(Options):
     ends before it."""
     min_tissue_um2: float = option(20_000.0, "smaller pieces of tissue are specks", minimum=0)
     max_hole_um2: float = option(20_000.0, "smaller holes in tissue are filled", minimum=0)
-    region_size: int = option(2048, "side of a region, working pixels", minimum=256)
-    overlap: int = option(256, "overlap of neighbouring regions, working pixels", minimum=0)
+    region_size: int = option(
+        2048, "side of a region, working pixels", minimum=256, from_model=True
+    )
+    overlap: int = option(
+        256, "overlap of neighbouring regions, working pixels", minimum=0, from_model=True
+    )
     lattice: int = option(
-        256, "samples per side that the segmentation network sees of a region", minimum=8
+        256,
+        "samples per side that the segmentation network sees of a region",
+        minimum=8,
+        from_model=True,
     )
 
     def __post_init__(self) -> None:

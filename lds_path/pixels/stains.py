@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 _MIN_DENSITY = 0.065
@@ -17,6 +19,13 @@ _ENDS = (1.0, 99.0)
 _STRONG = 99.0
 """Percentile of a stain's amount that counts as its strength (Macenko et al. 2009)."""
 _MIN_PIXELS = 100
+_GLASS_DENSITY = 0.02
+"""Of bright glass, relative to white."""
+
+WINDOW_MPP = 0.5
+WINDOW_SIDE = 256
+WINDOW_STEP = 4
+"""Stains are measured at every n-th pixel of a window along both axes."""
 
 
 @dataclass(frozen=True)
@@ -64,3 +73,24 @@ def staining(density: NDArray[np.float32]) -> float | None:
         Of pixels of tissue, (N, 3).
     """
     return float(np.median(density.mean(axis=1))) if len(density) else None
+
+
+def window_colours(windows: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """Return mean and deviation of the optical density of red, green and blue, (N, 6).
+
+    The density is relative to white, not to the glass: a network sees brightness, too. Windows
+    with less than a quarter of stained pixels are left out.
+
+    Parameters
+    ----------
+    windows
+        RGB, each (H, W, 3), at about `WINDOW_MPP`.
+    """
+    rows = []
+    for window in windows:
+        pixels = window[::WINDOW_STEP, ::WINDOW_STEP].reshape(-1, 3)
+        density = -np.log10(np.maximum(pixels, 1) / np.float32(255))
+        stained = density[density.mean(axis=1) > _MIN_DENSITY + _GLASS_DENSITY]
+        if len(stained) * 4 >= len(density):
+            rows.append(np.concatenate([stained.mean(axis=0), stained.std(axis=0)]))
+    return np.array(rows, np.float32).reshape(-1, 6)

@@ -10,11 +10,11 @@ from lds_path.formats.labels import open_labels
 from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
 from lds_path.formats.pyramid import open_pyramid
-from lds_path.formats.results import DetectResults, StitchResults, TileResults
+from lds_path.formats.results import DetectResults, SegmentResults, StitchResults, TileResults
 from lds_path.pixels.artefacts import find_artefacts
 from lds_path.pixels.focus import blur
 from lds_path.pixels.row_strips import optical_density
-from lds_path.pixels.stains import find_stains, staining
+from lds_path.pixels.stains import WINDOW_STEP, find_stains, staining, window_colours
 from lds_path.pixels.white_reference import white_reference
 from lds_path.quality.borders import read_border_share
 from lds_path.quality.crops import choose_crops, read_crop
@@ -52,8 +52,6 @@ if TYPE_CHECKING:
 ARTEFACT_MPP = 8.0
 ARTEFACT_PIXELS = 1024
 """Artefacts are looked for at 8 um per pixel, or with this many pixels along the longer side."""
-STAIN_STEP = 4
-"""Stains are measured at every n-th pixel of a window along both axes."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,8 @@ class Appearance:
     """In working pixels."""
     stains: Stains | None
     staining: float | None
+    colours: NDArray[np.float32]
+    """Of each window with enough stain, see `window_colours`."""
     artefacts: Artefacts
     """On the pixels of the slide's picture."""
 
@@ -81,6 +81,8 @@ class AnalysedSlide:
     slide: str
     tile: TileResults
     detect: DetectResults
+    segment: Sequence[SegmentResults]
+    """Of each shard."""
     stitch: StitchResults
     scale: PictureScale
     picture: NDArray[np.uint8]
@@ -124,6 +126,7 @@ def read_analysed_slide(
             slide=tile.slide,
             tile=tile.read(TileResults),
             detect=detect.read(DetectResults),
+            segment=[shard.read(SegmentResults) for shard in segment],
             stitch=stitch.read(StitchResults),
             scale=scale,
             picture=read_picture(pyramid, scale),
@@ -155,7 +158,7 @@ def _read_appearance(pyramid: Pyramid, mask: Mask, scale: PictureScale) -> Appea
         background=pyramid.background,
     )
     windows = read_windows(pyramid, mask)
-    pixels = windows.pictures[:, ::STAIN_STEP, ::STAIN_STEP].reshape(-1, 1, 3)
+    pixels = windows.pictures[:, ::WINDOW_STEP, ::WINDOW_STEP].reshape(-1, 1, 3)
     density = optical_density(pixels, glass)[:, 0]
     red, green, blue = glass.tolist()
     return Appearance(
@@ -165,6 +168,7 @@ def _read_appearance(pyramid: Pyramid, mask: Mask, scale: PictureScale) -> Appea
         window_side=windows.side,
         stains=find_stains(density),
         staining=staining(density),
+        colours=window_colours(windows.pictures),
         artefacts=type(artefacts)(
             **{kind: enlarge(part, coarse, scale) for kind, part in artefacts.items()}
         ),

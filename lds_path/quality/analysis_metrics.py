@@ -67,7 +67,17 @@ def class_metrics(
         On the same pixels, (H, W).
     """
     pixel_mm2 = (stitch.mpp / 1000) ** 2
-    metrics: dict[str, Metric] = {}
+    pixels = [stitch.pixels.get(label_class.name, 0) for label_class in classes]
+    several = len(classes) > 1 and sum(pixels) > 0
+    metrics = {
+        "largest_class_percent": Metric(
+            100 * max(pixels) / sum(pixels) if several else None,
+            "% of labels",
+            "Share of the largest class in the label pixels; where it is all of them, the model told"
+            " nothing apart.",
+            "stitch",
+        )
+    }
     for label_class in classes:
         name = label_class.name
         area = stitch.pixels.get(name, 0) * pixel_mm2

@@ -15,6 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from lds_path.geometry import Size
+from lds_path.pixels.stains import WINDOW_MPP, WINDOW_SIDE
 from lds_path.quality.metric import well_inside
 from lds_path.quality.sample_density import MIN_PITCH_UM, add_region, pitch_mesh
 from lds_path.unwarp.blend import Blend
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom in the pixels of a picture, as Pillow draws it."""
 
-WINDOW_MPP = 0.5
-WINDOW_SIDE = 256
 WINDOW_COUNT = 64
 WINDOW_CELLS = 16
 """Tissue is looked up at this many points along a window's side."""

@@ -55,6 +55,27 @@ class Thresholds(Options):
         minimum=0,
     )
     fail_seam_index: float = option(3.0, "the same, for the verdict fail", minimum=0)
+    warn_tune_dice: float = option(
+        0.7,
+        "lowest Dice of a class that the model reached on slides it did not learn from",
+        minimum=0,
+        maximum=1,
+    )
+    fail_tune_dice: float = option(0.4, "the same, for the verdict fail", minimum=0, maximum=1)
+    warn_largest_class_percent: float = option(
+        99.9, "largest fraction of the labelled tissue that one class covers", minimum=0
+    )
+    fail_largest_class_percent: float = option(
+        100.0, "the same, for the verdict fail; 100 never fails", minimum=0
+    )
+    warn_unlike_stain_percent: float = option(
+        40.0, "largest fraction of the tissue stained unlike the training slides", minimum=0
+    )
+    fail_unlike_stain_percent: float = option(90.0, "the same, for the verdict fail", minimum=0)
+    warn_unlike_tissue_percent: float = option(
+        25.0, "largest fraction of the regions that the network finds unlike them", minimum=0
+    )
+    fail_unlike_tissue_percent: float = option(75.0, "the same, for the verdict fail", minimum=0)
     warn_unreadable_tiles: int = option(
         0, "most tiles of the file that could not be decoded", minimum=0
     )

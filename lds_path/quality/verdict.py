@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from lds_path.formats.results import Remark
 from lds_path.quality.metric import format_number
 
 if TYPE_CHECKING:
@@ -13,12 +14,15 @@ if TYPE_CHECKING:
     from lds_path.quality.metric import Metric
 
 Word = Literal["pass", "warn", "fail"]
+WORDS: tuple[Word, ...] = ("pass", "warn", "fail")
+"""From good to bad."""
 
 LOW = {
     "tissue_mm2": "only {value} mm² of tissue was found (limit {limit} mm²)",
     "analysed_percent": "only {value} % of the tissue was analysed (limit {limit} %)",
     "hematoxylin": "the hematoxylin is pale: optical density {value} (limit {limit})",
     "eosin": "the eosin is pale: optical density {value} (limit {limit})",
+    "tune_dice": "the model did badly even on slides like its own: Dice {value} (limit {limit})",
 }
 """Metrics that are bad when low, and what is wrong then."""
 HIGH = {
@@ -31,11 +35,21 @@ HIGH = {
     "staining": "the slide is over-stained: optical density {value} (limit {limit})",
     "uncertain_percent": "the model is unsure about {value} % of the tissue (limit {limit} %)",
     "seam_index": "regions do not fit together: seam index {value} (limit {limit})",
+    "largest_class_percent": "one class covers {value} % of the labelled tissue (limit {limit} %)",
+    "unlike_stain_percent": "stained unlike what the model learned from: {value} % of the tissue"
+    " (limit {limit} %)",
+    "unlike_tissue_percent": "the network sees what it did not learn from in {value} % of the slide"
+    " (limit {limit} %)",
     "unreadable_tiles": "{value} tiles of the file are unreadable (limit {limit})",
 }
 """Metrics that are bad when high, and what is wrong then."""
-MAY_LACK = ("seam_index",)
-"""A slide of one region has no seams."""
+MAY_LACK = (
+    "seam_index", "largest_class_percent", "unlike_stain_percent", "unlike_tissue_percent"
+)  # fmt: skip
+"""A slide of one region has no seams, a model of one class no other; older models do not state what
+they learned from."""
+UNKNOWN = {"tune_dice": "the model has no score: no slide was left to tune it on"}
+"""Metrics that could not be measured, and what that means."""
 
 
 @dataclass(frozen=True)
@@ -83,25 +97,47 @@ def limits_of(thresholds: Mapping[str, float]) -> list[Limit]:
     ]
 
 
-def judge(metrics: Mapping[str, Metric], limits: Iterable[Limit]) -> Verdict:
-    """Return the worst verdict of all limits; failures are named before warnings.
+def judge(
+    metrics: Mapping[str, Metric], limits: Iterable[Limit], remarks: Iterable[Remark] = ()
+) -> Verdict:
+    """Return the worst verdict of all limits and remarks; failures are named before warnings.
 
-    A metric that could not be measured is a warning, unless it is in `MAY_LACK`.
+    A metric that could not be measured is a warning, unless it is in `MAY_LACK`; one that is not
+    there is not judged.
+
+    Parameters
+    ----------
+    metrics
+        Of the slide.
+    limits
+        Of the metrics.
+    remarks
+        What stages found.
     """
-    reasons: dict[Word, list[str]] = {"fail": [], "warn": []}
-    for limit in limits:
-        value = metrics[limit.metric].value
-        if value is None and limit.metric in MAY_LACK:
-            continue
-        if not isinstance(value, int | float):
-            reasons["warn"].append(f"{limit.metric.replace('_', ' ')} could not be measured")
-            continue
-        broken = limit.broken(value)
-        if broken is None:
-            continue
-        word: Word = "fail" if broken == limit.fail else "warn"
-        reasons[word].append(
-            limit.message.format(value=format_number(value), limit=format_number(broken))
-        )
-    word = "fail" if reasons["fail"] else "warn" if reasons["warn"] else "pass"
-    return Verdict(word, (*reasons["fail"], *reasons["warn"]))
+    known = (limit for limit in limits if limit.metric in metrics)
+    found = (_judge_metric(limit, metrics[limit.metric].value) for limit in known)
+    return join([*remarks, *(remark for remark in found if remark is not None)])
+
+
+def join(remarks: Iterable[Remark]) -> Verdict:
+    """Return the worst verdict of remarks; failures are named before warnings."""
+    reasons: dict[str, list[str]] = {"fail": [], "warn": []}
+    for remark in remarks:
+        reasons["fail" if remark.word == "fail" else "warn"].append(remark.reason)
+    word: Word = "fail" if reasons["fail"] else "warn" if reasons["warn"] else "pass"
+    return Verdict(word, tuple(dict.fromkeys((*reasons["fail"], *reasons["warn"]))))
+
+
+def _judge_metric(limit: Limit, value: object) -> Remark | None:
+    """Return what is wrong with a metric; None if nothing is."""
+    name = limit.metric
+    if value is None and name in MAY_LACK:
+        return None
+    if not isinstance(value, int | float):
+        unknown = f"{name.replace('_', ' ')} could not be measured"
+        return Remark("warn", UNKNOWN.get(name, unknown))
+    broken = limit.broken(value)
+    if broken is None:
+        return None
+    text = limit.message.format(value=format_number(value), limit=format_number(broken))
+    return Remark("fail" if broken == limit.fail else "warn", text)

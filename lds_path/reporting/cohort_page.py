@@ -12,7 +12,8 @@ from lds_path.provenance.cohort import STAGES
 from lds_path.reporting.cohort_table import mean_dice
 from lds_path.reporting.distributions import WIDTH, distribute
 from lds_path.reporting.metric_rows import label_of
-from lds_path.reporting.pages import SYMBOLS, class_rows, environment, outcome_of
+from lds_path.reporting.outcomes import outcome_of
+from lds_path.reporting.pages import SYMBOLS, class_rows, environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lds_path.formats.results import AssessResults, EvaluateResults, TileResults
 from lds_path.provenance.cohort import STAGES
 from lds_path.quality.metric import AREA, CONFIDENCE, SHARE
+from lds_path.reporting.outcomes import verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,15 +54,15 @@ def mean_dice(record: SlideRecord) -> float | None:
 def table_row(record: SlideRecord) -> dict[str, Any]:
     """Return a slide's row of the table; columns that it lacks stay empty."""
     dice = mean_dice(record)
-    tile, assessed = record.read(TileResults), record.read(AssessResults)
+    tile, verdict = record.read(TileResults), verdict_of(record)
     return {
         "slide": record.slide,
         "batch": record.batch,
         "status": record.status,
         "stopped_by": record.stopped_by,
         "reason": record.reason,
-        "verdict": "" if assessed is None else assessed.verdict,
-        "verdict_reasons": "; ".join(assessed.reasons if assessed else ()),
+        "verdict": "" if verdict is None else verdict.word,
+        "verdict_reasons": "; ".join(verdict.reasons if verdict else ()),
         "file": "" if tile is None else tile.file,
         **{
             column: value
@@ -88,8 +89,10 @@ def describe_columns(records: Sequence[SlideRecord], columns: Sequence[str]) -> 
         "status": Column("status", "", "done, quarantined or not finished.", "manifests"),
         "stopped_by": Column("stopped_by", "", "Stage that put the slide aside.", "manifests"),
         "reason": Column("reason", "", "Why the slide is not done.", "manifests"),
-        "verdict": Column("verdict", "", "pass, warn or fail.", "assess"),
-        "verdict_reasons": Column("verdict_reasons", "", "Why it does not pass.", "assess"),
+        "verdict": Column("verdict", "", "pass, warn or fail.", "assess, evaluate"),
+        "verdict_reasons": Column(
+            "verdict_reasons", "", "Why it does not pass.", "assess, evaluate"
+        ),
         "file": Column("file", "", "Name of the slide's file.", "tile"),
         "dice": Column("dice", "0 to 1", "Mean Dice over the classes.", "evaluate"),
         "seconds": Column("seconds", "s", "Time of all stages together.", "manifests"),

@@ -32,6 +32,9 @@ LABELS = {
     "pitch_max_um": "farthest samples",
     "zoom_min": "least zoom",
     "zoom_max": "largest zoom",
+    "tune_dice": "worst class of the model",
+    "unlike_stain_percent": "stained unlike its slides",
+    "unlike_tissue_percent": "looks unlike its slides",
 }
 """Names of metrics on the pages, if not the words of the metric's name."""
 GROUPS = {
@@ -42,8 +45,10 @@ GROUPS = {
     ),
     "Stains": ("staining", "hematoxylin", "eosin", "hematoxylin_vector", "eosin_vector"),
     "Tissue and labels": (
-        "tissue_mm2", "pieces", "analysed_percent", "confidence", "uncertain_percent",
+        "tissue_mm2", "pieces", "analysed_percent", "largest_class_percent", "confidence",
+        "uncertain_percent",
     ),
+    "The model": ("tune_dice", "unlike_stain_percent", "unlike_tissue_percent"),
     "Regions and samples": (
         "seam_index", "seam_disagreement_percent", "regions", "samples", "samples_per_mm2",
         "pitch_min_um", "pitch_max_um", "zoom_min", "zoom_max", "border_samples_percent",

@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from lds_path import __version__
-from lds_path.formats.results import AssessResults, EvaluateResults, StitchResults, TileResults
+from lds_path.formats.results import (
+    AssessResults,
+    EvaluateResults,
+    SegmentResults,
+    StitchResults,
+    TileResults,
+)
 from lds_path.objects.tally import ExportParameters, ExportResults
 from lds_path.provenance.cohort import STAGES
 from lds_path.quality.metric import AREA, CONFIDENCE, SHARE, format_number
 from lds_path.reporting.cohort_table import mean_dice
 from lds_path.reporting.metric_rows import metric_groups
+from lds_path.reporting.outcomes import outcome_of, reasons_of, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,16 +96,10 @@ def render_slide(record: SlideRecord, files: Files) -> str:
             tile=tile_of(record),
             stitch=record.read(StitchResults),
             exported=record.read(ExportParameters),
+            segment=record.read(SegmentResults),
+            verdict=verdict_of(record),
         )
     )
-
-
-def outcome_of(record: SlideRecord) -> str:
-    """Return the outcome of a slide: its verdict, or its status if it has none."""
-    if record.status != "done":
-        return record.status
-    assessed = assessment_of(record)
-    return "not finished" if assessed is None else assessed.verdict
 
 
 def tile_of(record: SlideRecord) -> TileResults | None:
@@ -109,12 +110,6 @@ def tile_of(record: SlideRecord) -> TileResults | None:
 def assessment_of(record: SlideRecord) -> AssessResults | None:
     """Return the verdict of a slide with its reasons, None if it was not assessed."""
     return record.read(AssessResults)
-
-
-def reasons_of(record: SlideRecord) -> str:
-    """Return why a slide does not pass, in one line; empty if it passes or was not assessed."""
-    assessed = assessment_of(record)
-    return "" if assessed is None else "; ".join(assessed.reasons)
 
 
 def class_rows(record: SlideRecord) -> list[ClassRow]:

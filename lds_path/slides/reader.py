@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from lds_path.geometry import Rectangle, Size
 
 
+PAINTED = "Painted by lds-path demo: not real tissue"
+"""Image description of a slide that the stage demo painted."""
+
+
 @dataclass(frozen=True)
 class Level:
     """One resolution of a slide."""
@@ -52,6 +56,8 @@ class SlideDescription:
     """Whether the file holds a colour profile."""
     objective_power: float | None = None
     """Magnification of the objective, if stated."""
+    painted: bool = False
+    """Whether the file says that the stage demo painted it."""
 
 
 class SlideReader(Protocol):

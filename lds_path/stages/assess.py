@@ -13,7 +13,7 @@ from lds_path.provenance.manifest import write_json
 from lds_path.provenance.stage_folder import name_shards
 from lds_path.provenance.stage_run import run_stage
 from lds_path.provenance.typed_json import to_json
-from lds_path.quality import analysis_metrics, slide_metrics
+from lds_path.quality import analysis_metrics, model_metrics, slide_metrics
 from lds_path.quality.analysed_slide import read_analysed_slide
 from lds_path.quality.verdict import judge, limits_of
 from lds_path.reporting.pictures import draw_pictures
@@ -83,7 +83,8 @@ def _assess(folder: Path, inputs: StageInputs, *, options: AssessOptions) -> Ass
     for name, image in draw_pictures(slide, options.max_blur).items():
         image.save(folder / f"{name}.jpg", quality=QUALITY, subsampling=1)
     metrics = measure(slide, min_confidence=options.min_confidence, max_blur=options.max_blur)
-    verdict = judge(metrics, limits_of(asdict(options.thresholds)))
+    remarks = [remark for shard in slide.segment for remark in shard.remarks]
+    verdict = judge(metrics, limits_of(asdict(options.thresholds)), remarks)
     size, mpp = slide.scale.size, slide.scale.mpp
     results = AssessResults(
         verdict=verdict.word,
@@ -116,6 +117,7 @@ def measure(slide: AnalysedSlide, *, min_confidence: float, max_blur: float) -> 
         **analysis_metrics.seam_metrics(slide.seams),
         **analysis_metrics.sampler_metrics(slide.regions, slide.pitch, mpp, tissue_mm2),
         **analysis_metrics.border_metrics(slide.borders),
+        **model_metrics.model_metrics(slide.segment, appearance.colours),
     }
 
 

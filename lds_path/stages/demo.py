@@ -13,6 +13,7 @@ from lds_path.option import as_parameters
 from lds_path.options.slides import DemoOptions
 from lds_path.pixels.synthetic import MPP, paint_slide
 from lds_path.provenance.stage_run import run_stage
+from lds_path.slides.reader import PAINTED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +68,7 @@ def _write_slide(path: Path, rgb: NDArray[np.uint8]) -> None:
                 resolution=(1e4 / (MPP * downsample), 1e4 / (MPP * downsample)),
                 resolutionunit="CENTIMETER",
                 software="lds-path",
+                description=PAINTED if downsample == 1 else None,
                 metadata=None,
             )
             if max(image.size) <= 2 * TILE[0]:

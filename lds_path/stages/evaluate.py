@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,13 @@ from lds_path.errors import LabelsError
 from lds_path.formats.labels import label_blocks, open_labels
 from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
-from lds_path.formats.results import DetectParameters, EvaluateResults, TileResults
+from lds_path.formats.results import DetectParameters, EvaluateResults, Remark, TileResults
 from lds_path.geometry import Size
 from lds_path.option import as_parameters
 from lds_path.options.quality import EvaluateOptions
 from lds_path.provenance.stage_folder import name_shards
 from lds_path.provenance.stage_run import run_stage
+from lds_path.quality.metric import format_number
 from lds_path.reference.legend import IGNORE, Legend, recode
 from lds_path.reference.reference import open_reference
 from lds_path.reference.score_table import (
@@ -43,7 +44,7 @@ from lds_path.unwarp.mosaic import Mosaic, canvas_of
 from lds_path.unwarp.round_trip import lattice_labels, lattice_shares
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -147,7 +148,19 @@ def _evaluate(
         band = max(1, round(options.boundary_um / tile.mpp))
         tally = _score_pixels(annotation, predicted, mosaic, tile, band)
         lattice = overlap_of(_score_samples(annotation, predictions))
-    return _write_scores(folder, inputs.slide, annotation.classes, tally, lattice, tile.mpp)
+    results = _write_scores(folder, inputs.slide, annotation.classes, tally, lattice, tile.mpp)
+    limits = options.warn_dice, options.fail_dice
+    return replace(results, remarks=tuple(_judge(results, *limits)))
+
+
+def _judge(results: EvaluateResults, warn: float, fail: float) -> Iterator[Remark]:
+    """Yield the classes of the reference labels that were recognised badly."""
+    areas = results.reference_mm2 or {}
+    for name, dice in results.dice.items():
+        if dice is not None and areas.get(name) and dice < warn:
+            limit = fail if dice < fail else warn
+            text = f"Dice of {name} is {format_number(dice)} (limit {format_number(limit)})"
+            yield Remark("fail" if dice < fail else "warn", text)
 
 
 def _class_names(classes: Sequence[LabelClass]) -> tuple[str, ...]:
@@ -172,10 +185,8 @@ def _write_scores(
     write_confusion(folder / CONFUSION_NAME, tally.confusion, classes)
     draw_confusion(folder / PICTURE_NAME, tally.confusion, classes)
     scored_mm2 = float(tally.confusion.sum()) * (mpp / 1000) ** 2
-    return EvaluateResults(
-        **{name: _by_class(classes, values) for name, values in columns.items()},
-        scored_mm2=scored_mm2,
-    )
+    scores: dict[str, Any] = {name: _by_class(classes, values) for name, values in columns.items()}
+    return EvaluateResults(**scores, scored_mm2=scored_mm2)
 
 
 def _by_class(classes: Sequence[str], values: Sequence[float]) -> dict[str, Any]:

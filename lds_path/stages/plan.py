@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,7 +12,7 @@ import numpy as np
 
 from lds_path.errors import UsageError
 from lds_path.formats.regions import REGIONS_NAME, copy_regions, read_regions
-from lds_path.formats.results import DetectResults, PlanResults
+from lds_path.formats.results import DetectResults, PlanResults, TileParameters, TileResults
 from lds_path.inference.budget import parse_budget
 from lds_path.inference.expected_errors import (
     EXPECTED_ERRORS_NAME,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from lds_path.inference.budget import Budget
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import StageFolder, StageInputs
+
+log = logging.getLogger(__name__)
 
 
 def plan(
@@ -131,6 +134,7 @@ def look(tile: StageFolder, detect: StageFolder, *, model: str, threads: int) ->
     from lds_path.inference.error_prediction import predict_errors
     from lds_path.models.card import find_model
     from lds_path.models.checkpoint import load_scout
+    from lds_path.models.working import compare_working
     from lds_path.network.spec import check_sizes, lattices_on
 
     scout, card = load_scout(find_model(model))
@@ -141,6 +145,15 @@ def look(tile: StageFolder, detect: StageFolder, *, model: str, threads: int) ->
             " budget` to uniform, or train with a `ladder`"
         )
     regions = read_regions(detect.path / REGIONS_NAME)
+    misfits = compare_working(
+        card,
+        model,
+        mpp=tile.read(TileParameters).mpp,
+        true_mpp=tile.read(TileResults).mpp,
+        sides=[max(region.size.width, region.size.height) for region in regions],
+    )
+    for remark in misfits:
+        log.warning("%s", remark.reason)
     check_sizes(regions, card.network)
     errors = predict_errors(
         scout, open_pyramid(tile.path), open_mask(detect), regions, threads=threads

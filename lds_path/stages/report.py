@@ -30,11 +30,12 @@ from lds_path.provenance.stage_run import run_stage
 from lds_path.quality.picture_scale import fit_picture_scale, read_picture
 from lds_path.reporting.cohort_page import render_index
 from lds_path.reporting.cohort_table import describe_columns, table_row
-from lds_path.reporting.pages import Files, outcome_of, render_slide
+from lds_path.reporting.outcomes import outcome_of, verdict_of
+from lds_path.reporting.pages import Files, render_slide
 from lds_path.run.sheet import read_sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from lds_path.provenance.cohort import SlideRecord
@@ -47,6 +48,8 @@ DICTIONARY_NAME = "cohort-columns.tsv"
 SUMMARY_NAME = "summary.txt"
 QUPATH_NAME = "qupath"
 PLAIN_PICTURE_PIXELS = 800
+MAX_DOUBTS = 10
+"""Slides of each verdict that the last lines of a run name."""
 QUALITY = 85
 PARTS: tuple[type[ManifestPart], ...] = (
     TileResults, SegmentResults, StitchResults, ExportParameters, ExportResults, AssessResults,
@@ -128,7 +131,7 @@ def _write_report(folder: Path, records: Sequence[SlideRecord], output: Path) ->
 
 
 def summarise(records: Sequence[SlideRecord], files: Mapping[str, Files], output: Path) -> str:
-    """Return the last lines of a run: how many slides, which are not done and why, what to open."""
+    """Return the last lines of a run: slides not done or not passed and why, what to open."""
     by_status: dict[str, list[SlideRecord]] = {"done": [], "quarantined": [], "not finished": []}
     for record in records:
         by_status[record.status].append(record)
@@ -140,6 +143,7 @@ def summarise(records: Sequence[SlideRecord], files: Mapping[str, Files], output
             f"  {record.slide} ({record.stopped_by}): {record.reason}"
             for record in by_status[status]
         ]
+    lines += _describe_doubts(by_status["done"])
     lines += ["\nopen:", f"  {output / INDEX_NAME}: the cohort and each slide"]
     lines += [f"  {output / TABLE_NAME}: one row a slide, one column a metric"]
     lines += [f"  {output / DICTIONARY_NAME}: what the columns mean"]
@@ -152,6 +156,23 @@ def summarise(records: Sequence[SlideRecord], files: Mapping[str, Files], output
     if len(done) > 1:
         lines.append(f"  and the same for the other slides: {_listing(done[1:])}")
     return "\n".join(lines) + "\n"
+
+
+def _describe_doubts(records: Sequence[SlideRecord]) -> Iterator[str]:
+    """Yield the verdicts of the slides that do not pass, with their reasons, the worst first."""
+    for word in ("fail", "warn"):
+        verdicts = ((record.slide, verdict_of(record)) for record in records)
+        doubtful = [
+            (slide, verdict)
+            for slide, verdict in verdicts
+            if verdict is not None and verdict.word == word
+        ]
+        if doubtful:
+            yield f"\nverdict {word}:"
+        for slide, verdict in doubtful[:MAX_DOUBTS]:
+            yield f"  {slide}: {'; '.join(verdict.reasons)}"
+        if len(doubtful) > MAX_DOUBTS:
+            yield f"  and {len(doubtful) - MAX_DOUBTS} more, see {INDEX_NAME}"
 
 
 def _listing(records: Sequence[SlideRecord], limit: int = 10) -> str:

@@ -7,11 +7,17 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lds_path.errors import ModelError, UsageError
+from lds_path.errors import UsageError
 from lds_path.formats.predictions import PREDICTIONS_NAME, PredictionWriter
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, read_regions
-from lds_path.formats.results import SegmentResults, TileParameters
+from lds_path.formats.results import (
+    ModelSummary,
+    Remark,
+    SegmentResults,
+    TileParameters,
+    TileResults,
+)
 from lds_path.option import as_parameters
 from lds_path.options.labels import SegmentOptions
 from lds_path.provenance.stage_run import is_quarantined, run_stage
@@ -24,11 +30,9 @@ if TYPE_CHECKING:
     from lds_path.models.card import ModelCard
     from lds_path.network.device import Device
     from lds_path.provenance.manifest import Manifest
-    from lds_path.provenance.stage_folder import StageInputs
+    from lds_path.provenance.stage_folder import StageFolder, StageInputs
 
 log = logging.getLogger(__name__)
-
-MPP_TOLERANCE = 0.1
 
 
 def segment(
@@ -69,7 +73,7 @@ def segment(
     Raises
     ------
     ModelError
-        If the model is missing or damaged, or was made for other classes or another mpp.
+        If the model is missing or damaged, or was made for other classes.
     UsageError
         If the shard, the device, or the size of the regions cannot be used.
     """
@@ -113,6 +117,7 @@ def _segment(
     threads: int,
 ) -> SegmentResults:
     """Write the predictions of the shard's regions."""
+    from lds_path.inference.familiarity import PATCHES, watched
     from lds_path.inference.runner import Runner, in_order
     from lds_path.models.card import check_classes, find_model
     from lds_path.models.checkpoint import load_model
@@ -122,18 +127,33 @@ def _segment(
     if classes is not None:
         check_classes(card, classes, model)
     pyramid = open_pyramid(inputs["tile"].path)
-    check_mpp(card, model, inputs["tile"].read(TileParameters).mpp, pyramid.frame.mpp)
     number, count = parse_shard(options.shard)
     table = read_regions(inputs["plan"].path / REGIONS_NAME)
     regions = [region for region in table if region.index % count == number]
     check_sizes(regions, segmenter.spec)
-    runner = Runner(
-        segmenter.to(device), pyramid, device, options.batch_size, threads, options.flips
+    remarks = _remarks(inputs["tile"], table, card, model)
+    for remark in remarks:
+        log.warning("%s", remark.reason)
+    with watched(segmenter.to(device), card.familiarity) as watch:
+        runner = Runner(
+            segmenter, pyramid, device, options.batch_size, threads, options.flips, watch
+        )
+        with PredictionWriter(folder / PREDICTIONS_NAME) as writer:
+            for prediction in in_order(runner.run(regions), regions):
+                writer.write(prediction)
+    return SegmentResults(
+        regions=len(regions),
+        region_mpp=pyramid.frame.mpp,
+        samples=sum(region.lattice.area for region in regions),
+        model=model,
+        model_mpp=card.mpp,
+        sampler=card.network.sampler,
+        classes=card.classes,
+        about=_summarise(card),
+        remarks=remarks,
+        patches=None if watch is None else len(regions) * PATCHES**2,
+        unlike_patches=None if watch is None else sum(watch.unlike.values()),
     )
-    with PredictionWriter(folder / PREDICTIONS_NAME) as writer:
-        for prediction in in_order(runner.run(regions), regions):
-            writer.write(prediction)
-    return _results(regions, card, model, pyramid.frame.mpp)
 
 
 def parse_shard(shard: str) -> tuple[int, int]:
@@ -150,36 +170,30 @@ def parse_shard(shard: str) -> tuple[int, int]:
     return int(match[1]) - 1, int(match[2])
 
 
-def check_mpp(card: ModelCard, model: str, working_mpp: float, true_mpp: float) -> None:
-    """Check that a slide was tiled at the mpp of a model.
+def _remarks(
+    tile: StageFolder, regions: Sequence[Region], card: ModelCard, model: str
+) -> tuple[Remark, ...]:
+    """Return what makes a model unfit for a slide and its regions."""
+    from lds_path.models.working import compare_working
 
-    A slide that is itself coarser than the working mpp is segmented, with a warning.
-
-    Raises
-    ------
-    ModelError
-        If the slide was tiled at another mpp.
-    """
-    if abs(working_mpp / card.mpp - 1) > MPP_TOLERANCE:
-        raise ModelError(
-            f"the model '{model}' was trained at {card.mpp} microns per pixel, but the slide was"
-            f" tiled at {working_mpp}; set `mpp` in config.yaml to {card.mpp}, or choose another model"
-        )
-    if abs(true_mpp / card.mpp - 1) > MPP_TOLERANCE:
-        log.warning(
-            "the slide has %.3f microns per pixel, the model expects %.3f", true_mpp, card.mpp
-        )
+    tiled = tile.read(TileResults)
+    misfits = compare_working(
+        card,
+        model,
+        mpp=tile.read(TileParameters).mpp,
+        true_mpp=tiled.mpp,
+        sides=[max(region.size.width, region.size.height) for region in regions],
+        lattices=[max(region.lattice.width, region.lattice.height) for region in regions],
+    )
+    if not card.synthetic or tiled.painted:
+        return misfits
+    reason = f"the model '{model}' knows only painted slides: its labels mean nothing on this one"
+    return (Remark("fail", reason), *misfits)
 
 
-def _results(
-    regions: Sequence[Region], card: ModelCard, model: str, region_mpp: float
-) -> SegmentResults:
-    return SegmentResults(
-        regions=len(regions),
-        region_mpp=region_mpp,
-        samples=sum(region.lattice.area for region in regions),
-        model=model,
-        model_mpp=card.mpp,
-        sampler=card.network.sampler,
-        classes=card.classes,
+def _summarise(card: ModelCard) -> ModelSummary:
+    return ModelSummary(
+        description=card.description,
+        tune_dice=card.scores.get("tune_dice", {}),
+        colours=None if card.familiarity is None else card.familiarity.colours,
     )

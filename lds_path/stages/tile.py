@@ -245,6 +245,7 @@ def _write(slide: Slide, folder: Path, mpp: float, threads: int) -> TileResults:
         background=reader.background,
         icc=slide.description.icc_profile,
         objective_power=slide.description.objective_power,
+        painted=slide.description.painted,
     )
 
 

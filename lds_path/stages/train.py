@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from lds_path.classes import make_classes
 from lds_path.errors import UsageError
+from lds_path.formats.pyramid import open_pyramid
+from lds_path.formats.regions import REGIONS_NAME, read_regions
+from lds_path.formats.results import DetectParameters, TileResults
+from lds_path.inference.familiarity import measure_familiarity
 from lds_path.learning.fit import Fit, error_weights
 from lds_path.learning.record.progress import last_lines
 from lds_path.learning.trainer import Trainer
 from lds_path.learning.training_set import (
+    SPLITS,
     check_alike,
     check_classes,
     common_mpp,
@@ -21,13 +26,15 @@ from lds_path.learning.training_set import (
     summarise,
 )
 from lds_path.learning.training_state import clear_state, identify
-from lds_path.models.card import ModelCard
+from lds_path.models.card import ModelCard, find_model, write_card
+from lds_path.models.checkpoint import load_model
 from lds_path.models.encoder_weights import (
     IMAGENET,
     NONE,
     find_encoder_weights,
     start_encoder,
 )
+from lds_path.models.working import compare_working
 from lds_path.network.architectures.efficientnet_lite import MEAN, STD
 from lds_path.network.device import Device, device_name, seeded, take_device, use_threads
 from lds_path.network.segmenter import Segmenter
@@ -36,6 +43,7 @@ from lds_path.option import as_parameters, old_names
 from lds_path.options.model import TrainOptions
 from lds_path.provenance.fingerprint import sha256
 from lds_path.provenance.manifest import FILE_NAME, Manifest
+from lds_path.provenance.stage_folder import open_folder
 from lds_path.provenance.stage_run import run_stage
 from lds_path.reference.annotated_classes import check_contrast
 from lds_path.reference.legend import Legend
@@ -45,6 +53,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lds_path.classes import LabelClass
+    from lds_path.formats.pyramid import Pyramid
+    from lds_path.formats.spread import Familiarity
+    from lds_path.geometry import Region
     from lds_path.learning.training_set import LabelledSlide
 
 log = logging.getLogger(__name__)
@@ -135,6 +146,76 @@ def train(
     return manifest
 
 
+def measure(
+    model: str, sheet: Path, *, tile: Path, detect: Path, base: Path | None = None
+) -> Familiarity:
+    """Store in a model's card what its training slides look like; its weights stay as they are.
+
+    For models from before training did so.
+
+    Parameters
+    ----------
+    model
+        Id of a shipped model, or the path of a model folder.
+    sheet, tile, detect, base
+        As `train` takes them.
+
+    Raises
+    ------
+    ModelError
+        If the model is missing or damaged.
+    UsageError
+        If it was trained on other slides, or on other regions of them.
+    """
+    folder = find_model(model)
+    segmenter, card = load_model(folder)
+    slides = find_slides(sheet, base=base, tile=tile, detect=detect)
+    splits = []
+    for split in SPLITS:
+        _check_split(card, model, split, slides[split])
+        splits.append(
+            [place for slide in slides[split] for place in _regions_of(slide, card, model)]
+        )
+    jitter = float(card.training.get("stain_jitter", 0.0))
+    familiarity = measure_familiarity(segmenter, *splits, stain_jitter=jitter)
+    write_card(folder, replace(card, familiarity=familiarity, **origin_of(slides["train"])))
+    return familiarity
+
+
+def _check_split(card: ModelCard, model: str, split: str, slides: Sequence[LabelledSlide]) -> None:
+    known = card.training.get(split, {}).get("slides")
+    found = [slide.slide for slide in slides]
+    if known is not None and sorted(known) != sorted(found):
+        raise UsageError(
+            f"the model '{model}' has the slides {', '.join(known) or 'none'} in the split {split},"
+            f" but the sheet {', '.join(found) or 'none'}; name the sheet that it was trained with"
+        )
+
+
+def _regions_of(slide: LabelledSlide, card: ModelCard, model: str) -> list[tuple[Pyramid, Region]]:
+    """Return the regions of a training slide, with its pyramid."""
+    pyramid, regions = open_pyramid(slide.tile), read_regions(slide.detect / REGIONS_NAME)
+    misfits = compare_working(
+        card,
+        model,
+        mpp=slide.mpp,
+        true_mpp=slide.true_mpp,
+        sides=[max(region.size.width, region.size.height) for region in regions],
+        lattices=[max(region.lattice.width, region.lattice.height) for region in regions],
+    )
+    if misfits:
+        raise UsageError(f"{slide.slide} is not cut up as in the training: {misfits[0].reason}")
+    return [(pyramid, region) for region in regions]
+
+
+def origin_of(slides: Sequence[LabelledSlide]) -> dict[str, Any]:
+    """Return how training slides were cut up, and whether all of them were painted."""
+    return {
+        "overlap": open_folder(slides[0].detect).read(DetectParameters).overlap,
+        "synthetic": all(open_folder(slide.tile).read(TileResults).painted for slide in slides),
+    }
+
+
 @dataclass(frozen=True)
 class Training:
     """What a training starts from."""
@@ -209,6 +290,7 @@ class Training:
             mpp=mpp,
             region_size=region.size,
             lattice=region.lattice,
+            **origin_of(self.slides["train"]),
             training={
                 **self.parameters(),
                 "train": summarise(self.slides["train"], train_set, self.legend),

@@ -11,6 +11,8 @@ sys.path.insert(0, str(BASE))
 
 from lds_path.errors import exit_with_message
 from lds_path.models.card import find_fitting_model
+from lds_path.models.working import set_working
+from lds_path.options.slides import DetectOptions, TileOptions
 from lds_path.run.config import check_config, read_strings, rename_old_keys
 from lds_path.run.parent_watch import VARIABLE
 from lds_path.run.run_start import join_run, start_run
@@ -27,6 +29,7 @@ with exit_with_message():
     update_config(config, read_strings(workflow.config_settings.config, schema))
     warnings = rename_old_keys(config, schema)
     check_config(config, schema)
+    warnings += set_working(config, TileOptions(), DetectOptions())
     slides = open_sheet(
         config["slides"], painted=BASE / "workflow/sheets", results=RESULTS
     )

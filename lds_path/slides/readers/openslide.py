@@ -13,7 +13,7 @@ from PIL import Image
 from lds_path.errors import UnreadableSlideError
 from lds_path.geometry import Rectangle, Size
 from lds_path.slides.mpp import mpp_from_resolution
-from lds_path.slides.reader import Level, SlideDescription
+from lds_path.slides.reader import PAINTED, Level, SlideDescription
 from lds_path.slides.readers.image import WHITE
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def _describe(handle: openslide.OpenSlide) -> SlideDescription:
         ),
         icc_profile="openslide.icc-size" in properties,
         objective_power=_number(properties, openslide.PROPERTY_NAME_OBJECTIVE_POWER),
+        painted=properties.get("tiff.ImageDescription") == PAINTED,
     )
 
 

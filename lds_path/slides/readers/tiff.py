@@ -11,7 +11,7 @@ import tifffile
 from lds_path.errors import UnreadableSlideError
 from lds_path.geometry import Rectangle, Size
 from lds_path.slides.mpp import mpp_from_resolution
-from lds_path.slides.reader import Level, SlideDescription
+from lds_path.slides.reader import PAINTED, Level, SlideDescription
 from lds_path.slides.readers.image import MAX_PIXELS, REMEDY, ImageReader
 from lds_path.slides.readers.tiff_tiles import Plane, TiffTiles, TiledLevel, segment_size
 from lds_path.slides.safe_xml import parse_xml
@@ -132,6 +132,7 @@ def _describe(file: tifffile.TiffFile, sizes: list[Size]) -> SlideDescription:
         metadata_mpp=_ome_mpp(file.ome_metadata) if file.is_ome else None,
         tags_mpp=_tags_mpp(page),
         icc_profile=page.iccprofile is not None,
+        painted=page.description == PAINTED,
     )
 
 
