@@ -50,7 +50,9 @@ def make_card(spec: NetworkSpec) -> ModelCard:
     )
 
 
-def make_slide(root: Path, slide: str, *, seed: int = 0, mpp: float = 0.5) -> SmallSlide:
+def make_slide(
+    root: Path, slide: str, *, seed: int = 0, mpp: float = 0.5, painted: bool = False
+) -> SmallSlide:
     """Write `root/{tile,detect}/<slide>` and `root/labels/<slide>.png`."""
     rgb, labels = paint(seed)
     folders = SmallSlide(
@@ -66,7 +68,7 @@ def make_slide(root: Path, slide: str, *, seed: int = 0, mpp: float = 0.5) -> Sm
             return np.ascontiguousarray(part.transpose(2, 0, 1))
 
         write_pyramid(folder / PYRAMID_NAME, read_block, size, Frame(mpp, 1.0), background=243)
-        return tile_results(size, mpp=mpp)
+        return tile_results(size, mpp=mpp, painted=painted)
 
     def detect(folder: Path, _: StageInputs) -> DetectResults:
         regions = make_regions(size)
@@ -76,7 +78,13 @@ def make_slide(root: Path, slide: str, *, seed: int = 0, mpp: float = 0.5) -> Sm
         return detect_results(size.width / 4, regions=len(regions))
 
     run_stage("tile", folders.tile, tile, inputs={}, parameters={"mpp": mpp})
-    run_stage("detect", folders.detect, detect, inputs={"tile": folders.tile}, parameters={})
+    run_stage(
+        "detect",
+        folders.detect,
+        detect,
+        inputs={"tile": folders.tile},
+        parameters={"overlap": OVERLAP},
+    )
     return folders
 
 

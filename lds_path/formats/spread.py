@@ -82,7 +82,8 @@ def measure_spread(
 ) -> Spread | None:
     """Return how far measurements vary; None if there are too few.
 
-    The limit is what 99 % of them, and of those held out, stay within.
+    The limit is what 99 % of them, and of those held out, stay within; with a tolerance at least 1,
+    which is as far as the training varied each number.
 
     Parameters
     ----------
@@ -111,7 +112,8 @@ def measure_spread(
         math.inf,
     )
     within = np.quantile(spread.distances(values), QUANTILES)
-    limits = [within[-1], *_last_quantile(spread, held_out)]
+    floor = 1.0 if tolerance else _MIN_VARIANCE
+    limits = [floor, within[-1], *_last_quantile(spread, held_out)]
     return Spread(
         *(spread.mean, spread.axes, spread.variances, spread.rest),
         quantiles=_rounded(within),

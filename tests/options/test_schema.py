@@ -26,6 +26,7 @@ def test_the_configuration_has_the_defaults_of_the_dataclasses(section):
         one.name: list(one.default) if one.kind.form == "list" else one.default
         for one in describe_section(section)
     }
+    defaults |= {one.name: None for one in describe_section(section) if one.about.from_model}
     assert CONFIG[section] == defaults
     kinds = {key: type(value) for key, value in CONFIG[section].items()}
     assert kinds == {key: type(value) for key, value in defaults.items()}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,12 +15,16 @@ from lds_path.errors import ModelError, UsageError
 from lds_path.formats.predictions import Predictions
 from lds_path.formats.pyramid import Pyramid, open_pyramid
 from lds_path.formats.regions import read_regions
+from lds_path.formats.results import SegmentResults
+from lds_path.geometry import Size
+from lds_path.inference.familiarity import PATCHES, measure_familiarity
 from lds_path.inference.runner import Runner
 from lds_path.models.checkpoint import load_model, save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
 from lds_path.options.labels import SegmentOptions
 from lds_path.provenance.manifest import read_manifest
+from lds_path.provenance.stage_folder import open_folder
 from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.segment import segment
 
@@ -201,10 +206,77 @@ def test_other_classes_than_the_models_are_named(slide, model, tmp_path):
     run(slide, model, tmp_path / "b", classes=CLASSES)
 
 
-def test_another_mpp_than_the_models_is_named(model, tmp_path):
-    slide = make_slide(tmp_path, "fine", mpp=0.25)
-    with pytest.raises(ModelError, match=r"trained at 0\.5 .* tiled at 0\.25; set `mpp`"):
-        run(slide, model, tmp_path / "a")
+@pytest.mark.parametrize(
+    ("mpp", "word", "message"),
+    [
+        (
+            0.25,
+            "fail",
+            r"tiled at 0\.25 um per pixel, but the model '.*' learned at 0\.5; set `tile",
+        ),
+        (0.56, "warn", r"tiled at 0\.56 um per pixel"),
+    ],
+)
+def test_another_mpp_than_the_models_is_a_warning_and_a_remark(
+    model, tmp_path, caplog, mpp, word, message
+):
+    slide = make_slide(tmp_path, "other", mpp=mpp)
+    with caplog.at_level(logging.WARNING):
+        manifest = run(slide, model, tmp_path / "a")
+    (remark,) = manifest.results["remarks"]
+    assert remark["word"] == word
+    assert re.search(message, remark["reason"])
+    assert remark["reason"] in caplog.text
+
+
+def test_other_regions_than_the_model_learned_from_are_a_remark(slide, tmp_path, caplog):
+    torch.manual_seed(0)
+    card = replace(CARD, region_size=Size(1024, 1024), lattice=Size(64, 64))
+    save_model(tmp_path, Segmenter(SPEC), card)
+    manifest = run(slide, tmp_path, tmp_path / "a")
+    reasons = [remark["reason"] for remark in manifest.results["remarks"]]
+    assert [remark["word"] for remark in manifest.results["remarks"]] == ["warn", "warn"]
+    assert "the regions have 512 pixels per side" in reasons[0]
+    assert "learned from 1024; set `detect: region_size` to null" in reasons[0]
+    assert "the lattices have 32 samples per side" in reasons[1]
+    assert all(reason in caplog.text for reason in reasons)
+
+
+@pytest.mark.parametrize("painted", [False, True])
+def test_a_model_of_painted_slides_fails_on_every_other_slide(tmp_path, painted):
+    torch.manual_seed(0)
+    save_model(tmp_path, Segmenter(SPEC), replace(CARD, synthetic=True))
+    slide = make_slide(tmp_path, "a", painted=painted)
+    manifest = run(slide, tmp_path, tmp_path / "out")
+    words = [(remark["word"], remark["reason"]) for remark in manifest.results["remarks"]]
+    reason = (
+        f"the model '{tmp_path}' knows only painted slides: its labels mean nothing on this one"
+    )
+    assert words == ([] if painted else [("fail", reason)])
+
+
+def test_the_results_say_what_the_model_is_and_how_much_it_does_not_know(slide, tmp_path):
+    torch.manual_seed(0)
+    segmenter = Segmenter(SPEC)
+    places = [(open_pyramid(slide.tile), region) for region in regions_of(slide)]
+    familiarity = measure_familiarity(segmenter, places, [])
+    scores = {"tune_dice": {"Pale": 0.9, "Dark": None}}
+    card = replace(CARD, description="Tries things", scores=scores, familiarity=familiarity)
+    for number, limit in enumerate((1e-3, 1e3)):
+        features = replace(familiarity.features, limit=limit)
+        changed = replace(card, familiarity=replace(familiarity, features=features))
+        save_model(tmp_path, segmenter, changed)
+        manifest = run(slide, tmp_path, tmp_path / f"{number}")
+        found = open_folder(tmp_path / f"{number}").read(SegmentResults)
+        assert found.about.description == "Tries things"
+        assert found.about.tune_dice == scores["tune_dice"]
+        assert found.about.colours == familiarity.colours
+        assert found.patches == len(places) * PATCHES**2
+        assert manifest.results["unlike_patches"] == (0 if number else found.patches)
+
+
+def regions_of(slide):
+    return read_regions(slide.detect / "regions.tsv")
 
 
 def test_a_slide_coarser_than_asked_for_gives_a_warning(model, tmp_path, caplog):
@@ -216,7 +288,7 @@ def test_a_slide_coarser_than_asked_for_gives_a_warning(model, tmp_path, caplog)
     (tmp_path / "asked" / "manifest.json").replace(slide.tile / "manifest.json")
     with caplog.at_level(logging.WARNING):
         run(slide, model, tmp_path / "a")
-    assert "has 0.800 microns per pixel, the model expects 0.500" in caplog.text
+    assert "the slide has 0.8 um per pixel at its finest, but the model" in caplog.text
 
 
 def test_regions_that_the_network_cannot_halve_are_named(slide, model, tmp_path):

@@ -26,7 +26,9 @@ def test_the_shipped_configuration_follows_its_schema():
 
 
 def test_every_stage_is_a_command_and_the_others_are_known():
-    assert set(cli.commands) - set(STAGES) == {"describe", "bundle", "verify", "explain"}
+    assert set(cli.commands) - set(STAGES) == {
+        *("describe", "bundle", "measure", "verify", "explain"),
+    }
     assert set(STAGES) <= set(cli.commands)
 
 
@@ -63,7 +65,7 @@ def test_each_stage_is_a_rule_with_the_same_name(command):
         ({"tile": {}}, "'tile': 'mpp' is a required property"),
         (
             {"tile": {**CONFIG["tile"], "mpp": "half"}},
-            "'tile.mpp': 'half' is not of type 'number'; it is: working",
+            "'tile.mpp': 'half' is not of type 'number', 'null'; it is: working",
         ),
         ({"tile": {**CONFIG["tile"], "mpp": 0}}, "'tile.mpp': 0 is less than the minimum"),
         ({"classes": [{"name": "Tumor", "color": "red"}]}, "'classes.0.color': 'red' does not"),

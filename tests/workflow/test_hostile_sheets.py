@@ -24,7 +24,7 @@ SETTINGS = {
     "tile": {"mpp": 1.0},
     "detect": {
         "tissue_mpp": 8.0, "min_tissue_um2": 1.0, "max_hole_um2": 1.0, "region_size": 256,
-        "overlap": 32, "lattice": 32,
+        "overlap": 32, "lattice": 64,
     },
 }  # fmt: skip
 ROI = {"type": "Polygon", "coordinates": [[[0, 0], [700, 0], [700, 600], [0, 600], [0, 0]]]}
