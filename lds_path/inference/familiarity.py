@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PATCHES = 4
 """The features of a region are averaged in so many squares along each side."""
-MAX_REGIONS = 96
+MAX_REGIONS = 64
 """Regions of a split that are measured, spread evenly."""
 
 

@@ -37,6 +37,7 @@ def describe(card: ModelCard, folder: Path) -> str:
         ("Input", _input(card)),
         ("Network", _network(card, folder)),
         ("Ladder", _ladder(card)),
+        ("Familiar", _familiar(card)),
         ("Training", _training(card)),
     ):
         rows = _aligned(list(entries))
@@ -47,6 +48,8 @@ def describe(card: ModelCard, folder: Path) -> str:
 def _about(card: ModelCard) -> Iterator[tuple[str, str]]:
     yield "for", card.description or _NOT_STATED
     yield "authors", ", ".join(card.authors) or _NOT_STATED
+    if card.synthetic:
+        yield "knows", "only painted slides, no real tissue"
     yield "licence", card.licence or _NOT_STATED
     yield "data", card.data or _NOT_STATED
 
@@ -66,6 +69,8 @@ def _input(card: ModelCard) -> Iterator[tuple[str, str]]:
     um = f"{size.width * card.mpp:g} x {size.height * card.mpp:g} um"
     yield "resolution", f"{card.mpp:g} um per pixel"
     yield "region", f"{size.width} x {size.height} pixels, {um}"
+    if card.overlap is not None:
+        yield "overlap", f"{card.overlap} pixels"
     yield "lattice", f"{lattice.width} x {lattice.height} samples, {percent:.2g} % of the pixels"
     yield "mean", _listing(card.network.mean)
     yield "deviation", f"{_listing(card.network.std)} (red, green, blue in 0..1)"
@@ -90,6 +95,15 @@ def _ladder(card: ModelCard) -> Iterator[tuple[str, str]]:
     for side, dice, expected, found, correlation in zip(*columns, strict=True):
         text = f"tune Dice {dice:.3f}, error predicted {expected:.2%}, found {found:.2%}"
         yield f"{side} samples a side", f"{text}, correlation over regions {correlation:.2f}"
+
+
+def _familiar(card: ModelCard) -> Iterator[tuple[str, str]]:
+    """Yield how far the training slides vary, if that was measured."""
+    known = {} if card.familiarity is None else vars(card.familiarity)
+    for name, spread in known.items():
+        if spread is not None:
+            middle = f"half of the training within a distance of {spread.quantiles[0]:.2f}"
+            yield name, f"{middle}; unlike it beyond {spread.limit:.2f}"
 
 
 def _training(card: ModelCard) -> Iterator[tuple[str, str]]:

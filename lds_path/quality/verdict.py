@@ -123,7 +123,7 @@ def join(remarks: Iterable[Remark]) -> Verdict:
     """Return the worst verdict of remarks; failures are named before warnings."""
     reasons: dict[str, list[str]] = {"fail": [], "warn": []}
     for remark in remarks:
-        reasons["fail" if remark.word == "fail" else "warn"].append(remark.reason)
+        reasons["warn" if remark.word == "warn" else "fail"].append(remark.reason)
     word: Word = "fail" if reasons["fail"] else "warn" if reasons["warn"] else "pass"
     return Verdict(word, tuple(dict.fromkeys((*reasons["fail"], *reasons["warn"]))))
 

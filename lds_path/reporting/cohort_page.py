@@ -28,7 +28,7 @@ ATTENTION = ("quarantined", "not finished", "fail", "warn")
 COMPARED = (
     "tissue_mm2", "blur", "out_of_focus_percent", "staining", "hematoxylin", "eosin",
     "fold_percent", "pen_percent", "bubble_percent", "confidence", "uncertain_percent",
-    "seam_index", "border_gain",
+    "seam_index", "border_gain", "unlike_stain_percent", "unlike_tissue_percent",
 )  # fmt: skip
 """Metrics whose distribution is drawn."""
 BATCH_METRICS = ("tissue_mm2", "blur", "staining", "hematoxylin", "eosin", "confidence")

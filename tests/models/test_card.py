@@ -6,11 +6,13 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from small_slides import make_card
 
 from lds_path.classes import LabelClass
 from lds_path.errors import ModelError, UsageError
+from lds_path.formats.spread import Familiarity, measure_spread
 from lds_path.models import card
 from lds_path.network.spec import NetworkSpec
 
@@ -102,6 +104,35 @@ def test_a_model_from_before_a_field_existed_has_its_default(folder):
         card.read_card(folder).network.view_level
         == NetworkSpec(2, shared_features=False).view_level
     )
+
+
+def test_what_a_model_knows_is_read_as_it_was_written(folder):
+    values = np.random.default_rng(0).normal(size=(50, 20))
+    spread = measure_spread(values, values)
+    known = replace(
+        CARD, overlap=64, synthetic=True, familiarity=Familiarity(spread, features=None)
+    )
+    card.write_card(folder, known)
+    assert card.read_card(folder) == known
+    content = json.loads((folder / "model.json").read_text())
+    content["familiarity"]["colours"]["mean"] = [1, 2]
+    (folder / "model.json").write_text(json.dumps(content))
+    with pytest.raises(ModelError, match="does not describe a model: the axes of a spread do not"):
+        card.read_card(folder)
+
+
+def test_older_cards_say_nothing_of_overlap_paint_and_familiarity(folder):
+    path = folder / "model.json"
+    content = json.loads(path.read_text())
+    for name in ("overlap", "synthetic", "familiarity"):
+        del content[name]
+    path.write_text(json.dumps(content))
+    assert card.read_card(folder) == CARD
+    assert (CARD.overlap, CARD.synthetic, CARD.familiarity) == (None, False, None)
+
+
+def test_a_list_of_numbers_takes_one_line(folder):
+    assert '"channels": [4, 8],\n' in (folder / "model.json").read_text()
 
 
 def test_a_parameter_of_a_training_has_its_present_name(folder):

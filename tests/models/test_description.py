@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from lds_path.classes import LabelClass
+from lds_path.formats.spread import Familiarity, measure_spread
 from lds_path.geometry import Size
 from lds_path.models.card import ModelCard
 from lds_path.models.checkpoint import save_model
@@ -34,6 +36,16 @@ def make_card(**changes):
         "data": "Ten slides, CC BY 4.0",
     }
     return ModelCard(**known | changes)
+
+
+def test_the_page_says_what_the_model_does_not_know(tmp_path):
+    spread = measure_spread(np.random.default_rng(0).normal(size=(50, 6)), np.zeros((0, 6)))
+    card = make_card(overlap=64, synthetic=True, familiarity=Familiarity(colours=spread))
+    page = describe(card, tmp_path)
+    assert "knows    only painted slides, no real tissue" in page
+    assert "overlap     64 pixels" in page
+    assert f"unlike it beyond {spread.limit:.2f}" in page
+    assert "painted" not in describe(make_card(), tmp_path)
 
 
 def test_the_page_says_all_that_the_card_does(tmp_path):

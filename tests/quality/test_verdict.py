@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
+from lds_path.formats.results import Remark
 from lds_path.quality.metric import Metric
 from lds_path.quality.thresholds import Thresholds
 from lds_path.quality.verdict import HIGH, LOW, Limit, judge, limits_of
@@ -59,6 +60,48 @@ def test_every_threshold_belongs_to_a_metric():
 
 def test_parameters_of_an_older_run_without_a_threshold_set_no_limit():
     assert [limit.metric for limit in limits_of({"warn_eosin": 1, "fail_eosin": 0})] == ["eosin"]
+
+
+def test_remarks_of_stages_count_like_limits_and_are_said_once():
+    remarks = [Remark("warn", "coarse"), Remark("fail", "painted"), Remark("fail", "painted")]
+    verdict = judge(metrics(share=80.0), [SHARE], remarks)
+    assert verdict.word == "fail"
+    assert verdict.reasons == ("painted", "coarse", "only 80 % analysed (limit 90 %)")
+    assert judge(metrics(share=99.0), [SHARE], remarks[:1]).word == "warn"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "word", "reason"),
+    [
+        ("tune_dice", 0.85, "pass", ""),
+        ("tune_dice", 0.6, "warn", "the model did badly even on slides like its own: Dice 0.6"),
+        ("tune_dice", 0.2, "fail", "Dice 0.2 (limit 0.4)"),
+        ("tune_dice", None, "warn", "the model has no score: no slide was left to tune it on"),
+        ("largest_class_percent", 99.5, "pass", ""),
+        ("largest_class_percent", 100, "warn", "one class covers 100 % of the labelled tissue"),
+        ("largest_class_percent", None, "pass", ""),
+        ("unlike_stain_percent", 15, "pass", ""),
+        ("unlike_stain_percent", 50, "warn", "stained unlike what the model learned from: 50 % of"),
+        ("unlike_stain_percent", 100, "fail", "stained unlike what the model learned from: 100 %"),
+        ("unlike_stain_percent", None, "pass", ""),
+        ("unlike_tissue_percent", 10, "pass", ""),
+        (
+            "unlike_tissue_percent",
+            38,
+            "warn",
+            "the network sees what it did not learn from in 38 %",
+        ),
+        ("unlike_tissue_percent", 80, "fail", "in 80 % of the slide (limit 75 %)"),
+    ],
+)
+def test_what_the_model_does_not_know_is_said_in_plain_words(name, value, word, reason):
+    verdict = judge(metrics(**{name: value}), limits_of(asdict(Thresholds())))
+    assert verdict.word == word
+    assert reason in " ".join(verdict.reasons)
+
+
+def test_a_metric_that_an_older_run_lacks_is_not_judged():
+    assert judge({}, limits_of(asdict(Thresholds()))).word == "pass"
 
 
 def test_a_slide_without_seams_passes():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,11 +60,13 @@ def make_folders(
     zoom: float = 1.0,
     disagree: bool = False,
     tile: dict[str, Any] | None = None,
+    segment: dict[str, Any] | None = None,
     maps: bool = False,
 ) -> Folders:
     """Write the folders of a slide below `root/<stage>/<slide>`.
 
-    `tissue` has one pixel for 16 x 16 of the slide. `tile` replaces results of that stage.
+    `tissue` has one pixel for 16 x 16 of the slide. `tile` and `segment` replace results of these
+    stages.
     With `maps` stitch also writes confidence and density for QuPath. With `disagree` every second region takes one class for the other.
     """
     size = Size(rgb.shape[1], rgb.shape[0])
@@ -81,7 +83,9 @@ def make_folders(
     for number, folder in enumerate(folders.segment):
         shard = regions[number::2]
         shown = np.where(labels > 0, 3 - labels, 0) if disagree and number else labels
-        _write_segment(folders, folder, shard, shown.astype(np.uint8), confidence, zoom)
+        _write_segment(
+            folders, folder, shard, shown.astype(np.uint8), confidence, zoom, segment or {}
+        )
     inputs = (folders.tile, folders.detect, folders.segment)
     stitch(*inputs, folders.stitch, options=StitchOptions(confidence=maps, density=maps))
     return folders
@@ -132,12 +136,13 @@ def _write_segment(
     labels: NDArray[np.uint8],
     confidence: float,
     zoom: float,
+    changes: dict[str, Any],
 ) -> None:
     def work(folder: Path, _: StageInputs) -> StageResults:
         with PredictionWriter(folder / PREDICTIONS_NAME) as writer:
             for region in regions:
                 writer.write(_predict(region, labels, confidence, zoom))
-        return segment_results(CLASSES, regions=len(regions))
+        return replace(segment_results(CLASSES, regions=len(regions)), **changes)
 
     inputs = {"tile": folders.tile, "detect": folders.detect}
     run_stage("segment", output, work, inputs=inputs, parameters={"batch_size": 4})

@@ -11,8 +11,11 @@ from stage_folders import MPP, make_folders
 
 from lds_path.errors import MissingMppError
 from lds_path.formats.labels import Labels
+from lds_path.formats.results import ModelSummary, Remark
+from lds_path.formats.spread import measure_spread
 from lds_path.option import make_options
 from lds_path.options.quality import AssessOptions
+from lds_path.pixels.stains import window_colours
 from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.assess import assess
 
@@ -156,6 +159,28 @@ def test_the_overlay_colours_each_half_and_leaves_the_glass(good):
     assert glass.max() <= 2
 
 
+PAINTED = Remark("fail", "the model 'demo' knows only painted slides")
+
+
+def model(*, shift=0.0, **changes):
+    """Return a model that learned from slides as painted here, or from lighter ones."""
+    rgb, _, _ = paint()
+    tissue = rgb[TOP:BOTTOM, LEFT:RIGHT]
+    windows = [tissue[top : top + 256, left : left + 256] for top in (0, 99) for left in range(9)]
+    colours = window_colours(windows)
+    known = {"description": "", "tune_dice": {"Stroma": 0.9, "Tumor": 0.8}} | changes
+    spread = measure_spread(colours + shift, colours + shift, tolerance=0.1)
+    return ModelSummary(**known, colours=spread)
+
+
+def test_a_slide_with_one_class_everywhere_is_doubtful(tmp_path):
+    rgb, tissue, labels = paint()
+    folders = make_folders(tmp_path, "one", rgb, tissue, np.minimum(labels, 1))
+    manifest = assess(*vars(folders).values(), tmp_path / "assess")
+    assert manifest.results["verdict"] == "warn"
+    assert "one class covers 100 % of the labelled tissue" in manifest.results["reasons"][0]
+
+
 @pytest.mark.parametrize(
     ("options", "word", "words"),
     [
@@ -170,6 +195,16 @@ def test_the_overlay_colours_each_half_and_leaves_the_glass(good):
         ({"damaged": partial(damage.stained, strength=0.2)}, "fail", "the hematoxylin is pale"),
         ({"damaged": partial(damage.stained, strength=3)}, "warn", "the slide is over-stained"),
         ({"disagree": True}, "fail", "regions do not fit together"),
+        ({"segment": {"remarks": (PAINTED,)}}, "fail", "knows only painted slides"),
+        ({"segment": {"about": model()}}, "pass", ""),
+        ({"segment": {"about": model(tune_dice={})}}, "warn", "the model has no score"),
+        ({"segment": {"about": model(tune_dice={"Tumor": 0.2})}}, "fail", "did badly even on"),
+        ({"segment": {"about": model(shift=1)}}, "fail", "stained unlike what the model learned"),
+        (
+            {"segment": {"about": model(), "patches": 64, "unlike_patches": 32}},
+            "warn",
+            "the network sees what it did not learn from in 50 % of the slide",
+        ),
     ],
 )
 def test_the_verdict_names_the_cause(tmp_path, options, word, words):

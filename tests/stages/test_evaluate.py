@@ -131,6 +131,23 @@ def test_the_scores_are_those_of_the_whole_image(tmp_path):
     assert results["scored_mm2"] == pytest.approx(2300 * 2100 * 0.25e-6)
 
 
+@pytest.mark.parametrize(
+    ("limits", "remarks"),
+    [
+        ({"warn_dice": 0.5, "fail_dice": 0.1}, []),
+        ({"warn_dice": 0.9, "fail_dice": 0.1}, [("warn", "Dice of Tumor is 0.667 (limit 0.9)")]),
+        ({"warn_dice": 0.9, "fail_dice": 0.7}, [("fail", "Dice of Tumor is 0.667 (limit 0.7)")]),
+    ],
+)
+def test_a_class_that_was_recognised_badly_is_a_remark(tmp_path, limits, remarks):
+    size = Size(64, 64)
+    Image.fromarray(paint(size, (3, 0, 0, 64, 8))).save(tmp_path / "r.png")
+    folders = save_stages(tmp_path, paint(size, (3, 0, 0, 64, 4)))
+    options = EvaluateOptions(**limits)
+    results = evaluate(*folders, tmp_path / "r.png", tmp_path / "out", options=options).results
+    assert [(each["word"], each["reason"]) for each in results["remarks"]] == remarks
+
+
 def test_the_tables_hold_the_scores_and_the_confusion(tmp_path):
     predicted, reference = paint(Size(20, 10), (2, 0, 0, 10, 10)), paint(Size(20, 10))
     reference[:, :5] = 0

@@ -13,6 +13,7 @@ import pytest
 from stage_folders import make_folders
 
 from lds_path.errors import LabelsError, MissingMppError, UnsuitableSlideError, UsageError
+from lds_path.formats.results import ModelSummary, Remark
 from lds_path.options.labels import ExportOptions
 from lds_path.provenance.cohort import read_slide_record
 from lds_path.provenance.stage_run import run_stage
@@ -21,7 +22,7 @@ from lds_path.reporting.cohort_table import describe_columns
 from lds_path.reporting.pages import Files
 from lds_path.stages.assess import assess
 from lds_path.stages.export import export
-from lds_path.stages.report import report
+from lds_path.stages.report import PARTS, report, summarise
 
 HOSTILE = "<script>alert(1)</script> & 'quotes' \"both\""
 QUOTED = re.sub(r"\\", r"\\\\", json.dumps(HOSTILE)[1:-1])
@@ -53,10 +54,11 @@ def quarantine(root, stage, slide, error, **inputs):
     run_stage(stage, root / stage / slide, refuse, inputs=inputs, parameters={}, slide=slide)
 
 
-def finish(root, slide):
+def finish(root, slide, **segment):
     rgb = np.random.default_rng(0).integers(60, 200, (640, 800, 3)).astype(np.uint8)
     labels = np.where(np.arange(800) < 400, 1, 2) * np.ones((640, 1))
-    folders = make_folders(root, slide, rgb, np.ones((40, 50), bool), labels.astype(np.uint8))
+    tissue, labels = np.ones((40, 50), bool), labels.astype(np.uint8)
+    folders = make_folders(root, slide, rgb, tissue, labels, segment=segment)
     assess(folders.tile, folders.detect, folders.segment, folders.stitch, root / "assess" / slide)
     export(folders.stitch, root / "export" / slide)
     return folders
@@ -127,6 +129,64 @@ def test_the_summary_counts_and_names_the_files_to_open(made):
     assert "dark (detect): fluorescence" in text
     for name in ("index.html", "cohort.tsv", "good.labels.ome.tif", "good.geojson.gz"):
         assert name in text
+
+
+def test_the_last_lines_name_the_slides_that_do_not_pass_and_why(tmp_path):
+    root = tmp_path / "results"
+    remark = Remark("fail", "the model 'demo' knows only painted slides")
+    finish(root, "real", remarks=(remark,))
+    stitch = finish(root, "scored").stitch
+    bad = {"word": "warn", "reason": "Dice of Tumor is 0.5 (limit 0.7)"}
+    run_stage(
+        "evaluate",
+        root / "evaluate" / "scored",
+        lambda *_: {"dice": {"Stroma": 0.9, "Tumor": 0.5}, "iou": {}, "remarks": [bad]},
+        inputs={"stitch": stitch},
+        parameters={},
+    )
+    finish(root, "good")
+    manifest = report(root, root / "report", slides=["good", "scored", "real"])
+    outcomes = {"good": "pass", "scored": "warn", "real": "fail"}
+    assert manifest.results["slides"] == outcomes
+    text = (root / "report/summary.txt").read_text()
+    assert f"\nverdict fail:\n  real: {remark.reason}\n" in text
+    assert "\nverdict warn:\n  scored: Dice of Tumor is 0.5 (limit 0.7)\n" in text
+    table = pd.read_csv(root / "report/cohort.tsv", sep="\t", index_col="slide")
+    assert table["verdict"].to_dict() == outcomes
+    assert table.loc["scored", "verdict_reasons"] == bad["reason"]
+    index = Page(root / "report/index.html").text
+    for slide, reason in (("real", remark.reason), ("scored", bad["reason"])):
+        assert reason in Page(root / f"report/slides/{slide}.html").text
+        assert reason in index
+
+
+def test_of_many_doubtful_slides_the_last_lines_name_ten(tmp_path):
+    root = tmp_path / "results"
+    finish(root, "s0", remarks=(Remark("warn", "coarse"),))
+    records = [
+        replace(read_slide_record(root, "s0", parts=PARTS), slide=f"s{number}")
+        for number in range(12)
+    ]
+    files = {record.slide: Files("", {}, "", {}) for record in records}
+    text = summarise(records, files, root)
+    assert text.count(": coarse\n") == 10
+    assert "  and 2 more, see index.html\n" in text
+
+
+@pytest.mark.parametrize(
+    ("dice", "words"),
+    [
+        ({"Stroma": 0.95, "Tumor": None}, "Dice on slides that it did not learn from: Stroma 0.95"),
+        ({}, "Nobody measured how good it is."),
+    ],
+)
+def test_the_page_says_what_the_model_is_for_and_how_good_it_is(tmp_path, dice, words):
+    root = tmp_path / "results"
+    finish(root, "s", about=ModelSummary(description="Finds tumour in colon.", tune_dice=dice))
+    report(root, root / "report", slides=["s"])
+    text = " ".join(Page(root / "report/slides/s.html").text.split())
+    assert "Model demo: Finds tumour in colon." in text
+    assert words in text
 
 
 def test_the_scripts_for_qupath_know_the_slides_that_have_objects(made):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,13 +11,16 @@ import pytest
 import shapely
 import torch
 from PIL import Image
-from small_slides import CLASSES, LATTICE, REGION, make_slide
+from small_slides import CLASSES, LATTICE, OVERLAP, REGION, make_slide
 
 from lds_path.classes import make_classes
 from lds_path.errors import LabelsError, TrainingError, UnsuitableSlideError, UsageError
+from lds_path.geometry import Size
+from lds_path.inference.familiarity import DeepFeatures
 from lds_path.learning.recipe import Recipe
 from lds_path.learning.trainer import Trainer
 from lds_path.learning.training_state import identify
+from lds_path.models.card import read_card, write_card
 from lds_path.models.checkpoint import load_model
 from lds_path.option import describe, make_options
 from lds_path.options.labels import PlanOptions
@@ -25,7 +29,7 @@ from lds_path.provenance.stage_run import run_stage
 from lds_path.reference.legend import Legend
 from lds_path.stages.plan import plan
 from lds_path.stages.segment import segment
-from lds_path.stages.train import Training, train
+from lds_path.stages.train import Training, measure, train
 
 QUICK = {"steps": 4, "batch_size": 2, "tune_every": 2, "channels": (4, 8), "kernel_width": 0.15}
 
@@ -124,6 +128,55 @@ def test_regions_without_a_label_are_scored_where_any_label_is_wrong(root, tmp_p
         for name in ("background", "ignore")
     )
     assert strict < 0.1 < lenient
+
+
+def test_the_card_says_how_the_training_slides_were_cut_up_and_what_they_look_like(root, tmp_path):
+    run(root, tmp_path / "model")
+    segmenter, card = load_model(tmp_path / "model")
+    assert (card.overlap, card.synthetic) == (OVERLAP, False)
+    with DeepFeatures(segmenter) as features:
+        assert len(card.familiarity.features.mean) == features.count
+    assert len(card.familiarity.colours.mean) == 6
+
+
+@pytest.mark.parametrize("painted", [(True, True), (True, False)])
+def test_only_a_model_of_painted_slides_alone_is_synthetic(tmp_path, painted):
+    for seed, slide in enumerate("ab"):
+        make_slide(tmp_path, slide, seed=seed, painted=painted[seed])
+    rows = [(slide, f"labels/{slide}.png", "train") for slide in "ab"]
+    run(tmp_path, tmp_path / "model", write_sheet(tmp_path, *rows))
+    assert load_model(tmp_path / "model")[1].synthetic == all(painted)
+
+
+def measure_again(root, model, sheet=None):
+    return measure(
+        str(model), sheet or root / "slides.tsv", tile=root / "tile", detect=root / "detect"
+    )
+
+
+def test_a_model_from_before_is_measured_like_one_from_now_and_keeps_its_weights(root, tmp_path):
+    run(root, tmp_path / "model")
+    weights, trained = (
+        (tmp_path / "model/weights.safetensors").read_bytes(),
+        read_card(tmp_path / "model"),
+    )
+    write_card(tmp_path / "model", replace(trained, overlap=None, familiarity=None))
+    found = measure_again(root, tmp_path / "model")
+    assert read_card(tmp_path / "model") == replace(trained, familiarity=found)
+    assert (tmp_path / "model/weights.safetensors").read_bytes() == weights
+    assert found.colours == trained.familiarity.colours
+    assert found.features.limit == pytest.approx(trained.familiarity.features.limit, rel=0.01)
+
+
+def test_a_model_is_not_measured_on_other_slides_or_other_regions(root, tmp_path):
+    run(root, tmp_path / "model")
+    sheet = write_sheet(root, ("b", "labels/b.png", "train"), name="other.tsv")
+    with pytest.raises(UsageError, match="has the slides a in the split train, but the sheet b"):
+        measure_again(root, tmp_path / "model", sheet)
+    card = read_card(tmp_path / "model")
+    write_card(tmp_path / "model", replace(card, region_size=Size(1024, 1024)))
+    with pytest.raises(UsageError, match="a is not cut up as in the training: the regions have"):
+        measure_again(root, tmp_path / "model")
 
 
 def test_training_learns_the_classes(root, tmp_path):

@@ -118,6 +118,34 @@ def test_the_command_line_changes_keys_of_every_type(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("glomeruli-pas", "--region-size 1024 --overlap 128 --lattice 128"),
+        ("demo", "--region-size 2048 --overlap 256 --lattice 256"),
+        ("train", "--region-size 2048 --overlap 256 --lattice 256"),
+    ],
+)
+def test_regions_and_lattice_are_those_of_the_model(tmp_path, model, options):
+    config = ["slides=demo-training", f"model={model}", "classes=null"]
+    run = snakemake(tmp_path, "-n", "-p", "--config", *config)
+    assert run.returncode == 0, run.stderr
+    assert "--mpp 0.5 --max-unreadable-percent" in run.stdout
+    assert run.stdout.count(options) == jobs_of(run)["detect"]
+    assert "config.yaml:" not in run.stderr
+
+
+def test_a_value_that_the_model_was_not_trained_with_is_a_warning_before_the_first_job(tmp_path):
+    changes = ["tile={mpp: 1.0}", "detect={region_size: 1024, lattice: 128}"]
+    run = snakemake(tmp_path, "-n", "-p", "--config", *changes)
+    assert jobs_of(run)["segment"] == 2
+    lines = [line for line in run.stderr.splitlines() if line.startswith("config.yaml:")]
+    assert len(lines) == 2
+    assert "tiled at 1 um per pixel, but the model 'demo' learned at 0.5; set `tile" in lines[0]
+    assert "1024 pixels per side, but the model 'demo' learned from 2048" in lines[1]
+    assert "--region-size 1024 --overlap 128 --lattice 128" in run.stdout
+
+
+@pytest.mark.parametrize(
     ("sheet", "config", "message"),
     [
         ("slide\tpath\na/b\tx.svs\n", [], "the slide id 'a/b' names files"),
@@ -131,6 +159,16 @@ def test_the_command_line_changes_keys_of_every_type(tmp_path):
         ),
         ("slide\tpath\na\tx.svs\n", ["model=train"], "has no slide to train on"),
         ("slide\tpath\na\tx.svs\n", ["stitch={zarr: 0.6}"], "'stitch.zarr': '0.6' is not one of"),
+        (
+            "slide\tpath\na\tx.svs\n",
+            ["detect={lattice: 160}"],
+            "160, which is not on the ladder of the model 'demo', 64, 96, 128, 192 or 256; set",
+        ),
+        (
+            "slide\tpath\na\tx.svs\n",
+            ["detect={region_size: 2000}"],
+            "`detect: region_size` is 2000, but the model 'demo' needs a multiple of 32; set it to",
+        ),
         (
             "slide\tpath\na\tx.svs\n",
             ['classes=[{name: Fat, color: "#FF0000"}]'],
