@@ -177,7 +177,8 @@ def measure(
             [place for slide in slides[split] for place in _regions_of(slide, card, model)]
         )
     jitter = float(card.training.get("stain_jitter", 0.0))
-    familiarity = measure_familiarity(segmenter, *splits, stain_jitter=jitter)
+    with use_threads(1):  # the sums do not depend on the machine then
+        familiarity = measure_familiarity(segmenter, *splits, stain_jitter=jitter)
     write_card(folder, replace(card, familiarity=familiarity, **origin_of(slides["train"])))
     return familiarity
 
