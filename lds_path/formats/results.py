@@ -168,7 +168,7 @@ class SegmentResults(StageResults):
     remarks: tuple[Remark, ...] = ()
     """What makes the model unfit for this slide, or for these regions."""
     patches: int | None = None
-    """Parts of regions that were compared with what the model learned from."""
+    """Parts of regions that were compared with what the model learned from: on its own lattice."""
     unlike_patches: int | None = None
     """Those that look unlike it."""
 

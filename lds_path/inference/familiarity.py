@@ -17,7 +17,7 @@ from lds_path.errors import ModelError
 from lds_path.formats.spread import Familiarity, measure_spread
 from lds_path.geometry import Size
 from lds_path.inference.region_tensors import read_region, read_view
-from lds_path.network.spec import lattices_on, levels_around
+from lds_path.network.spec import levels_around
 from lds_path.pixels.stains import WINDOW_MPP, WINDOW_SIDE, window_colours
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class Watch:
 
     features: DeepFeatures
     spread: Spread
+    lattice: Size
+    """Regions on another one are left out: it changes the features of the same tissue."""
     unlike: dict[int, int] = field(default_factory=dict)
     """Index of a region -> its patches."""
 
@@ -86,17 +88,20 @@ class Watch:
     def note(self, regions: Sequence[Region]) -> None:
         """Compare the regions of the batch that the network just saw."""
         for region, values in zip(regions, self.features.take(), strict=False):
-            self.unlike[region.index] = self.spread.beyond(values)
+            if region.lattice == self.lattice:
+                self.unlike[region.index] = self.spread.beyond(values)
 
 
 @contextmanager
-def watched(segmenter: Segmenter, familiarity: Familiarity | None) -> Iterator[Watch | None]:
-    """Compare what a network sees with what it learned from; None where that is not known."""
+def watched(
+    segmenter: Segmenter, familiarity: Familiarity | None, lattice: Size
+) -> Iterator[Watch | None]:
+    """Compare what a network sees on a lattice with what it learned from; None if that is not known."""
     if familiarity is None or familiarity.features is None:
         yield None
         return
     with DeepFeatures(segmenter) as features:
-        yield Watch(features, familiarity.features)
+        yield Watch(features, familiarity.features, lattice)
 
 
 @torch.inference_mode()
@@ -164,18 +169,16 @@ def _find_deepest(segmenter: Segmenter) -> tuple[nn.Module, int]:
 def _run(
     segmenter: Segmenter, features: DeepFeatures, regions: Sequence[tuple[Pyramid, Region]]
 ) -> NDArray[np.float32]:
-    """Return the features of all patches of regions, (N, F), on all lattices in turn."""
+    """Return the features of all patches of regions, (N, F)."""
     spec, device = segmenter.spec, segmenter.mean.device
     rows = [np.zeros((0, features.count), np.float32)]
     bar = tqdm(regions, unit="region", desc="familiarity", disable=None)
-    for number, (pyramid, region) in enumerate(bar):
-        ladder = lattices_on(spec.ladder, region.size) or [region.lattice]
-        lattice = ladder[number % len(ladder)]
+    for pyramid, region in bar:
         levels = [
             read_region(pyramid, region, level)[None].to(device)
-            for level in levels_around(region.size, lattice)
+            for level in levels_around(region.size, region.lattice)
         ]
-        segmenter(read_view(pyramid, region, spec)[None].to(device), levels, lattice)
+        segmenter(read_view(pyramid, region, spec)[None].to(device), levels, region.lattice)
         rows.append(features.take()[0])
     return np.concatenate(rows)
 

@@ -134,7 +134,7 @@ def _segment(
     remarks = _remarks(inputs["tile"], table, card, model)
     for remark in remarks:
         log.warning("%s", remark.reason)
-    with watched(segmenter.to(device), card.familiarity) as watch:
+    with watched(segmenter.to(device), card.familiarity, card.lattice) as watch:
         runner = Runner(
             segmenter, pyramid, device, options.batch_size, threads, options.flips, watch
         )
@@ -151,7 +151,7 @@ def _segment(
         classes=card.classes,
         about=_summarise(card),
         remarks=remarks,
-        patches=None if watch is None else len(regions) * PATCHES**2,
+        patches=None if watch is None else len(watch.unlike) * PATCHES**2,
         unlike_patches=None if watch is None else sum(watch.unlike.values()),
     )
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import small_slides
 import torch
 from small_slides import ArrayPyramid, make_regions, make_slide
 
@@ -24,6 +25,7 @@ from lds_path.network.folding import fold_batch_norm
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
 
+LATTICE = Size(small_slides.LATTICE, small_slides.LATTICE)
 SMALL = {"density_channels": (4, 8)}
 SPEC = NetworkSpec(2, channels=(4, 8, 8), **SMALL)
 
@@ -96,7 +98,7 @@ def test_a_run_is_watched_region_by_region(places):
     unlike = {}
     for limit in (1e-3, 1e3):
         changed = replace(familiarity.features, limit=limit)
-        with watched(segmenter, replace(familiarity, features=changed)) as watch:
+        with watched(segmenter, replace(familiarity, features=changed), LATTICE) as watch:
             runner = Runner(segmenter, held_out[0][0], torch.device("cpu"), 1, 2, watch)
             assert len(list(runner.run(regions))) == len(regions)
             unlike[limit] = watch.unlike
@@ -106,7 +108,7 @@ def test_a_run_is_watched_region_by_region(places):
 
 @pytest.mark.parametrize("familiarity", [None, Familiarity()])
 def test_an_older_model_is_not_watched(familiarity):
-    with watched(make_segmenter(), familiarity) as watch:
+    with watched(make_segmenter(), familiarity, LATTICE) as watch:
         assert watch is None
 
 
@@ -117,15 +119,15 @@ def test_the_features_of_another_network_are_named(places):
         DeepFeatures(other) as features,
         pytest.raises(ModelError, match="of 16 features, but its network has 20; copy"),
     ):
-        Watch(features, familiarity.features)
+        Watch(features, familiarity.features, LATTICE)
 
 
-def test_a_ladder_is_measured_on_all_of_its_lattices(places, monkeypatch):
+def test_regions_on_another_lattice_are_not_compared(places):
     segmenter = make_segmenter(replace(SPEC, ladder=(16, 32)))
-    seen = []
-    forward = Segmenter.forward
-    monkeypatch.setattr(
-        Segmenter, "forward", lambda self, *args: seen.append(args[2]) or forward(self, *args)
-    )
-    measure_familiarity(segmenter, places[0], [])
-    assert set(seen) == {Size(16, 16), Size(32, 32)}
+    familiarity = measure_familiarity(segmenter, places[0], [])
+    pyramid, region = places[0][0]
+    other = replace(region, index=1, lattice=Size(16, 16))
+    with watched(segmenter, familiarity, region.lattice) as watch:
+        runner = Runner(segmenter, pyramid, torch.device("cpu"), 1, 1, watch)
+        assert len(list(runner.run([region, other]))) == 2
+    assert set(watch.unlike) == {region.index}
