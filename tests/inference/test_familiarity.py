@@ -51,7 +51,13 @@ def make_segmenter(spec=SPEC):
 
 @pytest.mark.parametrize(
     ("architecture", "channels", "side"),
-    [("UNet", (4, 8, 8), 4), ("SegResNet", (8, 8, 8), 4), ("FlexibleUNet", (8, 8, 8, 8, 8), 32)],
+    [
+        ("UNet", (4, 8, 8), 4),
+        ("SegResNet", (8, 8, 8), 4),
+        ("FlexibleUNet", (8, 8, 8, 8, 8), 32),
+        ("EfficientNetLite", (8, 8, 8, 8), 32),
+        ("SpaceToDepthUNet", (8, 8), 4),
+    ],
 )
 def test_the_deepest_block_of_every_architecture_is_found(architecture, channels, side):
     segmenter = make_segmenter(
