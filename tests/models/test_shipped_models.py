@@ -47,7 +47,7 @@ def test_each_says_how_it_was_cut_up_what_it_is_for_and_what_it_knows():
 @pytest.mark.parametrize("seed", [101, 102])
 def test_painted_slides_are_stained_like_those_of_the_demo_model(seed):
     assert unlike("demo", paint(seed)) < 0.2
-    assert unlike("glomeruli-pas", paint(seed)) > 0.9
+    assert unlike("glomeruli-pas", paint(seed)) > 0.5
 
 
 def test_real_slides_are_not(data):
