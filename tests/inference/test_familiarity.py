@@ -105,7 +105,7 @@ def test_a_run_is_watched_region_by_region(places):
     for limit in (1e-3, 1e3):
         changed = replace(familiarity.features, limit=limit)
         with watched(segmenter, replace(familiarity, features=changed), LATTICE) as watch:
-            runner = Runner(segmenter, held_out[0][0], torch.device("cpu"), 1, 2, watch)
+            runner = Runner(segmenter, held_out[0][0], torch.device("cpu"), 1, 2, watch=watch)
             assert len(list(runner.run(regions))) == len(regions)
             unlike[limit] = watch.unlike
     assert unlike[1e-3] == {region.index: PATCHES**2 for region in regions}
@@ -134,6 +134,6 @@ def test_regions_on_another_lattice_are_not_compared(places):
     pyramid, region = places[0][0]
     other = replace(region, index=1, lattice=Size(16, 16))
     with watched(segmenter, familiarity, region.lattice) as watch:
-        runner = Runner(segmenter, pyramid, torch.device("cpu"), 1, 1, watch)
+        runner = Runner(segmenter, pyramid, torch.device("cpu"), 1, 1, watch=watch)
         assert len(list(runner.run([region, other]))) == 2
     assert set(watch.unlike) == {region.index}
