@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 O = TypeVar("O", bound="Options")
 
+MAX_SEED = 2**32 - 1
+"""What every random generator takes."""
 MAX_ITEMS = 12
 """Of a list of bounded numbers: a longer one from elsewhere could only exhaust the memory."""
 
@@ -58,9 +60,9 @@ class About:
         return (self.minimum, self.above, self.maximum) != (None, None, None)
 
     def allows(self, number: float) -> bool:
-        """Return whether a number lies within the bounds."""
+        """Return whether a number is finite and lies within the bounds."""
         return (
-            math.isfinite(number)
+            is_finite(number)
             and (self.minimum is None or number >= self.minimum)
             and (self.above is None or number > self.above)
             and (self.maximum is None or number <= self.maximum)
@@ -70,11 +72,20 @@ class About:
         """Return the bounds in words."""
         unit = f" {self.unit}" if self.unit else ""
         if self.above is not None:
-            maximum = "" if self.maximum is None else f" and at most {self.maximum:g}"
-            return f"more than {self.above:g}{maximum}{unit}"
-        if self.maximum is None:
-            return f"{self.minimum:g} or more{unit}"
-        return f"{self.minimum:g} to {self.maximum:g}{unit}"
+            maximum = "" if self.maximum is None else f" and at most {_in_words(self.maximum)}"
+            return f"more than {_in_words(self.above)}{maximum}{unit}"
+        if self.minimum is None or self.maximum is None:
+            return f"{_in_words(self.minimum)} or more{unit}"
+        return f"{_in_words(self.minimum)} to {_in_words(self.maximum)}{unit}"
+
+
+def is_finite(number: float) -> bool:
+    """Return whether a number is neither infinite nor NaN; a whole number may be of any size."""
+    return isinstance(number, int) or math.isfinite(number)
+
+
+def _in_words(bound: float | None) -> str:
+    return str(int(bound)) if bound == int(bound or 0) else f"{bound:g}"
 
 
 def option(default: T, text: str, **about: Any) -> T:
@@ -137,7 +148,7 @@ class Kind:
         if self.item is int and about.is_bounded:
             joint = "from " if about.maximum is not None else "of "
             expected = f"a whole number {joint}{expected}"
-        found = f"{value:g}" if self._is_item(value) and self.item is float else str(value)[:20]
+        found = f"{value:g}" if isinstance(value, float) and self.item is float else str(value)[:20]
         raise UsageError(f"{name} is {found}, expected {expected}")
 
     def _is_item(self, value: Any) -> bool:  # noqa: ANN401 - as above

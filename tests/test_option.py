@@ -19,7 +19,7 @@ class Inner(Options):
 
 @dataclass(frozen=True)
 class Outer(Options):
-    first: int = option(1, "a count", minimum=1)
+    first: int = option(1, "a count", minimum=1, maximum=9)
     inner: Inner = field(default_factory=Inner)
     word: str | None = option(None, "a word", choices=("a", "b"))
     flag: bool = option(False, "whether")
@@ -31,10 +31,10 @@ class Outer(Options):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"first": 0}, "first is 0, expected a whole number of 1 or more"),
-        ({"first": 1.0}, "first is 1.0, expected a whole number of 1 or more"),
-        ({"first": True}, "first is True, expected a whole number of 1 or more"),
-        ({"first": None}, "first is None, expected a whole number of 1 or more"),
+        ({"first": 0}, "first is 0, expected a whole number from 1 to 9"),
+        ({"first": 1.0}, "first is 1.0, expected a whole number from 1 to 9"),
+        ({"first": True}, "first is True, expected a whole number from 1 to 9"),
+        ({"first": None}, "first is None, expected a whole number from 1 to 9"),
         ({"share": 1.5}, "share is 1.5, expected 0 to 1"),
         ({"share": float("nan")}, "share is nan, expected 0 to 1"),
         ({"share": "all"}, "share is all, expected 0 to 1"),
@@ -44,6 +44,7 @@ class Outer(Options):
         ({"word": "c"}, "the word 'c' is unknown; there are a, b"),
         ({"flag": 1}, "flag is 1, expected true or false"),
         ({"place": "x"}, "place is x, expected a number"),
+        ({"first": 10**400}, "first is 10000000000000000000, expected a whole number from 1 to 9"),
     ],
 )
 def test_a_value_that_cannot_be_is_named(values, message):

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from lds_path.geometry import Region
 
 UNIFORM = "uniform"
-_FORM = re.compile(r"(\d+(?:\.\d+)?)(/mm2)?")
+MAX_SIDE = 8192
+"""Mean side of the lattices; no ladder has a larger one."""
+MAX_PER_MM2 = 10**9
+_FORM = re.compile(r"([0-9]{1,10}(?:\.[0-9]+)?)(/mm2)?")
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,11 @@ def parse_budget(text: str) -> Budget | None:
     if text == UNIFORM:
         return None
     match = _FORM.fullmatch(text)
-    if match is None or not float(match[1]) > 0:
+    maximum = MAX_PER_MM2 if text.endswith("/mm2") else MAX_SIDE
+    if match is None or not 0 < float(match[1]) <= maximum:
         raise UsageError(
-            f"the budget '{text}' is unknown; expected `{UNIFORM}`, the mean side of the lattices"
-            " such as 128, or samples per area of tissue such as 20000/mm2"
+            f"the budget '{text[:30]}' is unknown; expected `{UNIFORM}`, the mean side of the lattices"
+            f" such as 128 (at most {MAX_SIDE}), or samples per area of tissue such as 20000/mm2"
+            f" (at most {MAX_PER_MM2})"
         )
     return Budget(float(match[1]), per_mm2=match[2] is not None)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lds_path.option import Options, option
+from lds_path.option import MAX_SEED, Options, option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+MAX_WEIGHT = 10**6
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -17,17 +18,17 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 class Recipe(Options):
     """How long and how fast to train, and for what objective."""
 
-    steps: int = option(1500, "length of the training", minimum=1)
+    steps: int = option(1500, "length of the training", minimum=1, maximum=10**7)
     learning_rate: float = option(
-        2e-3, "highest learning rate of the segmentation network", minimum=0
+        2e-3, "highest learning rate of the segmentation network", minimum=0, maximum=10
     )
     density_learning_rate: float = option(
-        2e-3, "highest learning rate of the density network", minimum=0
+        2e-3, "highest learning rate of the density network", minimum=0, maximum=10
     )
     edge_weight: float = option(
-        1.0, "weight of the edge loss at the start; see edge_decay", minimum=0
+        1.0, "weight of the edge loss at the start; see edge_decay", minimum=0, maximum=MAX_WEIGHT
     )
-    seed: int = option(1, "the same seed gives the same model", minimum=0)
+    seed: int = option(1, "the same seed gives the same model", minimum=0, maximum=MAX_SEED)
     encoder_weights: str = option(
         "imagenet", "EfficientNetLite: its encoder starts from imagenet, none or a safetensors file"
     )
@@ -36,34 +37,46 @@ class Recipe(Options):
     """`cosine`: the learning rate rises shortly, then falls as a cosine to a hundredth; `steps`:
     divided by ten after 40 % and again after 80 % of the steps."""
     optimizer: str = option("AdamW", "AdamW or Adam", choices=("AdamW", "Adam"))
-    weight_decay: float = option(1e-4, "weight decay of the optimizer", minimum=0)
-    largest_gradient: float | None = option(5.0, "norm that the gradient is clipped to", above=0)
+    weight_decay: float = option(1e-4, "weight decay of the optimizer", minimum=0, maximum=10)
+    largest_gradient: float | None = option(
+        5.0, "norm that the gradient is clipped to", above=0, maximum=MAX_WEIGHT
+    )
     precision: str = option("auto", "precision of the convolutions in a step", choices=PRECISIONS)
     """`auto` is float16 on a GPU and float32 on a CPU; `bfloat16`
     takes about 0.8 of the time of float32 on CPUs that multiply matrices of it (AMX)."""
-    dice_weight: float = option(1.0, "weight of the Dice loss", minimum=0)
-    cross_entropy_weight: float = option(1.0, "weight of the cross-entropy", minimum=0)
+    dice_weight: float = option(1.0, "weight of the Dice loss", minimum=0, maximum=MAX_WEIGHT)
+    cross_entropy_weight: float = option(
+        1.0, "weight of the cross-entropy", minimum=0, maximum=MAX_WEIGHT
+    )
     class_weights: tuple[float, ...] = option(
-        (), "relative weight of each class; empty: all equal", minimum=0
+        (), "relative weight of each class; empty: all equal", minimum=0, maximum=MAX_WEIGHT
     )
     """In both, in the order of their values."""
     area_power: float = option(
-        0.5, "a sample counts by the area it stands for to this power", minimum=0
+        0.5, "a sample counts by the area it stands for to this power", minimum=0, maximum=10
     )
     """The area is det J of the grid. 1 makes the loss that of the full-size region, 0 counts all
     samples equally."""
     point_weight: float = option(
-        0.0, "weight of the cross-entropy at random points between the samples", minimum=0
+        0.0,
+        "weight of the cross-entropy at random points between the samples",
+        minimum=0,
+        maximum=MAX_WEIGHT,
     )
     """These are read at the finest level."""
-    points: int = option(4096, "such points in each region", minimum=1)
+    points: int = option(4096, "such points in each region", minimum=1, maximum=2**20)
     edge_loss: str = option("kl", "kl or mse", choices=("kl", "mse"))
     """How the density is compared with its target: `kl` as distributions, by Kullback-Leibler
     divergence; `mse` by the squared difference after both are stretched to 0..1."""
-    edge_decay: float = option(0.0, "power by which the weight of the edge loss falls", minimum=0)
+    edge_decay: float = option(
+        0.0, "power by which the weight of the edge loss falls", minimum=0, maximum=100
+    )
     """The weight of the edge loss falls as (1 - progress)^edge_decay; 0 keeps it."""
     edge_blur: float = option(
-        1.0, "standard deviation of the target's blur, cells of the density map", above=0
+        1.0,
+        "standard deviation of the target's blur, cells of the density map",
+        above=0,
+        maximum=100,
     )
     edge_floor: float = option(
         0.1, "fraction of the target that is spread evenly", above=0, maximum=1
@@ -73,10 +86,15 @@ class Recipe(Options):
     )
     """The classes are those that a region shows, each part is spread over the class's area: rare
     classes draw samples. The rest goes to boundaries."""
-    rungs_per_step: int = option(1, "lattices of the ladder in each training step", minimum=1)
+    rungs_per_step: int = option(
+        1, "lattices of the ladder in each training step", minimum=1, maximum=12
+    )
     """The coarse view is processed once for all of them."""
     benefit_weight: float = option(
-        1.0, "weight of the loss of the errors predicted for each lattice", minimum=0
+        1.0,
+        "weight of the loss of the errors predicted for each lattice",
+        minimum=0,
+        maximum=MAX_WEIGHT,
     )
     error_source: str = option(
         "labels",
@@ -92,12 +110,16 @@ class Recipe(Options):
     )
     """A wrong pixel costs, in these errors, its class's share of the labelled area to minus this
     power. 0: all equal; 1: every class matters as much as a whole, as in a mean IoU."""
-    stain_jitter: float = option(0.15, "spread of the factors on optical density", minimum=0)
+    stain_jitter: float = option(
+        0.15, "spread of the factors on optical density", minimum=0, maximum=10
+    )
     """Standard deviation of the logarithm of the factor on each channel's optical density."""
-    brightness_jitter: float = option(0.05, "spread of the factors on brightness", minimum=0)
+    brightness_jitter: float = option(
+        0.05, "spread of the factors on brightness", minimum=0, maximum=10
+    )
     """Standard deviation of the logarithm of the factor on brightness."""
     white_balance_jitter: float = option(
-        0.05, "spread of the factors on each channel's brightness", minimum=0
+        0.05, "spread of the factors on each channel's brightness", minimum=0, maximum=10
     )
     """As `brightness_jitter`, for red, green and blue apart."""
     view_blur: float = option(
@@ -144,14 +166,15 @@ class Augmentation(Options):
 class Schedule(Options):
     """What is shown in which order, and when the model is scored."""
 
-    batch_size: int = option(4, "regions in a step", minimum=1)
+    batch_size: int = option(4, "regions in a step", minimum=1, maximum=1024)
     tune_every: int = option(
-        100, "steps between two scores on the slides of the split `tune`", minimum=1
+        100, "steps between two scores on the slides of the split `tune`", minimum=1, maximum=10**7
     )
     patience: int = option(
         10,
         "scores without a better one after which the training ends early; 0 never does",
         minimum=0,
+        maximum=10**7,
     )
     balance: float = option(
         1.0, "1 shows each class equally often, 0 each region", minimum=0, maximum=1

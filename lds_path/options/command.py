@@ -26,7 +26,9 @@ PATH = click.Path(path_type=Path)
 HEX_COLOR = re.compile("#[0-9A-Fa-f]{6}")
 
 strict = click.option("--strict", is_flag=True, help="Fail instead of quarantining the slide.")
-threads = click.option("--threads", default=1, show_default=True, help="Threads to use.")
+threads = click.option(
+    "--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Threads to use."
+)
 model = click.option("--model", required=True, help="Id of a shipped model, or a model folder.")
 roi = click.option(
     "--roi", type=PATH, help="GeoJSON polygons to stay within, as QuPath saves them."

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lds_path.inference.budget import UNIFORM
+from lds_path.inference.budget import MAX_SIDE, UNIFORM, parse_budget
 from lds_path.option import Options, option
 from lds_path.options.device import device_option
+from lds_path.slides.mpp import MAX_AREA_UM2
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,17 @@ class PlanOptions(Options):
         "`uniform`, mean samples per side of a region, or samples such as 20000/mm2",
         schema={
             "oneOf": [
-                {"type": "string", "pattern": r"^(uniform|[0-9]+(\.[0-9]+)?(/mm2)?)$"},
-                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": r"^(uniform|[0-9]{1,9}(\.[0-9]{1,9})?(/mm2)?)$"},
+                {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_SIDE},
             ]
         },
     )
     """`uniform`: the lattice of detect for every region. `128`: mean samples per side of a region.
     `20000/mm2`: samples per area of tissue."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parse_budget(self.budget)
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,9 @@ class SegmentOptions(Options):
         "part of the slide, k-of-n: every n-th region, starting with the k-th",
         scope="command",
     )
-    batch_size: int = option(8, "regions at once on a GPU; lower it if memory is short", minimum=1)
+    batch_size: int = option(
+        8, "regions at once on a GPU; lower it if memory is short", minimum=1, maximum=1024
+    )
     flips: bool = option(
         False, "true: the mean of four predictions, of the samples flipped both ways; slower"
     )
@@ -52,6 +59,7 @@ class StitchOptions(Options):
         None,
         "resolution of the label image, um per pixel; null is the working resolution",
         above=0,
+        maximum=64,
         unit="microns per pixel",
     )
     """A value finer than the working resolution gives the working resolution: nothing is upsampled."""
@@ -71,12 +79,20 @@ class ExportOptions(Options):
     """What becomes an object for QuPath, and how exact its outline is."""
 
     tolerance_um: float = option(
-        1.0, "outlines may deviate this much; 0 keeps every pixel corner", minimum=0
+        1.0,
+        "outlines may deviate this much; 0 keeps every pixel corner",
+        minimum=0,
+        maximum=1000,
     )
-    min_object_um2: float = option(50.0, "smaller objects are dropped", minimum=0)
-    max_hole_um2: float = option(50.0, "smaller holes are filled", minimum=0)
+    min_object_um2: float = option(
+        50.0, "smaller objects are dropped", minimum=0, maximum=MAX_AREA_UM2
+    )
+    max_hole_um2: float = option(50.0, "smaller holes are filled", minimum=0, maximum=MAX_AREA_UM2)
     annotation_um2: float = option(
-        50_000.0, "larger objects become annotations, smaller ones detections", minimum=0
+        50_000.0,
+        "larger objects become annotations, smaller ones detections",
+        minimum=0,
+        maximum=MAX_AREA_UM2,
     )
     """QuPath shows many detections, not many annotations."""
     frame: Literal["bounds", "level0"] = option(

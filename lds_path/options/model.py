@@ -29,7 +29,11 @@ class TrainOptions(Options):
     licence: str = option("", "licence of the model")
     authors: tuple[str, ...] = option((), "authors of the model")
     cache_mib: int = option(
-        2048, "memory for regions that are kept between steps, MiB", minimum=0, scope="command"
+        2048,
+        "memory for regions that are kept between steps, MiB",
+        minimum=0,
+        maximum=2**24,
+        scope="command",
     )
     device: str = device_option()
 

@@ -35,6 +35,7 @@ class EvaluateOptions(Options):
         5.0,
         "width of the band inside the outlines in which boundary IoU is measured",
         above=0,
+        maximum=100,
     )
     warn_dice: float = option(
         0.7, "lowest Dice of any class of the reference labels", minimum=0, maximum=1

@@ -5,20 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lds_path.errors import UsageError
-from lds_path.option import Options, option
-from lds_path.slides.mpp import MAX_MPP, MIN_MPP
+from lds_path.option import MAX_SEED, Options, option
+from lds_path.slides.mpp import MAX_AREA_UM2, MAX_MPP, MIN_MPP
 
-MIN_SIDE = 512
-"""Smallest side of a painted slide."""
+MIN_SIDE, MAX_SIDE = 512, 32_768
+"""Sides of a painted slide, which is painted in memory."""
+MAX_REGION = 16_384
+"""Side of a region, which is read into memory; at the finest level it then takes 800 MB."""
 
 
 @dataclass(frozen=True)
 class DemoOptions(Options):
     """How a slide is painted."""
 
-    seed: int = option(1, "the same seed and size paint the same slide", minimum=0, scope="command")
-    width: int = option(6144, "pixels of 0.5 um", minimum=MIN_SIDE, scope="command")
-    height: int = option(5120, "pixels of 0.5 um", minimum=MIN_SIDE, scope="command")
+    seed: int = option(
+        1,
+        "the same seed and size paint the same slide",
+        minimum=0,
+        maximum=MAX_SEED,
+        scope="command",
+    )
+    width: int = option(
+        6144, "pixels of 0.5 um", minimum=MIN_SIDE, maximum=MAX_SIDE, scope="command"
+    )
+    height: int = option(
+        5120, "pixels of 0.5 um", minimum=MIN_SIDE, maximum=MAX_SIDE, scope="command"
+    )
     structured: float = option(
         1.0,
         "fraction of the slide, around its centre, that holds anything but stroma",
@@ -72,26 +84,35 @@ class DetectOptions(Options):
     )
     """The nearest power-of-two reduction of the working pixels, even if the pyramid of a small slide
     ends before it."""
-    min_tissue_um2: float = option(20_000.0, "smaller pieces of tissue are specks", minimum=0)
-    max_hole_um2: float = option(20_000.0, "smaller holes in tissue are filled", minimum=0)
+    min_tissue_um2: float = option(
+        20_000.0, "smaller pieces of tissue are specks", minimum=0, maximum=MAX_AREA_UM2
+    )
+    max_hole_um2: float = option(
+        20_000.0, "smaller holes in tissue are filled", minimum=0, maximum=MAX_AREA_UM2
+    )
     region_size: int = option(
-        2048, "side of a region, working pixels", minimum=256, from_model=True
+        2048, "side of a region, working pixels", minimum=256, maximum=MAX_REGION, from_model=True
     )
     overlap: int = option(
-        256, "overlap of neighbouring regions, working pixels", minimum=0, from_model=True
+        256,
+        "overlap of neighbouring regions, working pixels, at most half a region",
+        minimum=0,
+        maximum=MAX_REGION // 2,
+        from_model=True,
     )
     lattice: int = option(
         256,
         "samples per side that the segmentation network sees of a region",
         minimum=8,
+        maximum=8192,
         from_model=True,
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.overlap >= self.region_size:
+        if self.overlap > self.region_size // 2:
             raise UsageError(
-                f"overlap is {self.overlap}, expected less than region_size, {self.region_size}"
+                f"overlap is {self.overlap}, expected at most half of region_size, {self.region_size}"
             )
         if self.lattice > self.region_size:
             raise UsageError(

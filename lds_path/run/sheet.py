@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -133,7 +134,7 @@ def _check_patients(path: Path, sheet: pd.DataFrame) -> None:
 def _read_mpp(path: Path, cells: pd.Series[str]) -> pd.Series[float]:
     numbers = pd.to_numeric(cells.where(cells != ""), errors="coerce")
     for cell, number in zip(cells, numbers, strict=True):
-        if cell and pd.isna(number):
+        if cell and not math.isfinite(number):
             raise UsageError(
                 f"{path}: the mpp '{cell}' is not a number; give microns per pixel, such as 0.25"
             )

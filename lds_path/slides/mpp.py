@@ -18,6 +18,7 @@ MAX_MPP = 50.0
 MAX_ANISOTROPY = 1.05
 MAX_AREA_MM2 = 10_000.0
 """No glass slide is larger."""
+MAX_AREA_UM2 = MAX_AREA_MM2 * 1e6
 MICRONS_PER_UNIT = {"inch": 25_400.0, "centimeter": 10_000.0}
 
 MppSource = Literal["sheet", "metadata", "tags"]

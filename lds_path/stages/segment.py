@@ -164,7 +164,7 @@ def parse_shard(shard: str) -> tuple[int, int]:
     UsageError
         If the text is not `k-of-n` with 1 <= k <= n.
     """
-    match = re.fullmatch(r"(\d+)-of-(\d+)", shard)
+    match = re.fullmatch(r"([0-9]{1,6})-of-([0-9]{1,6})", shard)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise UsageError(f"the shard '{shard}' is not k-of-n with k from 1 to n, such as 1-of-4")
     return int(match[1]) - 1, int(match[2])

@@ -159,7 +159,7 @@ def test_levels_lie_around_the_pitch(region, lattice, expected):
         ),
         ({"density_floor": 0.0}, "density_floor is 0, expected more than 0"),
         ({"smoothing": -0.1}, "smoothing is -0.1, expected 0 to 1"),
-        ({"max_zoom": 0.5}, "max_zoom is 0.5, expected 1 or more"),
+        ({"max_zoom": 0.5}, "max_zoom is 0.5, expected 1 to 1000"),
         ({"max_zoom": float("nan")}, "max_zoom is nan"),
     ],
 )

@@ -88,11 +88,35 @@ def test_an_option_under_its_old_name_is_taken_with_a_warning_and_not_in_the_hel
     ("command", "option", "value", "message"),
     [
         ("tile", "--mpp", "0", "mpp is 0, expected 0.05 to 50 microns per pixel"),
-        ("export", "--tolerance-um", "-1", "tolerance_um is -1, expected 0 or more"),
-        ("export", "--min-object-um2", "nan", "min_object_um2 is nan, expected 0 or more"),
-        ("evaluate", "--boundary-um", "0", "boundary_um is 0, expected more than 0"),
-        ("segment", "--batch-size", "0", "batch_size is 0, expected a whole number of 1 or more"),
-        ("assess", "--fail-fold-percent", "-2", "fail_fold_percent is -2, expected 0 or more"),
+        ("export", "--tolerance-um", "-1", "tolerance_um is -1, expected 0 to 1000"),
+        ("export", "--min-object-um2", "nan", "min_object_um2 is nan, expected 0 to 10000000000"),
+        (
+            "evaluate",
+            "--boundary-um",
+            "0",
+            "boundary_um is 0, expected more than 0 and at most 100",
+        ),
+        ("segment", "--batch-size", "0", "batch_size is 0, expected a whole number from 1 to 1024"),
+        ("assess", "--fail-fold-percent", "-2", "fail_fold_percent is -2, expected 0 to 100"),
+        ("export", "--annotation-um2", "inf", "annotation_um2 is inf, expected 0 to 10000000000"),
+        (
+            "stitch",
+            "--mpp",
+            "nan",
+            "mpp is nan, expected more than 0 and at most 64 microns per pixel",
+        ),
+        (
+            "train",
+            "--seed",
+            "9" * 400,
+            "seed is 99999999999999999999, expected a whole number from 0 to 4294967295",
+        ),
+        (
+            "plan",
+            "--budget",
+            "9" * 400,
+            f"the budget '{'9' * 30}' is unknown; expected `uniform`, the mean side of the lattices such as 128 (at most 8192), or samples per area of tissue such as 20000/mm2 (at most 1000000000)",
+        ),
         ("train", "--ladder", "0", "ladder is 0, expected a whole number from 1 to 8192"),
         ("train", "--density-floor", "0", "density_floor is 0, expected more than 0 and at most 1"),
     ],
@@ -109,6 +133,13 @@ def test_a_value_out_of_bounds_is_named_before_anything_is_read(
     assert isinstance(result.exception, UsageError)
     assert str(result.exception) == message
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("threads", ["-1", "0", "100000", "nan"])
+def test_the_number_of_threads_has_bounds(tmp_path, threads):
+    result = CliRunner().invoke(cli, ["tile", "a.svs", str(tmp_path / "a"), "--threads", threads])
+    assert result.exit_code == 2
+    assert "Invalid value for '--threads'" in result.output
 
 
 def test_the_help_needs_no_library_of_a_stage():

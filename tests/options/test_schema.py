@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 import yaml
 
 from lds_path.errors import UsageError
+from lds_path.option import describe
 from lds_path.options.schema import SECTIONS, describe_section, schema_text
+from lds_path.options.slides import DemoOptions
 from lds_path.run.config import check_config
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -41,6 +44,30 @@ def test_every_key_tells_what_it_means(section):
     assert all(one.about.text for one in describe_section(section))
 
 
+UNBOUNDED = {"slide_mpp"}
+"""An implausible value from the sheet quarantines its slide."""
+
+
+@pytest.mark.parametrize("defaults", [*SECTIONS.values(), DemoOptions()])
+def test_every_number_has_bounds_so_that_time_and_memory_have(defaults):
+    for one in describe(defaults):
+        if one.kind.item in (int, float) and one.name not in UNBOUNDED:
+            about = one.about
+            assert about.maximum is not None, one.name
+            assert about.minimum is not None or about.above is not None, one.name
+
+
+def test_no_number_of_the_configuration_may_be_infinite_or_nan():
+    schema = yaml.safe_load(schema_text())
+    for section in SECTIONS:
+        for one in describe_section(section):
+            for value in (math.inf, -math.inf, math.nan):
+                if one.kind.item in (int, float):
+                    listed = [value] if one.kind.form == "list" else value
+                    with pytest.raises(UsageError, match=f"'{section}.{one.name}"):
+                        check_config(changed(section, **{one.name: listed}), schema)
+
+
 def changed(section, **keys):
     return CONFIG | {section: CONFIG[section] | keys}
 
@@ -63,6 +90,11 @@ def test_values_within_bounds_pass(section, keys):
     ("section", "keys"),
     [
         ("stitch", {"mpp": 0}),
+        ("stitch", {"mpp": 1e9}),
+        ("evaluate", {"boundary_um": 1e6}),
+        ("detect", {"region_size": 2**20}),
+        ("plan", {"budget": math.inf}),
+        ("plan", {"budget": "9" * 400}),
         ("export", {"frame": "level1"}),
         ("export", {"tolerance_um": None}),
         ("train", {"largest_gradient": None}),  # the command would take the default

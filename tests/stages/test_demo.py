@@ -39,5 +39,5 @@ def test_the_reference_labels_are_exactly_what_was_painted(tmp_path):
 def test_a_slide_that_cannot_be_painted_is_refused(tmp_path):
     with pytest.raises(UsageError, match="structured is 0, expected more than 0"):
         demo(tmp_path / "a", options=DemoOptions(structured=0))
-    with pytest.raises(UsageError, match="width is 100, expected a whole number of 512 or more"):
+    with pytest.raises(UsageError, match="width is 100, expected a whole number from 512 to 32768"):
         demo(tmp_path / "a", options=DemoOptions(width=100, height=700))

@@ -250,9 +250,9 @@ def test_a_folder_that_tile_did_not_finish_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"overlap": 2048}, "overlap is 2048, expected less than region_size, 2048"),
+        ({"overlap": 2048}, "overlap is 2048, expected at most half of region_size, 2048"),
         ({"overlap": -1}, "overlap is -1"),
-        ({"lattice": 0}, "lattice is 0, expected a whole number of 8 or more"),
+        ({"lattice": 0}, "lattice is 0, expected a whole number from 8 to 8192"),
         ({"lattice": 4096}, "lattice is 4096, expected at most region_size, 2048"),
         ({"tissue_mpp": 0.0}, "tissue_mpp is 0, expected 1 to 64 um per pixel"),
     ],

@@ -86,7 +86,6 @@ def test_a_quarantined_slide_is_one_line_and_no_failure(folder, arguments, messa
         (["tile", "slide.tif", "text.svs"], "cannot be made"),
         (["tile", "slide.tif", "text.svs/out"], "cannot be made"),
         (["tile", "slide.tif", "out", "--mpp", "0"], "mpp is 0"),
-        (["tile", "slide.tif", "out", "--threads", "0"], "threads is 0"),
         (["detect", "foreign", "out"], "has no manifest"),
         (["detect", "nowhere", "out"], "has no manifest"),
         (["detect", "text.svs", "out"], "has no manifest"),
