@@ -12,12 +12,14 @@ from lds_path.classes import LabelClass
 from lds_path.errors import ModelError, UsageError
 from lds_path.formats.spread import Familiarity
 from lds_path.geometry import Size
-from lds_path.network.spec import NetworkSpec
+from lds_path.network.spec import NetworkSpec, check_ladder, check_sizes
 from lds_path.provenance.complete_file import complete_file
 from lds_path.provenance.typed_json import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from lds_path.geometry import Region
 
 CARD_NAME = "model.json"
 WEIGHTS_NAME = "weights.safetensors"
@@ -101,8 +103,13 @@ def find_model(model: str) -> Path:
     )
 
 
-def find_fitting_model(model: str, classes: Sequence[str]) -> Path:
-    """Return the folder of a model that has the classes that a run asks for.
+def find_fitting_model(
+    model: str,
+    classes: Sequence[str],
+    region: Region | None = None,
+    has_budget: bool = False,
+) -> Path:
+    """Return the folder of a model that can do what a run asks for.
 
     Parameters
     ----------
@@ -110,17 +117,31 @@ def find_fitting_model(model: str, classes: Sequence[str]) -> Path:
         As `find_model` takes it.
     classes
         Their names, in the order of their label values; empty if any will do.
+    region
+        A region with the size and the lattice of the run.
+    has_budget
+        Whether the model has to distribute a budget.
 
     Raises
     ------
     ModelError
-        If there is no such model, or it is damaged.
+        If there is no such model, or it is damaged, or has other classes.
+    UsageError
+        If it cannot take such regions or lattices, or has no ladder for a budget.
     """
     folder = find_model(model)
     card = read_card(folder)
     if classes:
         check_classes(card, classes, model)
+    check_request(card.network, model, region, has_budget)
     return folder
+
+
+def check_request(spec: NetworkSpec, model: str, region: Region | None, has_budget: bool) -> None:
+    """Check that a network can do what a run asks for, as `find_fitting_model` does."""
+    check_sizes([region] if region else [], spec)
+    if has_budget:
+        check_ladder(spec, model)
 
 
 def shipped_models() -> list[str]:

@@ -80,7 +80,10 @@ class NetworkSpec(Options):
     )
     """Standard deviation, of `separable` and `knothe-rosenblatt`."""
     max_zoom: float | None = option(
-        None, "largest factor by which samples may lie closer than in the uniform grid", minimum=1
+        None,
+        "largest factor by which samples may lie closer than in the uniform grid",
+        minimum=1,
+        maximum=1000,
     )
     density_network: str = option("context", "context or local", choices=DENSITY_NETWORKS)
     """`context`: each cell sees the whole region; `local`: that of Jin et al. 2022, which sees 7 x 7
@@ -207,6 +210,21 @@ def check_sizes(regions: Sequence[Region], spec: NetworkSpec) -> None:
     for region in regions[:1]:
         for lattice in lattices_on(spec.ladder, region.size):
             _check_size(region, "ladder's lattice", lattice, "ladder", spec.lattice_multiple)
+
+
+def check_ladder(spec: NetworkSpec, model: str) -> None:
+    """Check that a model can distribute a budget.
+
+    Raises
+    ------
+    UsageError
+        If it knows one lattice only.
+    """
+    if not spec.ladder:
+        raise UsageError(
+            f"the model '{model}' has only one lattice and cannot distribute a budget; set `plan:"
+            " budget` to uniform, or train with a `ladder`"
+        )
 
 
 def _check_size(region: Region, kind: str, size: Size, key: str, multiple: int) -> None:

@@ -1,4 +1,4 @@
-"""The configuration, checked against its schema with a message that names the key."""
+"""The configuration, checked against its schema with a message that names file and key."""
 
 from __future__ import annotations
 
@@ -7,28 +7,74 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
+import yaml
 
 from lds_path.errors import UsageError
+from lds_path.option import About
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
-"""What YAML means by these words."""
+WORDS = {"true": True, "false": False, "null": None, "none": None, "~": None, "": None}
+"""What YAML means by these words, and Snakemake where it passes None to its jobs."""
+_STANDARD = jsonschema.Draft202012Validator
+_Validator = jsonschema.validators.extend(
+    _STANDARD,
+    type_checker=_STANDARD.TYPE_CHECKER.redefine(
+        "number", lambda checker, value: checker.is_type(value, "integer") or _is_finite(value)
+    ),
+)
+"""In JSON every number is finite, in YAML `.inf` and `.nan` are numbers, too."""
 
 
-def check_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+def check_config(
+    config: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    *,
+    files: Sequence[Path] = (),
+    given: Mapping[str, Any] | None = None,
+) -> None:
     """Check a configuration.
+
+    Parameters
+    ----------
+    config
+        The whole configuration.
+    schema
+        What it must be.
+    files
+        Where it comes from; what stands in a later file takes precedence.
+    given
+        The part of it from the command line, which takes precedence over all files.
 
     Raises
     ------
     UsageError
         If a key is unknown or missing, or a value is not what the schema allows.
     """
-    validator = jsonschema.Draft202012Validator(schema)
-    error = jsonschema.exceptions.best_match(validator.iter_errors(config))
+    error = jsonschema.exceptions.best_match(_Validator(schema).iter_errors(config))
     if error is not None:
-        raise UsageError(" ".join(f"config.yaml: {_explain(error)}".split()))
+        key, message = _explain(error)
+        source = find_source(key, files, given or {})
+        raise UsageError(" ".join(f"{source}: {message}".split()))
+
+
+def find_source(
+    path: Sequence[str | int], files: Sequence[Path], given: Mapping[str, Any]
+) -> str | Path:
+    """Return where a key of the configuration, given by its path, was set.
+
+    Parameters
+    ----------
+    path
+        Names of sections and the key, and indices of items.
+    files, given
+        As `check_config` takes them.
+    """
+    if _holds(given, path):
+        return "--config"
+    return next((file for file in reversed(files) if _holds(_read(file), path)), "config.yaml")
 
 
 def rename_old_keys(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
@@ -86,7 +132,7 @@ def read_strings(given: Any, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 
 
 
 def _read_string(text: str, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any scalar of JSON
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = _Validator(schema)
     if validator.is_valid(text):
         return text
     value = _read_scalar(text)
@@ -114,15 +160,44 @@ def _allowed_types(schema: Mapping[str, Any]) -> list[str]:
     return types + [kind for choice in choices for kind in _allowed_types(choice)]
 
 
-def _explain(error: Any) -> str:  # noqa: ANN401 - jsonschema ships no types
-    key_path = ".".join(str(part) for part in error.absolute_path)
+def _explain(error: Any) -> tuple[list[str | int], str]:  # noqa: ANN401 - jsonschema ships no types
+    """Return the key that is wrong, by its path, and what is wrong with it."""
+    path = list(error.absolute_path)
+    key = ".".join(map(str, path))
     if error.validator == "additionalProperties":
         known = list(error.schema["properties"])
-        unknown = next(key for key in error.instance if key not in known)
-        key = f"{key_path}.{unknown}" if key_path else unknown
-        near = difflib.get_close_matches(unknown, known, n=1)
+        unknown = next(name for name in error.instance if name not in known)
+        key = f"{key}.{unknown}" if key else unknown
+        near = difflib.get_close_matches(str(unknown), known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known keys are {', '.join(known)}"
-        return f"the key '{key}' is unknown; {hint}"
-    where = f"'{key_path}'" if key_path else "the configuration"
-    expected = error.schema.get("description", "")
-    return f"{where}: {error.message}" + (f"; it is: {expected}" if expected else "")
+        return [*path, unknown], f"the key '{key}' is unknown; {hint}"
+    where = f"'{key}'" if key else "the configuration"
+    meaning = error.schema.get("description", "")
+    limits = About(
+        text="",
+        minimum=error.schema.get("minimum"),
+        above=error.schema.get("exclusiveMinimum"),
+        maximum=error.schema.get("maximum"),
+    )
+    expected = f"; expected {limits.bounds()}" if limits.is_bounded else ""
+    return path, f"{where}: {error.message}{expected}" + (f"; it is: {meaning}" if meaning else "")
+
+
+def _read(file: Path) -> Any:  # noqa: ANN401 - any YAML
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):  # Snakemake has read it in its own way
+        return None
+
+
+def _holds(content: Any, path: Sequence[str | int]) -> bool:  # noqa: ANN401 - any YAML
+    for part in path:
+        try:
+            content = content[part]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return bool(path)
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, float) and math.isfinite(value)

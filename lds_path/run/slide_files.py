@@ -137,5 +137,20 @@ def open_sheet(name: str, *, painted: Path, results: Path) -> SlideFiles:
     return SlideFiles(sheet, base, read_sheet(sheet, base=base), results, name in PAINTED)
 
 
+def check_name(key: str, path: str) -> None:
+    """Check that a path in the configuration can be the input of a rule.
+
+    Raises
+    ------
+    UsageError
+        If it contains characters that Snakemake would replace.
+    """
+    if SPECIAL & set(path):
+        raise UsageError(
+            f"`{key}` is {path}, but the names of files and folders there may not contain any of"
+            f" {' '.join(sorted(SPECIAL))}, by which Snakemake marks what it replaces; rename them"
+        )
+
+
 def _is_input(cell: str) -> bool:
     return bool(cell) and not SPECIAL & set(cell) and Path(cell).is_file()

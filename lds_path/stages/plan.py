@@ -135,15 +135,10 @@ def look(tile: StageFolder, detect: StageFolder, *, model: str, threads: int) ->
     from lds_path.models.card import find_model
     from lds_path.models.checkpoint import load_scout
     from lds_path.models.working import compare_working
-    from lds_path.network.spec import check_sizes, lattices_on
+    from lds_path.network.spec import check_ladder, check_sizes, lattices_on
 
     scout, card = load_scout(find_model(model))
-    ladder = card.network.ladder
-    if not ladder:
-        raise UsageError(
-            f"the model '{model}' has only one lattice and cannot distribute a budget; set `plan:"
-            " budget` to uniform, or train with a `ladder`"
-        )
+    check_ladder(card.network, model)
     regions = read_regions(detect.path / REGIONS_NAME)
     misfits = compare_working(
         card,
@@ -158,6 +153,7 @@ def look(tile: StageFolder, detect: StageFolder, *, model: str, threads: int) ->
     errors = predict_errors(
         scout, open_pyramid(tile.path), open_mask(detect), regions, threads=threads
     )
+    ladder = card.network.ladder
     sizes = lattices_on(ladder, regions[0].size)
     return ExpectedErrors(regions, detect.read(DetectResults).tissue_mm2, ladder, sizes, errors)
 

@@ -106,15 +106,18 @@ def test_a_model_of_this_folder_is_used_and_not_trained_again(tmp_path):
 
 def test_the_command_line_changes_keys_of_every_type(tmp_path):
     changes = ["strict=true", "stitch={confidence: true, mpp: 1.5, zarr: 0.5}", "classes=null"]
+    segmenting = snakemake(tmp_path, "-n", "-p", "--config", "classes=null")
+    assert segmenting.returncode == 0, segmenting.stderr
+    assert "--class " not in segmenting.stdout
+    changes.remove("classes=null")
     changes += ["export={dsa: True}", "train={channels: [8, 16], max_zoom: 4}"]
     config = ["slides=demo-training", "model=train", *changes]
     run = snakemake(tmp_path, "-n", "-p", "--config", *config)
     assert run.returncode == 0, run.stderr
     assert "--mpp 1.5 --confidence True --density False --zarr 0.5" in run.stdout
     assert "--frame bounds --dsa True --threads 1 --strict" in run.stdout
-    assert "--channels 8 --channels 16 --sampler" in run.stdout
+    assert "--channels 8 --channels 16 " in run.stdout
     assert "--max-zoom 4 " in run.stdout
-    assert "--class " not in run.stdout
 
 
 @pytest.mark.parametrize(
@@ -168,6 +171,30 @@ def test_a_value_that_the_model_was_not_trained_with_is_a_warning_before_the_fir
             "slide\tpath\na\tx.svs\n",
             ["detect={region_size: 2000}"],
             "`detect: region_size` is 2000, but the model 'demo' needs a multiple of 32; set it to",
+            ["stitch={mpp: 1000}"],
+            "--config: 'stitch.mpp': 1000 is greater than the maximum of 64; expected more than 0",
+        ),
+        ("slide\tpath\na\tx.svs\n", ["model=models/{slide}"], "`model` is models/{slide}, but"),
+        ("slide\tpath\na\tx.svs\n", ["detect={overlap: 2000}"], "'detect': overlap is 2000"),
+        (
+            "slide\tpath\na\tx.svs\n",
+            ["detect={lattice: 100}"],
+            "the lattice 100 x 100, but the model needs multiples of 16; change `lattice`",
+        ),
+        (
+            "slide\tpath\na\tx.svs\n",
+            ["plan={budget: 64}", "model=glomeruli-pas", "classes=null"],
+            "the model 'glomeruli-pas' has only one lattice and cannot distribute a budget",
+        ),
+        (
+            "slide\tpath\tlabels\tsplit\na\tx.svs\tx.geojson\ttrain\n",
+            ["plan={budget: 64}", "model=train"],
+            "the model 'train' has only one lattice and cannot distribute a budget",
+        ),
+        (
+            "slide\tpath\tlabels\tsplit\na\tx.svs\tx.geojson\ttrain\n",
+            ["classes=null", "model=train"],
+            "`classes` is null, but a model that is trained needs classes",
         ),
         (
             "slide\tpath\na\tx.svs\n",
@@ -185,3 +212,37 @@ def test_a_mistake_ends_the_run_with_one_line(tmp_path, sheet, config, message):
     assert len(lines) == 1
     assert message in lines[0]
     assert "Traceback" not in run.stderr
+
+
+BRACES = "{slide} {1} {{y}} {input.tile} <results>"
+
+
+def test_text_with_braces_reaches_the_commands_as_it_was_written(tmp_path):
+    (tmp_path / "slides.tsv").write_text("slide\tpath\tlabels\tsplit\na\tx.svs\tx.json\ttrain\n")
+    change = {
+        "slides": str(tmp_path / "slides.tsv"),
+        "model": "train",
+        "classes": [{"name": BRACES, "color": "#000000"}],
+        "labels": {"ignore": [BRACES], "class_map": {BRACES: BRACES}, "unlabelled": BRACES},
+        "train": {"description": BRACES},
+    }
+    run = snakemake(tmp_path, "-n", "-p", change=change)
+    assert run.returncode == 0, run.stderr
+    commands = [line for line in run.stdout.splitlines() if "lds-path" in line]
+    (train,) = (line for line in commands if "lds-path train " in line)
+    (evaluate,) = (line for line in commands if "lds-path evaluate " in line)
+    (segment,) = (line for line in commands if "lds-path segment " in line)
+    quoted = f"'{BRACES}'"
+    assert f"--class '{BRACES}=#000000'" in train
+    assert f"--class '{BRACES}=#000000'" in segment
+    for command in (train, evaluate):
+        assert f"--ignore {quoted} --class-map '{BRACES}={BRACES}'" in command
+        assert f"--unlabelled {quoted}" in command
+    assert f"--description {quoted}" in train
+
+
+def test_a_mistake_names_the_file_that_it_is_in(tmp_path):
+    run = snakemake(tmp_path, "-n", change={"tile": {"mpp": float("inf")}})
+    assert run.returncode == 1
+    assert f"Error: {tmp_path}/change.yaml: 'tile.mpp': inf is not" in run.stderr
+    assert "expected 0.05 to 50" in run.stderr

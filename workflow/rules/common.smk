@@ -14,15 +14,28 @@ from lds_path.models.card import find_fitting_model
 from lds_path.models.working import set_working
 from lds_path.options.slides import DetectOptions, TileOptions
 from lds_path.run.config import check_config, read_strings, rename_old_keys
+from lds_path.errors import UsageError, exit_with_message
+from lds_path.geometry import Region, Size
+from lds_path.inference.budget import UNIFORM
+from lds_path.models.card import check_request, find_fitting_model
+from lds_path.options.configuration import read_configuration
+from lds_path.run.config import read_strings, rename_old_keys
 from lds_path.run.parent_watch import VARIABLE
 from lds_path.run.run_start import join_run, start_run
 from lds_path.run.shell_options import format_cell, format_classes, format_options
 from lds_path.run.shell_prefix import command_prefix
-from lds_path.run.slide_files import open_sheet
+from lds_path.run.slide_files import check_name, open_sheet
 
 RESULTS = Path("results")
 STATE = Path(".snakemake")
 find_model = cache(find_fitting_model)
+
+
+def config_files():
+    """Return the files of the configuration; a later one takes precedence."""
+    named = workflow.config_settings.configfiles
+    return [*(Path(file) for file in workflow.configfiles if file not in named), *named]
+
 
 with exit_with_message():
     schema = yaml.safe_load((BASE / "workflow/schemas/config.schema.yaml").read_text())
@@ -30,6 +43,11 @@ with exit_with_message():
     warnings = rename_old_keys(config, schema)
     check_config(config, schema)
     warnings += set_working(config, TileOptions(), DetectOptions())
+    sections = read_configuration(
+        config, schema, files=config_files(), given=workflow.config_settings.config
+    )
+    for key in ("slides", "model"):
+        check_name(key, config[key])
     slides = open_sheet(
         config["slides"], painted=BASE / "workflow/sheets", results=RESULTS
     )
@@ -90,6 +108,9 @@ def get_training_labels(wildcards):
     if workflow.is_main_process:
         check_training()
     return list_inputs(files)
+    """Return the reference labels that a model learns from."""
+    get_class_names()
+    return list_inputs(slides.training_labels())
 
 
 @exit_with_message()
@@ -102,6 +123,41 @@ def get_model(wildcards):
     # By its relative path, a model that this run trained would be trained again on the sheet.
     is_own = folder.resolve() == (RESULTS / "train").resolve()
     return str(folder.resolve() if is_own else folder)
+    """Return the folder of the model, which can do what the configuration asks for."""
+    detect, names = sections["detect"], get_class_names()
+    region = Region(
+        0,
+        0,
+        0,
+        Size(detect.region_size, detect.region_size),
+        Size(detect.lattice, detect.lattice),
+    )
+    has_budget = sections["plan"].budget != UNIFORM
+    if config["model"] != "train":
+        return str(find_model(config["model"], names, region, has_budget))
+    network = sections["train"].for_classes(len(names)).network
+    check_request(network, "train", region, has_budget)
+    return str(RESULTS / "train")
+
+
+# Text of users is passed by functions: Snakemake takes braces in other strings for wildcards.
+def get_options(*names):
+    """Return a params function for the options in sections of the configuration."""
+    return lambda wildcards: format_options(*(config[name] for name in names))
+
+
+def get_classes(wildcards):
+    """Return the classes as command-line options."""
+    return format_classes(config["classes"])
+
+
+def get_class_names():
+    """Return the names of the classes, in the order of their label values; none for `null`."""
+    if config["model"] == "train" and not config["classes"]:
+        raise UsageError(
+            "config.yaml: `classes` is null, but a model that is trained needs classes; list them"
+        )
+    return tuple(item["name"] for item in config["classes"] or [])
 
 
 def get_replacement(*columns):

@@ -16,7 +16,7 @@ rule plan:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        options=format_options(config["plan"]),
+        options=get_options("plan"),
         strict=STRICT,
     shell:
         "lds-path plan {input.tile} {input.detect} {output} --model {input.model:q}"
@@ -41,8 +41,8 @@ rule segment:
         mem_mb=growing(8000),
         runtime=growing(120),
     params:
-        classes=format_classes(config["classes"]),
-        options=format_options(config["segment"]),
+        classes=get_classes,
+        options=get_options("segment"),
         strict=STRICT,
     shell:
         "lds-path segment {input.tile} {input.plan} {output} --model {input.model:q} {params.classes}"
@@ -68,7 +68,7 @@ rule stitch:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        options=format_options(config["stitch"]),
+        options=get_options("stitch"),
         strict=STRICT,
     shell:
         "lds-path stitch {input.tile} {input.detect} {input.segment} {output} {params.options}"
@@ -92,7 +92,7 @@ rule export:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        options=format_options(config["export"]),
+        options=get_options("export"),
         strict=STRICT,
     shell:
         "lds-path export {input.stitch} {output} --detect {input.detect} {params.options}"

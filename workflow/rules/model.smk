@@ -18,9 +18,9 @@ rule train:
         mem_mb=growing(8000),
         runtime=1440,  # a training that runs out of time is resumed at the next attempt
     params:
-        base=slides.base,
-        classes=format_classes(config["classes"]),
-        options=format_options(config["labels"], config["train"]),
+        base=lambda wildcards: slides.base,
+        classes=get_classes,
+        options=get_options("labels", "train"),
         replacement=slides.replacements(slides.training, ["labels", "roi"], replaced),
         results=subpath(output[0], parent=True),
     shell:

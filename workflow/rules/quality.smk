@@ -17,7 +17,7 @@ rule assess:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        options=format_options(config["assess"]),
+        options=get_options("assess"),
         strict=STRICT,
     shell:
         "lds-path assess {input.tile} {input.detect} {input.segment} {input.stitch} {output}"
@@ -48,7 +48,7 @@ rule evaluate:
         labels=get_cell("labels"),
         roi=get_cell("roi", "--roi"),
         replacement=get_replacement("labels", "roi"),
-        options=format_options(config["labels"], config["evaluate"]),
+        options=get_options("labels", "evaluate"),
         strict=STRICT,
     shell:
         "lds-path evaluate {input.tile} {input.detect} {input.segment} {input.stitch}"

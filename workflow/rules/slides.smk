@@ -44,7 +44,7 @@ rule tile:
         slide=get_cell("path"),
         slide_mpp=get_cell("mpp", "--slide-mpp"),
         replacement=get_replacement("path"),
-        options=format_options(config["tile"]),
+        options=get_options("tile"),
         strict=STRICT,
     shell:
         "lds-path tile {params.slide} {output} {params.slide_mpp} {params.options}"
@@ -70,7 +70,7 @@ rule detect:
     params:
         roi=get_cell("roi", "--roi"),
         replacement=get_replacement("roi"),
-        options=format_options(config["detect"]),
+        options=get_options("detect"),
         strict=STRICT,
     shell:
         "lds-path detect {input.tile} {output} {params.roi} {params.options} {params.strict} 2> {log}"
