@@ -9,7 +9,7 @@ import torch
 from tqdm import tqdm
 
 from lds_path.geometry import Size
-from lds_path.inference.region_tensors import read_view
+from lds_path.inference.region_tensors import check_finite, read_view
 from lds_path.network.device import single_threaded
 from lds_path.read_ahead import read_ahead
 
@@ -42,7 +42,9 @@ def predict_errors(
     @torch.inference_mode()
     def work(region: Region) -> NDArray[np.float64]:
         view = read_view(pyramid, region, scout.spec)[None]
-        errors = scout.predict_errors(view)[0].double().numpy()  # (rungs, hd, wd)
+        predicted = scout.predict_errors(view)[0]  # (rungs, hd, wd)
+        check_finite("expected errors", predicted, region.index)
+        errors = predicted.double().numpy()
         cells = Size(errors.shape[2], errors.shape[1])
         inside = tissue.read(region.left, region.top, cells, scale=multiple)
         error: NDArray[np.float64] = (errors * inside).sum(axis=(1, 2)) * multiple**2

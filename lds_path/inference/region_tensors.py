@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from lds_path.errors import UsageError
+from lds_path.errors import ModelError, UsageError
 from lds_path.geometry import Size, widen
 from lds_path.network.warp import halve
 
@@ -62,6 +62,21 @@ def read_region(pyramid: Pyramid, region: Region, level: int) -> Tensor:
 def read_view(pyramid: Pyramid, region: Region, spec: NetworkSpec) -> Tensor:
     """Return what a model's coarse view shows of a region and its margin, as `read_region` does."""
     return read_region(pyramid, widen(region, spec.view_margin), spec.view_level)
+
+
+def check_finite(what: str, values: Tensor, region: int) -> None:
+    """Check what a network returns, before it is stored as whole numbers or summed.
+
+    Raises
+    ------
+    ModelError
+        If a value is infinite or NaN.
+    """
+    if not bool(torch.isfinite(values).all()):
+        raise ModelError(
+            f"the model gives {what} that are not finite numbers, from region {region} on; its"
+            " weights are damaged or too large: copy the model again, or train it again"
+        )
 
 
 def to_uint8(image: Tensor) -> Tensor:

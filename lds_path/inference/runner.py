@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from lds_path.formats.predictions import Prediction, encode_grid, encode_probability
 from lds_path.geometry import Size
-from lds_path.inference.region_tensors import read_region, read_view
+from lds_path.inference.region_tensors import check_finite, read_region, read_view
 from lds_path.network.device import mixed_precision, single_threaded
 from lds_path.network.folding import fold_batch_norm
 from lds_path.network.spec import levels_around
@@ -138,6 +138,8 @@ class Runner:
         finest = Size(first.size.width >> wanted.start, first.size.height >> wanted.start)
         with mixed_precision(self.device):
             sampling = self.segmenter.sample(self._move(views), first.lattice)
+        check_finite("densities", sampling.density, first.index)
+        check_finite("sampling grids", sampling.grid, first.index)
         needed = tuple(levels_needed(sampling.grid, finest, len(wanted)))
         return Sampled(regions, count, sampling, needed)
 
@@ -149,6 +151,9 @@ class Runner:
         probability = encode_probability(self._predict(warped, sampling.context).cpu().numpy())
         if self.watch is not None:
             self.watch.note(sampled.regions[: sampled.count])
+        predicted = self._predict(warped, sampling.context)
+        check_finite("probabilities", predicted, sampled.regions[0].index)
+        probability = encode_probability(predicted.cpu().numpy())
         grid = encode_grid(sampling.grid.cpu().numpy())
         density = sampling.density[:, 0].cpu().numpy().astype(np.float16)
         return [

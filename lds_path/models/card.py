@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
@@ -69,6 +70,8 @@ class ModelCard:
             raise UsageError(
                 f"the classes have the values {values}, expected 1 to {self.network.class_count}"
             )
+        if not 0 < self.mpp < math.inf:
+            raise UsageError(f"mpp is {self.mpp}, expected microns per pixel, such as 0.5")
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -171,7 +174,7 @@ def read_card(folder: Path) -> ModelCard:
     try:
         if path.stat().st_size > MAX_CARD_BYTES:
             raise ValueError(f"more than {MAX_CARD_BYTES >> 20} MiB")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except (FileNotFoundError, NotADirectoryError):
         raise ModelError(f"{path} is missing{name_pickles(folder)}") from None
     except (ValueError, RecursionError, IsADirectoryError) as error:
@@ -220,6 +223,10 @@ def _refuse_pickles(folder: Path) -> None:
             f"{folder} holds {pickles[0]}, a pickle, which could run code where another program"
             f" opens it; a model folder holds {CARD_NAME} and {WEIGHTS_NAME} only: move it away"
         )
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def _build_card(path: Path, content: Any) -> ModelCard:  # noqa: ANN401 - any JSON

@@ -95,6 +95,7 @@ def _load(
             }
             _check_weights(path, stored, planned)
             weights = {name: file.get_tensor(name) for name in names}
+            _check_finite(path, weights)
     except (SafetensorError, OSError) as error:
         raise ModelError(
             f"{path} is not a safetensors file ({error}); copy the model again"
@@ -132,6 +133,15 @@ def _check_weights(
             raise ModelError(
                 f"{path} does not fit {CARD_NAME}: '{name}' is {description},"
                 f" expected {expected[0]}; copy both files from the same training"
+            )
+
+
+def _check_finite(path: Path, weights: Mapping[str, Tensor]) -> None:
+    for name, weight in weights.items():
+        if not bool(torch.isfinite(weight).all()):
+            raise ModelError(
+                f"{path}: '{name}' has values that are not finite numbers; copy the model again, or"
+                " train it again"
             )
 
 

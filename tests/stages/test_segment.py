@@ -62,6 +62,24 @@ def run(slide, model, output, *, threads=1, classes=None, **options):
     )
 
 
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [("network", "gives probabilities that"), ("density", "gives densities that")],
+)
+def test_weights_so_large_that_results_overflow_stop_the_stage(
+    slide, model, tmp_path, part, message
+):
+    """Cast to bytes, NaN would label everything as the first class."""
+    segmenter, card = load_model(model)
+    for weight in getattr(segmenter, part).parameters():
+        weight.data *= 1e30
+    (tmp_path / "large").mkdir()
+    save_model(tmp_path / "large", segmenter, card)
+    with pytest.raises(ModelError, match=f"{message} are not finite numbers, from region 0 on"):
+        run(slide, tmp_path / "large", tmp_path / "a")
+    assert not (tmp_path / "a" / "manifest.json").exists()
+
+
 def test_every_region_has_probabilities_a_grid_and_a_density(slide, model, tmp_path):
     manifest = run(slide, model, tmp_path / "a")
     regions = read_regions(slide.detect / "regions.tsv")
