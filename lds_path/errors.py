@@ -11,15 +11,23 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 import sys
+import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from types import TracebackType
 
 NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+DAMAGE = (
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RuntimeError,
+    SyntaxError, TypeError, ValueError, struct.error, zlib.error,
+)  # fmt: skip
+"""What libraries raise for a file in which any byte may have changed."""
 LACK_OF_MEMORY = (
     "can't start new thread", "cannot allocate memory", "not enough memory", "out of memory",
     "error -4 while",  # zlib
@@ -68,6 +76,32 @@ class UnsuitableSlideError(SlideProblem, ValueError):
 
 class LabelsError(SlideProblem, ValueError):
     """Reference labels or a region of interest cannot be used with their slide."""
+
+
+@contextmanager
+def named_damage(path: Path, stage: str, *others: type[Exception]) -> Iterator[None]:
+    """Turn what libraries raise for a damaged file of a stage into one line with the remedy.
+
+    Parameters
+    ----------
+    path
+        The file.
+    stage
+        The stage that wrote it.
+    others
+        Errors that a library raises and that inherit nothing but `Exception`.
+    """
+    kinds: tuple[type[Exception], ...] = (*DAMAGE, *others)
+    try:
+        yield
+    except LdsPathError:
+        raise
+    except kinds as error:
+        if is_lack_of_memory(error):
+            raise
+        finding = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        what = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged ({finding})"
+        raise StageInputError(f"{path} {what}; run {stage} again for this slide") from None
 
 
 @contextmanager

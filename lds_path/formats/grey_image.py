@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import tifffile
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from lds_path.errors import StageInputError
+from lds_path.errors import named_damage
 from lds_path.formats.label_tiles import TILE
 from lds_path.formats.labels import level_tags
 from lds_path.formats.ome_xml import write_grey_ome_xml
@@ -48,13 +48,10 @@ def open_confidence(stitch: StageFolder) -> Confidence:
     StageInputError
         If the image is missing or damaged, or the manifest lacks its scale.
     """
-    path = stitch.path / CONFIDENCE_NAME
+    path = stitch.file(CONFIDENCE_NAME)
     downsample = stitch.read(StitchResults).confidence_downsample
-    try:
-        with Image.open(path) as image:
-            return Confidence(np.asarray(image), downsample)
-    except (OSError, UnidentifiedImageError) as error:
-        raise StageInputError(f"{path} cannot be read ({error}); run stitch again") from None
+    with named_damage(path, "stitch"), Image.open(path) as image:
+        return Confidence(np.asarray(image), downsample)
 
 
 def write_grey(

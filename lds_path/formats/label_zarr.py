@@ -79,7 +79,7 @@ def _create_array(
             shards=(SHARD, SHARD),
             dtype="uint8",
             fill_value=0,
-            compressors=[ZstdCodec(level=3)],
+            compressors=[ZstdCodec(level=3, checksum=True)],
             dimension_names=[axis["name"] for axis in PLANE],
         )
     return group.create_array(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from contextlib import ExitStack
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,10 +20,11 @@ import numpy as np
 import tifffile
 
 from lds_path import __version__
-from lds_path.errors import StageInputError
+from lds_path.errors import StageInputError, named_damage
 from lds_path.formats.label_tiles import TILE, TileSpool, decode_tile, encode_tile
 from lds_path.formats.ome_xml import parse_ome_xml, write_ome_xml
 from lds_path.formats.ome_zarr.quadtree import halved_sizes
+from lds_path.formats.results import StitchResults
 from lds_path.geometry import Rectangle, Size, ceil_div
 from lds_path.pixels.majority import reduce_by_majority
 from lds_path.provenance.complete_file import complete_file
@@ -30,6 +32,7 @@ from lds_path.read_ahead import read_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -114,21 +117,15 @@ class Labels:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self._file = tifffile.TiffFile(path)
-        except (OSError, ValueError, tifffile.TiffFileError) as error:
-            raise StageInputError(
-                f"{path} is not a label image ({error}); run stitch again"
-            ) from None
-        page = self._file.pages.first
-        try:
+        with self._named_damage(), ExitStack() as opened:
+            self._file = opened.enter_context(tifffile.TiffFile(path))
+            page = self._file.pages.first
             self.mpp, self.classes = parse_ome_xml(page.description)
-        except ValueError as error:
-            self._file.close()
-            raise StageInputError(
-                f"{path} has no classes of lds-path in its OME-XML ({error}); run stitch again"
-            ) from None
-        self._levels = [page, *(page.pages or ())]
+            self._levels: list[Any] = [page, *(page.pages or ())]
+            sizes = [self.level_size(level) for level in range(len(self._levels))]
+            if sizes != halved_sizes(sizes[0], TILE):
+                raise ValueError(f"its levels have the sizes {sizes}")
+            opened.pop_all()
         self._lock = threading.Lock()
 
     @property
@@ -167,12 +164,19 @@ class Labels:
         self.close()
 
     def _read_tile(self, level: int, column: int, row: int) -> NDArray[np.uint8]:
+        with self._named_damage():
+            return decode_tile(self._read_encoded(level, column, row))
+
+    def _read_encoded(self, level: int, column: int, row: int) -> bytes:
         page = self._levels[level]
         index = row * ceil_div(page.imagewidth, TILE) + column
         with self._lock:
             self._file.filehandle.seek(page.dataoffsets[index])
-            encoded = self._file.filehandle.read(page.databytecounts[index])
-        return decode_tile(encoded)
+            encoded: bytes = self._file.filehandle.read(page.databytecounts[index])
+        return encoded
+
+    def _named_damage(self) -> AbstractContextManager[None]:
+        return named_damage(self.path, "stitch", tifffile.TiffFileError)
 
 
 def name_labels(slide: str) -> str:
@@ -182,7 +186,16 @@ def name_labels(slide: str) -> str:
 
 def open_labels(stitch: StageFolder) -> Labels:
     """Return the label image in the folder of the stitch stage, open for reading; see `Labels`."""
-    return Labels(stitch.path / name_labels(stitch.slide))
+    expected = stitch.read(StitchResults)
+    labels = Labels(stitch.path / name_labels(stitch.slide))
+    found = (labels.size, labels.mpp, tuple(labels.classes))
+    if found != (expected.size, expected.mpp, expected.classes):
+        labels.close()
+        raise StageInputError(
+            f"{labels.path} has not the size, the pixel size and the classes that the manifest"
+            " lists; run stitch again for this slide"
+        )
+    return labels
 
 
 def _encode_block(

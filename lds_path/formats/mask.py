@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from lds_path.compiled import compiled
-from lds_path.errors import StageInputError
+from lds_path.errors import named_damage
 from lds_path.formats.results import DetectResults
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from lds_path.geometry import Size
@@ -91,10 +89,10 @@ def open_mask(detect: StageFolder) -> Mask:
     StageInputError
         If the mask is missing or damaged, or the manifest lacks its scale.
     """
-    return Mask(read_mask(detect.path), detect.read(DetectResults).mask_downsample)
+    return Mask(read_mask(detect), detect.read(DetectResults).mask_downsample)
 
 
-def read_mask(folder: Path) -> NDArray[np.bool_]:
+def read_mask(detect: StageFolder) -> NDArray[np.bool_]:
     """Return the pixels of the tissue mask, (H, W).
 
     Raises
@@ -102,10 +100,7 @@ def read_mask(folder: Path) -> NDArray[np.bool_]:
     StageInputError
         If the mask is missing or damaged.
     """
-    path = folder / MASK_NAME
-    try:
-        with Image.open(path) as image:
-            mask: NDArray[np.bool_] = np.asarray(image) > 0
-            return mask
-    except (OSError, UnidentifiedImageError) as error:
-        raise StageInputError(f"{path} cannot be read ({error}); run detect again") from None
+    path = detect.file(MASK_NAME)
+    with named_damage(path, "detect"), Image.open(path) as image:
+        mask: NDArray[np.bool_] = np.asarray(image) > 0
+        return mask

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from lds_path.errors import StageInputError, UsageError
+from lds_path.errors import StageInputError, UsageError, named_damage
 from lds_path.geometry import Region, Size
 from lds_path.provenance.complete_file import complete_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
     from types import TracebackType
     from typing import Any
 
@@ -35,8 +34,6 @@ REGION_TYPE = np.dtype([(name, "<i8") for name in REGION_FIELDS])
 
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 _DEFLATE_LEVEL = 1
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, RuntimeError)
-"""What zipfile raises for a file in which any byte has changed."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +183,10 @@ class Predictions:
                 f"no shard holds region {index}; run segment for every shard of the slide"
             )
         arrays = {name: self._read_array(index, name) for name in ARRAYS}
-        return Prediction(region=self._regions[index], **arrays)
+        prediction = Prediction(region=self._regions[index], **arrays)
+        with named_damage(Path(self._archives[index].filename or ""), "segment"):
+            _check_shapes(prediction)
+        return prediction
 
     def read_grid(self, index: int) -> NDArray[np.uint16]:
         """Return only the stored sample positions of a region, (h, w, 2); see `decode_grid`."""
@@ -224,12 +224,8 @@ def _region_row(region: Region) -> tuple[int, ...]:
 
 
 def _open_archive(path: Path) -> zipfile.ZipFile:
-    try:
+    with named_damage(path, "segment", zipfile.BadZipFile, zipfile.LargeZipFile):
         return zipfile.ZipFile(path)
-    except (FileNotFoundError, zipfile.BadZipFile, RuntimeError):
-        raise StageInputError(
-            f"{path} is missing or was not finished; run segment again for its shard"
-        ) from None
 
 
 def _read_regions(path: Path, archive: zipfile.ZipFile) -> list[Region]:
@@ -237,18 +233,18 @@ def _read_regions(path: Path, archive: zipfile.ZipFile) -> list[Region]:
         raise StageInputError(
             f"{path} has no table of regions and is no predictions file; run segment again"
         )
-    return [_row_region(*row) for row in _read_entry(archive, "regions").tolist()]
+    table = _read_entry(archive, "regions")
+    with named_damage(path, "segment"):
+        if table.dtype != REGION_TYPE:
+            raise ValueError(f"its regions are {table.dtype}")
+        return [_row_region(*row) for row in table.tolist()]
 
 
 def _read_entry(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     """Return an array of the file, whose checksum zipfile compares."""
-    try:
+    with named_damage(Path(archive.filename or ""), "segment", zipfile.BadZipFile):
         content = archive.read(f"{name}.npy")
-    except _DAMAGED as error:
-        raise StageInputError(
-            f"{archive.filename} is damaged at {name} ({error}); run segment again"
-        ) from None
-    array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+        array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     return array
 
 

@@ -15,15 +15,18 @@ import zarr
 from tqdm import tqdm
 from zarr.codecs import ZstdCodec
 
-from lds_path.errors import StageInputError
+from lds_path.errors import DAMAGE, named_damage
 from lds_path.formats.ome_zarr.ngff import CHANNEL, PLANE, describe_levels
 from lds_path.formats.ome_zarr.quadtree import halved_sizes, leaf_order, merge_leaves
 from lds_path.formats.ome_zarr.shard import write_shard
+from lds_path.formats.results import TileResults
 from lds_path.geometry import Frame, Rectangle, Size
+from lds_path.provenance.manifest import FILE_NAME
+from lds_path.provenance.stage_folder import read_results
 from lds_path.read_ahead import read_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -42,8 +45,6 @@ AXES = (CHANNEL, *PLANE)
 CHANNELS = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"))
 _READING = {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline", "threading.max_workers": 1}
 """Each window is decoded by one thread: a stage that has more reads several windows at a time."""
-_UNREADABLE = (OSError, RuntimeError)
-"""What zarrs raises for a damaged file."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,9 @@ class Pyramid:
         """Return a rectangle within a level, (3, H, W)."""
         try:
             return np.asarray(self.levels[level][:, *window.slices])
-        except _UNREADABLE as error:
-            damaged = self._damaged_shard(level, window)
-            raise StageInputError(
-                f"{damaged} cannot be read ({error}); run the tile stage of this slide again"
-            ) from None
+        except DAMAGE:
+            with named_damage(self._damaged_shard(level, window), "tile"):
+                raise
 
     def _damaged_shard(self, level: int, window: Rectangle) -> Path:
         """Return the first file of a rectangle that cannot be read, or else the level's folder."""
@@ -116,7 +115,7 @@ class Pyramid:
         for part in window.pieces(SHARD):
             try:
                 self.levels[level][:, *part.slices]
-            except _UNREADABLE:
+            except DAMAGE:
                 return array / "c" / "0" / str(part.top // SHARD) / str(part.left // SHARD)
         return array
 
@@ -130,7 +129,7 @@ def open_pyramid(folder: Path) -> Pyramid:
         If there is none.
     """
     path = folder / PYRAMID_NAME
-    try:
+    with named_damage(path, "tile"):
         group = zarr.open_group(path, mode="r", zarr_format=3)
         own: Any = group.attrs["lds_path"]
         image: Any = group.attrs["ome"]
@@ -138,12 +137,31 @@ def open_pyramid(folder: Path) -> Pyramid:
             group[dataset["path"]] for dataset in image["multiscales"][0]["datasets"]
         ]
         frame, background = Frame(**own["frame"]), int(own["background"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise StageInputError(
-            f"{path} is not a pyramid ({error}); run the tile stage of this slide again"
-        ) from None
+        _check_levels(levels, background)
+        if (folder / FILE_NAME).exists():
+            _compare(read_results(folder, TileResults), levels, frame, background)
     with zarr.config.set(_READING):  # which arrays remember
         return Pyramid(frame, background, tuple(level.with_config({}) for level in levels), path)
+
+
+def _check_levels(levels: Sequence[zarr.Array[Any]], background: int) -> None:
+    """Raise a `ValueError` unless the metadata of the levels are those that `_create` writes."""
+    sizes = [Size(level.shape[2], level.shape[1]) for level in levels]
+    if sizes != halved_sizes(sizes[0], CHUNK):
+        raise ValueError(f"its levels have the sizes {sizes}")
+    for level in levels:
+        found = [str(level.dtype), level.fill_value, level.shape[0], level.chunks, level.shards]
+        if found != ["uint8", background, 3, (3, CHUNK, CHUNK), (3, SHARD, SHARD)]:
+            raise ValueError(f"the metadata of level {level.basename} are {found}")
+
+
+def _compare(
+    tile: TileResults, levels: Sequence[zarr.Array[Any]], frame: Frame, background: int
+) -> None:
+    """Raise a `ValueError` unless a pyramid is the one that the manifest describes."""
+    _, height, width = levels[0].shape
+    if (tile.size, tile.frame, tile.background) != (Size(width, height), frame, background):
+        raise ValueError("its metadata are not those in the manifest")
 
 
 def write_pyramid(
@@ -233,7 +251,7 @@ def _create(path: Path, sizes: list[Size], frame: Frame, background: int, name: 
             shards=(3, SHARD, SHARD),
             dtype="uint8",
             fill_value=background,
-            compressors=[ZstdCodec(level=ZSTD_LEVEL)],
+            compressors=[ZstdCodec(level=ZSTD_LEVEL, checksum=True)],
             dimension_names=[axis["name"] for axis in AXES],
         )
 

@@ -58,8 +58,13 @@ def take_device(device: str) -> Iterator[torch.device]:
 
 
 def device_name(device: torch.device) -> str:
-    """Return what the manifest calls a device."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    """Return what the manifest calls a device: a processor with the instructions that torch uses.
+
+    Sums depend on them: a processor with AVX-512 gives other bytes than one with AVX2.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu ({torch.backends.cpu.get_cpu_capability()})"
 
 
 def mixed_precision(device: torch.device, precision: str = "auto") -> torch.autocast:

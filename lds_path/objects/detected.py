@@ -53,9 +53,9 @@ def write_outlines(
     """
     step = detect.read(DetectResults).mask_downsample
     um2 = (frame.mpp * step) ** 2
-    mask = read_mask(detect.path)
+    mask = read_mask(detect)
     tissue = tissue_objects(mask, scale=frame.downsample * step, offset=offset, um2=um2)
-    table = read_regions(detect.path / REGIONS_NAME)
+    table = read_regions(detect.file(REGIONS_NAME))
     regions = region_objects(table, scale=frame.downsample, offset=offset)
     return (
         write_geojson(folder / f"{slide}.tissue.geojson", tissue, slide=slide),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
 from lds_path.errors import StageInputError
+from lds_path.provenance.fingerprint import sha256
 from lds_path.provenance.manifest import FILE_NAME, read_manifest
 from lds_path.provenance.typed_json import from_json
 
@@ -53,6 +54,25 @@ class StageFolder:
     def slide(self) -> str:
         """Id of the slide."""
         return self.manifest.slide
+
+    def file(self, name: str) -> Path:
+        """Return the path of a small file of the stage, whose bytes are those that it wrote.
+
+        Raises
+        ------
+        StageInputError
+            If it is missing or has changed since.
+        """
+        path, recorded = self.path / name, self.manifest.outputs.get(name)
+        stage = self.manifest.stage
+        if not path.is_file():
+            raise StageInputError(f"{path} is missing; run {stage} again for this slide")
+        if recorded is not None and sha256(path) != recorded["sha256"]:
+            raise StageInputError(
+                f"{path} is damaged (its sha256 is not that in {FILE_NAME}); run {stage} again for"
+                " this slide"
+            )
+        return path
 
     def read(self, part: type[Part]) -> Part:
         """Return a part of the manifest.

@@ -84,6 +84,7 @@ def plan(
     if budget is None or is_quarantined(tile, detect):
         return run_stage("plan", output, _copy, inputs=inputs, parameters=parameters, strict=strict)
     from lds_path.models.card import WEIGHTS_NAME, find_model
+    from lds_path.network.device import choose_device, device_name
 
     return run_stage(
         "plan",
@@ -92,6 +93,7 @@ def plan(
         inputs={**inputs, "model": find_model(model) / WEIGHTS_NAME},
         parameters=parameters,
         strict=strict,
+        device=device_name(choose_device("cpu")),
     )
 
 
@@ -149,6 +151,7 @@ def look(tile: StageFolder, detect: StageFolder, *, model: str, threads: int) ->
     )
     for remark in misfits:
         log.warning("%s", remark.reason)
+    regions = read_regions(detect.file(REGIONS_NAME))
     check_sizes(regions, card.network)
     errors = predict_errors(
         scout, open_pyramid(tile.path), open_mask(detect), regions, threads=threads

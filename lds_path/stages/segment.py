@@ -128,7 +128,7 @@ def _segment(
         check_classes(card, classes, model)
     pyramid = open_pyramid(inputs["tile"].path)
     number, count = parse_shard(options.shard)
-    table = read_regions(inputs["plan"].path / REGIONS_NAME)
+    table = read_regions(inputs["plan"].file(REGIONS_NAME))
     regions = [region for region in table if region.index % count == number]
     check_sizes(regions, segmenter.spec)
     remarks = _remarks(inputs["tile"], table, card, model)

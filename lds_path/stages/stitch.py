@@ -213,7 +213,7 @@ def _describe_maps(
 def _open_mosaic(
     detect: StageFolder, predictions: Predictions, canvas: Canvas, classes: Sequence[LabelClass]
 ) -> Mosaic:
-    table = detect.path / REGIONS_NAME
+    table = detect.file(REGIONS_NAME)
     expected, predicted = read_regions(table), predictions.regions
     if list(map(_without_lattice, expected)) != list(map(_without_lattice, predicted)):
         missing = {region.index for region in expected} - {region.index for region in predicted}

@@ -129,7 +129,7 @@ def test_a_missing_or_unfinished_file_is_named(tmp_path, content):
     path = tmp_path / "predictions.npz"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(StageInputError, match=r"predictions\.npz is missing or was not finished"):
+    with pytest.raises(StageInputError, match=r"predictions\.npz (is missing|is damaged)"):
         Predictions([path])
 
 
@@ -185,7 +185,5 @@ def test_a_changed_array_is_named(tmp_path, name):
     content = bytearray(path.read_bytes())
     content[info.header_offset + 30 + len(entry) + info.compress_size // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(
-        StageInputError, match=rf"a\.npz is damaged at .*{name} .*run segment again"
-    ):
+    with pytest.raises(StageInputError, match=rf"a\.npz is damaged .*{name}.*; run segment again"):
         Predictions([path]).read(4)

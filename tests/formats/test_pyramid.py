@@ -178,10 +178,10 @@ def test_the_store_is_a_valid_ome_zarr_with_physical_sizes(tmp_path):
 
 
 def test_a_folder_without_a_pyramid_says_which_stage_to_run(tmp_path):
-    with pytest.raises(StageInputError, match="run the tile stage"):
+    with pytest.raises(StageInputError, match="run tile again"):
         open_pyramid(tmp_path)
     zarr.open_group(tmp_path / PYRAMID_NAME, mode="w", zarr_format=3)
-    with pytest.raises(StageInputError, match="run the tile stage"):
+    with pytest.raises(StageInputError, match="run tile again"):
         open_pyramid(tmp_path)
 
 
@@ -210,5 +210,5 @@ def test_a_damaged_shard_is_named(tmp_path, spoil):
     spoil(content)
     path.write_bytes(content)
     pyramid.read(0, 0, 0, Size(2048, 2048))  # has no part of it
-    with pytest.raises(StageInputError, match=f"{path} cannot be read .* run the tile stage"):
+    with pytest.raises(StageInputError, match=f"{path} is damaged .*; run tile again"):
         pyramid.read(0, 0, 0, Size(2500, 3000))

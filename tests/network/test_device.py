@@ -20,7 +20,7 @@ def test_an_unknown_device_is_named():
 
 def test_a_cpu_computes_in_full_precision():
     cpu = torch.device("cpu")
-    assert device_name(cpu) == "cpu"
+    assert device_name(cpu) == f"cpu ({torch.backends.cpu.get_cpu_capability()})"
     with mixed_precision(cpu):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
 

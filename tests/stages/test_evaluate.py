@@ -6,7 +6,7 @@ import pytest
 import shapely
 import tifffile
 from PIL import Image
-from stage_results import detect_results, segment_results, tile_results
+from stage_results import detect_results, segment_results, stitch_results, tile_results
 
 from lds_path.classes import LabelClass
 from lds_path.errors import LabelsError
@@ -67,7 +67,7 @@ def save_stages(folder, predicted, *, size=None, scale=1, downsample=1.0, lattic
         ]
         path /= "S1.labels.ome.tif"
         write_labels(path, blocks, extent, mpp=MPP * scale, classes=CLASSES)
-        return {}
+        return stitch_results(extent, CLASSES, mpp=MPP * scale)
 
     run_stage("tile", folder / "tile", lambda *_: tile, inputs={}, parameters={}, slide="S1")
     above = {"tile": folder / "tile"}

@@ -380,14 +380,14 @@ def test_a_missing_label_image_is_named(tmp_path):
 def test_a_damaged_confidence_image_is_named(tmp_path):
     stitch = write_stitch(tmp_path / "stitch", np.ones((40, 40), np.uint8))
     (stitch / "confidence.png").write_bytes(b"no image")
-    with pytest.raises(StageInputError, match=r"confidence.png cannot be read .*run stitch again"):
+    with pytest.raises(StageInputError, match=r"confidence.png is damaged .*run stitch again"):
         export(stitch, tmp_path / "s1")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"tolerance_um": -1.0}, "tolerance_um is -1, expected 0 or more"),
+        ({"tolerance_um": -1.0}, "tolerance_um is -1, expected 0 to 1000"),
         ({"min_object_um2": float("nan")}, "min_object_um2 is nan"),
         ({"frame": "slide"}, "frame 'slide' is unknown; there are bounds, level0"),
     ],

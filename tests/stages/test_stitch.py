@@ -303,7 +303,7 @@ def test_probabilities_that_do_not_fit_the_classes_are_refused(tmp_path):
 def test_a_mask_that_cannot_be_read_is_named(tmp_path):
     tile, detect, segment = save_stages(tmp_path, Size(600, 600), certain)
     (detect / "tissue.png").write_bytes(b"")
-    with pytest.raises(StageInputError, match=r"tissue.png cannot be read.*run detect again"):
+    with pytest.raises(StageInputError, match=r"tissue.png is damaged .*run detect again"):
         stitch(tile, detect, segment, tmp_path / "out")
 
 
