@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from lds_path.formats.table import write_table
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -64,14 +65,14 @@ def write_scores(
         [slide, name, *(_cell(columns[column][number]) for column in names)]
         for number, name in enumerate(classes)
     ]
-    _write_table(path, ["slide", "class", *names], rows)
+    write_table(path, ["slide", "class", *names], rows)
 
 
 def write_confusion(path: Path, counts: NDArray[np.int64], classes: Sequence[str]) -> None:
     """Write the counts of pixels: a row for each reference class, a column for each predicted."""
     header = [BACKGROUND, *classes]
     rows = [[name, *map(str, row)] for name, row in zip(header, counts.tolist(), strict=True)]
-    _write_table(path, ["reference", *header], rows)
+    write_table(path, ["reference", *header], rows)
 
 
 def draw_confusion(path: Path, counts: NDArray[np.int64], classes: Sequence[str]) -> None:
@@ -91,13 +92,6 @@ def draw_confusion(path: Path, counts: NDArray[np.int64], classes: Sequence[str]
     axes.set_xlabel("predicted, % of the reference class")
     axes.set_ylabel("reference")
     figure.savefig(path, dpi=110, metadata={"Software": None})
-
-
-def _write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
 
 
 def _cell(value: float) -> str:

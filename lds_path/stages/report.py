@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import astuple, fields
 from hashlib import sha256 as digest_of
 from typing import TYPE_CHECKING
 
-import pandas as pd
 from PIL import Image
 
 from lds_path.errors import UsageError
@@ -20,6 +20,7 @@ from lds_path.formats.results import (
     StitchResults,
     TileResults,
 )
+from lds_path.formats.table import write_table
 from lds_path.objects.qupath_scripts import PROJECT_SCRIPT, write_cohort_scripts
 from lds_path.objects.tally import ExportParameters, ExportResults
 from lds_path.provenance.cohort import SMALL, SMALL_SIZE, read_slide_record
@@ -29,9 +30,9 @@ from lds_path.provenance.manifest import FILE_NAME
 from lds_path.provenance.stage_run import run_stage
 from lds_path.quality.picture_scale import fit_picture_scale, read_picture
 from lds_path.reporting.cohort_page import render_index
-from lds_path.reporting.cohort_table import describe_columns, table_row
+from lds_path.reporting.cohort_table import Column, describe_columns, table_row
 from lds_path.reporting.outcomes import outcome_of, verdict_of
-from lds_path.reporting.pages import Files, render_slide
+from lds_path.reporting.pages import Files, outcome_of, render_slide
 from lds_path.run.sheet import read_sheet
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ TABLE_NAME = "cohort.tsv"
 DICTIONARY_NAME = "cohort-columns.tsv"
 SUMMARY_NAME = "summary.txt"
 QUPATH_NAME = "qupath"
+PICTURES = "pictures"
+"""Folder of the pictures beside the pages, whose names end with .html."""
 PLAIN_PICTURE_PIXELS = 800
 MAX_DOUBTS = 10
 """Slides of each verdict that the last lines of a run name."""
@@ -119,12 +122,15 @@ def report(
 
 def _write_report(folder: Path, records: Sequence[SlideRecord], output: Path) -> None:
     """Write the pages and tables; `output` is the path of the folder in the summary."""
-    (folder / "slides").mkdir()
+    (folder / "slides" / PICTURES).mkdir(parents=True)
     files = {record.slide: _write_slide(record, folder) for record in records}
-    table = pd.DataFrame([table_row(record) for record in records])
-    columns = describe_columns(records, table.columns.tolist())
-    _write_table(folder / TABLE_NAME, table)
-    _write_table(folder / DICTIONARY_NAME, pd.DataFrame(columns))
+    rows = [table_row(record) for record in records]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = describe_columns(records, names)
+    write_table(folder / TABLE_NAME, names, ([row.get(name) for name in names] for row in rows))
+    write_table(
+        folder / DICTIONARY_NAME, [field.name for field in fields(Column)], map(astuple, columns)
+    )
     _write_text(folder / INDEX_NAME, render_index(records, files, columns))
     write_cohort_scripts(folder / QUPATH_NAME, records)
     _write_text(folder / SUMMARY_NAME, summarise(records, files, output))
@@ -183,8 +189,8 @@ def _listing(records: Sequence[SlideRecord], limit: int = 10) -> str:
 def _write_slide(record: SlideRecord, folder: Path) -> Files:
     """Write the page of a slide and its pictures."""
     name = _file_name(record.slide)
-    pictures = _write_pictures(record, folder / "slides", name)
-    thumbnail = f"slides/{name}/{SMALL}.jpg" if pictures else ""
+    pictures = _write_pictures(record, folder / "slides" / PICTURES, name)
+    thumbnail = f"slides/{PICTURES}/{name}/{SMALL}.jpg" if pictures else ""
     files = Files(f"slides/{name}.html", pictures, thumbnail, _outputs(record))
     _write_text(folder / files.page, render_slide(record, files))
     return files
@@ -206,7 +212,7 @@ def _write_pictures(record: SlideRecord, folder: Path, name: str) -> dict[str, s
         target.mkdir()
         for path in sorted(record.stages["assess"].folder.glob("*.jpg")):
             shutil.copyfile(path, target / path.name)
-        return {path.stem: f"{name}/{path.name}" for path in target.iterdir()}
+        return {path.stem: f"{PICTURES}/{name}/{path.name}" for path in target.iterdir()}
     tile = record.stages["tile"]
     if tile.status != "done" or not (tile.folder / PYRAMID_NAME).exists():
         return {}
@@ -217,7 +223,7 @@ def _write_pictures(record: SlideRecord, folder: Path, name: str) -> dict[str, s
     image.save(target / "thumbnail.jpg", quality=QUALITY)
     image.thumbnail(SMALL_SIZE)
     image.save(target / f"{SMALL}.jpg", quality=QUALITY)
-    return {picture: f"{name}/{picture}.jpg" for picture in ("thumbnail", SMALL)}
+    return {picture: f"{PICTURES}/{name}/{picture}.jpg" for picture in ("thumbnail", SMALL)}
 
 
 def _outputs(record: SlideRecord) -> dict[str, str]:
@@ -250,7 +256,3 @@ def _describe(records: Sequence[SlideRecord]) -> ReportResults:
 
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
-
-
-def _write_table(path: Path, table: pd.DataFrame) -> None:
-    table.to_csv(path, sep="\t", index=False, lineterminator="\n")

@@ -234,7 +234,7 @@ def test_a_good_page_shows_pictures_numbers_and_provenance(made):
     page = Page(folder / "slides" / "good.html")
     pictures = [attrs for tag, attrs in page.tags if tag == "img"]
     assert len(pictures) >= 7 + 2 * 2
-    assert {attrs["src"].split("/")[1] for attrs in pictures} >= {"artefacts.jpg", "crop-1.jpg"}
+    assert {attrs["src"].split("/")[-1] for attrs in pictures} >= {"artefacts.jpg", "crop-1.jpg"}
     assert all(attrs["alt"] for attrs in pictures)
     for words in ("Stroma", "0.9", "mm²", "sha256", "numpy", "slide & co.tif", "sample sheet"):
         assert words in page.text
@@ -259,8 +259,8 @@ def test_the_page_says_which_objects_were_left_out_and_which_holes_filled(tmp_pa
 
 def test_a_quarantined_slide_that_could_be_read_is_shown(made):
     _, folder = made
-    assert (folder / "slides" / "dark" / "thumbnail.jpg").is_file()
-    assert "slides/dark/small.jpg" in Page(folder / "index.html").links
+    assert (folder / "slides" / "pictures" / "dark" / "thumbnail.jpg").is_file()
+    assert "slides/pictures/dark/small.jpg" in Page(folder / "index.html").links
 
 
 def test_table_headers_have_a_scope_and_pages_a_language(made):
@@ -296,6 +296,35 @@ def test_the_table_has_one_row_a_slide_and_the_metrics(made):
     assert table.loc["dark", "stopped_by"] == "detect"
     assert table.loc["dark", "reason"] == f"fluorescence {HOSTILE}"
     assert np.isnan(table.loc["never", "tissue_mm2"])
+
+
+def test_whole_numbers_stay_whole_and_what_is_unknown_is_empty(made):
+    _, folder = made
+    table = pd.read_csv(folder / "cohort.tsv", sep="\t", index_col="slide", dtype=str)
+    assert table.loc["good", "unreadable_tiles"] == "0"
+    assert table.loc["never", "unreadable_tiles"] != table.loc["never", "unreadable_tiles"]
+    assert "nan" not in (folder / "cohort.tsv").read_text().lower().split("\t")
+
+
+@pytest.mark.parametrize("slides", [["a", "a.html"], ["a.html", "a"]])
+def test_ids_that_end_like_files_of_the_report_do_not_collide(made, tmp_path, slides):
+    results = made[1].parent
+    for stage in ("tile", "detect", "segment", "stitch", "export", "assess"):
+        for slide in slides:
+            shutil.copytree(results / stage / "good", tmp_path / stage / slide)
+    report(tmp_path, tmp_path / "report", slides=slides)
+    for slide in slides:
+        assert (tmp_path / "report/slides" / f"{slide}.html").is_file()
+        assert (tmp_path / "report/slides/pictures" / slide / "overlay.jpg").is_file()
+
+
+def test_a_cell_that_a_spreadsheet_would_run_begins_with_an_apostrophe(made, tmp_path):
+    rows = [f"good\tgood.tif\t{formula}" for formula in ("=cmd|' /C calc'!A0",)]
+    sheet = tmp_path / "slides.tsv"
+    sheet.write_text("\n".join(["slide\tpath\tbatch", *rows]), encoding="utf-8")
+    report(made[1].parent, tmp_path / "report", sheet=sheet)
+    table = pd.read_csv(tmp_path / "report" / "cohort.tsv", sep="\t", index_col="slide")
+    assert table.loc["good", "batch"] == "'=cmd|' /C calc'!A0"
 
 
 def test_every_column_is_explained_in_the_dictionary(made):
@@ -334,7 +363,7 @@ def test_the_page_of_two_hundred_slides_weighs_less_than_20_mb(made):
     records = [replace(one, slide=f"slide-{number}") for number in range(200)]
     files = {item.slide: Files("slides/good.html", {}, "small.jpg", {}) for item in records}
     page = render_index(records, files, describe_columns(records, ["slide"]))
-    thumbnail = folder / "slides" / "good" / "small.jpg"
+    thumbnail = folder / "slides" / "pictures" / "good" / "small.jpg"
     assert len(page.encode()) + 200 * thumbnail.stat().st_size < 20e6
 
 

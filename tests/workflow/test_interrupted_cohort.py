@@ -52,7 +52,7 @@ def test_the_report_of_what_is_done_names_what_is_not(folder):
     assert "later (tile): tile is not done yet" in run.stdout
     page = (folder / "so-far/index.html").read_text()
     assert all(f">{slide}<" in page for slide in SLIDES)
-    assert (folder / "so-far/slides/good/overlay.jpg").is_file()
+    assert (folder / "so-far/slides/pictures/good/overlay.jpg").is_file()
 
 
 def test_the_next_run_does_what_is_missing_and_nothing_again(folder):
