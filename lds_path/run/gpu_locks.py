@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from platformdirs import user_runtime_path
 
+from lds_path.compiled import private_folder
 from lds_path.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,14 +72,14 @@ def lock_device(
     UsageError
         If the folder cannot hold lock files.
     """
-    folder = lock_folder() if folder is None else folder
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = private_folder(lock_folder() if folder is None else folder)
         locks = [FileLock(folder / f"{_file_name(name)}.lock") for name in names]
         index = _lock_first_free(locks, poll_seconds)
     except OSError as error:
         raise UsageError(
-            f"{folder} cannot hold the locks of the GPUs ({error.strerror}); set XDG_RUNTIME_DIR to"
+            f"{folder or 'the runtime folder'} cannot hold the locks of the GPUs"
+            f" ({error.strerror or error}); set XDG_RUNTIME_DIR to"
             " a folder that is yours alone"
         ) from error
     try:

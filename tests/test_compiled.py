@@ -1,0 +1,93 @@
+"""Compiled code and locks are kept where only their owner writes, and nothing else is needed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import lds_path
+from lds_path.compiled import private_folder
+
+NOBODY = 65534
+USER = os.getuid() or NOBODY
+PYTHON = shutil.which(f"python3.{sys.version_info.minor}", path="/usr/bin:/usr/local/bin")
+"""An interpreter that every user may run; that of root may lie in a private folder."""
+
+
+def test_a_folder_that_is_not_there_is_made_for_its_owner_alone(tmp_path):
+    folder = private_folder(tmp_path / "a" / "b")
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_others_may_write_is_refused(tmp_path):
+    tmp_path.chmod(0o777)
+    with pytest.raises(PermissionError, match="can be written by others"):
+        private_folder(tmp_path)
+
+
+def test_a_link_is_refused(tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "own")
+    with pytest.raises(PermissionError, match="can be written by others"):
+        private_folder(tmp_path / "link")
+
+
+@pytest.fixture
+def installed():
+    """A copy of a module with compiled code that only root can write, where any user reads it."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name) / "site"
+        package = folder / "lds_path"
+        package.mkdir(parents=True)
+        for module in ("__init__.py", "compiled.py", "errors.py"):
+            shutil.copyfile(Path(lds_path.__file__).parent / module, package / module)
+        (package / "loop.py").write_text(
+            "from lds_path.compiled import compiled\n\n"
+            "@compiled\ndef double(value):\n    return 2 * value\n"
+        )
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        Path(name).chmod(0o755)
+        yield folder
+        for path in (folder, package):
+            path.chmod(0o755)
+
+
+def run_double(installed, temporary):
+    """Call compiled code as a user without a home folder and without a right to write."""
+    if os.getuid() == 0:
+        user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        os.chown(temporary, NOBODY, NOBODY)
+        temporary.parent.chmod(0o755)
+    else:
+        user = {}
+    paths = [str(installed), *(path for path in sys.path if "site-packages" in path)]
+    return subprocess.run(
+        [PYTHON or sys.executable, "-c", "import lds_path.loop; print(lds_path.loop.double(21))"],
+        env={"HOME": "/nonexistent", "TMPDIR": str(temporary), "PYTHONPATH": os.pathsep.join(paths)},
+        cwd="/", capture_output=True, text=True, check=False, **user,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(os.getuid() == 0 and PYTHON is None, reason="no interpreter for other users")
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_read_only_installation_and_a_user_without_a_home_work(installed, taken):
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        temporary = Path(name) / "tmp"
+        temporary.mkdir()
+        if taken:  # by somebody who could put code there
+            folder = temporary / f"lds-path-numba-{USER}"
+            folder.mkdir()
+            folder.chmod(0o777)
+        ended = run_double(installed, temporary)
+        kept = list(temporary.glob("lds-path-numba-*/**/*.nbc"))
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == "42\n"
+    assert bool(kept) != taken
+    assert ("NUMBA_CACHE_DIR" in ended.stderr) == taken
