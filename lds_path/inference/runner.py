@@ -148,10 +148,9 @@ class Runner:
         sampling = sampled.sampling
         warped = warp([self._move(level) for level in levels], sampling.grid)
         warped = warped.to(memory_format=torch.channels_last)
-        probability = encode_probability(self._predict(warped, sampling.context).cpu().numpy())
+        predicted = self._predict(warped, sampling.context)
         if self.watch is not None:
             self.watch.note(sampled.regions[: sampled.count])
-        predicted = self._predict(warped, sampling.context)
         check_finite("probabilities", predicted, sampled.regions[0].index)
         probability = encode_probability(predicted.cpu().numpy())
         grid = encode_grid(sampling.grid.cpu().numpy())

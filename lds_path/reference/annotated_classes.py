@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lds_path.errors import LabelsError, TrainingError
 from lds_path.objects.geojson import read_class_names
 from lds_path.reference.label_image import read_values
+from lds_path.reference.legend import open_legend
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lds_path.reference.legend import Legend
@@ -19,6 +20,34 @@ MAX_BYTES = 2**28
 """Of GeoJSON files that are read; the others are left to the training."""
 MAX_PIXELS = 2**26
 """Of a label image that is read."""
+
+
+def check_training(
+    classes: Sequence[str],
+    labels: Mapping[str, Any],
+    learned: Sequence[Path] = (),
+    scored: Sequence[Path] = (),
+) -> None:
+    """Check that labels can teach what a configuration asks for.
+
+    Parameters
+    ----------
+    classes
+        Names of the classes to learn.
+    labels
+        The section `labels` of the configuration.
+    learned, scored
+        As `check_annotations` takes them; not looked at where nothing is annotated by hand.
+
+    Raises
+    ------
+    LabelsError, TrainingError
+        As `check_annotations`.
+    """
+    legend = open_legend(classes, labels)
+    check_contrast(legend)
+    if learned or scored:
+        check_annotations(learned, scored, legend)
 
 
 def check_contrast(legend: Legend) -> None:

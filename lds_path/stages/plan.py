@@ -141,7 +141,7 @@ def look(tile: StageFolder, detect: StageFolder, *, model: str, threads: int) ->
 
     scout, card = load_scout(find_model(model))
     check_ladder(card.network, model)
-    regions = read_regions(detect.path / REGIONS_NAME)
+    regions = read_regions(detect.file(REGIONS_NAME))
     misfits = compare_working(
         card,
         model,
@@ -151,7 +151,6 @@ def look(tile: StageFolder, detect: StageFolder, *, model: str, threads: int) ->
     )
     for remark in misfits:
         log.warning("%s", remark.reason)
-    regions = read_regions(detect.file(REGIONS_NAME))
     check_sizes(regions, card.network)
     errors = predict_errors(
         scout, open_pyramid(tile.path), open_mask(detect), regions, threads=threads

@@ -32,7 +32,7 @@ from lds_path.quality.picture_scale import fit_picture_scale, read_picture
 from lds_path.reporting.cohort_page import render_index
 from lds_path.reporting.cohort_table import Column, describe_columns, table_row
 from lds_path.reporting.outcomes import outcome_of, verdict_of
-from lds_path.reporting.pages import Files, outcome_of, render_slide
+from lds_path.reporting.pages import Files, render_slide
 from lds_path.run.sheet import read_sheet
 
 if TYPE_CHECKING:

@@ -9,16 +9,14 @@ from snakemake.utils import update_config
 BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE))
 
-from lds_path.errors import exit_with_message
-from lds_path.models.card import find_fitting_model
-from lds_path.models.working import set_working
-from lds_path.options.slides import DetectOptions, TileOptions
-from lds_path.run.config import check_config, read_strings, rename_old_keys
 from lds_path.errors import UsageError, exit_with_message
 from lds_path.geometry import Region, Size
 from lds_path.inference.budget import UNIFORM
 from lds_path.models.card import check_request, find_fitting_model
+from lds_path.models.working import set_working
 from lds_path.options.configuration import read_configuration
+from lds_path.options.slides import DetectOptions, TileOptions
+from lds_path.reference.annotated_classes import check_training
 from lds_path.run.config import read_strings, rename_old_keys
 from lds_path.run.parent_watch import VARIABLE
 from lds_path.run.run_start import join_run, start_run
@@ -41,11 +39,10 @@ with exit_with_message():
     schema = yaml.safe_load((BASE / "workflow/schemas/config.schema.yaml").read_text())
     update_config(config, read_strings(workflow.config_settings.config, schema))
     warnings = rename_old_keys(config, schema)
-    check_config(config, schema)
+    given = workflow.config_settings.config
+    read_configuration(config, schema, files=config_files(), given=given)
     warnings += set_working(config, TileOptions(), DetectOptions())
-    sections = read_configuration(
-        config, schema, files=config_files(), given=workflow.config_settings.config
-    )
+    sections = read_configuration(config, schema, files=config_files(), given=given)
     for key in ("slides", "model"):
         check_name(key, config[key])
     slides = open_sheet(
@@ -87,57 +84,32 @@ def get_file(column):
     return lambda wildcards: list_inputs(slides.files([wildcards.slide], column))
 
 
-@cache
-def check_training():
-    """End the run before its first job if its labels cannot teach what is asked for."""
-    from lds_path.reference.annotated_classes import check_annotations, check_contrast
-    from lds_path.reference.legend import open_legend
-
-    names = [item["name"] for item in config["classes"] or []]
-    legend = open_legend(names, config["labels"])
-    check_contrast(legend)
-    if not slides.painted:
-        check_annotations(
-            slides.annotations("train"), slides.annotations("tune"), legend
-        )
-
-
 @exit_with_message()
 def get_training_labels(wildcards):
+    """Return the reference labels that a model learns from, which can teach what is asked for."""
     files = slides.training_labels()
     if workflow.is_main_process:
-        check_training()
+        annotations = () if slides.painted else ("train", "tune")
+        found = [slides.annotations(split) for split in annotations]
+        check_training(get_class_names(), config["labels"], *found)
     return list_inputs(files)
-    """Return the reference labels that a model learns from."""
-    get_class_names()
-    return list_inputs(slides.training_labels())
 
 
 @exit_with_message()
 def get_model(wildcards):
-    """Return the folder of the model."""
+    """Return the folder of the model, which can do what the configuration asks for."""
+    detect, names = sections["detect"], get_class_names()
+    sides = (Size(side, side) for side in (detect.region_size, detect.lattice))
+    region = Region(0, 0, 0, *sides)
+    has_budget = sections["plan"].budget != UNIFORM
     if config["model"] == "train":
+        network = sections["train"].for_classes(len(names)).network
+        check_request(network, "train", region, has_budget)
         return str(RESULTS / "train")
-    names = tuple(item["name"] for item in config["classes"] or [])
-    folder = find_model(config["model"], names)
+    folder = find_model(config["model"], names, region, has_budget)
     # By its relative path, a model that this run trained would be trained again on the sheet.
     is_own = folder.resolve() == (RESULTS / "train").resolve()
     return str(folder.resolve() if is_own else folder)
-    """Return the folder of the model, which can do what the configuration asks for."""
-    detect, names = sections["detect"], get_class_names()
-    region = Region(
-        0,
-        0,
-        0,
-        Size(detect.region_size, detect.region_size),
-        Size(detect.lattice, detect.lattice),
-    )
-    has_budget = sections["plan"].budget != UNIFORM
-    if config["model"] != "train":
-        return str(find_model(config["model"], names, region, has_budget))
-    network = sections["train"].for_classes(len(names)).network
-    check_request(network, "train", region, has_budget)
-    return str(RESULTS / "train")
 
 
 # Text of users is passed by functions: Snakemake takes braces in other strings for wildcards.
