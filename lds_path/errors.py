@@ -50,6 +50,10 @@ class StageInputError(LdsPathError, FileNotFoundError):
     """A stage was given a folder that the stage before it did not finish."""
 
 
+class ChangedInputError(LdsPathError, RuntimeError):
+    """A file was written or replaced while a stage read it."""
+
+
 class TrainingError(LdsPathError, RuntimeError):
     """Training cannot start or cannot continue."""
 

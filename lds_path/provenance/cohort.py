@@ -160,7 +160,8 @@ def _read_metrics(assess: StageRecord) -> Mapping[str, Mapping[str, Any]]:
 def _read_stage(stage: str, folder: Path, parts: Sequence[type[ManifestPart]]) -> StageRecord:
     shards = [folder]
     if folder.is_dir() and not (folder / FILE_NAME).exists():
-        shards = sorted(path for path in folder.iterdir() if path.is_dir())
+        names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        shards = [folder / name for name in names if not name.startswith(".")]
     try:
         folders = tuple(open_folder(shard) for shard in shards)
     except StageInputError:

@@ -1,16 +1,75 @@
-"""Hashes of files and folders, by which a replaced file is noticed."""
+"""What identifies files and folders, by which a replaced file is noticed.
+
+The hash identifies the bytes. Size, times and inode cost nothing to read and change with the bytes.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import stat
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 MANIFEST_NAME = "manifest.json"
+
+
+@dataclass(frozen=True)
+class InputFiles:
+    """An input as it was when it was noted, before it is read: see `note_input`."""
+
+    path: Path
+    files: tuple[Path, ...]
+    identities: tuple[list[int] | None, ...]
+
+    @property
+    def is_stage(self) -> bool:
+        """Whether it is the folder of a stage."""
+        return self.files == (self.path / MANIFEST_NAME,)
+
+    @property
+    def exists(self) -> bool:
+        """Whether all its files were there."""
+        return None not in self.identities
+
+    def changed(self) -> Iterator[Path]:
+        """Yield the files that are not what they were when the input was noted."""
+        for file, identity in zip(self.files, self.identities, strict=True):
+            if identify(file) != identity:
+                yield file
+
+
+def note_input(path: Path, files: Sequence[Path] = ()) -> InputFiles:
+    """Return what identifies an input now, cheaply.
+
+    Parameters
+    ----------
+    path
+        File, folder of a stage, or folder of `files`.
+    files
+        Everything that belongs to it: the files of a slide or of a model. When empty, the file
+        itself; of the folder of a stage its manifest, which has the hashes of the others.
+    """
+    noted = tuple(files) or ((path / MANIFEST_NAME if path.is_dir() else path),)
+    return InputFiles(path, noted, tuple(map(identify, noted)))
+
+
+def identify(path: Path) -> list[int] | None:
+    """Return size, times and inode of a file; they change when it is written or replaced.
+
+    None for what is not a file: a pipe would wait for a writer forever.
+    """
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def sha256(path: Path) -> str:
@@ -19,10 +78,33 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def describe_input(path: Path) -> dict[str, str]:
-    """Return the path and the hash of a file, or of the manifest of a stage's folder."""
-    file = path / MANIFEST_NAME if path.is_dir() else path
-    return {"path": str(path), "sha256": sha256(file)}
+def describe_input(noted: InputFiles) -> dict[str, Any]:
+    """Return path and hash of a file, or of the manifest of a stage's folder.
+
+    What consists of several files has the hash of their list, as `describe_outputs` hashes a
+    folder, and the hash of each: they start at the folder that `folder_of` returns.
+    """
+    hashes = hash_files(noted.path, noted.files)
+    if len(hashes) == 1:
+        return {"path": str(noted.path), "sha256": next(iter(hashes.values()))}
+    return {"path": str(noted.path), "sha256": hash_list(hashes), "files": hashes}
+
+
+def folder_of(path: Path) -> Path:
+    """Return the folder in which the files of an input of several files lie."""
+    return path if path.is_dir() else path.parent
+
+
+def hash_files(path: Path, files: Sequence[Path]) -> dict[str, str]:
+    """Return name -> hash of the files of an input, sorted; see `note_input`."""
+    folder = folder_of(path)
+    return {file.relative_to(folder).as_posix(): sha256(file) for file in sorted(files)}
+
+
+def hash_list(hashes: Mapping[str, str]) -> str:
+    """Return the hash of a list of name -> hash, as `sha256sum` prints it."""
+    lines = [f"{digest}  {name}\n" for name, digest in hashes.items()]
+    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def describe_outputs(folder: Path, *, threads: int = 1) -> dict[str, Mapping[str, Any]]:
@@ -60,6 +142,5 @@ def _describe(path: Path, files: list[Path], hashes: Mapping[Path, str]) -> dict
     size = sum(file.stat().st_size for file in files)
     if not path.is_dir():
         return {"bytes": size, "sha256": hashes[path]}
-    lines = [f"{hashes[file]}  {file.relative_to(path).as_posix()}\n" for file in files]
-    digest = hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+    digest = hash_list({file.relative_to(path).as_posix(): hashes[file] for file in files})
     return {"bytes": size, "files": len(files), "sha256": digest}

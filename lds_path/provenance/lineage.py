@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lds_path.errors import UsageError
-from lds_path.provenance.manifest import FILE_NAME, MARKER
+from lds_path.provenance.complete_file import MARKER
+from lds_path.provenance.manifest import FILE_NAME
 from lds_path.provenance.stage_folder import StageResults
 from lds_path.provenance.typed_json import from_json
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME = MANIFEST_NAME
-MARKER = ".lds-path"
 STATUSES = ("done", "quarantined")
 TEXTS = ("stage", "slide", "reason", "quarantined_by", "command", "device", "created")
 
@@ -36,8 +35,8 @@ class Manifest:
     """Why the slide is quarantined, in one line; empty when it is done."""
     quarantined_by: str = ""
     """The stage that found the problem."""
-    inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Name -> path and sha256 of a file, or of the manifest of a folder."""
+    inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Name -> path and sha256 of a file, or of the manifest of a folder; see `describe_input`."""
     outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Name in the folder -> bytes and sha256 of what the stage wrote."""
     command: str = ""

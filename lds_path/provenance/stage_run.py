@@ -1,16 +1,19 @@
-"""The frame of every stage: an empty folder, its work, the manifest last, or quarantine."""
+"""The frame of every stage: a private folder, its work, the manifest, the final name; or quarantine.
+
+The inputs are noted before the work and compared after it, so that the hashes in the manifest are
+those of the bytes that the stage read.
+"""
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import platform
 import resource
 import shlex
-import shutil
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -18,20 +21,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lds_path import __version__
-from lds_path.errors import SlideProblem, UsageError
-from lds_path.provenance.fingerprint import describe_input, describe_outputs
-from lds_path.provenance.manifest import FILE_NAME, MARKER, Manifest, read_manifest, write_json
+from lds_path.errors import ChangedInputError, SlideProblem, UsageError
+from lds_path.provenance.complete_file import MARKER, complete_folder, empty_folder
+from lds_path.provenance.fingerprint import (
+    InputFiles,
+    describe_input,
+    describe_outputs,
+    note_input,
+)
+from lds_path.provenance.manifest import FILE_NAME, Manifest, read_manifest, write_json
 from lds_path.provenance.stage_folder import StageInputs, StageResults, open_folder
 from lds_path.provenance.typed_json import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     Work = Callable[[Path, StageInputs], StageResults | Mapping[str, Any]]
 
 log = logging.getLogger(__name__)
 
-NO_FOLDER = (errno.ENOTDIR, errno.ENAMETOOLONG, errno.ENOENT, errno.ELOOP, errno.EEXIST)
 HASHING_THREADS = 2
 PACKAGES = ("numpy", "openslide-python", "tifffile", "zarr", "numba", "torch", "monai")
 
@@ -41,25 +49,27 @@ def run_stage(
     output: Path,
     work: Work,
     *,
-    inputs: Mapping[str, Path],
+    inputs: Mapping[str, Path | InputFiles],
     parameters: Mapping[str, Any],
     slide: str = "",
     strict: bool = False,
     device: str = "cpu",
 ) -> Manifest:
-    """Run the work of a stage in its folder and write the manifest last.
+    """Run the work of a stage in a private folder, which gets its name when it is complete.
 
     Parameters
     ----------
     stage
         Name of the stage.
     output
-        Folder to write; what an earlier attempt left there is removed first.
+        Folder to write; what an earlier attempt left there is removed first. If several processes
+        write it at the same time, the one that ends first wins.
     work
         Called with the folder and the inputs, whose manifests have been read; writes the data and
         returns the results for the manifest.
     inputs
-        Files, and folders of earlier stages, by name.
+        Files, and folders of earlier stages, by name. What consists of several files, or is read
+        before this call, is noted by `note_input`.
     parameters
         The keyword arguments that shaped the result.
     slide
@@ -71,33 +81,43 @@ def run_stage(
 
     Raises
     ------
+    ChangedInputError
+        If an input changed while it was read.
     SlideProblem
         If the slide cannot be analysed and `strict` is set.
     StageInputError
         If an input folder was not finished.
     UsageError
-        If the folder cannot be made, is not one of a stage, or holds an input.
+        If the folder cannot be made, is not one of a stage, holds an input, or was written by
+        another process in the meantime.
     """
     started = time.monotonic()
-    _check_apart(output, inputs)
-    stage_inputs = _read_inputs(inputs, slide, output)
-    _empty(output)
-    status = _attempt(stage, output, work, stage_inputs, strict=strict)
-    manifest = Manifest(
-        stage=stage,
-        slide=stage_inputs.slide,
-        inputs={name: describe_input(path) for name, path in inputs.items() if path.exists()},
-        outputs=describe_outputs(output, threads=HASHING_THREADS),
-        command=_command(),
-        parameters=dict(parameters),
-        versions=installed_versions(),
-        device=device,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        seconds=round(time.monotonic() - started, 3),
-        peak_memory_mib=round(_peak_memory_mib(), 1),
-        **status,
-    )
-    write_json(output / FILE_NAME, asdict(manifest))
+    noted = {
+        name: item if isinstance(item, InputFiles) else note_input(item)
+        for name, item in inputs.items()
+    }
+    _check_apart(output, noted.values())
+    _check_replaceable(output)
+    stage_inputs = _read_inputs(noted, slide, output)
+    with complete_folder(output) as folder:
+        with _unchanged(stage, noted.values()):
+            status = _attempt(stage, folder, work, stage_inputs, strict=strict)
+            hashed = {name: describe_input(item) for name, item in noted.items() if item.exists}
+        manifest = Manifest(
+            stage=stage,
+            slide=stage_inputs.slide,
+            inputs=hashed,
+            outputs=describe_outputs(folder, threads=HASHING_THREADS),
+            command=_command(),
+            parameters=dict(parameters),
+            versions=installed_versions(),
+            device=device,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            seconds=round(time.monotonic() - started, 3),
+            peak_memory_mib=round(_peak_memory_mib(), 1),
+            **status,
+        )
+        write_json(folder / FILE_NAME, asdict(manifest))
     return manifest
 
 
@@ -120,15 +140,16 @@ def installed_versions() -> dict[str, str]:
     return versions
 
 
-def _read_inputs(inputs: Mapping[str, Path], slide: str, output: Path) -> StageInputs:
-    """Return the inputs with the manifests of those that are folders."""
-    folders = {name: open_folder(path) for name, path in inputs.items() if path.is_dir()}
+def _read_inputs(noted: Mapping[str, InputFiles], slide: str, output: Path) -> StageInputs:
+    """Return the inputs with the manifests of those that are folders of stages."""
+    paths = {name: item.path for name, item in noted.items()}
+    folders = {name: open_folder(item.path) for name, item in noted.items() if item.is_stage}
     slide = slide or next((folder.slide for folder in folders.values()), output.name)
-    return StageInputs(slide, inputs, folders)
+    return StageInputs(slide, paths, folders)
 
 
 def _attempt(
-    stage: str, output: Path, work: Work, inputs: StageInputs, *, strict: bool
+    stage: str, folder: Path, work: Work, inputs: StageInputs, *, strict: bool
 ) -> dict[str, Any]:
     """Return the status, with the results or the reason why there are none."""
     earlier = (folder.manifest for folder in inputs.folders.values())
@@ -136,48 +157,49 @@ def _attempt(
     if quarantined is not None:
         return _quarantine(quarantined.reason, quarantined.quarantined_by)
     try:
-        return {"status": "done", "results": to_json(work(output, inputs))}
+        return {"status": "done", "results": to_json(work(folder, inputs))}
     except SlideProblem as problem:
-        _empty(output)
+        empty_folder(folder)
         if strict:
             raise
         log.warning("%s is quarantined: %s", inputs.slide, problem)
         return _quarantine(str(problem), stage)
 
 
-def _check_apart(output: Path, inputs: Mapping[str, Path]) -> None:
-    """Refuse to empty and write a folder that holds or is an input."""
-    target = os.path.realpath(output)  # Path.resolve fails on a cycle of links
-    for path in inputs.values():
-        if os.path.commonpath([target, os.path.realpath(path)]) == target:
-            raise UsageError(f"{output} holds the input {path}; name another folder to write")
-
-
-def _empty(folder: Path) -> None:
-    """Make the folder, without what an earlier attempt left in it."""
+@contextmanager
+def _unchanged(stage: str, inputs: Iterable[InputFiles]) -> Iterator[None]:
+    """Fail if an input changed in the meantime, whatever came of reading it."""
     try:
-        _remove(folder)
-        folder.mkdir(parents=True)
-        (folder / MARKER).touch()
-    except OSError as error:
-        if error.errno not in NO_FOLDER:
-            raise
+        yield
+    finally:
+        for item in inputs:
+            for file in item.changed():
+                raise ChangedInputError(
+                    f"{file} changed while it was read by {stage}; run it again when nothing writes"
+                    " the file any more"
+                )
+
+
+def _check_apart(output: Path, inputs: Iterable[InputFiles]) -> None:
+    """Refuse to replace a folder that holds or is an input."""
+    target = os.path.realpath(output)  # Path.resolve fails on a cycle of links
+    for item in inputs:
+        if os.path.commonpath([target, os.path.realpath(item.path)]) == target:
+            raise UsageError(f"{output} holds the input {item.path}; name another folder to write")
+
+
+def _check_replaceable(output: Path) -> None:
+    """Refuse to replace a folder that holds what no stage wrote."""
+    try:
+        names = [entry.name for entry in output.iterdir()]
+    except OSError:  # not there, or no folder, which is found when it is made
+        return
+    foreign = [name for name in names if not name.startswith(".")]
+    if foreign and FILE_NAME not in names and MARKER not in names:
         raise UsageError(
-            f"{folder} cannot be made ({error.strerror}); name a folder that is new or empty"
-        ) from None
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder that a stage wrote, if it is there."""
-    if folder.exists():
-        is_own = (folder / FILE_NAME).exists() or (folder / MARKER).exists()
-        foreign = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]
-        if foreign and not is_own:
-            raise UsageError(
-                f"{folder} already holds {foreign[0]} and was not written by lds-path;"
-                " name a folder that is new or empty"
-            )
-        shutil.rmtree(folder)
+            f"{output} already holds {foreign[0]} and was not written by lds-path;"
+            " name a folder that is new or empty"
+        )
 
 
 def _quarantine(reason: str, stage: str) -> dict[str, Any]:

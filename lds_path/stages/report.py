@@ -24,7 +24,7 @@ from lds_path.formats.table import write_table
 from lds_path.objects.qupath_scripts import PROJECT_SCRIPT, write_cohort_scripts
 from lds_path.objects.tally import ExportParameters, ExportResults
 from lds_path.provenance.cohort import SMALL, SMALL_SIZE, read_slide_record
-from lds_path.provenance.fingerprint import sha256
+from lds_path.provenance.fingerprint import note_input, sha256
 from lds_path.provenance.lineage import ReportResults
 from lds_path.provenance.manifest import FILE_NAME
 from lds_path.provenance.stage_run import run_stage
@@ -93,6 +93,7 @@ def report(
     UsageError
         If neither slides nor a sheet are given, or the sheet cannot be read.
     """
+    inputs = {} if sheet is None else {"sheet": note_input(sheet)}
     rows = {} if sheet is None else read_sheet(sheet)["batch"].to_dict()
     batches = {str(slide): str(batch) for slide, batch in rows.items()}
     slides = slides or list(batches)
@@ -113,7 +114,7 @@ def report(
         "report",
         output,
         work,
-        inputs={} if sheet is None else {"sheet": sheet},
+        inputs=inputs,
         parameters={"results": str(results), "slides": list(slides)},
         slide="cohort",
         strict=strict,

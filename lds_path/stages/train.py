@@ -41,7 +41,7 @@ from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import check_sizes
 from lds_path.option import as_parameters, old_names
 from lds_path.options.model import TrainOptions
-from lds_path.provenance.fingerprint import sha256
+from lds_path.provenance.fingerprint import note_input, sha256
 from lds_path.provenance.manifest import FILE_NAME, Manifest
 from lds_path.provenance.stage_folder import open_folder
 from lds_path.provenance.stage_run import run_stage
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from lds_path.formats.spread import Familiarity
     from lds_path.geometry import Region
     from lds_path.learning.training_set import LabelledSlide
+    from lds_path.provenance.fingerprint import InputFiles
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,7 @@ def train(
     legend = Legend(classes, **as_parameters(options.labels))
     check_contrast(legend)
     state = state or output.with_name(f"{output.name}-state")
+    noted = note_input(sheet)
     with take_device(options.device) as device:
         training = Training(
             slides=find_slides(sheet, base=base, tile=tile, detect=detect),
@@ -123,7 +125,7 @@ def train(
             options=options.for_classes(len(classes)),
             device=device,
         )
-        inputs = {"sheet": sheet, **training.inputs()}
+        inputs: dict[str, Path | InputFiles] = {"sheet": noted, **training.inputs()}
         with use_threads(threads):
             manifest = run_stage(
                 "train",

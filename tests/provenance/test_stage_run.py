@@ -1,7 +1,9 @@
+import os
+
 import pytest
 
-from lds_path.errors import MissingMppError, StageInputError, UsageError
-from lds_path.provenance.fingerprint import sha256
+from lds_path.errors import ChangedInputError, MissingMppError, StageInputError, UsageError
+from lds_path.provenance.fingerprint import hash_list, note_input, sha256
 from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_run import run_stage
 
@@ -93,3 +95,105 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path, name):
     with pytest.raises(UsageError, match="cannot be made"):
         run_stage("tile", tmp_path / name, lambda *_: {}, inputs={}, parameters={})
     assert (tmp_path / "file").is_file()
+
+
+def write_again(path):
+    path.write_bytes(b"SLIDE")
+
+
+def touch(path):
+    os.utime(path, ns=(1, 1))
+
+
+def replace(path):
+    """By a file of the same size and time, as a careful copy."""
+    other = path.with_name("other")
+    other.write_bytes(b"SLIDE")
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    other.replace(path)
+
+
+CHANGES = [write_again, touch, replace, os.remove]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("ending", [finish, fail])
+def test_an_input_that_changes_while_it_is_read_fails_the_stage(tmp_path, change, number, ending):
+    """Each file of it, and whatever came of reading it."""
+    files = tmp_path / "a.mrxs", tmp_path / "a" / "Data.dat"
+    files[1].parent.mkdir()
+    for file in files:
+        file.write_bytes(b"slide")
+
+    def work(folder, inputs):
+        change(files[number])
+        return ending(folder, inputs)
+
+    output = tmp_path / "tile" / "a"
+    with pytest.raises(ChangedInputError, match="changed while it was read by tile; run") as error:
+        run_stage(
+            "tile", output, work, inputs={"slide": note_input(files[0], files)}, parameters={}
+        )
+    assert str(files[number]) in str(error.value)
+    assert list(output.parent.iterdir()) == []
+
+
+def test_an_input_that_is_read_before_the_stage_is_noted_before_it_is_read(tmp_path):
+    sheet = tmp_path / "slides.tsv"
+    sheet.write_text("first")
+    noted = note_input(sheet)
+    sheet.write_text("second")
+    with pytest.raises(ChangedInputError):
+        run_stage("report", tmp_path / "out", finish, inputs={"sheet": noted}, parameters={})
+
+
+def test_results_that_are_made_again_while_a_stage_reads_them_fail_it(tmp_path):
+    tile = tmp_path / "tile"
+    run_stage("tile", tile, finish, inputs={}, parameters={})
+
+    def work(*_):
+        run_stage("tile", tile, finish, inputs={}, parameters={})
+        return {}
+
+    with pytest.raises(ChangedInputError):
+        run_stage("detect", tmp_path / "out", work, inputs={"tile": tile}, parameters={})
+
+
+def test_an_input_of_several_files_has_the_hash_of_their_list_and_of_each(tmp_path):
+    slide, data = tmp_path / "a.mrxs", tmp_path / "a" / "Data.dat"
+    data.parent.mkdir()
+    slide.write_bytes(b"slide")
+    data.write_bytes(b"data")
+    inputs = {"slide": note_input(slide, [slide, data])}
+    manifest = run_stage("tile", tmp_path / "tile", finish, inputs=inputs, parameters={})
+    hashes = {"a/Data.dat": sha256(data), "a.mrxs": sha256(slide)}
+    listed = manifest.inputs["slide"]
+    assert listed == {"path": str(slide), "sha256": hash_list(listed["files"]), "files": hashes}
+    assert read_manifest(tmp_path / "tile").inputs == manifest.inputs
+
+
+def test_of_two_stages_on_one_folder_one_wins_and_the_other_says_that_it_lost(tmp_path):
+    """The first to begin is overtaken: its folder and that of the other never mix."""
+    output = tmp_path / "a"
+
+    def slow(folder, _):
+        (folder / "slow.txt").touch()
+        run_stage("tile", output, finish, inputs={}, parameters={"mpp": 2.0})
+        assert {path.name for path in folder.iterdir()} == {"slow.txt", ".lds-path"}
+        return {}
+
+    with pytest.raises(UsageError, match="was written by another process in the meantime"):
+        run_stage("tile", output, slow, inputs={}, parameters={"mpp": 0.5})
+    assert read_manifest(output).parameters == {"mpp": 2.0}
+    assert {path.name for path in output.iterdir()} == {"data.txt", "manifest.json", ".lds-path"}
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_a_folder_has_its_name_only_when_it_is_complete(tmp_path):
+    def work(folder, _):
+        assert list(tmp_path.iterdir()) == [folder]
+        return {}
+
+    run_stage("tile", tmp_path / "a", work, inputs={}, parameters={})
+    assert list(tmp_path.iterdir()) == [tmp_path / "a"]
