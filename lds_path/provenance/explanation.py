@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lds_path.errors import LdsPathError
 from lds_path.provenance.fingerprint import describe_outputs
-from lds_path.provenance.lineage import find_folder_of, locate
+from lds_path.provenance.lineage import find_folder_of, find_root, locate
 from lds_path.provenance.manifest import FILE_NAME, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from lds_path.provenance.manifest import Manifest
 
@@ -46,8 +46,9 @@ def explain(path: Path) -> str:
 
 def _upstream(folder: Path, manifest: Manifest) -> Iterator[tuple[Path, Manifest]]:
     """Yield the stages of its slide that led to a folder, in their order, and the folder itself."""
+    root = find_root(folder, manifest.stage, default=Path(folder.absolute().anchor))
     for described in manifest.inputs.values():
-        source = locate(str(described.get("path", "")), folder)
+        source = locate(str(described.get("path", "")), folder, root)
         if source is not None and not source.is_dir():
             source = source.parent
         if source is None or not (source / FILE_NAME).is_file():

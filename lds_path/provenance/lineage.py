@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lds_path.errors import UsageError
+from lds_path.errors import StageInputError, UsageError
+from lds_path.provenance.cohort import STAGES
 from lds_path.provenance.complete_file import MARKER
-from lds_path.provenance.manifest import FILE_NAME
+from lds_path.provenance.manifest import FILE_NAME, read_manifest
 from lds_path.provenance.stage_folder import StageResults
 from lds_path.provenance.typed_json import from_json
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lds_path.provenance.manifest import Manifest
+
+DEPTHS = {"segment": (2, 1), "train": (0,), "report": (0,)}
+"""Stage -> how far its folders may lie below `<results>/<stage>`; 1 for the others."""
+FOLDERS = (*STAGES, "demo", "train", "report")
+"""Names of the folders in a results folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +74,31 @@ def find_folder_of(path: Path) -> Path:
     )
 
 
-def locate(path: str, folder: Path) -> Path | None:
+def find_root(folder: Path, stage: str, *, default: Path) -> Path:
+    """Return the results folder that holds the folder of a stage; `default` if it lies elsewhere.
+
+    The folders of a run are `<results>/<stage>/<slide>`, for shards one below that, and
+    `<results>/<stage>` for train and report.
+    """
+    depth = find_depth(folder, stage)
+    return default if depth is None else _with_parents(folder)[depth + 1]
+
+
+def find_depth(folder: Path, stage: str) -> int | None:
+    """Return how far the folder of a stage lies below `<results>/<stage>`; None if elsewhere."""
+    places = _with_parents(folder)
+    for depth in DEPTHS.get(stage, (1,)):
+        if depth + 1 < len(places) and places[depth].name == stage:
+            return depth
+    return None
+
+
+def locate(path: str, folder: Path, root: Path) -> Path | None:
     """Return where a path in a manifest leads to now, None if it does not exist.
 
-    A relative path starts at the folder in which the stage was run: a parent of its own.
+    What another stage wrote is looked for in the same results folder: in a copy without it, the
+    original does not count. Other relative paths start at the folder in which the stage was run: a
+    parent of its own.
 
     Parameters
     ----------
@@ -79,12 +106,43 @@ def locate(path: str, folder: Path) -> Path | None:
         As the manifest has it.
     folder
         Of the manifest.
+    root
+        The results folder.
     """
+    parts = Path(path).parts
+    below = (root / Path(*parts[at:]) for at, part in enumerate(parts) if part in FOLDERS)
+    around = (base / path for base in folder.absolute().parents)
+    is_absolute = Path(path).is_absolute()
     try:
-        candidates = (base / path for base in folder.absolute().parents)
-        return next((candidate for candidate in candidates if candidate.exists()), None)
-    except ValueError:  # not a valid file name
+        for candidate in below:
+            if candidate.exists():
+                return candidate
+        for candidate in around:
+            if candidate.exists() and (is_absolute or _belongs(candidate, path, root)):
+                return candidate
+    except (OSError, ValueError):  # not a valid file name
         return None
+    return None
+
+
+def _belongs(candidate: Path, path: str, root: Path) -> bool:
+    """Return whether no stage wrote a file or folder, or one that belongs to this results folder."""
+    written = candidate if candidate.is_dir() else candidate.parent
+    try:
+        stage = read_manifest(written).stage
+    except StageInputError:
+        return True
+    start = candidate.parents[len(Path(path).parts) - 1]
+    place = find_root(written, stage, default=root)
+    return _is_within(start, root.parent) and _is_within(place, root)
+
+
+def _is_within(place: Path, folder: Path) -> bool:
+    return place == folder or folder in place.parents
+
+
+def _with_parents(folder: Path) -> tuple[Path, ...]:
+    return folder.absolute(), *folder.absolute().parents
 
 
 def inputs_of(manifest: Manifest) -> dict[str, Mapping[str, Any]]:

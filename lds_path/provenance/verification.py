@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from lds_path.errors import StageInputError
-from lds_path.provenance.fingerprint import describe_outputs, sha256
-from lds_path.provenance.lineage import find_folders, inputs_of, locate
+from lds_path.provenance.cohort import STAGES
+from lds_path.provenance.fingerprint import describe_outputs, folder_of, sha256
+from lds_path.provenance.lineage import find_depth, find_folders, find_root, inputs_of, locate
 from lds_path.provenance.manifest import FILE_NAME, Manifest, read_manifest
 from lds_path.provenance.stage_run import installed_versions
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 SHORT = 12
 """Digits of a hash that a message shows."""
+OUTSIDE = ("slide", "model", "sheet", "labels", "roi")
+"""Inputs that do not come from a stage; the others do."""
+BEFORE_REPORT = {"export", "assess"}
+"""Stages after which a run writes its report."""
+SHARD_DEPTH = 2
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ def verify(
     """
     folders = find_folders(results)
     hashes = Hashes()
-    check = partial(_check_folder, hashes=hashes, slides=slides)
+    check = partial(_check_folder, results=results, hashes=hashes, slides=slides)
     with ThreadPoolExecutor(threads) as pool:
         checked = list(
             tqdm(
@@ -90,8 +96,9 @@ def verify(
             )
         )
     findings = [finding for item in checked for finding in item.findings]
+    made = {item.folder: item.manifest for item in checked if item.manifest is not None}
+    findings += _check_reports(made)
     if versions:
-        made = {item.folder: item.manifest for item in checked if item.manifest is not None}
         findings += _check_versions(results, made)
     outputs = [output for item in checked for output in item.outputs.values()]
     size = sum(output["bytes"] for output in outputs)
@@ -121,7 +128,7 @@ class _Checked:
     findings: list[Finding]
 
 
-def _check_folder(folder: Path, *, hashes: Hashes, slides: bool) -> _Checked:
+def _check_folder(folder: Path, *, results: Path, hashes: Hashes, slides: bool) -> _Checked:
     again = f"remove {folder} and run the workflow again"
     try:
         manifest = read_manifest(folder)
@@ -132,7 +139,9 @@ def _check_folder(folder: Path, *, hashes: Hashes, slides: bool) -> _Checked:
         return _Checked(folder, None, {}, [finding])
     outputs = describe_outputs(folder)
     findings = list(_check_outputs(folder, manifest, outputs, again))
-    findings += _check_inputs(folder, manifest, hashes, slides=slides)
+    findings += _check_place(folder, manifest, again)
+    root = find_root(folder, manifest.stage, default=results.absolute())
+    findings += _check_inputs(folder, manifest, hashes, root=root, slides=slides)
     return _Checked(folder, manifest, outputs, findings)
 
 
@@ -154,34 +163,82 @@ def _check_outputs(
             )
 
 
+def _check_place(folder: Path, manifest: Manifest, again: str) -> Iterator[Finding]:
+    """Yield a finding if a folder has the name of another slide, shard or stage."""
+    depth, names = find_depth(folder, manifest.stage), folder.absolute().parts
+    path = folder / FILE_NAME
+    if depth is None:
+        if names[-2] in STAGES:
+            yield Finding(path, f"is of the stage {manifest.stage}", f"one of {names[-2]}", again)
+        return
+    if depth and names[-depth] != manifest.slide:
+        yield Finding(path, f"is of the slide '{manifest.slide}'", f"'{names[-depth]}'", again)
+    shard = manifest.parameters.get("shard", names[-1])
+    if depth == SHARD_DEPTH and shard != names[-1]:
+        yield Finding(path, f"is of the shard {shard}", names[-1], again)
+
+
 def _check_inputs(
-    folder: Path, manifest: Manifest, hashes: Hashes, *, slides: bool
+    folder: Path, manifest: Manifest, hashes: Hashes, *, root: Path, slides: bool
 ) -> Iterator[Finding]:
     for name, recorded in inputs_of(manifest).items():
-        path = locate(str(recorded.get("path", "")), folder)
-        of_stage = path is not None and (path.is_dir() or (path.parent / FILE_NAME).is_file())
+        shown = Path(str(recorded.get("path", name)))
+        path = locate(str(shown), folder, root)
         if path is None:
-            if slides:
-                shown = Path(str(recorded.get("path", name)))
+            if slides or _is_of_run(name, shown, root):
                 yield _missing_input(shown, folder, manifest.stage, recorded)
             continue
+        listed = _listed_files(path, recorded)
+        of_stage = (path.is_dir() and len(listed) == 1) or (folder_of(path) / FILE_NAME).is_file()
         if not (slides or of_stage):
             continue
-        file = path / FILE_NAME if path.is_dir() else path
-        current = hashes.of(file) if file.is_file() else "nothing"
-        if current != recorded["sha256"]:
-            remedy = (
-                f"remove {folder}, which was made from an earlier one, and run the workflow again"
-                if of_stage
-                else f"put the file back, or remove {folder} and run the workflow again"
-            )
-            what = f"is sha256 {current[:SHORT]}"
-            yield Finding(file, what, f"{_short(recorded)} by {folder / FILE_NAME}", remedy)
+        for file, expected in listed.items():
+            current = hashes.of(file) if file.is_file() else "nothing"
+            if current != expected:
+                yield _changed_input(file, current, expected, folder, of_stage=of_stage)
+
+
+def _listed_files(path: Path, recorded: Mapping[str, Any]) -> dict[Path, object]:
+    """Return file -> hash of an input: of each file of a slide or model, or of a manifest."""
+    files = recorded.get("files")
+    if isinstance(files, dict):
+        return {folder_of(path) / name: digest for name, digest in files.items()}
+    return {path / FILE_NAME if path.is_dir() else path: recorded["sha256"]}
+
+
+def _is_of_run(name: str, path: Path, root: Path) -> bool:
+    """Return whether a missing input was written by a stage of the run."""
+    outside = name.partition("/")[0] in OUTSIDE
+    return not outside or (not path.is_absolute() and path.parts[:1] == (root.name,))
+
+
+def _changed_input(
+    file: Path, current: str, expected: object, folder: Path, *, of_stage: bool
+) -> Finding:
+    remedy = (
+        f"remove {folder}, which was made from an earlier one, and run the workflow again"
+        if of_stage
+        else f"put the file back, or remove {folder} and run the workflow again"
+    )
+    what = f"is sha256 {current[:SHORT]}" if current != "nothing" else "is missing"
+    return Finding(file, what, f"sha256 {str(expected)[:SHORT]} by {folder / FILE_NAME}", remedy)
 
 
 def _missing_input(path: Path, folder: Path, stage: str, recorded: Mapping[str, Any]) -> Finding:
     expected = f"{_short(recorded)}, which {stage} read for {folder}"
     return Finding(path, "is missing", expected, "put the file back, or check with --no-slides")
+
+
+def _check_reports(made: Mapping[Path, Manifest]) -> Iterator[Finding]:
+    """Yield a finding for each results folder whose slides are done but have no report."""
+    done = defaultdict(set)
+    for folder, manifest in made.items():
+        if find_depth(folder, manifest.stage) is not None:
+            done[find_root(folder, manifest.stage, default=folder)].add(manifest.stage)
+    for root, stages in sorted(done.items()):
+        if stages >= BEFORE_REPORT and not (root / "report" / FILE_NAME).is_file():
+            remedy = "run the workflow again"
+            yield Finding(root / "report", "is missing", "the report on these slides", remedy)
 
 
 def _check_versions(results: Path, made: Mapping[Path, Manifest]) -> Iterable[Finding]:

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from lds_path.cli import cli
 from lds_path.errors import MissingMppError, UsageError
+from lds_path.provenance.fingerprint import note_input, sha256
 from lds_path.provenance.stage_run import run_stage
 from lds_path.provenance.verification import verify
 
@@ -169,3 +170,122 @@ def test_the_command_ends_with_1_when_something_does_not_match_and_with_0_when_a
     lines = ended.stdout.splitlines()
     assert lines[0].startswith("results/tile/a/labels.tif is missing; expected")
     assert lines[-1].endswith(": 1 do not match")
+
+
+# --- the place of a folder --------------------------------------------------------------------
+
+
+def finish(run, stage, place, *, slide="a", work=write, **inputs):
+    """Let a stage write a folder of the run, from folders of it, with relative paths."""
+    results = run.relative_to(run) / "results"
+    named = {name: results / other for name, other in inputs.items()}
+    run_stage(stage, results / place, work, inputs=named, parameters={}, slide=slide)
+
+
+def test_the_results_of_one_slide_under_the_name_of_another_are_found(run):
+    for slide in "ac":
+        finish(run, "export", f"export/{slide}", slide=slide, tile="tile/a")
+    shutil.rmtree(run / "results/export/c")
+    shutil.copytree(run / "results/export/a", run / "results/export/c")
+    (found,) = findings(run)
+    assert "export/c/manifest.json is of the slide 'a'; expected 'c'" in found
+
+
+def test_a_shard_under_the_name_of_another_and_a_slide_under_another_stage_are_found(run):
+    edit(run, "segment/a/1-of-1", parameters={"shard": "1-of-1"})
+    assert findings(run) == []
+    shutil.copytree(run / "results/segment/a/1-of-1", run / "results/segment/a/2-of-2")
+    shutil.copytree(run / "results/tile/a", run / "results/stitch/a")
+    shard, stage = findings(run)
+    assert "2-of-2/manifest.json is of the shard 1-of-1; expected 2-of-2" in shard
+    assert "stitch/a/manifest.json is of the stage tile; expected one of stitch" in stage
+
+
+@pytest.mark.parametrize("slide", ["tile", "segment", "report"])
+def test_a_slide_may_have_the_name_of_a_stage(run, slide):
+    finish(run, "tile", f"tile/{slide}", slide=slide)
+    finish(run, "segment", f"segment/{slide}/1-of-1", slide=slide, tile=f"tile/{slide}")
+    assert findings(run) == []
+
+
+def test_folders_that_people_named_as_they_like_match(run):
+    run_stage(
+        "stitch", run / "my labels", write, inputs={"tile": run / "results/tile/a"}, parameters={}
+    )
+    assert verify(run).findings == ()
+
+
+def test_a_report_that_was_deleted_is_found(run):
+    finish(run, "export", "export/a", tile="tile/a")
+    assert findings(run) == []  # the run is not over
+    finish(run, "assess", "assess/a", tile="tile/a")
+    finish(run, "report", "report", slide="cohort")
+    assert findings(run) == []
+    shutil.rmtree(run / "results/report")
+    (found,) = findings(run)
+    assert "results/report is missing; expected the report on these slides" in found
+
+
+@pytest.mark.parametrize("name", ["results", "a copy"])
+@pytest.mark.parametrize("place", [".", "backup", "backup/of/today"])
+def test_a_copy_is_not_checked_against_its_original(run, tmp_path, name, place):
+    if (name, place) == ("results", "."):
+        return
+    copy = tmp_path / place / name
+    shutil.copytree(run / "results", copy)
+    assert verify(copy).findings == ()
+    assert verify(copy / "segment").findings == ()
+    shutil.rmtree(copy / "tile")
+    for slides in (True, False):
+        found = [str(finding) for finding in verify(copy, slides=slides).findings]
+        assert len(found) == 2
+        assert all("results/tile/" in line and "is missing; expected" in line for line in found)
+
+
+# --- inputs of several files ------------------------------------------------------------------
+
+
+@pytest.fixture
+def model(run):
+    """The run with a model and a slide of several files."""
+    files = [run / "m" / "model.json", run / "m" / "weights"]
+    files[0].parent.mkdir()
+    for file in files:
+        file.write_text(file.name)
+    inputs = {
+        "slide": note_input(run / "a.svs", [run / "a.svs", run / "b.svs"]),
+        "model": note_input(run / "m", files),
+    }
+    run_stage("plan", run / "results/plan/a", write, inputs=inputs, parameters={}, slide="a")
+    assert findings(run) == []
+    return run
+
+
+@pytest.mark.parametrize("place", ["m/model.json", "m/weights"])
+def test_each_file_of_a_model_is_compared(model, place):
+    (model / place).write_text("another")
+    (found,) = findings(model)
+    assert f"{place} is sha256" in found
+    assert findings(model, slides=False) == []
+
+
+def test_a_companion_of_a_slide_that_is_gone_is_found(model):
+    (model / "b.svs").unlink()
+    missing = [found for found in findings(model) if "plan/a" in found]
+    assert len(missing) == 1
+    assert "b.svs is missing; expected sha256" in missing[0]
+
+
+def test_a_manifest_that_lists_the_weights_alone_is_still_compared(model):
+    weights = model / "m" / "weights"
+    older = {"model": {"path": str(weights), "sha256": sha256(weights)}}
+    edit(model, "plan/a", inputs=older)
+    assert findings(model) == []
+    weights.write_text("another")
+    assert len(findings(model)) == 1
+
+
+@pytest.mark.parametrize("files", [None, 3, [1], {}, {"a": None}, {"../x": {}}, {"\0": "1"}])
+def test_a_list_of_files_of_another_shape_is_no_crash(model, files):
+    edit(model, "plan/a", inputs={"model": {"path": "m", "sha256": "0", "files": files}})
+    assert findings(model) or files == {}
