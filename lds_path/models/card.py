@@ -106,6 +106,11 @@ def find_model(model: str) -> Path:
     )
 
 
+def model_files(folder: Path) -> tuple[Path, ...]:
+    """Return the files of a model folder that shape what the model predicts."""
+    return folder / CARD_NAME, folder / WEIGHTS_NAME
+
+
 def find_fitting_model(
     model: str,
     classes: Sequence[str],

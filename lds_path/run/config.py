@@ -60,6 +60,19 @@ def check_config(
         raise UsageError(" ".join(f"{source}: {message}".split()))
 
 
+def config_files(default: Sequence[str | Path], named: Sequence[Path]) -> list[Path]:
+    """Return the files of a configuration; a later one takes precedence.
+
+    Parameters
+    ----------
+    default
+        Files that the workflow names, and perhaps those of the command line.
+    named
+        Files of the command line.
+    """
+    return [*(Path(file) for file in default if file not in named), *named]
+
+
 def find_source(
     path: Sequence[str | int], files: Sequence[Path], given: Mapping[str, Any]
 ) -> str | Path:

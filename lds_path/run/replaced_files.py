@@ -1,86 +1,98 @@
-"""Which files of a sheet were replaced by others under the same names, found by their hashes.
+"""Which inputs of a run were replaced by others under the same names, found by their hashes.
 
 Times of files say nothing where clocks differ or a copy keeps the time of its original. A record
-holds what identifies each file cheaply; only a file for which this changed is read and hashed.
+holds what identifies each input cheaply; only an input for which this changed is read and hashed.
 """
 
 from __future__ import annotations
 
 import json
-import stat
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lds_path.errors import StageInputError
-from lds_path.provenance.fingerprint import sha256
+from lds_path.provenance.fingerprint import InputFiles, describe_input, note_input
 from lds_path.provenance.manifest import read_manifest, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-SMALL_BYTES = 2**20
-"""Files up to this size are hashed when first seen; the hash of a slide is in a manifest."""
+    from pathlib import Path
 
 
-def find_replacements(record: Path, files: Mapping[str, Path | None]) -> dict[str, str]:
-    """Return file -> hash by which it replaced another one; empty for what was there at first.
+@dataclass(frozen=True)
+class WatchedInput:
+    """An input of a run: its files, and the stages that read it."""
 
-    The files of the record are returned, too; the entry of a missing file stays as it is.
+    path: Path
+    files: tuple[Path, ...]
+    """A slide and its companions, or the files of a model."""
+    read_by: tuple[tuple[Path, str], ...] = ()
+    """Folder of a stage, and the name of the input in its manifest, which has the hash of what was
+    read. If there is none, the input is hashed when it is first seen."""
+
+
+def find_replacements(record: Path, inputs: Mapping[str, WatchedInput]) -> dict[str, str]:
+    """Return name -> hash by which an input replaced another one; empty for what was there first.
+
+    The inputs of the record are returned, too; the entry of a missing one stays as it is.
 
     Parameters
     ----------
     record
-        JSON file with the known files; written if something changed.
-    files
-        File of the sheet -> folder of the stage whose manifest has the hash of what it read;
-        None where there is no such stage.
+        JSON file with the known inputs; written if something changed.
+    inputs
+        Name, such as the path in the sheet -> input.
     """
     known = _read(record)
     current = dict(known)
-    for name, folder in files.items():
-        identity = _identify(Path(name))
+    for name, watched in inputs.items():
+        noted = note_input(watched.path, watched.files)
+        identity = _identity(noted)
         if identity is not None and (name not in known or known[name]["identity"] != identity):
-            current[name] = _describe(Path(name), identity, known.get(name), folder)
+            current[name] = _describe(noted, identity, known.get(name), watched.read_by)
     if current != known:
         write_json(record, current)
     return {name: entry["replacement"] for name, entry in current.items()}
 
 
+def _identity(noted: InputFiles) -> object:
+    """Return what identifies an input cheaply, as JSON; None if a file is missing or no file."""
+    if not noted.exists:
+        return None
+    if len(noted.files) == 1:
+        return noted.identities[0]
+    return [
+        [str(file), *item] for file, item in zip(noted.files, noted.identities, strict=True) if item
+    ]
+
+
 def _describe(
-    path: Path, identity: list[int], before: Mapping[str, Any] | None, folder: Path | None
+    noted: InputFiles,
+    identity: object,
+    before: Mapping[str, Any] | None,
+    read_by: tuple[tuple[Path, str], ...],
 ) -> dict[str, Any]:
-    """Return the entry of a file that is new or changed."""
+    """Return the entry of an input that is new or changed."""
     replacement = before["replacement"] if before else ""
-    old = (before["sha256"] or _hash_read_by(folder)) if before else ""
-    if not old and identity[0] > SMALL_BYTES:
+    old = (before["sha256"] or _hash_read_by(read_by)) if before else ""
+    if read_by and not old:  # no result depends on it yet, or only one that will be made again
         return {"identity": identity, "sha256": "", "replacement": replacement}
-    current = sha256(path)
+    current = describe_input(noted)["sha256"]
     if old and current != old:
         replacement = current
     return {"identity": identity, "sha256": current, "replacement": replacement}
 
 
-def _identify(path: Path) -> list[int] | None:
-    """Return size, times and inode of a file; they change when it is written or replaced.
-
-    None for what is not a file: a pipe would wait for a writer forever.
-    """
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-
-
-def _hash_read_by(folder: Path | None) -> str:
-    """Return the hash of the slide that a stage read; empty where there is none."""
-    try:
-        inputs = read_manifest(folder).inputs if folder else {}
-    except StageInputError:
-        return ""
-    return inputs.get("slide", {}).get("sha256", "")
+def _hash_read_by(read_by: tuple[tuple[Path, str], ...]) -> str:
+    """Return the hash of an input that a stage read; empty where there is none."""
+    for folder, name in read_by:
+        try:
+            described = read_manifest(folder).inputs.get(name, {})
+        except StageInputError:
+            continue
+        if "sha256" in described:
+            return str(described["sha256"])
+    return ""
 
 
 def _read(record: Path) -> dict[str, Any]:

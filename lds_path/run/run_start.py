@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from lds_path.run.replaced_files import WatchedInput
+
 RECORD_NAME = "lds-path-files.json"
 
 
@@ -23,14 +25,14 @@ class RunStart:
     """What a run knows when it starts."""
 
     replacements: Mapping[str, str]
-    """File of the sheet -> hash by which it replaced another one; empty for the others."""
+    """File of the sheet, or model -> hash by which it replaced another one; empty for the others."""
     lock: RunLock | None = None
     """Held to the end of the run; None in the process of one of its jobs."""
     messages: tuple[str, ...] = ()
     """What was repaired, a line each."""
 
 
-def start_run(state: Path, results: Path, files: Mapping[str, Path | None]) -> RunStart:
+def start_run(state: Path, results: Path, inputs: Mapping[str, WatchedInput]) -> RunStart:
     """Lock the folder of a run, repair what a killed run or a wrong clock left, and hash its files.
 
     Parameters
@@ -39,8 +41,8 @@ def start_run(state: Path, results: Path, files: Mapping[str, Path | None]) -> R
         Folder in which Snakemake keeps the state of the run.
     results
         Folder of all results.
-    files
-        Files of the sheet, as `find_replacements` takes them.
+    inputs
+        Files of the sheet and the model, as `find_replacements` takes them.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def start_run(state: Path, results: Path, files: Mapping[str, Path | None]) -> R
     try:
         lock = RunLock(state)
         future_count = reset_future_times(results, time.time())
-        replacements = find_replacements(state / RECORD_NAME, files)
+        replacements = find_replacements(state / RECORD_NAME, inputs)
     except OSError as error:
         if lock:
             lock.close()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from lds_path.errors import UsageError
+from lds_path.run.replaced_files import WatchedInput
 from lds_path.run.sheet import read_sheet
+from lds_path.slides.companions import find_slide_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +21,13 @@ PAINTED = ("demo", "demo-training")
 """Names of the sheets whose slides a run paints itself."""
 SPECIAL = frozenset("{}<>")
 """Characters with which Snakemake marks wildcards and path variables."""
+READ_BY = {
+    "path": (("tile/{}", "slide"),),
+    "labels": (("evaluate/{}", "labels"), ("train", "labels/{}")),
+    "roi": (("detect/{}", "roi"), ("evaluate/{}", "roi"), ("train", "roi/{}")),
+}
+"""Column -> folders of the stages that read its file, and the name of the input in their manifests;
+{} is the slide."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,8 @@ class SlideFiles:
     """Folder of all results of the run."""
     painted: bool
     """Whether the run paints the slides, into `base`."""
+    _found: dict[str, tuple[Path, ...]] = field(default_factory=dict, repr=False, compare=False)
+    """Path in the sheet -> files of the slide: a run looks once."""
 
     @property
     def ids(self) -> list[str]:
@@ -56,15 +68,19 @@ class SlideFiles:
     def files(self, slides: Sequence[str], column: str) -> list[str]:
         """Return the files in a column of some slides that a rule can have as its input.
 
-        A file that does not exist is left out, so that its slide is quarantined and does not stop
-        the cohort. So is one with {} or <> in its path; the command reads it all the same.
+        In the column `path` each file is followed by its companions. A file that does not exist is
+        left out, so that its slide is quarantined and does not stop the cohort. So is one with {}
+        or <> in its path; the command reads it all the same.
         """
         cells = {slide: str(self.cell(slide, column)) for slide in slides}
         if self.painted:
             return [
                 str(self.base / slide / Path(cell).name) for slide, cell in cells.items() if cell
             ]
-        return [cell for cell in cells.values() if _is_input(cell)]
+        named = [cell for cell in cells.values() if is_input(cell)]
+        if column != "path":
+            return named
+        return [str(file) for cell in named for file in self._files_of(cell) if is_input(str(file))]
 
     def training_labels(self) -> list[str]:
         """Return the reference labels that a model learns from or is tuned on.
@@ -85,15 +101,23 @@ class SlideFiles:
         """Return the reference labels of a split, whether they exist or not."""
         return [Path(str(self.cell(slide, "labels"))) for slide in self.labelled(split)]
 
-    def watched(self) -> dict[str, Path | None]:
+    def watched(self) -> dict[str, WatchedInput]:
         """Return the files that others may replace, as `find_replacements` takes them."""
         if self.painted:
             return {}
-        cells = [cell for column in ("labels", "roi") for cell in self.table[column] if cell]
-        slides = {
-            str(self.cell(slide, "path")): self.results / "tile" / slide for slide in self.ids
-        }
-        return dict.fromkeys(cells) | slides
+        found: dict[str, WatchedInput] = {}
+        for slide, (column, readers) in product(self.ids, READ_BY.items()):
+            cell = str(self.cell(slide, column))
+            if not cell:
+                continue
+            files = self._files_of(cell) if column == "path" else (Path(cell),)
+            read_by = [
+                (self.results / folder.format(slide), name.format(slide))
+                for folder, name in readers
+            ]
+            before = found[cell].read_by if cell in found else ()  # of another slide
+            found[cell] = WatchedInput(Path(cell), files, (*before, *read_by))
+        return found
 
     def replacements(
         self, slides: Sequence[str], columns: Sequence[str], hashes: Mapping[str, str]
@@ -111,6 +135,12 @@ class SlideFiles:
         """
         cells = [str(self.cell(slide, column)) for slide in slides for column in columns]
         return [hashes[cell] for cell in cells if hashes.get(cell)]
+
+    def _files_of(self, cell: str) -> tuple[Path, ...]:
+        """Return the files of a slide."""
+        if cell not in self._found:
+            self._found[cell] = find_slide_files(Path(cell))
+        return self._found[cell]
 
 
 def open_sheet(name: str, *, painted: Path, results: Path) -> SlideFiles:
@@ -152,5 +182,6 @@ def check_name(key: str, path: str) -> None:
         )
 
 
-def _is_input(cell: str) -> bool:
+def is_input(cell: str) -> bool:
+    """Return whether a file is there and can be the input of a rule."""
     return bool(cell) and not SPECIAL & set(cell) and Path(cell).is_file()

@@ -21,6 +21,7 @@ from lds_path.inference.expected_errors import (
 )
 from lds_path.option import as_parameters
 from lds_path.options.labels import PlanOptions
+from lds_path.provenance.fingerprint import note_input
 from lds_path.provenance.stage_folder import open_folder
 from lds_path.provenance.stage_run import is_quarantined, run_stage
 
@@ -83,14 +84,15 @@ def plan(
     parameters = as_parameters(options) | ({"model": model} if budget else {})
     if budget is None or is_quarantined(tile, detect):
         return run_stage("plan", output, _copy, inputs=inputs, parameters=parameters, strict=strict)
-    from lds_path.models.card import WEIGHTS_NAME, find_model
+    from lds_path.models.card import find_model, model_files
     from lds_path.network.device import choose_device, device_name
 
+    found = find_model(model)
     return run_stage(
         "plan",
         output,
         partial(_plan, budget=budget, model=model, threads=threads),
-        inputs={**inputs, "model": find_model(model) / WEIGHTS_NAME},
+        inputs={**inputs, "model": note_input(found, model_files(found))},
         parameters=parameters,
         strict=strict,
         device=device_name(choose_device("cpu")),

@@ -20,6 +20,7 @@ from lds_path.formats.results import (
 )
 from lds_path.option import as_parameters
 from lds_path.options.labels import SegmentOptions
+from lds_path.provenance.fingerprint import note_input
 from lds_path.provenance.stage_run import is_quarantined, run_stage
 
 if TYPE_CHECKING:
@@ -83,10 +84,10 @@ def segment(
     if is_quarantined(tile, plan):
         return run_stage("segment", output, lambda *_: {}, inputs=inputs, parameters=parameters)
     # torch and MONAI take seconds to import: only for a slide that is analysed.
-    from lds_path.models.card import WEIGHTS_NAME, find_model
+    from lds_path.models.card import find_model, model_files
     from lds_path.network.device import device_name, take_device
 
-    weights = find_model(model) / WEIGHTS_NAME
+    found = find_model(model)
     with take_device(options.device) as device:
         return run_stage(
             "segment",
@@ -99,7 +100,7 @@ def segment(
                 device=device,
                 threads=threads,
             ),
-            inputs={**inputs, "model": weights},
+            inputs={**inputs, "model": note_input(found, model_files(found))},
             parameters=parameters,
             strict=strict,
             device=device_name(device),

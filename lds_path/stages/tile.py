@@ -16,7 +16,9 @@ from lds_path.geometry import Frame, Rectangle, Size
 from lds_path.option import as_parameters
 from lds_path.options.slides import TileOptions
 from lds_path.pixels.glass import brightest_glass_color, glass_cells, is_glass
+from lds_path.provenance.fingerprint import note_input
 from lds_path.provenance.stage_run import run_stage
+from lds_path.slides.companions import find_slide_files
 from lds_path.slides.probe import is_regular
 from lds_path.slides.slide import open_slide
 
@@ -94,6 +96,8 @@ def tile(
     if threads < 1:
         raise UsageError(f"threads is {threads}; expected at least 1")
 
+    files = note_input(slide, find_slide_files(slide))
+
     def work(folder: Path, _: StageInputs) -> TileResults:
         limit = options.max_unreadable_percent
         with open_slide(slide, mpp=options.slide_mpp, max_unreadable_percent=limit) as opened:
@@ -103,7 +107,7 @@ def tile(
         "tile",
         output,
         work,
-        inputs={"slide": slide} if is_regular(slide) else {},
+        inputs={"slide": files} if is_regular(slide) else {},
         parameters=as_parameters(options) | {"slide_mpp": _to_json(options.slide_mpp)},
         strict=strict,
     )

@@ -3,13 +3,13 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
-from lds_path.provenance.fingerprint import sha256
+from lds_path.provenance.fingerprint import note_input, sha256
 from lds_path.provenance.stage_run import run_stage
-from lds_path.run import replaced_files
-from lds_path.run.replaced_files import find_replacements
+from lds_path.run.replaced_files import WatchedInput, find_replacements
 
 
 @pytest.fixture
@@ -17,20 +17,22 @@ def record(tmp_path):
     return tmp_path / "files.json"
 
 
-@pytest.fixture(params=["small", "large"])
-def seen(request, tmp_path, record, monkeypatch):
+@pytest.fixture
+def seen(tmp_path, record):
     """A file that was seen by a run and read by a stage: the file and the stage's folder."""
-    if request.param == "large":
-        monkeypatch.setattr(replaced_files, "SMALL_BYTES", 3)
     path, folder = tmp_path / "a.svs", tmp_path / "tile" / "a"
     path.write_text("first")
-    assert find_replacements(record, {str(path): folder}) == {str(path): ""}
+    assert find(record, path, folder) == ""
     run_stage("tile", folder, lambda *_: {}, inputs={"slide": path}, parameters={})
     return path, folder
 
 
+def watch(path, folder, *companions):
+    return {str(path): WatchedInput(path, (path, *companions), ((folder, "slide"),))}
+
+
 def find(record, path, folder):
-    return find_replacements(record, {str(path): folder})[str(path)]
+    return find_replacements(record, watch(path, folder))[str(path)]
 
 
 def test_another_file_of_the_same_size_and_time_is_found(record, seen, tmp_path):
@@ -92,7 +94,8 @@ def test_nothing_is_written_where_nothing_changed(record, seen):
 def test_a_pipe_a_folder_and_a_missing_file_are_not_read(record, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     names = [str(tmp_path / name) for name in ("pipe", "missing", "nu\0ll", "")]
-    assert find_replacements(record, dict.fromkeys(names)) == {}
+    watched = {name: WatchedInput(Path(name), (Path(name),)) for name in names}
+    assert find_replacements(record, watched) == {}
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "\x00"])
@@ -101,3 +104,53 @@ def test_a_damaged_record_is_started_again(record, seen, content):
     record.write_text(content)
     assert find(record, path, folder) == ""
     assert str(path) in json.loads(record.read_text())
+
+
+def test_another_file_is_found_by_the_stage_that_read_it_or_if_none_did_by_its_first_hash(
+    record, tmp_path
+):
+    """A file that several stages read; one that none has read yet; and one that none records."""
+    paths = [tmp_path / name for name in ("labels", "unread", "weights")]
+    readers = ((tmp_path / "evaluate", "labels"), (tmp_path / "train", "labels/a"))
+    watched = {
+        path.name: WatchedInput(path, (path,), read_by)
+        for path, read_by in zip(paths, (readers, readers[:1], ()), strict=True)
+    }
+    for path in paths:
+        path.write_bytes(b"first")
+    assert set(find_replacements(record, watched).values()) == {""}
+    inputs = {"labels/a": paths[0]}
+    run_stage("train", tmp_path / "train", lambda *_: {}, inputs=inputs, parameters={})
+    for path in paths:
+        path.write_bytes(b"other")
+    found = find_replacements(record, watched)
+    assert found == {"labels": sha256(paths[0]), "unread": "", "weights": sha256(paths[2])}
+
+
+@pytest.mark.parametrize("change", ["write", "exchange", "add", "remove"])
+def test_a_slide_is_another_one_if_any_of_its_files_is(record, tmp_path, change):
+    path, folder = tmp_path / "a.mrxs", tmp_path / "tile" / "a"
+    one, two, three = (tmp_path / "a" / f"{name}.dat" for name in ("one", "two", "three"))
+    one.parent.mkdir()
+    for file in (path, one, two):
+        file.write_text(file.name)
+    before = watch(path, folder, one, two)
+    assert find_replacements(record, before) == {str(path): ""}
+    inputs = {"slide": note_input(path, (path, one, two))}
+    run_stage("tile", folder, lambda *_: {}, inputs=inputs, parameters={})
+    os.utime(one)
+    assert find_replacements(record, before) == {str(path): ""}
+    if change == "write":
+        two.write_text("another")
+    elif change == "exchange":
+        one.rename(three)
+        two.rename(one)
+        three.rename(two)
+    elif change == "add":
+        three.touch()
+    else:
+        two.unlink()
+    files = [file for file in (one, two, three) if file.exists()]
+    (found,) = find_replacements(record, watch(path, folder, *files)).values()
+    assert found
+    assert find_replacements(record, watch(path, folder, *files)) == {str(path): found}

@@ -9,6 +9,7 @@ import pytest
 from lds_path.errors import UsageError
 from lds_path.provenance.fingerprint import sha256
 from lds_path.run.future_times import NAME
+from lds_path.run.replaced_files import WatchedInput
 from lds_path.run.run_lock import RunLock
 from lds_path.run.run_start import RECORD_NAME, join_run, start_run
 
@@ -19,7 +20,8 @@ def state(tmp_path):
 
 
 def start(state, files=()):
-    started = start_run(state, state.parent / "results", dict.fromkeys(map(str, files)))
+    watched = {str(path): WatchedInput(path, (path,)) for path in files}
+    started = start_run(state, state.parent / "results", watched)
     started.lock.close()
     return started
 
@@ -67,7 +69,8 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_a_record_that_cannot_be_written_is_named(state, tmp_path):
-    (tmp_path / "labels.png").touch()
+    path = tmp_path / "labels.png"
+    path.touch()
     (state / RECORD_NAME).mkdir(parents=True)
     with pytest.raises(UsageError, match=f"{tmp_path} cannot be written: Is a directory"):
-        start_run(state, tmp_path, {str(tmp_path / "labels.png"): None})
+        start_run(state, tmp_path, {str(path): WatchedInput(path, (path,))})

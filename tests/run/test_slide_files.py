@@ -64,14 +64,34 @@ def test_a_sheet_without_a_slide_to_learn_from_is_named(tmp_path, row):
         slides.training_labels()
 
 
-def test_every_file_of_the_sheet_is_watched_and_slides_with_their_stage(tmp_path):
-    slides = open_rows(tmp_path, "a\ta.svs\tl\tr", "b\tb.svs")
-    assert slides.watched() == {
-        str(tmp_path / "a.svs"): tmp_path / "results/tile/a",
-        str(tmp_path / "b.svs"): tmp_path / "results/tile/b",
-        str(tmp_path / "l"): None,
-        str(tmp_path / "r"): None,
+def test_every_file_of_the_sheet_is_watched_and_the_stages_that_read_it(tmp_path):
+    slides = open_rows(tmp_path, "a\ta.svs\tl\tr", "b\tb.svs\t\tr")
+    results, watched = tmp_path / "results", slides.watched()
+    assert {name: item.files for name, item in watched.items()} == {
+        str(tmp_path / name): (tmp_path / name,) for name in ("a.svs", "l", "r", "b.svs")
     }
+    assert watched[str(tmp_path / "a.svs")].read_by == ((results / "tile/a", "slide"),)
+    assert watched[str(tmp_path / "l")].read_by == (
+        (results / "evaluate/a", "labels"), (results / "train", "labels/a"),
+    )  # fmt: skip
+    assert watched[str(tmp_path / "r")].read_by == tuple(
+        (results / folder.format(slide), name.format(slide))
+        for slide in "ab"
+        for folder, name in (("detect/{}", "roi"), ("evaluate/{}", "roi"), ("train", "roi/{}"))
+    )
+
+
+def test_the_companions_of_a_slide_are_inputs_and_watched_unless_snakemake_would_expand_them(
+    tmp_path,
+):
+    data = tmp_path / "a"
+    data.mkdir()
+    for path in (tmp_path / "a.mrxs", data / "Data.dat", data / "{x}.dat"):
+        path.touch()
+    slides = open_rows(tmp_path, "a\ta.mrxs", "b\tmissing.mrxs")
+    assert slides.files(slides.ids, "path") == [str(tmp_path / "a.mrxs"), str(data / "Data.dat")]
+    files = (tmp_path / "a.mrxs", data / "Data.dat", data / "{x}.dat")
+    assert slides.watched()[str(tmp_path / "a.mrxs")].files == files
 
 
 def test_replacements_are_those_of_the_files_that_are_asked_for(tmp_path):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,10 +20,12 @@ from lds_path.formats.results import SegmentResults
 from lds_path.geometry import Size
 from lds_path.inference.familiarity import PATCHES, measure_familiarity
 from lds_path.inference.runner import Runner
+from lds_path.models.card import write_card
 from lds_path.models.checkpoint import load_model, save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
 from lds_path.options.labels import SegmentOptions
+from lds_path.provenance.fingerprint import sha256
 from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_folder import open_folder
 from lds_path.provenance.stage_run import run_stage
@@ -95,6 +98,19 @@ def test_every_region_has_probabilities_a_grid_and_a_density(slide, model, tmp_p
             assert np.abs(total - 255).max() <= 1
             assert np.abs(found.density.astype(float).mean() - 1) < 0.01
             assert np.ptp(found.density) > 0.5
+
+
+def test_the_manifest_has_the_hash_of_all_files_of_the_model(slide, model, tmp_path):
+    """A card alone changes what the same weights predict."""
+    shutil.copytree(model, tmp_path / "model")
+    before = run(slide, tmp_path / "model", tmp_path / "a").inputs["model"]
+    files = ("model.json", "weights.safetensors")
+    assert before["path"] == str(tmp_path / "model")
+    assert before["files"] == {name: sha256(model / name) for name in files}
+    write_card(tmp_path / "model", replace(CARD, description="another"))
+    after = run(slide, tmp_path / "model", tmp_path / "a").inputs["model"]
+    assert after["sha256"] != before["sha256"]
+    assert after["files"][files[1]] == before["files"][files[1]]
 
 
 def test_a_prediction_is_what_the_network_says(slide, model, tmp_path):

@@ -5,14 +5,17 @@ import pytest
 import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
+from mirax import write_mirax
 from PIL import Image
 
-from lds_path.errors import MissingMppError, UsageError
+from lds_path.errors import ChangedInputError, MissingMppError, UsageError
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
 from lds_path.geometry import Frame, Size
 from lds_path.options.slides import TileOptions
+from lds_path.provenance.fingerprint import sha256
 from lds_path.provenance.manifest import read_manifest
 from lds_path.slides.reader import Level
+from lds_path.stages import tile as stage
 from lds_path.stages.tile import choose_source, tile
 
 GLASS = (243, 240, 242)
@@ -330,3 +333,34 @@ def test_real_slides_become_pyramids(data, tmp_path, name, slide_mpp, mpp):
 def test_the_real_slide_without_mpp_is_quarantined(data, tmp_path):
     slide = data / "slides" / "tcga-cr-7395-01a-01-ts1.svs"
     assert "'mpp' column" in tile(slide, tmp_path / "out").reason
+
+
+# --- the files of the slide --------------------------------------------------------------------
+
+
+def test_the_manifest_names_every_file_of_a_slide(tmp_path):
+    path = tmp_path / "a.mrxs"
+    write_mirax(path, noise(256, 256), 0.5)
+    described = tile(path, tmp_path / "a-out").inputs["slide"]
+    assert described["path"] == str(path)
+    assert "a.mrxs" in described["files"]
+    data = tmp_path / "a" / "Data0000.dat"
+    assert described["files"]["a/Data0000.dat"] == sha256(data)
+    data.write_bytes(data.read_bytes()[:-1] + b"\0")
+    assert tile(path, tmp_path / "a-out").inputs["slide"]["sha256"] != described["sha256"]
+
+
+def test_a_slide_that_is_replaced_while_it_is_read_fails_the_stage(tmp_path, monkeypatch):
+    slide = write_tiff(tmp_path / "a.tif", noise(300, 300))
+    other = write_tiff(tmp_path / "b.tif", noise(300, 300, seed=1))
+    write_pyramid = stage.write_pyramid
+
+    def replace_slide(*arguments, **options):
+        levels = write_pyramid(*arguments, **options)
+        other.replace(slide)
+        return levels
+
+    monkeypatch.setattr(stage, "write_pyramid", replace_slide)
+    with pytest.raises(ChangedInputError, match=r"a\.tif changed while it was read by tile"):
+        tile(slide, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

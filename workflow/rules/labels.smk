@@ -16,10 +16,12 @@ rule plan:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
+        model=get_model_folder,
+        replacement=get_model_replacement,
         options=get_options("plan"),
         strict=STRICT,
     shell:
-        "lds-path plan {input.tile} {input.detect} {output} --model {input.model:q}"
+        "lds-path plan {input.tile} {input.detect} {output} --model {params.model:q}"
         " {params.options} --threads {threads} {params.strict} 2> {log}"
 
 
@@ -41,11 +43,13 @@ rule segment:
         mem_mb=growing(8000),
         runtime=growing(120),
     params:
+        model=get_model_folder,
+        replacement=get_model_replacement,
         classes=get_classes,
         options=get_options("segment"),
         strict=STRICT,
     shell:
-        "lds-path segment {input.tile} {input.plan} {output} --model {input.model:q} {params.classes}"
+        "lds-path segment {input.tile} {input.plan} {output} --model {params.model:q} {params.classes}"
         " --shard {wildcards.scatteritem} {params.options} --threads {threads} {params.strict}"
         " 2> {log}"
 

@@ -45,8 +45,8 @@ rule evaluate:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        labels=get_cell("labels"),
-        roi=get_cell("roi", "--roi"),
+        labels=get_path("labels", "labels"),
+        roi=get_path("roi", "roi", "--roi"),
         replacement=get_replacement("labels", "roi"),
         options=get_options("labels", "evaluate"),
         strict=STRICT,

@@ -41,7 +41,7 @@ rule tile:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        slide=get_cell("path"),
+        slide=get_path("path", "slide"),
         slide_mpp=get_cell("mpp", "--slide-mpp"),
         replacement=get_replacement("path"),
         options=get_options("tile"),
@@ -68,7 +68,7 @@ rule detect:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        roi=get_cell("roi", "--roi"),
+        roi=get_path("roi", "roi", "--roi"),
         replacement=get_replacement("roi"),
         options=get_options("detect"),
         strict=STRICT,
