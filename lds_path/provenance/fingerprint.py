@@ -6,16 +6,19 @@ The hash identifies the bytes. Size, times and inode cost nothing to read and ch
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 MANIFEST_NAME = "manifest.json"
+COPIES = "LDS_PATH_COPIES"
+"""Environment variable: folder below which a job finds copies, by the paths of their originals."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,23 @@ def describe_input(noted: InputFiles) -> dict[str, Any]:
     """Return path and hash of a file, or of the manifest of a stage's folder.
 
     What consists of several files has the hash of their list, as `describe_outputs` hashes a
-    folder, and the hash of each: they start at the folder that `folder_of` returns.
+    folder, and the hash of each: they start at the folder that `folder_of` returns. The path of a
+    copy is that of its original, see `find_original`.
     """
-    hashes = hash_files(noted.path, noted.files)
+    path, hashes = str(find_original(noted.path)), hash_files(noted.path, noted.files)
     if len(hashes) == 1:
-        return {"path": str(noted.path), "sha256": next(iter(hashes.values()))}
-    return {"path": str(noted.path), "sha256": hash_list(hashes), "files": hashes}
+        return {"path": path, "sha256": next(iter(hashes.values()))}
+    return {"path": path, "sha256": hash_list(hashes), "files": hashes}
+
+
+def find_original(path: Path) -> Path:
+    """Return the path that a file or folder was copied from if it lies below the folder `COPIES`."""
+    copies = os.environ.get(COPIES)
+    place = path.absolute()
+    if not copies or not place.is_relative_to(copies):
+        return path
+    rest = place.relative_to(copies)
+    return Path("/") / rest if (Path("/") / rest).exists() else rest
 
 
 def folder_of(path: Path) -> Path:

@@ -24,7 +24,7 @@ from lds_path.formats.table import write_table
 from lds_path.objects.qupath_scripts import PROJECT_SCRIPT, write_cohort_scripts
 from lds_path.objects.tally import ExportParameters, ExportResults
 from lds_path.provenance.cohort import SMALL, SMALL_SIZE, read_slide_record
-from lds_path.provenance.fingerprint import note_input, sha256
+from lds_path.provenance.fingerprint import find_original, note_input, sha256
 from lds_path.provenance.lineage import ReportResults
 from lds_path.provenance.manifest import FILE_NAME
 from lds_path.provenance.stage_run import run_stage
@@ -107,7 +107,7 @@ def report(
             read_slide_record(results, slide, batches.get(slide, ""), parts=PARTS)
             for slide in slides
         ]
-        _write_report(folder, records, output)
+        _write_report(folder, records, find_original(output))
         return _describe(records)
 
     return run_stage(

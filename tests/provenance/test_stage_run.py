@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -197,3 +198,19 @@ def test_a_folder_has_its_name_only_when_it_is_complete(tmp_path):
 
     run_stage("tile", tmp_path / "a", work, inputs={}, parameters={})
     assert list(tmp_path.iterdir()) == [tmp_path / "a"]
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_copy_has_the_path_of_its_original_in_the_manifest(tmp_path, monkeypatch, relative):
+    """As in a job that works on copies on the disk of its node."""
+    monkeypatch.chdir(tmp_path)
+    original = Path("slides/a.svs") if relative else tmp_path / "a.svs"
+    copy = tmp_path / "scratch/fs" / str(original).lstrip("/")
+    for path in (original, copy):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"slide")
+    monkeypatch.setenv("LDS_PATH_COPIES", str(tmp_path / "scratch/fs"))
+    manifest = run_stage("tile", Path("a"), finish, inputs={"slide": copy}, parameters={})
+    assert manifest.inputs["slide"]["path"] == str(original)
+    manifest = run_stage("tile", Path("a"), finish, inputs={"slide": original}, parameters={})
+    assert manifest.inputs["slide"]["path"] == str(original)

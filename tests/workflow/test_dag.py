@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+import yaml
 from snakemake_run import REPOSITORY, jobs_of, snakemake
 
 STAGES = ("tile", "detect", "segment", "stitch", "export", "assess")
@@ -146,6 +147,35 @@ def test_a_value_that_the_model_was_not_trained_with_is_a_warning_before_the_fir
     assert "tiled at 1 um per pixel, but the model 'demo' learned at 0.5; set `tile" in lines[0]
     assert "1024 pixels per side, but the model 'demo' learned from 2048" in lines[1]
     assert "--region-size 1024 --overlap 128 --lattice 128" in run.stdout
+
+
+def test_jobs_on_scratch_disks_read_their_copies(tmp_path):
+    """The settings of docs/clusters.md."""
+    pytest.importorskip("snakemake_storage_plugin_fs")
+    page = (REPOSITORY / "docs/clusters.md").read_text()
+    settings = yaml.safe_load(re.search(r"```yaml\n(default-storage.*?)```", page, re.DOTALL)[1])
+    copies = tmp_path / "scratch"
+    settings["local-storage-prefix"] = str(copies)
+    for name in ("a.mrxs", "labels.png", "roi.geojson", "a/Data0000.dat"):
+        path = tmp_path / "slides" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    rows = "slide\tpath\tlabels\troi\na\ta.mrxs\tlabels.png\troi.geojson\n"
+    (tmp_path / "slides/slides.tsv").write_text(rows)
+    arguments = []
+    for name, value in settings.items():
+        values = value if isinstance(value, list) else [value]
+        arguments += [f"--{name}", *values]
+    sheet = f"slides={tmp_path}/slides/slides.tsv"
+    run = snakemake(tmp_path, "-n", "-p", "--config", sheet, *arguments)
+    assert run.returncode == 0, run.stderr
+    commands = re.findall(r"lds-path (\w+) (.*)", run.stdout)
+    for stage, command in commands:
+        slides = re.findall(rf"\S*{tmp_path}/slides/\S+", command)
+        assert all(path.startswith(f"{copies}/fs/") for path in slides)
+        assert bool(slides) == (stage in {"tile", "detect", "evaluate", "report"})
+    assert f"{copies}/fs{tmp_path}/slides/a/Data0000.dat" not in run.stdout  # copied beside
+    assert f"{tmp_path}/slides/a/Data0000.dat" in run.stdout
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,10 @@ from lds_path.options.configuration import read_configuration
 from lds_path.options.slides import DetectOptions, TileOptions
 from lds_path.reference.annotated_classes import check_training
 from lds_path.run.config import config_files, read_strings, rename_old_keys
+from lds_path.errors import ModelError, exit_with_message
+from lds_path.models.card import find_fitting_model, find_model, model_files
+from lds_path.provenance.fingerprint import COPIES
+from lds_path.run.config import check_config, read_strings, rename_old_keys
 from lds_path.run.parent_watch import VARIABLE
 from lds_path.run.run_start import join_run, start_run
 from lds_path.run.shell_options import format_cell, format_classes, format_options
@@ -61,6 +65,11 @@ for message in (*(warnings if workflow.is_main_process else ()), *started.messag
     print(message, file=sys.stderr)
 # Stages end with the run, even if it is killed.
 os.environ[VARIABLE] = str(os.getpid())
+# With a default storage, jobs work on copies.
+copies = workflow.storage_settings
+if copies.default_storage_provider:
+    place = Path(copies.local_storage_prefix, copies.default_storage_provider)
+    os.environ[COPIES] = str(place.absolute())
 
 shell.prefix(command_prefix(BASE).replace("{", "{{").replace("}", "}}"))
 
