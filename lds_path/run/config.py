@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -14,7 +15,6 @@ from lds_path.option import About
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 WORDS = {"true": True, "false": False, "null": None, "none": None, "~": None, "": None}
 """What YAML means by these words, and Snakemake where it passes None to its jobs."""

@@ -129,3 +129,13 @@ def test_a_folder_that_cannot_hold_locks_is_named_with_a_remedy(tmp_path):
         lock_device(["a"], folder=tmp_path / "file/locks"),
     ):
         pass
+
+
+def test_a_folder_in_which_others_may_write_holds_no_locks(tmp_path):
+    """Another user could take the lock and keep it."""
+    tmp_path.chmod(0o777)
+    with (
+        pytest.raises(UsageError, match=r"can be written by others\); set XDG_RUNTIME_DIR"),
+        lock_device(UUIDS, folder=tmp_path),
+    ):
+        pass

@@ -18,10 +18,7 @@ from lds_path.options.configuration import read_configuration
 from lds_path.options.slides import DetectOptions, TileOptions
 from lds_path.reference.annotated_classes import check_training
 from lds_path.run.config import config_files, read_strings, rename_old_keys
-from lds_path.errors import ModelError, exit_with_message
-from lds_path.models.card import find_fitting_model, find_model, model_files
 from lds_path.provenance.fingerprint import COPIES
-from lds_path.run.config import check_config, read_strings, rename_old_keys
 from lds_path.run.parent_watch import VARIABLE
 from lds_path.run.run_start import join_run, start_run
 from lds_path.run.shell_options import format_cell, format_classes, format_options
