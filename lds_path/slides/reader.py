@@ -8,7 +8,7 @@ of its kind but damaged.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class Level:
     """Level-0 pixels per pixel."""
     aligned: bool
     """Whether its own pixels are read without interpolation."""
+    tile: Size | None = field(default=None, compare=False)
+    """Unit of storage, if known: the level may be filled up to whole tiles."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class SlideDescription:
     """Magnification of the objective, if stated."""
     painted: bool = False
     """Whether the file says that the stage demo painted it."""
+    other_images: tuple[str, ...] = ()
+    """What else the file holds, by name and size; a slide's label and macro count only in a TIFF."""
 
 
 class SlideReader(Protocol):

@@ -162,7 +162,7 @@ class Slide:
         if percent > self._max_unreadable_percent:
             raise UnreadableSlideError(
                 f"{self.path} is damaged: more than {self._max_unreadable_percent:g}% of its tiles"
-                " cannot be decoded; copy it again from its source"
+                " cannot be decoded or have no bytes; copy it again from its source"
             )
 
 

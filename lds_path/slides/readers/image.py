@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from lds_path.errors import UnreadableSlideError
+from lds_path.errors import UnreadableSlideError, UnsuitableSlideError
 from lds_path.geometry import Rectangle, Size
 from lds_path.slides.mpp import mpp_from_resolution
 from lds_path.slides.reader import Level, SlideDescription
+from lds_path.slides.tiff_images import choose_image, images_of_pages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,8 @@ STRIP = 2**22
 """Pixels that are converted at a time."""
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "JPEG2000", "PPM")
 """What Pillow may read; some of its other formats run programs or fetch files."""
+SEVERAL = ("TIFF", "GIF", "WEBP", "PNG")
+"""Formats whose files may hold several pictures, all meant to be seen."""
 REMEDY = "convert it to a tiled pyramidal TIFF (vips tiffsave --tile --pyramid)"
 CONVERTED_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "La", "CMYK", "YCbCr"}
 
@@ -70,6 +73,8 @@ def open_image(probe: Probe) -> ImageReader | None:
     UnreadableSlideError
         If the file is damaged, the image is too large for the memory, or its pixels are not 8-bit
         grey or colour.
+    UnsuitableSlideError
+        If the file holds several images that may be meant.
     """
     if probe.is_folder:
         return None
@@ -78,9 +83,10 @@ def open_image(probe: Probe) -> ImageReader | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=FORMATS) as image:
+                others = _choose_frame(probe, image)
                 _check(path, image)
                 pixels = to_rgb(image)
-                return ImageReader(pixels, _describe(image, Size(*pixels.shape[1::-1])))
+                return ImageReader(pixels, _describe(image, Size(*pixels.shape[1::-1]), others))
     except UnidentifiedImageError:
         return None
     except Image.DecompressionBombError:
@@ -90,7 +96,7 @@ def open_image(probe: Probe) -> ImageReader | None:
             f"{path} is damaged or needs more memory than available; copy it again from its source,"
             f" or {REMEDY}"
         ) from None
-    except UnreadableSlideError:
+    except (UnreadableSlideError, UnsuitableSlideError):
         raise
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise UnreadableSlideError(
@@ -125,7 +131,22 @@ def too_large(path: Path) -> UnreadableSlideError:
     )
 
 
-def _describe(image: Image.Image, size: Size) -> SlideDescription:
+def _choose_frame(probe: Probe, image: Image.Image) -> tuple[str, ...]:
+    """Go to the largest image of a TIFF, and return the names of the others."""
+    frames = getattr(image, "n_frames", 1)
+    if frames == 1 or image.format not in SEVERAL:
+        return ()
+    if image.format != "TIFF" or probe.tiff is None:
+        raise UnsuitableSlideError(
+            f"{probe.path} holds {frames} pictures; expected one; convert the one to analyse to a"
+            " file of its own"
+        )
+    main, others = choose_image(probe.path, images_of_pages(probe.tiff))
+    image.seek(main.content.index)
+    return others
+
+
+def _describe(image: Image.Image, size: Size, others: tuple[str, ...]) -> SlideDescription:
     dpi = image.info.get("dpi")
     return SlideDescription(
         format=image.format or "image",
@@ -133,6 +154,7 @@ def _describe(image: Image.Image, size: Size) -> SlideDescription:
         bounds_l0=Rectangle.whole(size),
         tags_mpp=mpp_from_resolution(float(dpi[0]), float(dpi[1]), "inch") if dpi else None,
         icc_profile="icc_profile" in image.info,
+        other_images=others,
     )
 
 

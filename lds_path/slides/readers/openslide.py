@@ -10,7 +10,7 @@ import numpy as np
 import openslide
 from PIL import Image
 
-from lds_path.errors import UnreadableSlideError
+from lds_path.errors import UnreadableSlideError, UnsuitableSlideError
 from lds_path.geometry import Rectangle, Size
 from lds_path.slides.mpp import mpp_from_resolution
 from lds_path.slides.reader import PAINTED, Level, SlideDescription
@@ -79,6 +79,8 @@ def open_openslide(probe: Probe) -> OpenSlideReader | None:
     ------
     UnreadableSlideError
         If the file is damaged.
+    UnsuitableSlideError
+        If it holds several focal planes.
     """
     if probe.is_folder:
         return None
@@ -89,9 +91,14 @@ def open_openslide(probe: Probe) -> OpenSlideReader | None:
     except openslide.OpenSlideError as error:
         if str(error).startswith("Unsupported TIFF compression"):
             return None
+        if "FocalPlanes" in str(error):
+            raise UnsuitableSlideError(
+                f"{probe.path} holds several focal planes; expected one; convert the plane to"
+                " analyse to a file of its own"
+            ) from None
         raise UnreadableSlideError(
             f"{probe.path} cannot be opened ({error}); the file is damaged or incomplete, copy it"
-            " again from its source"
+            " again from its source; if it is whole, convert it to a tiled TIFF"
         ) from None
 
 
@@ -119,7 +126,7 @@ def _describe(handle: openslide.OpenSlide) -> SlideDescription:
     # OpenSlide takes positions in level-0 pixels and divides by its own factor: only whole
     # factors reach a level's pixels without interpolation.
     levels = tuple(
-        Level(index, Size(*size), factor, aligned=factor == round(factor))
+        Level(index, Size(*size), factor, factor == round(factor), _tile(properties, index))
         for index, (size, factor) in enumerate(pairs)
     )
     return SlideDescription(
@@ -137,6 +144,13 @@ def _describe(handle: openslide.OpenSlide) -> SlideDescription:
         objective_power=_number(properties, openslide.PROPERTY_NAME_OBJECTIVE_POWER),
         painted=properties.get("tiff.ImageDescription") == PAINTED,
     )
+
+
+def _tile(properties: Mapping[str, str], level: int) -> Size | None:
+    """Return the size of a level's tiles, None if they are not stated."""
+    names = (f"openslide.level[{level}].tile-{side}" for side in ("width", "height"))
+    width, height = (_number(properties, name) for name in names)
+    return None if width is None or height is None else Size(int(width), int(height))
 
 
 def _metadata_mpp(properties: Mapping[str, str]) -> tuple[float, float] | None:

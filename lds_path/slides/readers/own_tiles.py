@@ -6,14 +6,22 @@ another compression, or with a damaged tile.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import tifffile
 
 from lds_path.errors import UnreadableSlideError
 from lds_path.slides.readers.openslide import open_openslide
-from lds_path.slides.readers.tiff_tiles import Plane, TiffTiles, TiledLevel
+from lds_path.slides.readers.tiff_tiles import (
+    MissingTileError,
+    Plane,
+    TiffTiles,
+    TiledLevel,
+    lacking_levels,
+)
 from lds_path.slides.tiff_check import DECODE_ERRORS
+from lds_path.slides.tiff_images import choose_image, images_of_pages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,20 +31,28 @@ if TYPE_CHECKING:
 
     from lds_path.geometry import Size
     from lds_path.slides.probe import Probe
-    from lds_path.slides.reader import SlideReader
+    from lds_path.slides.reader import SlideDescription, SlideReader
+    from lds_path.slides.tiff_images import TiffImage
 
 VENDORS = ("aperio", "generic-tiff")
 """Vendors whose levels are plain grids of tiles that do not overlap."""
-_COMPRESSIONS = ("NONE", "LZW", "ADOBE_DEFLATE", "JPEG")
+UNNAMED_VENDORS = ("generic-tiff",)
+"""Vendors whose first page OpenSlide takes for the slide, and whose lost tiles it leaves out."""
+_COMPRESSIONS = {"RGB": ("NONE", "LZW", "ADOBE_DEFLATE", "JPEG"), "YCBCR": ("JPEG",)}
+"""By photometric interpretation: what decodes to RGB."""
 
 
 class OwnTilesReader:
     """A slide as another reader describes it, with the tiles of its levels decoded here."""
 
     def __init__(
-        self, slide: SlideReader, tiles: TiffTiles, tiled_levels: Sequence[int | None]
+        self,
+        slide: SlideReader,
+        description: SlideDescription,
+        tiles: TiffTiles,
+        tiled_levels: Sequence[int | None],
     ) -> None:
-        self.description = slide.description
+        self.description = description
         self._slide, self._tiles, self._tiled_levels = slide, tiles, tiled_levels
 
     def read(self, level: int, left: float, top: float, size: Size) -> NDArray[np.uint8]:
@@ -45,6 +61,9 @@ class OwnTilesReader:
         if tiled is not None and left == round(left) and top == round(top):
             try:
                 return self._tiles.read(tiled, round(left), round(top), size)
+            except MissingTileError:  # OpenSlide repairs reduced levels, but shows level 0 white
+                if level == 0:
+                    raise
             except UnreadableSlideError:
                 pass
         return self._slide.read(level, left, top, size)
@@ -56,12 +75,45 @@ class OwnTilesReader:
 
 
 def open_vendor(probe: Probe) -> SlideReader | None:
-    """Return a vendor's slide, None if OpenSlide does not know it; raise as `open_openslide`.
+    """Return a vendor's slide; None if OpenSlide does not know it, or shows another image of it.
 
     Tiles of a TIFF are decoded here if that gives the same pixels.
+
+    Raises
+    ------
+    UnreadableSlideError
+        If the file is damaged.
+    UnsuitableSlideError
+        If it holds several images that may be meant.
     """
-    slide = open_openslide(probe)
-    return None if slide is None else decode_own_tiles(probe, slide)
+    try:
+        slide = open_openslide(probe)
+    except UnreadableSlideError:
+        _name_images(probe)  # perhaps OpenSlide refuses several
+        raise
+    if slide is None:
+        return None
+    try:
+        if slide.description.vendor in UNNAMED_VENDORS and (found := _name_images(probe)):
+            main, others = found
+            if main.size != slide.description.levels[0].size:
+                slide.close()
+                return None
+            slide.description = replace(slide.description, other_images=others)
+        return decode_own_tiles(probe, slide)
+    except BaseException:
+        slide.close()
+        raise
+
+
+def _name_images(probe: Probe) -> tuple[TiffImage, tuple[str, ...]] | None:
+    """Return the largest image of a TIFF and the names of others; None if it is no TIFF."""
+    if probe.tiff is None:
+        return None
+    try:
+        return choose_image(probe.path, images_of_pages(probe.tiff))
+    except DECODE_ERRORS:
+        return None
 
 
 def decode_own_tiles(probe: Probe, slide: SlideReader) -> SlideReader:
@@ -91,8 +143,12 @@ def decode_own_tiles(probe: Probe, slide: SlideReader) -> SlideReader:
         return slide
     numbers = iter(range(len(levels)))
     tiled_levels = [None if page is None else next(numbers) for page in page_of_level]
+    if description.vendor in UNNAMED_VENDORS and tiled_levels[0] is not None:
+        lacking = lacking_levels(levels)
+        kept = [level for level in description.levels if tiled_levels[level.index] not in lacking]
+        description = replace(description, levels=tuple(kept))
     probe.keep_tiff()
-    return OwnTilesReader(slide, TiffTiles(probe.path, file, levels), tiled_levels)
+    return OwnTilesReader(slide, description, TiffTiles(probe.path, file, levels), tiled_levels)
 
 
 def _find_page(pages: Sequence[Any], size: Size) -> Any | None:  # noqa: ANN401 - tifffile's page
@@ -108,7 +164,7 @@ def _find_page(pages: Sequence[Any], size: Size) -> Any | None:  # noqa: ANN401 
         and page.imagedepth == 1
         and page.planarconfig == tifffile.PLANARCONFIG.CONTIG
         and (page.samplesperpixel, page.bitspersample) == (3, 8)
-        and tifffile.PHOTOMETRIC(page.photometric).name in ("RGB", "YCBCR")
-        and tifffile.COMPRESSION(page.compression).name in _COMPRESSIONS
+        and tifffile.COMPRESSION(page.compression).name
+        in _COMPRESSIONS.get(tifffile.PHOTOMETRIC(page.photometric).name, ())
     )
     return page if fits else None

@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
-from lds_path.errors import UnreadableSlideError
+from lds_path.errors import UnreadableSlideError, UnsuitableSlideError
 from lds_path.geometry import Rectangle, Size
 from lds_path.slides.mpp import mpp_from_resolution
+from lds_path.slides.ome import check_channels, ome_mpp
 from lds_path.slides.reader import PAINTED, Level, SlideDescription
+from lds_path.slides.readers.colours import PHOTOMETRIC, check_colours
 from lds_path.slides.readers.image import MAX_PIXELS, REMEDY, ImageReader
-from lds_path.slides.readers.tiff_tiles import Plane, TiffTiles, TiledLevel, segment_size
-from lds_path.slides.safe_xml import parse_xml
+from lds_path.slides.readers.tiff_tiles import (
+    Plane,
+    TiffTiles,
+    TiledLevel,
+    lacking_levels,
+    segment_size,
+)
 from lds_path.slides.tiff_check import DECODE_ERRORS, check_page, unsuitable
+from lds_path.slides.tiff_images import check_single_plane, choose_image, images_of_series
 from lds_path.slides.tile_header import UNKNOWN
 
 if TYPE_CHECKING:
@@ -26,8 +34,6 @@ if TYPE_CHECKING:
     from lds_path.slides.probe import Probe
 
 UNITS = {2: "inch", 3: "centimeter"}
-OME_MICRONS = {"nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
-PHOTOMETRIC = {"MINISWHITE", "MINISBLACK", "RGB", "YCBCR"}
 
 
 class TiffReader:
@@ -39,7 +45,7 @@ class TiffReader:
 
     def read(self, level: int, left: float, top: float, size: Size) -> NDArray[np.uint8]:
         """Return a rectangle, (H, W, 3), white outside; raise UnreadableSlideError."""
-        return self._tiles.read(level, round(left), round(top), size)
+        return self._tiles.read(level, round(left), round(top), size, blank=level > 0)
 
     def close(self) -> None:
         """Close the file."""
@@ -52,7 +58,7 @@ def open_ome_tiff(probe: Probe) -> TiffReader | ImageReader | None:
 
 
 def open_tiff(probe: Probe) -> TiffReader | ImageReader | None:
-    """Return a TIFF as tifffile reads it; a small image in strips is decoded at once.
+    """Return the largest image of a TIFF, as tifffile reads it; in strips, it is decoded at once.
 
     None if the file is not a TIFF, or has pixels of a kind that is left to Pillow.
 
@@ -60,6 +66,8 @@ def open_tiff(probe: Probe) -> TiffReader | ImageReader | None:
     ------
     UnreadableSlideError
         If the file is damaged or its pixels are neither 8-bit grey nor 8-bit colour.
+    UnsuitableSlideError
+        If it holds several images that may be meant.
     """
     path, file = probe.path, probe.tiff
     if probe.tiff_error is not None:
@@ -67,15 +75,19 @@ def open_tiff(probe: Probe) -> TiffReader | ImageReader | None:
     if file is None:
         return None
     try:
-        page = file.pages.first.keyframe
+        main, others = choose_image(path, images_of_series(file))
+        page = main.content.keyframe
         if not file.is_ome and _is_unusual(page):
             return None
-        tiles = TiffTiles(path, file, [_level(path, level) for level in file.series[0].levels])
-        description = _describe(file, [level.size for level in tiles.levels])
-    except UnreadableSlideError:
+        check_single_plane(path, main.content)
+        levels = [_level(path, file, level) for level in main.content.levels]
+        tiles = TiffTiles(path, file, levels)
+        description = _describe(file, page, levels)
+    except (UnreadableSlideError, UnsuitableSlideError):
         raise
     except DECODE_ERRORS as error:
         raise _damaged(path, error) from None
+    description = replace(description, other_images=others)
     if not page.is_tiled and (image := _in_memory(tiles, description)):
         return image
     probe.keep_tiff()
@@ -83,13 +95,24 @@ def open_tiff(probe: Probe) -> TiffReader | ImageReader | None:
 
 
 def _is_unusual(page: Any) -> bool:  # noqa: ANN401 - a tifffile page
-    """Return whether Pillow converts the pixels: palette, CMYK, bits, grey + alpha."""
+    """Return whether Pillow converts the pixels: palette, CMYK, bits, grey + alpha, YCbCr."""
     photometric = tifffile.PHOTOMETRIC(page.photometric).name
-    return photometric not in PHOTOMETRIC or page.bitspersample == 1 or page.samplesperpixel == 2
+    return (
+        photometric not in PHOTOMETRIC
+        or page.bitspersample == 1
+        or page.samplesperpixel == 2
+        or (photometric == "YCBCR" and not page.is_tiled)
+    )
 
 
-def _level(path: Path, series: Any) -> TiledLevel:  # noqa: ANN401 - tifffile's series
-    pages = [page for page in series.pages if page is not None]
+def _level(path: Path, file: tifffile.TiffFile, series: Any) -> TiledLevel:  # noqa: ANN401
+    """Return a level of tifffile's, whose pixels must be 8-bit grey or colours."""
+    pages = list(series.pages)
+    if None in pages or any(_folder(page) != file.filehandle.dirname for page in pages):
+        raise UnreadableSlideError(
+            f"{path} is one of several files of a slide, and others are missing or in another"
+            " folder; copy them all into one folder"
+        )
     keyframe = pages[0].keyframe
     size = Size(keyframe.imagewidth, keyframe.imagelength)
     if not (size.area and segment_size(keyframe).area):
@@ -100,36 +123,55 @@ def _level(path: Path, series: Any) -> TiledLevel:  # noqa: ANN401 - tifffile's 
         raise unsuitable(path, f"pixels compressed by method {keyframe.compression:d}")
     if keyframe.dtype != np.uint8:
         raise unsuitable(path, f"pixels of type {keyframe.dtype}")
-    if tifffile.PHOTOMETRIC(keyframe.photometric).name not in PHOTOMETRIC:
-        raise unsuitable(path, f"colours of kind {keyframe.photometric.name}")
-    if keyframe.planarconfig == tifffile.PLANARCONFIG.SEPARATE and keyframe.samplesperpixel > 1:
-        segments = len(pages[0].dataoffsets) // keyframe.samplesperpixel
-        planes = [Plane(pages[0], index * segments) for index in range(keyframe.samplesperpixel)]
-        channels = len(planes)
+    check_colours(path, keyframe)
+    if len(pages) > 1:
+        check_channels(path, file.ome_metadata if file.is_ome else None, size)
+    return TiledLevel(size, _planes(path, pages))
+
+
+def _planes(path: Path, pages: list[Any]) -> tuple[Plane, ...]:
+    """Return where the samples of an image lie, which must be grey, RGB or RGB with alpha."""
+    keyframe = pages[0].keyframe
+    samples = keyframe.samplesperpixel
+    separate = keyframe.planarconfig == tifffile.PLANARCONFIG.SEPARATE and samples > 1
+    if separate and len(pages) == 1:
+        segments = len(pages[0].dataoffsets) // samples
+        planes = [Plane(pages[0], index * segments) for index in range(samples)]
     else:
         planes = [Plane(page) for page in pages]
-        channels = len(planes) * keyframe.samplesperpixel
+    channels = len(pages) * samples
     if channels not in {1, 3, 4} or (channels == 4 and len(planes) > 1):
         raise unsuitable(path, f"{channels} channels")
-    return TiledLevel(size, tuple(planes))
+    return tuple(planes)
 
 
-def _describe(file: tifffile.TiffFile, sizes: list[Size]) -> SlideDescription:
-    page, full = file.pages.first, sizes[0]
+def _folder(page: Any) -> str:  # noqa: ANN401 - a tifffile page
+    return str(page.parent.filehandle.dirname)
+
+
+def _describe(
+    file: tifffile.TiffFile,
+    page: Any,  # noqa: ANN401 - of tifffile
+    tiled_levels: list[TiledLevel],
+) -> SlideDescription:
+    """Return what the file states about the image whose first page is given."""
+    full, lacking = tiled_levels[0].size, lacking_levels(tiled_levels)
     levels = tuple(
         Level(
             index,
             size,
             (full.width / size.width + full.height / size.height) / 2,
             aligned=True,
+            tile=segment_size(page) if page.is_tiled else None,
         )
-        for index, size in enumerate(sizes)
+        for index, size in enumerate(level.size for level in tiled_levels)
+        if index not in lacking
     )
     return SlideDescription(
         format="OME-TIFF" if file.is_ome else "TIFF",
         levels=levels,
         bounds_l0=Rectangle.whole(full),
-        metadata_mpp=_ome_mpp(file.ome_metadata) if file.is_ome else None,
+        metadata_mpp=ome_mpp(file.ome_metadata, full) if file.is_ome else None,
         tags_mpp=_tags_mpp(page),
         icc_profile=page.iccprofile is not None,
         painted=page.description == PAINTED,
@@ -147,20 +189,6 @@ def _in_memory(tiles: TiffTiles, description: SlideDescription) -> ImageReader |
             f"{tiles.path} is one image of {size.width} x {size.height} without tiles; {REMEDY}"
         )
     return None
-
-
-def _ome_mpp(xml: str | None) -> tuple[float, float] | None:
-    """Return (x, y) microns per pixel of the first image of an OME-XML text."""
-    try:
-        pixels = next(e for e in parse_xml(xml or "").iter() if e.tag.endswith("}Pixels"))
-        x = float(pixels.attrib["PhysicalSizeX"])
-        y = float(pixels.attrib.get("PhysicalSizeY", x))
-        return (
-            x * OME_MICRONS[pixels.attrib.get("PhysicalSizeXUnit", "µm")],
-            y * OME_MICRONS[pixels.attrib.get("PhysicalSizeYUnit", "µm")],
-        )
-    except (StopIteration, KeyError, ValueError):
-        return None
 
 
 def _tags_mpp(page: Any) -> tuple[float, float] | None:  # noqa: ANN401 - a tifffile page

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from os import pread
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import tifffile
 
 from lds_path.errors import UnreadableSlideError
 from lds_path.geometry import Rectangle, Size, ceil_div
+from lds_path.slides.readers.colours import to_rgb
 from lds_path.slides.readers.image import WHITE, paste
 from lds_path.slides.tiff_check import DECODE_ERRORS
 from lds_path.slides.tile_header import stated_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
 CODEC_BLOCK = 64
 """Pixels by which a compressed tile may be larger than its TIFF states."""
+
+
+class MissingTileError(UnreadableSlideError):
+    """The file has no bytes for a tile."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,19 @@ class TiledLevel:
     size: Size
     planes: tuple[Plane, ...]
 
+    def has_no_bytes(self) -> NDArray[np.bool_]:
+        """Return which tiles or strips the file has no bytes for, (rows, columns)."""
+        tile = segment_size(self.planes[0].page.keyframe)
+        rows, columns = (
+            ceil_div(self.size.height, tile.height),
+            ceil_div(self.size.width, tile.width),
+        )
+        missing = np.zeros(rows * columns, np.bool_)
+        for plane in self.planes:
+            counts = np.array(plane.page.databytecounts)
+            missing |= counts[plane.first_segment :][: missing.size] == 0
+        return missing.reshape(rows, columns)
+
 
 class TiffTiles:
     """The levels of an open TIFF, whose tiles or strips are decoded on demand."""
@@ -48,13 +67,29 @@ class TiffTiles:
     def __init__(self, path: Path, file: tifffile.TiffFile, levels: Sequence[TiledLevel]) -> None:
         self.path = path
         self.levels = tuple(levels)
-        self._file = file
+        self._file, self._others = file, ExitStack()
+        own = file.filehandle.path
+        others = _open_others(path, own, self.levels, self._others)
+        self._files: dict[str, BinaryIO | tifffile.FileHandle] = {own: file.filehandle, **others}
 
-    def read(self, level: int, left: int, top: int, size: Size) -> NDArray[np.uint8]:
+    def read(
+        self, level: int, left: int, top: int, size: Size, *, blank: bool = False
+    ) -> NDArray[np.uint8]:
         """Return a rectangle of a level, (H, W, 3); outside the image it is white.
+
+        Parameters
+        ----------
+        level
+            Index in `levels`.
+        left, top, size
+            The rectangle, in the level's pixels.
+        blank
+            Whether tiles without bytes are white, instead of an error.
 
         Raises
         ------
+        MissingTileError
+            If a tile that it touches has no bytes.
         UnreadableSlideError
             If a tile that it touches cannot be decoded.
         """
@@ -62,15 +97,29 @@ class TiffTiles:
         rectangle, planes = Rectangle(left, top, size), self.levels[level].planes
         for channel, plane in enumerate(planes):
             channels = block if len(planes) == 1 else block[..., channel : channel + 1]
-            self._paste_plane(plane, channels, rectangle, self.levels[level].size)
+            try:
+                self._paste_plane(plane, channels, rectangle, self.levels[level].size, blank=blank)
+            except MissingTileError:
+                raise
+            except (*DECODE_ERRORS, EOFError) as error:
+                raise UnreadableSlideError(
+                    f"{self.path} has a damaged tile ({error}); copy it again from its source"
+                ) from None
         return block
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the files."""
+        self._others.close()
         self._file.close()
 
     def _paste_plane(
-        self, plane: Plane, block: NDArray[np.uint8], rectangle: Rectangle, size: Size
+        self,
+        plane: Plane,
+        block: NDArray[np.uint8],
+        rectangle: Rectangle,
+        size: Size,
+        *,
+        blank: bool,
     ) -> None:
         tile = segment_size(plane.page.keyframe)
         across = ceil_div(size.width, tile.width)
@@ -80,25 +129,69 @@ class TiffTiles:
             if pixels is not None:
                 pixels = pixels[: size.height - top, : size.width - left]
                 paste(pixels, block, rectangle.left - left, rectangle.top - top)
+            elif not blank:
+                raise MissingTileError(
+                    f"{self.path} has a tile without bytes; copy it again from its source"
+                )
 
     def _decode(self, plane: Plane, index: int) -> NDArray[np.uint8] | None:
         """Return a segment's pixels, (H, W, 1 or 3); None where the file stores none."""
         index += plane.first_segment
         keyframe = plane.page.keyframe
-        try:
-            offset, count = plane.page.dataoffsets[index], plane.page.databytecounts[index]
-            if not count:
-                return None
-            data = pread(self._file.filehandle.fileno(), count, offset)
-            if len(data) < count:
-                raise EOFError("it ends beyond the file's end")
-            _check_stated_size(data, keyframe)
-            pixels, _, shape = keyframe.decode(data, index, jpegtables=keyframe.jpegtables)
-        except (*DECODE_ERRORS, EOFError) as error:
-            raise UnreadableSlideError(
-                f"{self.path} has a damaged tile ({error}); copy it again from its source"
-            ) from None
-        return None if pixels is None else _to_rgb(pixels[0, : shape[1], : shape[2]], keyframe)
+        offset, count = plane.page.dataoffsets[index], plane.page.databytecounts[index]
+        if not count:
+            return None
+        file = self._files[plane.page.parent.filehandle.path]
+        data = pread(file.fileno(), count, offset)
+        if len(data) < count:
+            raise EOFError("it ends beyond the file's end")
+        _check_stated_size(data, keyframe)
+        pixels, _, shape = keyframe.decode(data, index, jpegtables=keyframe.jpegtables)
+        return None if pixels is None else to_rgb(pixels[0, : shape[1], : shape[2]], keyframe)
+
+
+def lacking_levels(levels: Sequence[TiledLevel]) -> set[int]:
+    """Return the levels that have no bytes for a tile although level 0 has some there.
+
+    Where level 0 has none either, the part was not scanned.
+    """
+    full, present = levels[0], ~levels[0].has_no_bytes()
+    lacking = set()
+    for index, level in enumerate(levels[1:], start=1):
+        rows, columns = _tiles_below(level, full)
+        for row, column in np.argwhere(level.has_no_bytes()).tolist():
+            if present[rows[row] : rows[row + 1], columns[column] : columns[column + 1]].any():
+                lacking.add(index)
+                break
+    return lacking
+
+
+def _tiles_below(level: TiledLevel, full: TiledLevel) -> tuple[list[int], list[int]]:
+    """Return the tiles of level 0 at which each row and each column of a level's tiles begins."""
+    tile, fine = (segment_size(one.planes[0].page.keyframe) for one in (level, full))
+    down = full.size.height / level.size.height * tile.height / fine.height
+    across = full.size.width / level.size.width * tile.width / fine.width
+    rows, columns = ceil_div(level.size.height, tile.height), ceil_div(level.size.width, tile.width)
+    return (
+        [round(row * down) for row in range(rows + 1)],
+        [round(column * across) for column in range(columns + 1)],
+    )
+
+
+def _open_others(
+    path: Path, own: str, levels: Sequence[TiledLevel], stack: ExitStack
+) -> dict[str, BinaryIO]:
+    """Return the files beside a TIFF's own that planes lie in, by their path, open on a stack."""
+    handles = (plane.page.parent.filehandle for level in levels for plane in level.planes)
+    others = sorted({handle.path for handle in handles} - {own})
+    try:
+        return {other: stack.enter_context(Path(other).open("rb")) for other in others}
+    except OSError as error:
+        stack.close()
+        raise UnreadableSlideError(
+            f"{path} is one of several files of a slide, and another cannot be opened"
+            f" ({error.strerror}: {error.filename}); copy them all into one folder"
+        ) from None
 
 
 def segment_size(keyframe: Any) -> Size:  # noqa: ANN401 - a tifffile page
@@ -118,17 +211,3 @@ def _check_stated_size(data: bytes, keyframe: Any) -> None:  # noqa: ANN401 - a 
     if stated is None or stated[0] > limit[0] or stated[1] > limit[1]:
         shown = "an unknown size" if stated is None else "{} x {} pixels".format(*stated)
         raise ValueError(f"it states {shown}, not {expected.width} x {expected.height}")
-
-
-def _to_rgb(pixels: NDArray[np.uint8], keyframe: Any) -> NDArray[np.uint8]:  # noqa: ANN401
-    """Return decoded samples (H, W, S) as RGB over white; a single plane of three is unchanged."""
-    if keyframe.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-        pixels = np.invert(pixels)
-    if pixels.shape[2] < 4:
-        return pixels
-    alpha = pixels[..., 3:].astype(np.uint16)
-    colour = pixels[..., :3].astype(np.uint16)
-    if keyframe.extrasamples[:1] == (tifffile.EXTRASAMPLE.UNASSALPHA,):
-        colour = (colour * alpha + 127) // 255
-    rgb: NDArray[np.uint8] = np.minimum(colour + 255 - alpha, 255).astype(np.uint8)
-    return rgb

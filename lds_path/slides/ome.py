@@ -1,0 +1,67 @@
+"""What OME-XML says about an image: microns per pixel, and which colours its channels are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lds_path.errors import UnsuitableSlideError
+from lds_path.slides.safe_xml import parse_xml
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from xml.etree.ElementTree import Element
+
+    from lds_path.geometry import Size
+
+MICRONS = {"nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
+"""Per unit; the micro sign and the Greek letter look alike."""
+COLOURS = (("red", "r"), ("green", "g"), ("blue", "b"))
+"""Names of the channels that are colours, in their order."""
+
+
+def ome_mpp(xml: str | None, size: Size) -> tuple[float, float] | None:
+    """Return (x, y) microns per pixel of the image of a size in an OME-XML text."""
+    try:
+        attributes = _pixels(xml, size).attrib
+        x = float(attributes["PhysicalSizeX"])
+        y = float(attributes.get("PhysicalSizeY", x))
+        return (
+            x * MICRONS[attributes.get("PhysicalSizeXUnit", "µm")],
+            y * MICRONS[attributes.get("PhysicalSizeYUnit", "µm")],
+        )
+    except (LookupError, ValueError):
+        return None
+
+
+def check_channels(path: Path, xml: str | None, size: Size) -> None:
+    """Refuse three grey channels whose names say that they are not red, green and blue.
+
+    Channels without names are taken for colours, as converters write them.
+
+    Raises
+    ------
+    UnsuitableSlideError
+        If they are not.
+    """
+    try:
+        pixels = _pixels(xml, size)
+    except (LookupError, ValueError):
+        return
+    names = [str(e.get("Name", "")).strip() for e in pixels if e.tag.endswith("}Channel")]
+    if any(names) and any(
+        name.lower() not in known for name, known in zip(names, COLOURS, strict=False)
+    ):
+        raise UnsuitableSlideError(
+            f"{path} has the channels {', '.join(names)}; expected Red, Green, Blue; convert it to"
+            " 8-bit RGB, or leave it out of the sheet"
+        )
+
+
+def _pixels(xml: str | None, size: Size) -> Element:
+    """Return the element of the image of a size, or the only one; LookupError if there is none."""
+    elements = [e for e in parse_xml(xml or "").iter() if e.tag.endswith("}Pixels")]
+    stated = {"SizeX": str(size.width), "SizeY": str(size.height)}
+    fitting = [e for e in elements if stated.items() <= e.attrib.items()]
+    if not fitting and len(elements) != 1:
+        raise LookupError("no image of this size")
+    return (fitting or elements)[0]

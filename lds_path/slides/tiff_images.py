@@ -1,0 +1,114 @@
+"""The images in a TIFF: which one is the slide, and what lies beside it.
+
+A file may hold a label, a photograph of the glass or another scan, before the slide or after it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lds_path.errors import UnsuitableSlideError
+from lds_path.geometry import Size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import tifffile
+
+RIVAL_SHARE = 0.5
+"""An image with this share of the largest one's pixels may be meant as well."""
+PLANES = {"C": "channels", "Z": "focal planes", "T": "points in time"}
+REDUCED = 1
+"""Flag of NewSubfileType: a level of another image."""
+NAME_LENGTH = 40
+SAVE_ONE = (
+    "save the image to analyse as a file of its own (vips copy 'FILE[page=N]', bfconvert -series)"
+)
+
+
+@dataclass(frozen=True)
+class TiffImage:
+    """One image, without its levels."""
+
+    name: str
+    """As the file names it, and its size."""
+    size: Size
+    content: Any
+    """A page or a series of tifffile."""
+
+
+def images_of_pages(file: tifffile.TiffFile) -> list[TiffImage]:
+    """Return the pages of a TIFF that are not marked as levels of another one."""
+    return [
+        _image(f"page {number}", page, page)
+        for number, page in enumerate(file.pages)
+        if not _is_reduced(page)
+    ]
+
+
+def images_of_series(file: tifffile.TiffFile) -> list[TiffImage]:
+    """Return the series of pages that tifffile finds in a TIFF."""
+    images = [
+        _image(series.name or f"image {number}", series.keyframe, series)
+        for number, series in enumerate(file.series)
+    ]
+    return [image for image in images if not _is_reduced(image.content.keyframe)] or images[:1]
+
+
+def choose_image(path: Path, images: Sequence[TiffImage]) -> tuple[TiffImage, tuple[str, ...]]:
+    """Return the largest image, and the names of the others.
+
+    Raises
+    ------
+    UnsuitableSlideError
+        If others are about as large, so that any of them may be meant.
+    """
+    main = max(images, key=lambda image: image.size.area)
+    others = [image for image in images if image is not main]
+    rivals = [image for image in others if image.size.area >= RIVAL_SHARE * main.size.area]
+    if rivals:
+        names = [image.name for image in (main, *rivals)]
+        listed = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
+        raise UnsuitableSlideError(
+            f"{path} holds {len(names)} images of about one size ({listed}), such as focal planes,"
+            f" channels or several scans; expected one; {SAVE_ONE}"
+        )
+    return main, tuple(image.name for image in others if not _is_level_of(image.size, main.size))
+
+
+def check_single_plane(path: Path, series: Any) -> None:  # noqa: ANN401 - tifffile's series
+    """Refuse a series of several focal planes, points in time or pages of one size.
+
+    Raises
+    ------
+    UnsuitableSlideError
+        If there are any; channels are left to the reader.
+    """
+    axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
+    for axis, length in zip(axes, shape, strict=True):
+        if axis not in "CYXS" and length > 1:
+            what = PLANES.get(axis, "pages of one size")
+            raise UnsuitableSlideError(f"{path} holds {length} {what}; expected one; {SAVE_ONE}")
+
+
+def _image(name: str, page: Any, content: Any) -> TiffImage:  # noqa: ANN401 - of tifffile
+    size = Size(page.imagewidth, page.imagelength)
+    title = str(page.description).partition("\n")[0].strip()
+    if name.startswith(("page ", "image ")) and title and not title.startswith(("<", "{")):
+        name = f"{name} '{title[:NAME_LENGTH]}'"
+    return TiffImage(f"{' '.join(name.split())}: {size.width} x {size.height}", size, content)
+
+
+def _is_reduced(page: Any) -> bool:  # noqa: ANN401 - a tifffile page
+    return bool(page.keyframe.subfiletype & REDUCED)
+
+
+def _is_level_of(size: Size, full: Size) -> bool:
+    """Return whether a size is that of another image, reduced."""
+    if not size.area:
+        return True
+    x, y = full.width / size.width, full.height / size.height
+    return math.isclose(x, y, rel_tol=0.02)
