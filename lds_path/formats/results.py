@@ -76,6 +76,8 @@ class TileResults(StageResults):
     objective_power: float | None
     painted: bool = False
     """Whether `lds-path demo` painted the slide."""
+    other_images: tuple[str, ...] = ()
+    """What the file holds beside the slide, by name and size; not analysed."""
 
     @property
     def size(self) -> Size:
@@ -118,6 +120,8 @@ class DetectResults(StageResults):
     mask_downsample: float
     """Working pixels per mask pixel."""
     mask_mpp: float
+    empty_objects: int = 0
+    """Objects of the region of interest that have no area and are left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,3 +302,5 @@ class EvaluateResults(StageResults):
     scored_mm2: float | None = None
     remarks: tuple[Remark, ...] = ()
     """Scores below the limits."""
+    empty_objects: int = 0
+    """Objects of the reference, and of the annotated area, that have no area and are left out."""

@@ -230,6 +230,8 @@ def summarise(
     """
     pixel_mm2 = (slides[0].true_mpp / 1000) ** 2 if slides else 0.0
     pixels = training_set.counts.sum(axis=0).tolist()
+    references = {region.slide: region.reference for region in training_set.regions}
+    empty = sum(reference.empty_objects for reference in references.values())
     return {
         "slides": [slide.slide for slide in slides],
         "patients": len({slide.patient or slide.slide for slide in slides}),
@@ -238,6 +240,7 @@ def summarise(
             name: round(count * pixel_mm2, 4)
             for name, count in zip(legend.classes, pixels, strict=True)
         },
+        **({"empty_objects": empty} if empty else {}),
     }
 
 

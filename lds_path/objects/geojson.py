@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import uuid
 import zlib
 from dataclasses import dataclass, field
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Literal
 
+    from numpy.typing import NDArray
     from shapely.geometry import MultiPolygon
     from shapely.geometry.base import BaseGeometry
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "lds-path")
 _DECIMALS = 2
@@ -42,6 +45,7 @@ _PART = 2**20
 MAX_BYTES = 2**29
 """Of a file when it is unzipped; its objects take several times as much memory."""
 _BATCH = 256
+_WITHOUT_AREA = ("Point", "MultiPoint", "LineString", "MultiLineString")
 _MALFORMED = (AttributeError, LookupError, TypeError, ValueError, shapely.errors.ShapelyError)
 _EXPECTED = "expected GeoJSON as QuPath exports it (File > Export objects as GeoJSON)"
 
@@ -60,24 +64,57 @@ class SlideObject:
     """Name in QuPath's list of annotations."""
 
 
-def read_polygons(path: Path) -> list[tuple[str, Polygon | MultiPolygon]]:
-    """Return the class name and area of every object in a GeoJSON file, in its order.
+@dataclass(frozen=True)
+class DrawnObjects:
+    """What a person has drawn on a slide."""
 
-    Points and lines are left out; an object without a class has the name "". The file may be
+    polygons: list[tuple[str, Polygon | MultiPolygon]]
+    """Class name, "" if it has none, and area of each object, in the file's order."""
+    empty: int
+    """Objects left out because their polygon has no area."""
+
+
+def read_polygons(path: Path) -> list[tuple[str, Polygon | MultiPolygon]]:
+    """Return the class name and area of every object in a GeoJSON file, see `read_objects`."""
+    return read_objects(path).polygons
+
+
+def read_objects(path: Path) -> DrawnObjects:
+    """Return the areas in a GeoJSON file.
+
+    Points and lines are left out, also those in a collection of geometries. The file may be
     gzipped. Areas that cross themselves are repaired.
 
     Raises
     ------
     LabelsError
-        If the file is missing, is not GeoJSON or holds no area.
+        If the file is missing, is not GeoJSON, has a geometry of an unknown type or holds no area.
     """
     objects = _read_objects(path, lambda feature: (_class_name(feature), _area(feature)))
     polygons = [(name, area) for name, area in objects if area is not None]
+    content = _load(path)
+    polygons, empty = [], 0
+    try:
+        for number, feature in enumerate(_features(content, path), start=1):
+            try:
+                area, name = _area(feature["geometry"]), _class_name(feature)
+            except _MALFORMED as error:
+                raise LabelsError(
+                    f"{path}: object {number} is not a GeoJSON feature ({error}); {_EXPECTED}"
+                ) from None
+            if area is not None:
+                polygons.append((name, area))
+            else:
+                empty += _is_meant_as_area(feature["geometry"])
+    except RecursionError:
+        raise LabelsError(f"{path} is nested too deeply; {_EXPECTED}") from None
     if not polygons:
         raise LabelsError(
             f"{path} holds no polygon; draw areas, not points or lines, and export them again"
         )
-    return polygons
+    if empty:
+        log.warning("%s: left out, because they have no area: %d of its polygons", path, empty)
+    return DrawnObjects(polygons, empty)
 
 
 def read_class_names(path: Path) -> list[str]:
@@ -180,7 +217,7 @@ def _features(content: Any, path: Path) -> Iterator[Any]:  # noqa: ANN401 - what
         properties = content.get("properties")
         if isinstance(properties, dict) and properties.get("childObjects"):
             yield from _features(properties["childObjects"], path)
-    elif isinstance(kind, str) and "coordinates" in content:
+    elif isinstance(kind, str) and ("coordinates" in content or "geometries" in content):
         yield {"type": "Feature", "geometry": content, "properties": {}}
     else:
         raise LabelsError(f"{path} holds {str(content)[:40]!r}; {_EXPECTED}")
@@ -221,12 +258,53 @@ def _area(feature: Mapping[str, Any]) -> Polygon | MultiPolygon | None:
     return areas_of(_ellipse(whole) if geometry.get("isEllipse") else whole)
 
 
+def _area(geometry: Mapping[str, Any] | None) -> Polygon | MultiPolygon | None:
+    """Return what a geometry covers, None if it has no area."""
+    parts = [] if geometry is None else [_polygon(rings) for rings in _ring_lists(geometry)]
+    whole = shapely.union_all(parts) if len(parts) > 1 else next(iter(parts), None)
+    if geometry is None or whole is None:
+        return None
+    area = areas_of(whole)
+    return areas_of(_ellipse(area)) if area is not None and geometry.get("isEllipse") else area
+
+
+def _ring_lists(geometry: Mapping[str, Any]) -> Iterator[list[Any]]:
+    """Yield the rings of each polygon in a geometry."""
+    kind = geometry["type"]
+    if kind == "GeometryCollection":
+        for part in geometry["geometries"]:
+            yield from _ring_lists(part)
+    elif kind == "MultiPolygon":
+        yield from geometry["coordinates"]
+    elif kind == "Polygon":
+        yield geometry["coordinates"]
+    elif kind not in _WITHOUT_AREA:
+        raise ValueError(f"its geometry is of the type {str(kind)[:40]!r}")
+
+
+def _is_meant_as_area(geometry: Mapping[str, Any] | None) -> bool:
+    return geometry is not None and geometry["type"] not in _WITHOUT_AREA
+
+
 def _polygon(rings: list[Any]) -> BaseGeometry:
-    points = [np.array(ring, np.float64)[:, :2] for ring in rings]
-    if not all(np.isfinite(ring).all() for ring in points):
-        raise ValueError("a coordinate is not a number")
-    polygon = Polygon(points[0], points[1:])
+    """Return the polygon of rings; a ring of less than three positions encloses nothing."""
+    points = [_positions(ring) for ring in rings]
+    if not points or len(points[0]) < 3:
+        return Polygon()
+    polygon = Polygon(points[0], [hole for hole in points[1:] if len(hole) >= 3])
     return polygon if polygon.is_valid else shapely.make_valid(polygon)
+
+
+def _positions(ring: list[Any]) -> NDArray[np.float64]:
+    """Return the positions of a ring, (N, 2)."""
+    points = np.array(ring, np.float64)
+    if not len(points):
+        return np.empty((0, 2))
+    if points.ndim != 2 or points.shape[1] < 2:
+        raise ValueError("a ring is not a list of positions")
+    if not np.isfinite(points).all():
+        raise ValueError("a coordinate is not a number")
+    return points[:, :2]
 
 
 def _ellipse(outline: BaseGeometry) -> BaseGeometry:

@@ -17,7 +17,7 @@ from skimage.morphology import disk
 from skimage.transform import hough_line, hough_line_peaks
 
 from lds_path.pixels.row_strips import DensityView
-from lds_path.pixels.tissue import drop_specks, find_ink
+from lds_path.pixels.tissue import drop_specks, find_ink, find_surround
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,7 +92,7 @@ def find_artefacts(
     density = np.ascontiguousarray(densities.whole())
     near = _grow(tissue, _PEN_REACH_UM / mpp)
     pen = find_ink(densities, tissue, mpp) & near
-    dark = _find_dark(view, mpp) & near & ~pen
+    dark = _find_dark(view, mpp) & near & ~(pen | find_surround(view, mpp))
     rims = _find_rims(density, mpp)
     bubble = (_find_bubbles(rims, mpp) & near) | _find_edges(rims, mpp)
     fold = _find_folds(density, tissue & ~(pen | dark | bubble), mpp)

@@ -72,6 +72,20 @@ def is_glass(planes: NDArray[np.uint8], color: Color) -> bool:
     return bool((cell_means(planes) >= np.reshape(color, (3, 1, 1)) - MEAN_TOLERANCE).all())
 
 
+def is_near_glass(planes: NDArray[np.uint8], color: Color) -> bool:
+    """Return whether no small neighbourhood, on average, is clearly darker than glass.
+
+    Parameters
+    ----------
+    planes
+        Pixels, (3, H, W).
+    color
+        Colour of the glass.
+    """
+    faintest = np.reshape(color, (3, 1, 1)) - PIXEL_TOLERANCE
+    return bool((cell_means(planes) >= faintest).all())
+
+
 def cell_means(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the means of CELL x CELL pixels; the last row and column are repeated to fill the last cells."""
     channels, height, width = planes.shape

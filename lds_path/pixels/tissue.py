@@ -46,6 +46,8 @@ _MIN_INK_UM2 = 30_000.0
 """A pen stroke is wider than any deposit of pigment."""
 _MAX_PALE_SHARE = 0.6
 """Ink has one strength. If its colour is often pale, it is a stain: trichrome, Alcian blue."""
+_FILLED = 6
+"""Mean of the colours that black without light does not exceed, after JPEG."""
 _RIM_UM = 60.0
 """How far the blurred edge of a stroke or of the scanned area reaches."""
 
@@ -92,18 +94,22 @@ def find_tissue(
 def is_dark_field(view: NDArray[np.uint8]) -> bool:
     """Return whether the view is light on dark, as in fluorescence, instead of stain on glass.
 
+    Black that a scanner fills in beyond what it scanned does not count.
+
     Parameters
     ----------
     view
         RGB view, (H, W, 3).
     """
-    dark = bright = 0
+    filled = dark = bright = 0
     for strip in strips(len(view)):
         total = view[strip].sum(axis=2, dtype=np.uint16)
+        filled += int(np.count_nonzero(total <= 3 * _FILLED))
         dark += int(np.count_nonzero(total < 3 * 60))
         bright += int(np.count_nonzero(total > 3 * 120))
     pixels = view.shape[0] * view.shape[1]
-    return bool(dark > 0.5 * pixels and bright < 0.1 * pixels)
+    picture = pixels - filled
+    return bool(dark > 0.5 * pixels and (not picture or bright < 0.1 * picture))
 
 
 def find_ink(density: DensityView, foreground: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
@@ -143,6 +149,28 @@ def find_black(view: NDArray[np.uint8], density: DensityView, mpp: float) -> NDA
     if not black.any():
         return black
     return grow(black, density.where(_is_grey_shade), _RIM_UM / mpp)
+
+
+def find_surround(view: NDArray[np.uint8], mpp: float) -> NDArray[np.bool_]:
+    """Return the black that a scanner fills in around what it scanned, up to the view's border.
+
+    Black spots, whatever their size, are left out: they do not reach the border.
+
+    Parameters
+    ----------
+    view
+        RGB view, (H, W, 3).
+    mpp
+        Microns per pixel.
+    """
+    black = drop_specks(highest_band(view) <= 2 * _FILLED, _MIN_INK_UM2 / mpp**2)
+    if not black.any():
+        return black
+    border = np.zeros_like(black)
+    border[[0, -1]], border[:, [0, -1]] = True, True
+    surround: NDArray[np.bool_] = ndimage.binary_propagation(border & black, mask=black)
+    edge = max(round(_RIM_UM / 2 / mpp), 1)
+    return within_reach(surround, edge)
 
 
 def _find_stained(density: DensityView, mpp: float) -> NDArray[np.bool_]:

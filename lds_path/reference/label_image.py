@@ -11,11 +11,12 @@ import tifffile
 import zarr
 from PIL import Image, UnidentifiedImageError
 
-from lds_path.errors import LabelsError
+from lds_path.errors import LabelsError, UnreadableSlideError
 from lds_path.geometry import Size
 from lds_path.reference.legend import IGNORE, recode
 from lds_path.slides.readers.image import FORMATS
 from lds_path.slides.tiff_check import DECODE_ERRORS, check_page
+from lds_path.slides.tiff_images import is_level_of, is_reduced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,15 +33,16 @@ _TILED = "save it as a tiled TIFF (vips tiffsave --tile)"
 
 @dataclass(frozen=True)
 class TiledPixels:
-    """The pixels of a tiled TIFF, which is opened again for each window."""
+    """The pixels of a page of a tiled TIFF, which is opened again for each window."""
 
     path: Path
+    page: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
     def __getitem__(self, window: tuple[slice, slice]) -> NDArray[Any]:
         """Return the pixels of a window, from the tiles that it touches."""
-        with tifffile.TiffFile(self.path) as file, file.pages.first.aszarr() as store:
+        with tifffile.TiffFile(self.path) as file, file.pages[self.page].aszarr() as store:
             try:
                 return np.asarray(zarr.open_array(store, mode="r")[window])
             except DECODE_ERRORS as error:
@@ -57,6 +59,8 @@ class LabelImage:
     slide: Size
     """Extent of the pyramid in working pixels."""
     legend: Legend
+    empty_objects: int = 0
+    """An image has no objects."""
 
     def read(self, left: int, top: int, size: Size, *, step: int = 1) -> NDArray[np.uint8]:
         """Return a window of labels, see `Reference`.
@@ -182,20 +186,44 @@ def _open_tiff(path: Path) -> TiledPixels | NDArray[Any]:
     except (tifffile.TiffFileError, OSError) as error:
         raise LabelsError(f"{path} cannot be read as TIFF ({_line(error)}); check it") from None
     with file:
-        page = file.pages.first
-        check_page(path, page, file.filehandle.size)
+        try:
+            page = _find_page(path, file)
+            check_page(path, page, file.filehandle.size)
+        except (LabelsError, UnreadableSlideError):
+            raise
+        except DECODE_ERRORS as error:
+            raise _damaged(path, error) from None
         if page.compression in tifffile.TIFF.IMAGE_COMPRESSIONS:
             raise LabelsError(
                 f"{path} is compressed as a photograph (method {page.compression:d}); reference labels"
                 " need a lossless compression such as deflate; save them again from their source"
             )
         if page.is_tiled:
-            return TiledPixels(path, page.shape, np.dtype(page.dtype))
+            return TiledPixels(path, page.index, page.shape, np.dtype(page.dtype))
         _check_fits(path, Size(page.imagewidth, page.imagelength))
         try:
-            return page.asarray()
+            return np.asarray(page.asarray())
         except DECODE_ERRORS as error:
             raise _damaged(path, error) from None
+
+
+def _find_page(path: Path, file: tifffile.TiffFile) -> Any:  # noqa: ANN401 - a tifffile page
+    """Return the largest page, whose levels all others must be."""
+    pages = [page for page in file.pages if isinstance(page, tifffile.TiffPage)]
+    page = max(pages, key=lambda one: one.imagewidth * one.imagelength)
+    size = Size(page.imagewidth, page.imagelength)
+    others = [one for one in pages if one is not page and not is_reduced(one)]
+    sizes = [Size(one.imagewidth, one.imagelength) for one in others]
+    rest = [other for other in sizes if other == size or not is_level_of(other, size)]
+    planes = len(file.series[0].pages) if file.is_ome and file.series else 1
+    if rest or planes > 1:
+        listed = ", ".join(f"{one.width} x {one.height}" for one in (size, *rest)[:4])
+        raise LabelsError(
+            f"{path} holds {max(len(rest) + 1, planes)} images ({listed}), such as a"
+            " page or a channel per class; reference labels are one 8-bit channel of class values;"
+            " write them as one image"
+        )
+    return page
 
 
 def _open_image(path: Path) -> NDArray[Any]:
@@ -203,7 +231,14 @@ def _open_image(path: Path) -> NDArray[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:
+                if (pictures := getattr(image, "n_frames", 1)) > 1:
+                    raise LabelsError(
+                        f"{path} holds {pictures} pictures; reference labels are one; write them"
+                        " as one image"
+                    )
                 return np.asarray(image)
+    except LabelsError:
+        raise
     except Image.DecompressionBombError:
         raise LabelsError(f"{path} is too large for the memory; {_TILED}") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:

@@ -10,7 +10,7 @@ import shapely
 
 from lds_path.errors import LabelsError
 from lds_path.geometry import Size
-from lds_path.objects.geojson import read_polygons
+from lds_path.objects.geojson import read_objects, read_polygons
 from lds_path.reference.annotated_classes import GEOJSON, value_of
 from lds_path.reference.drawing import rasterise
 from lds_path.reference.label_image import open_label_image
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 class Reference(Protocol):
     """Reference labels of one slide; any thread may read."""
+
+    @property
+    def empty_objects(self) -> int:
+        """Objects that were left out because they have no area."""
 
     def read(self, left: int, top: int, size: Size, *, step: int = 1) -> NDArray[np.uint8]:
         """Return a window of labels.
@@ -63,6 +67,8 @@ class LabelPolygons:
         Level-0 pixels per working pixel.
     elsewhere
         Value of pixels that no area covers.
+    empty_objects
+        Objects that were left out because they have no area.
     """
 
     def __init__(
@@ -72,7 +78,9 @@ class LabelPolygons:
         downsample: float,
         *,
         elsewhere: int,
+        empty_objects: int = 0,
     ) -> None:
+        self.empty_objects = empty_objects
         self._areas = sorted(areas, key=lambda item: -item[0].area)
         self._tree = shapely.STRtree([area for area, _ in self._areas])
         self._slide, self._downsample, self._elsewhere = slide, downsample, elsewhere
@@ -105,6 +113,11 @@ class OnTissue:
     tissue: Mask
     value: int
 
+    @property
+    def empty_objects(self) -> int:
+        """Objects that were left out because they have no area."""
+        return self.reference.empty_objects
+
     def read(self, left: int, top: int, size: Size, *, step: int = 1) -> NDArray[np.uint8]:
         """Return a window of labels, see `Reference`."""
         labels = self.reference.read(left, top, size, step=step)
@@ -121,6 +134,11 @@ class WithinRoi:
 
     reference: Reference
     roi: Reference
+
+    @property
+    def empty_objects(self) -> int:
+        """Objects, of both, that were left out because they have no area."""
+        return self.reference.empty_objects + self.roi.empty_objects
 
     def read(self, left: int, top: int, size: Size, *, step: int = 1) -> NDArray[np.uint8]:
         """Return a window of labels, see `Reference`."""
@@ -171,28 +189,50 @@ def open_reference(
         legend = replace(legend, unlabelled="background")
     if path.name.lower().endswith(GEOJSON):
         areas = _read_areas(path, legend, bounds_l0)
+    if path.name.lower().endswith(_GEOJSON):
+        areas, empty = _read_areas(path, legend, bounds_l0)
         elsewhere = legend.unlabelled_value
-        reference = LabelPolygons(areas, slide, downsample, elsewhere=elsewhere)
+        reference = LabelPolygons(
+            areas, slide, downsample, elsewhere=elsewhere, empty_objects=empty
+        )
     else:
         reference = open_label_image(path, legend, slide, bounds_l0)
     if legend.unlabelled_value != on_tissue and tissue is not None:
         reference = OnTissue(reference, tissue, on_tissue)
     if roi is None:
         return reference
-    areas = [(area, 1) for _, area in read_polygons(roi)]
+    drawn = read_objects(roi)
+    areas = [(area, 1) for _, area in drawn.polygons]
     _check_inside(roi, areas, bounds_l0)
-    return WithinRoi(reference, LabelPolygons(areas, slide, downsample, elsewhere=IGNORE))
+    annotated = LabelPolygons(areas, slide, downsample, elsewhere=IGNORE, empty_objects=drawn.empty)
+    return WithinRoi(reference, annotated)
 
 
-def _read_areas(path: Path, legend: Legend, bounds_l0: Size) -> list[tuple[BaseGeometry, int]]:
-    """Return the areas of a GeoJSON file, in level-0 pixels from the bounds corner."""
+def _read_areas(
+    path: Path, legend: Legend, bounds_l0: Size
+) -> tuple[list[tuple[BaseGeometry, int]], int]:
+    """Return the areas of a GeoJSON file, in level-0 pixels from the bounds corner.
+
+    The second is the number of objects without an area.
+    """
+    drawn = read_objects(path)
     areas: list[tuple[BaseGeometry, int]] = []
     for name, area in read_polygons(path):
         value = value_of(path, name, legend)
+    for name, area in drawn.polygons:
+        try:
+            value = legend.value_of(name)
+        except KeyError:
+            known = ", ".join(filter(None, legend.classes))
+            subject = f"an object of the class '{name}'" if name else "an object without a class"
+            raise LabelsError(
+                f"{path} has {subject}, but the classes are {known}; change it in QuPath, or list it"
+                " in `class_map` or `ignore`"
+            ) from None
         if value is not None:
             areas.append((area, value))
     _check_inside(path, areas, bounds_l0)
-    return areas
+    return areas, drawn.empty
 
 
 def _check_inside(path: Path, areas: Sequence[tuple[BaseGeometry, int]], bounds_l0: Size) -> None:

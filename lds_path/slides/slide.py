@@ -122,6 +122,20 @@ class Slide:
         except UnreadableSlideError:
             return self._read_pieces(level, rectangle, PIECES)
 
+    def peek(self, level: int, rectangle: Rectangle) -> NDArray[np.uint8] | None:
+        """Return a rectangle of a level, None if a part of it is unreadable, which is not counted."""
+        try:
+            return self._read(level, rectangle)
+        except UnreadableSlideError:
+            return None
+
+    def unreadable_pieces(self, level: int) -> list[Rectangle]:
+        """Return the pieces of a level that were read so far and are unreadable."""
+        edge = PIECES[-1]
+        square = Size(edge, edge)
+        pieces = [Rectangle(x * edge, y * edge, square) for x, y in sorted(self._unreadable[level])]
+        return [piece.clipped(self.levels[level].size) for piece in pieces]
+
     def close(self) -> None:
         """Close the file."""
         self._reader.close()

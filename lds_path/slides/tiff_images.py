@@ -45,7 +45,7 @@ def images_of_pages(file: tifffile.TiffFile) -> list[TiffImage]:
     return [
         _image(f"page {number}", page, page)
         for number, page in enumerate(file.pages)
-        if not _is_reduced(page)
+        if not is_reduced(page)
     ]
 
 
@@ -55,7 +55,7 @@ def images_of_series(file: tifffile.TiffFile) -> list[TiffImage]:
         _image(series.name or f"image {number}", series.keyframe, series)
         for number, series in enumerate(file.series)
     ]
-    return [image for image in images if not _is_reduced(image.content.keyframe)] or images[:1]
+    return [image for image in images if not is_reduced(image.content.keyframe)] or images[:1]
 
 
 def choose_image(path: Path, images: Sequence[TiffImage]) -> tuple[TiffImage, tuple[str, ...]]:
@@ -76,7 +76,25 @@ def choose_image(path: Path, images: Sequence[TiffImage]) -> tuple[TiffImage, tu
             f"{path} holds {len(names)} images of about one size ({listed}), such as focal planes,"
             f" channels or several scans; expected one; {SAVE_ONE}"
         )
-    return main, tuple(image.name for image in others if not _is_level_of(image.size, main.size))
+    return main, tuple(image.name for image in others if not is_level_of(image.size, main.size))
+
+
+def is_level_of(size: Size, full: Size) -> bool:
+    """Return whether a size is that of another image, reduced: to a pixel or two per cent."""
+    if not size.area:
+        return True
+    x, y = full.width / size.width, full.height / size.height
+    ranges = [
+        (length / (reduced + 1), length / max(reduced - 1, 0.5))
+        for length, reduced in ((full.width, size.width), (full.height, size.height))
+    ]
+    overlap = max(low for low, _ in ranges) <= min(high for _, high in ranges)
+    return overlap or math.isclose(x, y, rel_tol=0.02)
+
+
+def is_reduced(page: Any) -> bool:  # noqa: ANN401 - a tifffile page
+    """Return whether a page is marked as a level of another image."""
+    return bool(page.keyframe.subfiletype & REDUCED)
 
 
 def check_single_plane(path: Path, series: Any) -> None:  # noqa: ANN401 - tifffile's series
@@ -100,15 +118,3 @@ def _image(name: str, page: Any, content: Any) -> TiffImage:  # noqa: ANN401 - o
     if name.startswith(("page ", "image ")) and title and not title.startswith(("<", "{")):
         name = f"{name} '{title[:NAME_LENGTH]}'"
     return TiffImage(f"{' '.join(name.split())}: {size.width} x {size.height}", size, content)
-
-
-def _is_reduced(page: Any) -> bool:  # noqa: ANN401 - a tifffile page
-    return bool(page.keyframe.subfiletype & REDUCED)
-
-
-def _is_level_of(size: Size, full: Size) -> bool:
-    """Return whether a size is that of another image, reduced."""
-    if not size.area:
-        return True
-    x, y = full.width / size.width, full.height / size.height
-    return math.isclose(x, y, rel_tol=0.02)

@@ -17,7 +17,7 @@ from lds_path.formats.pyramid import halve, open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.formats.results import DetectResults, TileParameters, TileResults
 from lds_path.geometry import Region, Size, ceil_div, tile_starts
-from lds_path.objects.geojson import read_polygons
+from lds_path.objects.geojson import read_objects
 from lds_path.option import as_parameters
 from lds_path.options.slides import DetectOptions
 from lds_path.pixels.components import count_pieces
@@ -94,8 +94,10 @@ def _detect(
         background=pyramid.background,
     )
     del overview
+    empty_objects = 0
     if roi is not None:
-        tissue &= _read_roi(roi, pyramid, downsample)
+        inside, empty_objects = _read_roi(roi, pyramid, downsample)
+        tissue &= inside
     _refuse_empty(tile.file, tissue, mpp, options.min_tissue_um2, roi)
     regions = lay_regions(
         tissue,
@@ -115,6 +117,7 @@ def _detect(
         mask_level=pyramid.level_near(options.tissue_mpp),
         mask_downsample=float(downsample),
         mask_mpp=mpp,
+        empty_objects=empty_objects,
     )
 
 
@@ -216,12 +219,13 @@ def _refuse_empty(
         )
 
 
-def _read_roi(path: Path, pyramid: Pyramid, downsample: int) -> NDArray[np.bool_]:
-    """Return which mask pixels lie in a region of interest, (H, W)."""
+def _read_roi(path: Path, pyramid: Pyramid, downsample: int) -> tuple[NDArray[np.bool_], int]:
+    """Return which mask pixels lie in a region of interest, (H, W), and its objects without area."""
     # rasterio takes 0.1 s to import: only for slides with a region of interest.
     from lds_path.reference.drawing import rasterise
 
-    area = shapely.union_all([polygon for _, polygon in read_polygons(path)])
+    drawn = read_objects(path)
+    area = shapely.union_all([polygon for _, polygon in drawn.polygons])
     extent, scale = pyramid.size, pyramid.frame.downsample
     slide = shapely.box(0, 0, extent.width * scale, extent.height * scale)
     if not area.intersects(slide):
@@ -237,4 +241,4 @@ def _read_roi(path: Path, pyramid: Pyramid, downsample: int) -> NDArray[np.bool_
             f"{path} covers no pixel of the tissue mask, which has"
             f" {pyramid.frame.mpp * downsample:.3g} um per pixel; draw a larger area"
         )
-    return inside
+    return inside, drawn.empty

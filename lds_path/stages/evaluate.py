@@ -161,6 +161,7 @@ def _judge(results: EvaluateResults, warn: float, fail: float) -> Iterator[Remar
             limit = fail if dice < fail else warn
             text = f"Dice of {name} is {format_number(dice)} (limit {format_number(limit)})"
             yield Remark("fail" if dice < fail else "warn", text)
+    return replace(results, empty_objects=reference.empty_objects)
 
 
 def _class_names(classes: Sequence[LabelClass]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 from itertools import product
@@ -15,9 +16,10 @@ from lds_path.formats.results import TileResults
 from lds_path.geometry import Frame, Rectangle, Size
 from lds_path.option import as_parameters
 from lds_path.options.slides import TileOptions
-from lds_path.pixels.glass import brightest_glass_color, glass_cells, is_glass
+from lds_path.pixels.glass import is_glass
 from lds_path.provenance.fingerprint import note_input
 from lds_path.provenance.stage_run import run_stage
+from lds_path.quality.known_glass import find_glass
 from lds_path.slides.companions import find_slide_files
 from lds_path.slides.probe import is_regular
 from lds_path.slides.slide import open_slide
@@ -34,18 +36,15 @@ if TYPE_CHECKING:
     from lds_path.slides.reader import Level
     from lds_path.slides.slide import Slide
 
+log = logging.getLogger(__name__)
+
 MPP_TOLERANCE = 0.05
 """A level, or a whole-number reduction of one, is used as it is within this fraction of the mpp."""
 MAX_PITCH = 4.0
 """A level that OpenSlide would interpolate is avoided for one up to this many times finer."""
 READ_EDGE = 2048
 """Slide pixels are read in squares of about this edge."""
-COARSE_DOWNSAMPLES = (4.0, 32.0)
-"""Working pixels per pixel of a level on which glass is looked for."""
-COARSE_PIXELS = 2**26
 WHITE = 255
-SAMPLES, SAMPLE_EDGE = 8, 128
-"""Windows per axis, and their edge, that show the glass of a slide without a coarse level."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ class BlockReader:
             max(int(np.ceil(level_size.height / source.pitch - 1e-6)), 1),
         )
         self.edge = max(2 ** int(np.log2(READ_EDGE / source.pitch)), 1)
-        self.glass, self.glass_chunks = _find_glass(slide, source)
+        self.glass, self.glass_chunks = find_glass(slide, source.level, source.downsample)
         self.background = WHITE if self.glass is None else round(sum(self.glass) / 3)
 
     def read_block(self, left: int, top: int, size: Size) -> NDArray[np.uint8] | None:
@@ -182,7 +181,7 @@ class BlockReader:
         return block
 
     def _known_glass(self, piece: Rectangle) -> bool:
-        """Whether the coarse level shows glass in all chunks of a piece."""
+        """Whether coarse levels show glass in all chunks of a piece."""
         if self.glass_chunks is None:
             return False
         return bool(self.glass_chunks[piece.reduced(CHUNK).slices].all())
@@ -219,6 +218,12 @@ def _write(slide: Slide, folder: Path, mpp: float, threads: int) -> TileResults:
         left_l0=slide.bounds_l0.left,
         top_l0=slide.bounds_l0.top,
     )
+    if slide.description.other_images:
+        log.warning(
+            "%s holds other images, which are not analysed: %s",
+            slide.path.name,
+            "; ".join(slide.description.other_images),
+        )
     reader = BlockReader(slide, source)
     levels = write_pyramid(
         folder / PYRAMID_NAME,
@@ -250,37 +255,8 @@ def _write(slide: Slide, folder: Path, mpp: float, threads: int) -> TileResults:
         icc=slide.description.icc_profile,
         objective_power=slide.description.objective_power,
         painted=slide.description.painted,
+        other_images=slide.description.other_images,
     )
-
-
-def _find_glass(slide: Slide, source: Source) -> tuple[Color | None, NDArray[np.bool_] | None]:
-    """Return the colour of the glass and, if a coarse level shows it, the chunks of glass."""
-    coarse = None
-    low, high = (bound * source.downsample for bound in COARSE_DOWNSAMPLES)
-    for index, level in enumerate(slide.levels):
-        if low <= level.downsample <= high and level.size.area <= COARSE_PIXELS:
-            coarse = index
-    if coarse is None:
-        return brightest_glass_color(_sample(slide)), None
-    overview = slide.read_region(coarse, 0, 0, slide.levels[coarse].size)
-    color = brightest_glass_color(overview)
-    if color is None:
-        return None, None
-    cell = CHUNK * source.downsample / slide.levels[coarse].downsample
-    return color, glass_cells(overview, color, cell)
-
-
-def _sample(slide: Slide) -> NDArray[np.uint8]:
-    """Return small windows spread over the slide's coarsest level, one after another."""
-    level = len(slide.levels) - 1
-    size = slide.levels[level].size
-    window = size.cut_to(Size(SAMPLE_EDGE, SAMPLE_EDGE))
-    tops = np.linspace(0, size.height - window.height, SAMPLES).astype(int)
-    lefts = np.linspace(0, size.width - window.width, SAMPLES).astype(int)
-    windows = [
-        slide.read_region(level, int(left), int(top), window) for top, left in product(tops, lefts)
-    ]
-    return np.stack(windows)
 
 
 def _flatten_glass(block: NDArray[np.uint8], color: Color, background: int) -> None:

@@ -11,6 +11,7 @@ from shapely.geometry import MultiPolygon, Polygon
 from lds_path.errors import LabelsError
 from lds_path.objects.geojson import (
     SlideObject,
+    read_objects,
     read_polygons,
     write_classes,
     write_geojson,
@@ -147,6 +148,54 @@ def test_points_and_lines_are_left_out(tmp_path):
     assert len(read_polygons(path)) == 1
 
 
+def test_the_areas_of_a_collection_of_geometries_are_read(tmp_path):
+    line = {"type": "LineString", "coordinates": [[0, 0], [1, 1]]}
+    inner = {
+        "type": "GeometryCollection",
+        "geometries": [polygon([[[9, 0], [11, 0], [11, 2], [9, 2], [9, 0]]])],
+    }
+    collection = {"type": "GeometryCollection", "geometries": [polygon(HOLED), line, inner]}
+    for content in (collection, feature(collection)):
+        ((_, area),) = read_polygons(write(tmp_path / "a.geojson", content))
+        assert area.area == 15 + 4
+
+
+@pytest.mark.parametrize("kind", ["Circle", "CurvePolygon", "polygon", None, 3])
+def test_a_geometry_of_an_unknown_type_is_named(tmp_path, kind):
+    geometry = {"type": kind, "coordinates": [0, 0], "radius": 5}
+    for odd in (geometry, {"type": "GeometryCollection", "geometries": [polygon(), geometry]}):
+        path = write(tmp_path / "a.geojson", [feature(polygon()), feature(odd)])
+        with pytest.raises(LabelsError, match=rf"object 2 .* geometry is of the type '{kind}'"):
+            read_polygons(path)
+
+
+EMPTY = [
+    polygon([]),
+    polygon([[]]),
+    polygon([[[10, 10]]]),
+    polygon([[[0, 0], [1, 1]]]),
+    polygon([[[10, 10], [12, 10], [10, 10]]]),
+    {"type": "MultiPolygon", "coordinates": []},
+    {"type": "GeometryCollection", "geometries": []},
+]
+
+
+def test_a_polygon_without_area_is_left_out_and_counted(tmp_path, caplog):
+    path = write(tmp_path / "a.geojson", [feature(polygon(HOLED)), *map(feature, EMPTY)])
+    found = read_objects(path)
+    assert [area.area for _, area in found.polygons] == [15]
+    assert found.empty == len(EMPTY)
+    assert f"a.geojson: left out, because they have no area: {len(EMPTY)} of" in caplog.text
+
+
+def test_a_hole_without_area_changes_nothing(tmp_path):
+    shell = polygon([[[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]]])["coordinates"]
+    for hole in ([], [[1, 1]], [[1, 1], [2, 1], [1, 1]]):
+        path = write(tmp_path / "a.geojson", feature(polygon([*shell, hole])))
+        ((_, area),) = read_polygons(path)
+        assert area.area == 16
+
+
 def test_an_outline_that_crosses_itself_is_repaired(tmp_path):
     bow = polygon([[[0, 0], [2, 2], [2, 0], [0, 2], [0, 0]]])
     ((_, area),) = read_polygons(write(tmp_path / "a.geojson", feature(bow)))
@@ -189,10 +238,9 @@ def test_json_of_another_kind_is_refused(tmp_path, content):
     [
         polygon([[[0, 0], [1, "far"], [1, 1], [0, 0]]]),
         polygon([[[0, 0], [1, None], [1, 1], [0, 0]]]),
-        polygon([[[0, 0], [1, 1]]]),
-        polygon([[]]),
-        polygon([]),
+        polygon([[[[0, 0], [1, 0], [1, 1], [0, 0]]]]),
         {"type": "Polygon"},
+        {"type": "GeometryCollection"},
         "Polygon",
     ],
 )

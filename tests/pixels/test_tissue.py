@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from lds_path.pixels.tissue import find_tissue, is_dark_field
+from lds_path.pixels.tissue import find_surround, find_tissue, is_dark_field
 from lds_path.pixels.white_reference import white_reference
 
 MPP = 8.0
@@ -147,6 +147,23 @@ def test_a_slide_in_a_wide_black_surround_is_no_dark_field():
     assert not is_dark_field(view)
     true = np.pad(disc(*DISC), ((60, 60), (80, 80)))
     assert overlap(find(view), true) > 0.9
+
+
+@pytest.mark.parametrize("noise", [0, 4])
+def test_a_slide_of_which_little_is_scanned_is_no_dark_field(noise):
+    view = np.random.default_rng(0).integers(0, noise + 1, (480, 640, 3)).astype(np.uint8)
+    view[180:300, 240:400] = stain(glass(), disc(*DISC))
+    assert not is_dark_field(view)
+
+
+def test_the_surround_is_black_up_to_the_border_and_a_black_spot_is_not():
+    view = np.zeros((240, 320, 3), np.uint8)
+    view[60:180, 80:240] = glass()
+    view[100:140, 140:180] = 2
+    surround = find_surround(view, MPP)
+    assert surround[:60].all()
+    assert surround[:, 240:].all()
+    assert not surround[70:170, 90:230].any()
 
 
 def test_the_glass_color_is_read_from_the_glass():

@@ -212,7 +212,16 @@ def test_an_outline_that_crosses_itself_is_repaired(tmp_path):
     assert found[9, 16] == found[22, 16] == 0
 
 
-@pytest.mark.parametrize("ring", [[], [[1, 1], [2, 2]], [[1, 1], [5, 1], [5, "x"], [1, 1]]])
+def test_objects_without_area_are_left_out_and_counted(tmp_path):
+    good, empty = square(0, 0, 8, "Tumor"), square(0, 0, 8, "Tumor")
+    empty["geometry"]["coordinates"] = []
+    path = write_geojson(tmp_path / "a.geojson", good, empty)
+    labels = open_labels(path, roi=path)
+    assert labels.empty_objects == 2
+    assert (labels.read(0, 0, Size(8, 8)) == 2).all()
+
+
+@pytest.mark.parametrize("ring", [[[1, 1], [5, 1], [5, "x"], [1, 1]], [[1], [5], [5], [1]]])
 def test_an_invalid_ring_is_named(tmp_path, ring):
     good, bad = square(0, 0, 8, "Tumor"), square(0, 0, 8, "Tumor")
     bad["geometry"]["coordinates"] = [ring]
