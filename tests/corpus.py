@@ -8,41 +8,21 @@ from __future__ import annotations
 import math
 import os
 import sys
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import corpus_folders
+import corpus_images
+import corpus_levels
 import corpus_recipes as make
 import numpy as np
+from corpus_case import DONE, EITHER, QUARANTINED, Case
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from corpus_recipes import Source
-
-DONE, QUARANTINED, EITHER = "done", "quarantined", "either"
-
-
-@dataclass(frozen=True)
-class Case:
-    """One slide, and how its analysis ends."""
-
-    name: str
-    make: Callable[[Path, Source], object]
-    end: str = EITHER
-    """How the tile stage ends: done, quarantined, or either where chance decides."""
-    reason: str = ""
-    """What the reason says."""
-    file: str = "slide.svs"
-    slide_mpp: float | None = None
-
-    def write(self, folder: Path, source: Source) -> Path:
-        """Write the slide into a folder of its own and return its path."""
-        path = folder / self.name / self.file
-        path.parent.mkdir(parents=True)
-        self.make(path, source)
-        return path
+__all__ = ["DONE", "EITHER", "QUARANTINED", "Case", "all_cases", "find_data"]
 
 
 def _truncated() -> Iterator[Case]:
@@ -326,7 +306,7 @@ def all_cases() -> list[Case]:
     """Return all cases, the same ones in the same order every time."""
     groups = (
         _truncated, _flipped, _wrong_tags, _shapes, _pixels, _images, _no_slides, _bombs, _mpps,
-        _texts, _names,
+        _texts, _names, corpus_images.cases, corpus_levels.cases, corpus_folders.cases,
     )  # fmt: skip
     return [case for group in groups for case in group()]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import logging
+import math
 import os
 import re
 import resource
@@ -19,7 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from corpus import EITHER, all_cases, find_data
+import numpy as np
+from corpus import DONE, EITHER, all_cases, find_data
 from corpus_recipes import make_source
 
 if TYPE_CHECKING:
@@ -27,11 +29,15 @@ if TYPE_CHECKING:
 
     from corpus import Case
     from corpus_recipes import Source
+    from numpy.typing import NDArray
 
 ROOT = Path(__file__).parent.parent
 MEMORY = 2 * 2**30
 SECONDS = 30
 """For one slide."""
+MAX_WRONG_PERCENT = 0.2
+FAR = 24
+"""Grey values by which JPEG and the substitute for glass do not change a pixel."""
 CASES = {case.name: case for case in all_cases()}
 REMEDY = re.compile(r"\b(check|convert|copy|correct|draw|fill|leave|lower|name|scan)\b")
 
@@ -46,6 +52,11 @@ class Outcome:
     """Of the tile stage: done or quarantined; crashed if the process did not survive."""
     reason: str = ""
     """Why tile or detect put the slide in quarantine, or the last words of the process."""
+    mpp: float | None = None
+    unreadable: int | None = None
+    others: tuple[str, ...] = ()
+    wrong_percent: float | None = None
+    """Working pixels that are not those that the slide shows, if these are known."""
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
     peak_memory_mib: float = 0.0
@@ -57,12 +68,16 @@ def run_cases(names: Sequence[str], folder: Path) -> list[Outcome]:
     while len(outcomes) < len(names):
         left = names[len(outcomes) :]
         command = [sys.executable, "-X", "faulthandler", __file__, str(folder), *left]
-        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        places = os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", "")))
+        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": places}
         process = subprocess.run(
             command, capture_output=True, text=True, errors="replace", env=environment, check=False
         )
         found = [json.loads(line) for line in process.stdout.splitlines() if line.startswith("{")]
-        outcomes += [Outcome(**one | {"warnings": tuple(one["warnings"])}) for one in found]
+        outcomes += [
+            Outcome(**one | {"warnings": tuple(one["warnings"]), "others": tuple(one["others"])})
+            for one in found
+        ]
         if len(found) < len(left):
             last_words = f"exit code {process.returncode}: {process.stderr[-1500:]}"
             outcomes.append(Outcome(left[len(found)], reason=last_words))
@@ -87,10 +102,29 @@ def find_flaws(outcome: Outcome) -> list[str]:
         r"Traceback|<\w+|\(\)", outcome.reason.replace(case.file, "")
     ):
         found.append("the reason is not one for people")
+    found += _wrong_results(case, outcome)
     if outcome.peak_memory_mib * 2**20 > MEMORY:
         found.append(f"{outcome.peak_memory_mib} MiB")
     found += [f"warning: {warning}" for warning in outcome.warnings]
     return [f"{outcome.name} {outcome.status}: {fault} ({outcome.reason})" for fault in found]
+
+
+def _wrong_results(case: Case, outcome: Outcome) -> list[str]:
+    """Return what is wrong with the pyramid of a case that is done."""
+    if outcome.status != DONE:
+        return []
+    found = []
+    if case.mpp is not None and not math.isclose(case.mpp, outcome.mpp or 0, rel_tol=1e-3):
+        found.append(f"{outcome.mpp} um per pixel, expected {case.mpp}")
+    if case.unreadable is not None and case.unreadable != outcome.unreadable:
+        found.append(f"{outcome.unreadable} unreadable tiles, expected {case.unreadable}")
+    if case.others and case.others != outcome.others:
+        found.append(f"names {outcome.others}, expected {case.others}")
+    if case.detected is not None and case.detected == bool(outcome.reason):
+        found.append("tissue is not found" if case.detected else "tissue is found")
+    if outcome.wrong_percent is not None and outcome.wrong_percent > MAX_WRONG_PERCENT:
+        found.append(f"{outcome.wrong_percent:.2f} % of the pixels are wrong")
+    return found
 
 
 def run_case(case: Case, folder: Path, source: Source) -> Outcome:
@@ -99,13 +133,12 @@ def run_case(case: Case, folder: Path, source: Source) -> Outcome:
     from lds_path.stages.detect import detect
     from lds_path.stages.tile import tile
 
-    path = case.write(folder / "slides", source)
+    path, shown = case.write_shown(folder / "slides", source)
     started = time.monotonic()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        tiled = tile(
-            path, folder / "tile" / case.name, options=TileOptions(slide_mpp=case.slide_mpp)
-        )
+        options = TileOptions(mpp=case.working_mpp, slide_mpp=case.slide_mpp)
+        tiled = tile(path, folder / "tile" / case.name, options=options)
         detected = detect(folder / "tile" / case.name, folder / "detect" / case.name)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     return Outcome(
@@ -113,10 +146,27 @@ def run_case(case: Case, folder: Path, source: Source) -> Outcome:
         file=case.file,
         status=tiled.status,
         reason=detected.reason,
+        mpp=tiled.results.get("mpp"),
+        unreadable=tiled.results.get("unreadable_tiles"),
+        others=tuple(tiled.results.get("other_images", ())),
+        wrong_percent=_wrong_percent(folder / "tile" / case.name, shown),
         warnings=tuple(str(warning.message) for warning in caught),
         seconds=round(time.monotonic() - started, 2),
         peak_memory_mib=round(peak),
     )
+
+
+def _wrong_percent(folder: Path, shown: NDArray[np.uint8] | None) -> float | None:
+    """Return the share of working pixels that are far from what they should show."""
+    from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
+
+    if shown is None or not (folder / PYRAMID_NAME).exists():
+        return None
+    pyramid = open_pyramid(folder)
+    if (pyramid.size.height, pyramid.size.width) != shown.shape[:2]:
+        return 100.0
+    found = pyramid.read(0, 0, 0, pyramid.size).astype(np.int16)
+    return 100 * float((np.abs(found - shown) > FAR).any(axis=2).mean())
 
 
 def main(folder: Path, names: Sequence[str]) -> None:

@@ -47,12 +47,12 @@ def write_mirax(
     down, across = pixels.shape[0] // tile, pixels.shape[1] // tile
     entries: list[list[tuple[int, int, int, int]]] = []
     for level in range(levels):
-        found, data = [], b""
+        found, data, shown = [], b"", _reduced(pixels, level)
         for row in range(0, down, 2**level):
             for column in range(0, across, 2**level):
                 if is_scanned(column, row):
                     top, left = (index >> level for index in (row * tile, column * tile))
-                    image = _to_jpeg(_reduced(pixels, level)[top : top + tile, left : left + tile])
+                    image = _to_jpeg(shown[top : top + tile, left : left + tile])
                     found.append((row * across + column, len(data), len(image), level))
                     data += image
         (folder / f"Data{level:04}.dat").write_bytes(data)

@@ -47,18 +47,15 @@ def find_glass(
     """
     low, high = (bound * downsample for bound in COARSE_DOWNSAMPLES)
     levels = [n for n, level in enumerate(slide.levels) if low <= level.downsample <= high]
-    if not levels or slide.levels[levels[-1]].size.area > COARSE_PIXELS:
+    overview = None
+    if levels and (size := slide.levels[levels[-1]].size).area <= COARSE_PIXELS:
+        overview = slide.peek(levels[-1], Rectangle.whole(size))
+    if overview is None:
         return brightest_glass_color(_sample(slide)), None
-    *finer, coarsest = levels
-    overview = slide.read_region(coarsest, 0, 0, slide.levels[coarsest].size)
     color = brightest_glass_color(overview)
     if color is None:
         return None, None
-    lost = slide.unreadable_pieces(coarsest)
-    if lost:
-        overview = overview.copy()
-        for piece in lost:
-            overview[piece.slices] = 0
+    *finer, coarsest = levels
     cells = glass_cells(overview, color, _cell(slide, coarsest, downsample))
     if finer:
         _keep_agreed(slide, finer[-1], cells, color, _cell(slide, finer[-1], downsample))
@@ -86,7 +83,10 @@ def _keep_agreed(
         right = int(np.ceil((piece.left + piece.size.width) * cell)) + 1
         bottom = int(np.ceil((piece.top + piece.size.height) * cell)) + 1
         shown = Rectangle.between(left, top, right, bottom).clipped(size)
-        pixels = slide.read_region(level, shown.left, shown.top, shown.size)
+        pixels = slide.peek(level, shown)
+        if pixels is None:
+            part[:] = False
+            continue
         agreed = glass_cells(pixels, color, cell)[: part.shape[0], : part.shape[1]]
         part[: agreed.shape[0], : agreed.shape[1]] &= agreed
 
@@ -94,26 +94,28 @@ def _keep_agreed(
 def _looks_like_glass(
     slide: Slide, level: int, cells: NDArray[np.bool_], color: Color, cell: float
 ) -> bool:
-    """Return whether windows of a fine level, in every other cell of glass, show glass, too."""
-    places = np.argwhere(cells[::2, ::2]) * 2
+    """Return whether windows of a fine level, one in each cell of glass, show glass, too."""
+    places = np.argwhere(cells)
     step = max(len(places) // MAX_CHECKS, 1)
     for row, column in places[::step].tolist():
         left, top = round((column + 0.5) * cell), round((row + 0.5) * cell)
         window = Rectangle(left, top, Size(SAMPLE_EDGE, SAMPLE_EDGE))
-        pixels = slide.peek(level, window.clipped(slide.levels[level].size))
+        window = window.clipped(slide.levels[level].size)
+        pixels = None if window.is_empty else slide.peek(level, window)
         if pixels is not None and not is_near_glass(pixels.transpose(2, 0, 1), color):
             return False
     return True
 
 
 def _sample(slide: Slide) -> NDArray[np.uint8]:
-    """Return small windows spread over the slide's coarsest level, one after another."""
+    """Return the readable ones of small windows spread over the slide's coarsest level."""
     level = len(slide.levels) - 1
     size = slide.levels[level].size
     window = size.cut_to(Size(SAMPLE_EDGE, SAMPLE_EDGE))
-    tops = np.linspace(0, size.height - window.height, SAMPLES).astype(int)
-    lefts = np.linspace(0, size.width - window.width, SAMPLES).astype(int)
+    tops = np.linspace(0, size.height - window.height, SAMPLES).astype(int).tolist()
+    lefts = np.linspace(0, size.width - window.width, SAMPLES).astype(int).tolist()
     windows = [
-        slide.read_region(level, int(left), int(top), window) for top, left in product(tops, lefts)
+        slide.peek(level, Rectangle(left, top, window)) for top, left in product(tops, lefts)
     ]
-    return np.stack(windows)
+    readable = [pixels for pixels in windows if pixels is not None]
+    return np.stack(readable) if readable else np.empty((0, 3), np.uint8)

@@ -19,6 +19,10 @@ REQUIRED = ("slide", "path")
 SPLITS = ("train", "tune", "test")
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """Ids name folders and files, and mean nothing else in a shell, an address or a path."""
+QUOTED = re.compile(r'"(?:[^"]|"")*"')
+"""A cell as spreadsheet programs write it if it holds a comma or a quote."""
+UNNAMED = re.compile(r"Unnamed: \d+")
+"""What pandas calls a column without a name."""
 
 
 def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
@@ -43,9 +47,10 @@ def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
     sheet = _read_table(path)
     _check_columns(path, list(sheet.columns))
     sheet = sheet.reindex(columns=list(COLUMNS), fill_value="")
-    for line, row in enumerate(sheet.itertuples(index=False), start=2):
+    for number, row in zip(sheet.index, sheet.itertuples(index=False), strict=True):
         files = f"{row.path}\t{row.labels}\t{row.roi}"
-        _check_row(f"{path}, line {line}", str(row.slide), str(row.path), files, str(row.split))
+        line = f"{path}, line {number + 2}"
+        _check_row(line, str(row.slide), str(row.path), files, str(row.split))
     _check_duplicates(path, sheet["slide"])
     _check_patients(path, sheet)
     sheet["mpp"] = _read_mpp(path, sheet["mpp"])
@@ -69,6 +74,12 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise UsageError(
             f"{path} does not exist; set `slides` in config.yaml to your sample sheet"
         ) from None
+    except UnicodeDecodeError:
+        raise UsageError(
+            f"{path} is not a tab-separated table in UTF-8; spreadsheet programs offer this encoding"
+            " when they save as text ('Unicode text' is UTF-16, plain text often Windows-1252); save"
+            " it as UTF-8"
+        ) from None
     except (ValueError, OSError) as error:
         raise UsageError(
             f"{path} is not a tab-separated table ({' '.join(str(error).split())});"
@@ -76,9 +87,27 @@ def _read_table(path: Path) -> pd.DataFrame:
         ) from None
     if not isinstance(sheet.index, pd.RangeIndex):
         raise UsageError(f"{path} has a line with more cells than the header; remove stray tabs")
+    sheet = _without_empty_cells(path, sheet.fillna("").map(_cell))
     if sheet.empty:
         raise UsageError(f"{path} lists no slide; add one line a slide below the header")
-    return sheet.fillna("").map(str.strip)
+    return sheet
+
+
+def _cell(text: str) -> str:
+    """Return a cell without blanks around it, and without the quotes of a spreadsheet program."""
+    text = text.strip()
+    return text[1:-1].replace('""', '"') if QUOTED.fullmatch(text) else text
+
+
+def _without_empty_cells(path: Path, sheet: pd.DataFrame) -> pd.DataFrame:
+    """Return a table without the empty rows and columns that spreadsheet programs leave."""
+    for number, column in enumerate(sheet.columns, start=1):
+        if UNNAMED.fullmatch(column) and (sheet[column] != "").any():
+            raise UsageError(
+                f"{path} has cells in column {number}, which has no name; name it, or clear them"
+            )
+    named = [column for column in sheet.columns if not UNNAMED.fullmatch(column)]
+    return sheet.loc[(sheet != "").any(axis=1), named]
 
 
 def _check_columns(path: Path, columns: list[str]) -> None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from lds_path.errors import UnreadableSlideError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -64,6 +66,15 @@ class SlideDescription:
     """What else the file holds, by name and size; a slide's label and macro count only in a TIFF."""
 
 
+class LostTilesError(UnreadableSlideError):
+    """The file has no bytes for a part of a rectangle; the rest was read."""
+
+    def __init__(self, message: str, pixels: NDArray[np.uint8]) -> None:
+        super().__init__(message)
+        self.pixels = pixels
+        """RGB, (H, W, 3), white where bytes are missing."""
+
+
 class SlideReader(Protocol):
     """An open slide; any thread may read."""
 
@@ -87,6 +98,8 @@ class SlideReader(Protocol):
 
         Raises
         ------
+        LostTilesError
+            If the file has no bytes for a part of the rectangle, although it should.
         UnreadableSlideError
             If a part of the rectangle cannot be decoded.
         """

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import threading
 from typing import TYPE_CHECKING, Self
 
@@ -16,7 +14,8 @@ from lds_path.errors import UnreadableSlideError
 from lds_path.geometry import Rectangle, Size
 from lds_path.slides.levels import bounded_levels
 from lds_path.slides.mpp import check_area, choose_mpp
-from lds_path.slides.probe import cannot_open, probe
+from lds_path.slides.probe import probe
+from lds_path.slides.reader import LostTilesError
 from lds_path.slides.readers.image import WHITE, open_image
 from lds_path.slides.readers.own_tiles import open_vendor
 from lds_path.slides.readers.tiff import open_ome_tiff, open_tiff
@@ -40,6 +39,10 @@ READERS: tuple[Callable[[Probe], SlideReader | None], ...] = (
 PIECES = (1024, 256)
 """Edges of the pieces in which a rectangle that cannot be read at once is read again."""
 MAX_UNREADABLE_PERCENT = 20.0
+FAINTEST = 220
+"""Smallest of the three colours that glass is not darker than."""
+MAX_STRAY_SHARE = 0.02
+"""Share of pixels that compression and rounding may darken."""
 MAX_PIXELS = 2**38
 """A slide of 25 x 75 mm at 0.1 um per pixel has fewer."""
 
@@ -129,13 +132,6 @@ class Slide:
         except UnreadableSlideError:
             return None
 
-    def unreadable_pieces(self, level: int) -> list[Rectangle]:
-        """Return the pieces of a level that were read so far and are unreadable."""
-        edge = PIECES[-1]
-        square = Size(edge, edge)
-        pieces = [Rectangle(x * edge, y * edge, square) for x, y in sorted(self._unreadable[level])]
-        return [piece.clipped(self.levels[level].size) for piece in pieces]
-
     def close(self) -> None:
         """Close the file."""
         self._reader.close()
@@ -160,13 +156,37 @@ class Slide:
         for piece in rectangle.pieces(edges[0]):
             try:
                 pixels = self._read(level, piece)
-            except UnreadableSlideError:
-                if len(edges) == 1:
-                    self._note_unreadable(level, piece.left // edges[0], piece.top // edges[0])
-                    continue
-                pixels = self._read_pieces(level, piece, edges[1:])
+            except UnreadableSlideError as error:
+                if len(edges) > 1:
+                    pixels = self._read_pieces(level, piece, edges[1:])
+                else:
+                    lost = error.pixels if isinstance(error, LostTilesError) else None
+                    if lost is None or self._was_scanned(level, piece, lost):
+                        self._note_unreadable(level, piece.left // edges[0], piece.top // edges[0])
+                    if lost is None:
+                        continue
+                    pixels = lost
             block[piece.seen_from(rectangle.left, rectangle.top).slices] = pixels
         return block
+
+    def _was_scanned(self, level: int, piece: Rectangle, pixels: NDArray[np.uint8]) -> bool:
+        """Return whether the next level shows more than glass where a piece is white.
+
+        Scanners do not store what they have not scanned, at any level.
+        """
+        if level + 1 == len(self.levels):
+            return True
+        factor = self.levels[level + 1].downsample / self.levels[level].downsample
+        rows = ((np.arange(piece.size.height) + 0.5 + piece.top) / factor).astype(int)
+        columns = ((np.arange(piece.size.width) + 0.5 + piece.left) / factor).astype(int)
+        left, top = int(columns[0]), int(rows[0])
+        seen = Rectangle.between(left, top, int(columns[-1]) + 1, int(rows[-1]) + 1)
+        view = self.peek(level + 1, seen)
+        if view is None:
+            return True
+        blank = (pixels == WHITE).all(axis=2)
+        shown = view[rows - top][:, columns - left][blank].min(axis=1) < FAINTEST
+        return bool(shown.mean() > MAX_STRAY_SHARE) if shown.size else False
 
     def _note_unreadable(self, level: int, column: int, row: int) -> None:
         pieces = self.levels[level].size.ceil_div(PIECES[-1]).area
@@ -224,11 +244,22 @@ def _open_reader(probed: Probe) -> SlideReader:
         if reader is not None:
             return reader
     if probed.is_folder:
-        raise cannot_open(probed.path, os.strerror(errno.EISDIR))
+        raise _is_a_folder(probed.path)
     raise UnreadableSlideError(
         f"{probed.path} is not a slide or image of a known format; check the file, or convert it to"
         " a tiled TIFF"
     )
+
+
+def _is_a_folder(path: Path) -> UnreadableSlideError:
+    """Return the error for a folder, which names the file that stands for the slide in it."""
+    mirax = path.parent / f"{path.name}.mrxs"
+    if mirax.is_file():
+        file = f"the file {mirax.name} beside it"
+    else:
+        instances = sorted(file.name for file in path.glob("*.dcm"))
+        file = f"one of its files, such as {instances[0]}," if instances else "a file"
+    return UnreadableSlideError(f"{path} is a folder; name {file} in slides.tsv")
 
 
 def _check_pixels(path: Path, size: Size) -> None:

@@ -110,10 +110,15 @@ def check_single_plane(path: Path, series: Any) -> None:  # noqa: ANN401 - tifff
         if axis not in "CYXS" and length > 1:
             what = PLANES.get(axis, "pages of one size")
             raise UnsuitableSlideError(f"{path} holds {length} {what}; expected one; {SAVE_ONE}")
+    pages = len(series.pages)
+    if pages > 1 and series.keyframe.samplesperpixel > 1:
+        raise UnsuitableSlideError(
+            f"{path} holds {pages} images of one size, such as focal planes; expected one; {SAVE_ONE}"
+        )
 
 
 def _image(name: str, page: Any, content: Any) -> TiffImage:  # noqa: ANN401 - of tifffile
-    size = Size(page.imagewidth, page.imagelength)
+    size = Size(int(page.imagewidth), int(page.imagelength))
     title = str(page.description).partition("\n")[0].strip()
     if name.startswith(("page ", "image ")) and title and not title.startswith(("<", "{")):
         name = f"{name} '{title[:NAME_LENGTH]}'"

@@ -105,6 +105,43 @@ def test_cells_missing_at_the_end_of_a_line_are_empty(tmp_path):
     assert read_sheet(write(tmp_path, "slide\tpath\tlabels\na\tx\n")).loc["a", "labels"] == ""
 
 
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        ('"case 1, left.svs"', "case 1, left.svs"),
+        ('"5"" core.svs"', '5" core.svs'),
+        ('a"b"', 'a"b"'),
+    ],
+)
+def test_quotes_that_a_spreadsheet_puts_around_a_cell_are_not_part_of_it(tmp_path, cell, name):
+    sheet = read_sheet(write(tmp_path, f"slide\tpath\tmpp\r\na\t{cell}\t0.25\r\n"))
+    assert sheet.loc["a", "path"] == str(tmp_path / name)
+    assert sheet.loc["a", "mpp"] == 0.25
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "cp1252"])
+def test_another_encoding_is_told_from_a_bad_table(tmp_path, encoding):
+    path = tmp_path / "slides.tsv"
+    text = "slide\tpath\r\na\tPräparat 1.svs\r\n"
+    path.write_bytes(
+        ("\ufeff" if encoding == "utf-16-be" else "").encode(encoding) + text.encode(encoding)
+    )
+    with pytest.raises(UsageError, match=r"slides.tsv is not .* in UTF-8; .* save it as UTF-8"):
+        read_sheet(path)
+
+
+def test_empty_rows_and_columns_are_left_out_and_lines_are_counted_all_the_same(tmp_path):
+    table = "slide\tpath\tmpp\t\t\r\n\t\t\t\t\r\na\ta.svs\t0.25\t\t\r\n\t\t\r\n"
+    assert list(read_sheet(write(tmp_path, table)).index) == ["a"]
+    with pytest.raises(UsageError, match="line 5: the slide id 'b b'"):
+        read_sheet(write(tmp_path, table + "b b\tb.svs\r\n"))
+
+
+def test_cells_below_no_name_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="has cells in column 3, which has no name"):
+        read_sheet(write(tmp_path, "slide\tpath\t\na\ta.svs\t0.25\n"))
+
+
 def test_a_missing_sheet_is_named(tmp_path):
     with pytest.raises(UsageError, match=r"nowhere\.tsv does not exist; set `slides`"):
         read_sheet(tmp_path / "nowhere.tsv")

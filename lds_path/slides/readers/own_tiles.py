@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import tifffile
 
 from lds_path.errors import UnreadableSlideError
+from lds_path.slides.reader import LostTilesError
 from lds_path.slides.readers.openslide import open_openslide
 from lds_path.slides.readers.tiff_tiles import (
-    MissingTileError,
     Plane,
     TiffTiles,
     TiledLevel,
@@ -61,7 +61,7 @@ class OwnTilesReader:
         if tiled is not None and left == round(left) and top == round(top):
             try:
                 return self._tiles.read(tiled, round(left), round(top), size)
-            except MissingTileError:  # OpenSlide repairs reduced levels, but shows level 0 white
+            except LostTilesError:  # OpenSlide repairs reduced levels, but shows level 0 white
                 if level == 0:
                     raise
             except UnreadableSlideError:
@@ -111,9 +111,10 @@ def _name_images(probe: Probe) -> tuple[TiffImage, tuple[str, ...]] | None:
     if probe.tiff is None:
         return None
     try:
-        return choose_image(probe.path, images_of_pages(probe.tiff))
-    except DECODE_ERRORS:
+        images = images_of_pages(probe.tiff)
+    except DECODE_ERRORS:  # OpenSlide understands the file
         return None
+    return choose_image(probe.path, images)
 
 
 def decode_own_tiles(probe: Probe, slide: SlideReader) -> SlideReader:

@@ -13,6 +13,7 @@ import tifffile
 
 from lds_path.errors import UnreadableSlideError
 from lds_path.geometry import Rectangle, Size, ceil_div
+from lds_path.slides.reader import LostTilesError
 from lds_path.slides.readers.colours import to_rgb
 from lds_path.slides.readers.image import WHITE, paste
 from lds_path.slides.tiff_check import DECODE_ERRORS
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 
 CODEC_BLOCK = 64
 """Pixels by which a compressed tile may be larger than its TIFF states."""
-
-
-class MissingTileError(UnreadableSlideError):
-    """The file has no bytes for a tile."""
 
 
 @dataclass(frozen=True)
@@ -88,23 +85,25 @@ class TiffTiles:
 
         Raises
         ------
-        MissingTileError
+        LostTilesError
             If a tile that it touches has no bytes.
         UnreadableSlideError
             If a tile that it touches cannot be decoded.
         """
         block = np.full((size.height, size.width, 3), WHITE, np.uint8)
-        rectangle, planes = Rectangle(left, top, size), self.levels[level].planes
-        for channel, plane in enumerate(planes):
-            channels = block if len(planes) == 1 else block[..., channel : channel + 1]
+        rectangle, tiled = Rectangle(left, top, size), self.levels[level]
+        complete = True
+        for channel, plane in enumerate(tiled.planes):
+            channels = block if len(tiled.planes) == 1 else block[..., channel : channel + 1]
             try:
-                self._paste_plane(plane, channels, rectangle, self.levels[level].size, blank=blank)
-            except MissingTileError:
-                raise
+                complete &= self._paste_plane(plane, channels, rectangle, tiled.size)
             except (*DECODE_ERRORS, EOFError) as error:
                 raise UnreadableSlideError(
                     f"{self.path} has a damaged tile ({error}); copy it again from its source"
                 ) from None
+        if not (complete or blank):
+            message = f"{self.path} has tiles without bytes; copy it again from its source"
+            raise LostTilesError(message, block)
         return block
 
     def close(self) -> None:
@@ -113,26 +112,21 @@ class TiffTiles:
         self._file.close()
 
     def _paste_plane(
-        self,
-        plane: Plane,
-        block: NDArray[np.uint8],
-        rectangle: Rectangle,
-        size: Size,
-        *,
-        blank: bool,
-    ) -> None:
+        self, plane: Plane, block: NDArray[np.uint8], rectangle: Rectangle, size: Size
+    ) -> bool:
+        """Copy a plane's part of a rectangle into a block; return whether all tiles have bytes."""
         tile = segment_size(plane.page.keyframe)
         across = ceil_div(size.width, tile.width)
+        complete = True
         for column, row in rectangle.clipped(size).cells(tile):
             left, top = column * tile.width, row * tile.height
             pixels = self._decode(plane, row * across + column)
-            if pixels is not None:
-                pixels = pixels[: size.height - top, : size.width - left]
-                paste(pixels, block, rectangle.left - left, rectangle.top - top)
-            elif not blank:
-                raise MissingTileError(
-                    f"{self.path} has a tile without bytes; copy it again from its source"
-                )
+            if pixels is None:
+                complete = False
+                continue
+            pixels = pixels[: size.height - top, : size.width - left]
+            paste(pixels, block, rectangle.left - left, rectangle.top - top)
+        return complete
 
     def _decode(self, plane: Plane, index: int) -> NDArray[np.uint8] | None:
         """Return a segment's pixels, (H, W, 1 or 3); None where the file stores none."""
