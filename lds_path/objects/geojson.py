@@ -90,24 +90,9 @@ def read_objects(path: Path) -> DrawnObjects:
     LabelsError
         If the file is missing, is not GeoJSON, has a geometry of an unknown type or holds no area.
     """
-    objects = _read_objects(path, lambda feature: (_class_name(feature), _area(feature)))
-    polygons = [(name, area) for name, area in objects if area is not None]
-    content = _load(path)
-    polygons, empty = [], 0
-    try:
-        for number, feature in enumerate(_features(content, path), start=1):
-            try:
-                area, name = _area(feature["geometry"]), _class_name(feature)
-            except _MALFORMED as error:
-                raise LabelsError(
-                    f"{path}: object {number} is not a GeoJSON feature ({error}); {_EXPECTED}"
-                ) from None
-            if area is not None:
-                polygons.append((name, area))
-            else:
-                empty += _is_meant_as_area(feature["geometry"])
-    except RecursionError:
-        raise LabelsError(f"{path} is nested too deeply; {_EXPECTED}") from None
+    objects = _read_objects(path, _read_object)
+    polygons = [(name, area) for name, area, _ in objects if area is not None]
+    empty = sum(area is None and is_area for _, area, is_area in objects)
     if not polygons:
         raise LabelsError(
             f"{path} holds no polygon; draw areas, not points or lines, and export them again"
@@ -125,7 +110,9 @@ def read_class_names(path: Path) -> list[str]:
     LabelsError
         If the file is missing or is not GeoJSON.
     """
-    objects = _read_objects(path, lambda feature: (_class_name(feature), _is_area(feature)))
+    objects = _read_objects(
+        path, lambda feature: (_class_name(feature), _is_area(feature["geometry"]))
+    )
     return list(dict.fromkeys(name for name, is_area in objects if is_area))
 
 
@@ -226,36 +213,28 @@ def _features(content: Any, path: Path) -> Iterator[Any]:  # noqa: ANN401 - what
 def _read_objects(path: Path, read: Callable[[Any], T]) -> list[T]:
     """Return what a function reads of every feature of a file."""
     content = _load(path)
+    objects = []
     try:
-        features = list(_features(content, path))
+        for number, feature in enumerate(_features(content, path), start=1):
+            try:
+                objects.append(read(feature))
+            except _MALFORMED as error:
+                raise LabelsError(
+                    f"{path}: object {number} is not a GeoJSON feature ({error}); {_EXPECTED}"
+                ) from None
     except RecursionError:
         raise LabelsError(f"{path} is nested too deeply; {_EXPECTED}") from None
-    objects = []
-    for number, feature in enumerate(features, start=1):
-        try:
-            objects.append(read(feature))
-        except _MALFORMED as error:
-            raise LabelsError(
-                f"{path}: object {number} is not a GeoJSON feature ({error}); {_EXPECTED}"
-            ) from None
     return objects
 
 
-def _is_area(feature: Mapping[str, Any]) -> bool:
+def _read_object(feature: Mapping[str, Any]) -> tuple[str, Polygon | MultiPolygon | None, bool]:
+    """Return class name and area of a feature, and whether it was meant to have an area."""
     geometry = feature["geometry"]
-    return geometry is not None and geometry["type"] in ("Polygon", "MultiPolygon")
+    return _class_name(feature), _area(geometry), _is_area(geometry)
 
 
-def _area(feature: Mapping[str, Any]) -> Polygon | MultiPolygon | None:
-    if not _is_area(feature):
-        return None
-    geometry = feature["geometry"]
-    shapes = geometry["coordinates"]
-    parts = [_polygon(rings) for rings in ([shapes] if geometry["type"] == "Polygon" else shapes)]
-    if not parts:
-        return None
-    whole: BaseGeometry = parts[0] if len(parts) == 1 else shapely.union_all(parts)
-    return areas_of(_ellipse(whole) if geometry.get("isEllipse") else whole)
+def _is_area(geometry: Mapping[str, Any] | None) -> bool:
+    return geometry is not None and geometry["type"] not in _WITHOUT_AREA
 
 
 def _area(geometry: Mapping[str, Any] | None) -> Polygon | MultiPolygon | None:
@@ -280,10 +259,6 @@ def _ring_lists(geometry: Mapping[str, Any]) -> Iterator[list[Any]]:
         yield geometry["coordinates"]
     elif kind not in _WITHOUT_AREA:
         raise ValueError(f"its geometry is of the type {str(kind)[:40]!r}")
-
-
-def _is_meant_as_area(geometry: Mapping[str, Any] | None) -> bool:
-    return geometry is not None and geometry["type"] not in _WITHOUT_AREA
 
 
 def _polygon(rings: list[Any]) -> BaseGeometry:

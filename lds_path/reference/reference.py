@@ -10,7 +10,7 @@ import shapely
 
 from lds_path.errors import LabelsError
 from lds_path.geometry import Size
-from lds_path.objects.geojson import read_objects, read_polygons
+from lds_path.objects.geojson import read_objects
 from lds_path.reference.annotated_classes import GEOJSON, value_of
 from lds_path.reference.drawing import rasterise
 from lds_path.reference.label_image import open_label_image
@@ -188,8 +188,6 @@ def open_reference(
     if tissue is not None and on_tissue != IGNORE:
         legend = replace(legend, unlabelled="background")
     if path.name.lower().endswith(GEOJSON):
-        areas = _read_areas(path, legend, bounds_l0)
-    if path.name.lower().endswith(_GEOJSON):
         areas, empty = _read_areas(path, legend, bounds_l0)
         elsewhere = legend.unlabelled_value
         reference = LabelPolygons(
@@ -217,18 +215,8 @@ def _read_areas(
     """
     drawn = read_objects(path)
     areas: list[tuple[BaseGeometry, int]] = []
-    for name, area in read_polygons(path):
-        value = value_of(path, name, legend)
     for name, area in drawn.polygons:
-        try:
-            value = legend.value_of(name)
-        except KeyError:
-            known = ", ".join(filter(None, legend.classes))
-            subject = f"an object of the class '{name}'" if name else "an object without a class"
-            raise LabelsError(
-                f"{path} has {subject}, but the classes are {known}; change it in QuPath, or list it"
-                " in `class_map` or `ignore`"
-            ) from None
+        value = value_of(path, name, legend)
         if value is not None:
             areas.append((area, value))
     _check_inside(path, areas, bounds_l0)

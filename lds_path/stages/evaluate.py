@@ -150,7 +150,8 @@ def _evaluate(
         lattice = overlap_of(_score_samples(annotation, predictions))
     results = _write_scores(folder, inputs.slide, annotation.classes, tally, lattice, tile.mpp)
     limits = options.warn_dice, options.fail_dice
-    return replace(results, remarks=tuple(_judge(results, *limits)))
+    remarks = tuple(_judge(results, *limits))
+    return replace(results, remarks=remarks, empty_objects=reference.empty_objects)
 
 
 def _judge(results: EvaluateResults, warn: float, fail: float) -> Iterator[Remark]:
@@ -161,7 +162,6 @@ def _judge(results: EvaluateResults, warn: float, fail: float) -> Iterator[Remar
             limit = fail if dice < fail else warn
             text = f"Dice of {name} is {format_number(dice)} (limit {format_number(limit)})"
             yield Remark("fail" if dice < fail else "warn", text)
-    return replace(results, empty_objects=reference.empty_objects)
 
 
 def _class_names(classes: Sequence[LabelClass]) -> tuple[str, ...]:
