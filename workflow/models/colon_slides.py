@@ -40,7 +40,7 @@ MOSAIC = (2, 2)
 SEAM = 4
 """Pixels along each edge of a mosaic's pieces that are ignored."""
 BAND = 24
-"""Glass around a piece that is learned as stroma, in pixels: it is no epithelium."""
+"""Glass around a piece, in pixels: learned as stroma, since it is no epithelium, and never scored."""
 SEED = 7
 
 
@@ -64,7 +64,8 @@ def main(data: Path, folder: Path, train_cases: int | None) -> None:
         writer = csv.writer(stream, delimiter="\t")
         writer.writerow(["slide", "path", "mpp", "labels", "split"])
         for split, slide, pictures in lay_out(read_pictures(data), train_cases):
-            image, labels = paint(data, pictures, np.random.default_rng([SEED, *slide.encode()]))
+            random = np.random.default_rng([SEED, *slide.encode()])
+            image, labels = paint(data, pictures, random, STROMA if split == "train" else IGNORE)
             write(folder / f"{slide}.tif", image)
             write(folder / f"{slide}-labels.tif", labels)
             writer.writerow([slide, f"{slide}.tif", MPP, f"{slide}-labels.tif", split])
@@ -125,9 +126,9 @@ def split_cases(pictures: Sequence[Picture]) -> dict[str, str]:
 
 
 def paint(
-    data: Path, pictures: Sequence[Picture], random: np.random.Generator
+    data: Path, pictures: Sequence[Picture], random: np.random.Generator, band: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return a slide, (H, W, 3), and its labels, (H, W)."""
+    """Return a slide, (H, W, 3), and its labels, (H, W), with a value for the glass near tissue."""
     half = len(pictures) // 2
     pieces = [read_rounded(data, picture, random) for picture in pictures[:half]]
     size = MOSAIC[0] * MOSAIC[1]
@@ -147,7 +148,7 @@ def paint(
                 top + row * side + int(random.integers(BAND, side - height - BAND)),
                 column * side + int(random.integers(BAND, side - width - BAND)),
             )
-            lay(image, labels, pixels, classes, corner)
+            lay(image, labels, pixels, classes, corner, band)
         top += -(-len(blocks) // columns) * side
     return image, labels
 
@@ -176,10 +177,11 @@ def lay(
     pixels: NDArray[np.uint8],
     classes: NDArray[np.uint8],
     corner: tuple[int, int],
+    band: int,
 ) -> None:
     """Lay tissue on a slide, with its top left at `corner`."""
     (top, left), (height, width) = corner, classes.shape
-    labels[top - BAND : top + height + BAND, left - BAND : left + width + BAND] = STROMA
+    labels[top - BAND : top + height + BAND, left - BAND : left + width + BAND] = band
     part = np.s_[top : top + height, left : left + width]
     inside = classes > 0
     image[part][inside] = pixels[inside]

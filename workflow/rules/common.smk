@@ -140,6 +140,21 @@ def get_replacement(*columns):
     return lambda wildcards: slides.replacements([wildcards.slide], columns, replaced)
 
 
+def get_path(column, name, option=""):
+    """Return a params function for a file of the sheet: the input, or the cell if it is none.
+
+    The input may be a copy on another disk.
+    """
+    return lambda wildcards, input: format_cell(
+        (
+            str(Path(input[name][0]).absolute())
+            if input[name]
+            else slides.cell(wildcards.slide, column)
+        ),
+        option,
+    )
+
+
 def get_cell(column, option=""):
     """Return a params function for a command-line option with a cell of the sheet, if filled."""
     return lambda wildcards: format_cell(slides.cell(wildcards.slide, column), option)
