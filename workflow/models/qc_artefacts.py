@@ -1,0 +1,251 @@
+"""Artefacts painted on an overview as optical density: pen, folds, bubbles, edges, blur, dirt."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw
+from qc_tissue import smooth_noise
+from scipy import ndimage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+GLASS, TISSUE, PEN, FOLD, BUBBLE, BLURRED, IGNORE = 1, 2, 3, 4, 5, 6, 255
+INKS = np.array(
+    [
+        (1.0, 0.35, 0.50), (0.8, 0.3, 0.35), (1.1, 0.8, 0.2), (1.0, 0.5, 0.1), (0.1, 1.0, 0.75),
+        (0.08, 0.8, 0.6), (1.0, 1.0, 0.9), (0.9, 0.85, 0.75), (0.6, 0.9, 0.25), (0.9, 0.25, 0.6),
+    ]
+)  # fmt: skip
+"""Densities of green, blue, red, black, violet and green ink."""
+
+
+@dataclass
+class Overview:
+    """A slide in the making, at a low resolution."""
+
+    density: NDArray[np.float32]
+    """Of everything on the glass, (H, W, 3)."""
+    labels: NDArray[np.uint8]
+    """(H, W)."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width = self.labels.shape
+        return height, width
+
+    def place(self, random: np.random.Generator) -> tuple[float, float]:
+        """Return a point (x, y), more often on tissue than beside it."""
+        tissue = np.argwhere(self.labels == TISSUE)
+        if len(tissue) and random.random() < 0.7:
+            row, column = tissue[int(random.integers(len(tissue)))]
+            return float(column), float(row)
+        return tuple(random.uniform(0, self.size[::-1]))
+
+
+def draw_pen(view: Overview, random: np.random.Generator) -> None:
+    """Draw a line, a ring, a dot or hatching with a pen, wet or dry."""
+    width = math.exp(random.uniform(math.log(5), math.log(60)))
+    paths = _pen_paths(view, width, random)
+    strength = np.zeros(view.size, np.float32)
+    for path in paths:
+        for shift in random.normal(0, width / 3, (int(random.integers(1, 4)), 2)):
+            stroke = soft_line(view.size, path + shift, width * random.uniform(0.6, 1), random)
+            strength = np.maximum(strength, stroke) + 0.4 * np.minimum(strength, stroke)
+    streaks = smooth_noise(view.size, random.uniform(2, 5), random, random.choice([1, 4, 10]))
+    if random.random() < 0.5:
+        streaks = streaks.T if view.size[0] == view.size[1] and random.random() < 0.5 else streaks
+        dryness = random.uniform(0.2, 1.2) + 0.7 * smooth_noise(view.size, 150, random)
+        strength *= np.clip(1.3 - np.clip(dryness, 0, 1.5) * (streaks + 0.5), 0, 1)
+    strength *= 1 + 0.15 * streaks
+    ink = INKS[int(random.integers(len(INKS)))] * np.exp(random.normal(0, 0.12, 3))
+    amount = random.uniform(0.35, 1.2) * (1 + 0.3 * smooth_noise(view.size, 100, random))
+    added = np.clip(strength * np.clip(amount, 0.25, 2), 0, 2)
+    view.density += added[..., None] * ink
+    cover = ndimage.uniform_filter(np.clip(strength, 0, 1), 3)
+    view.labels[cover > 0.12] = IGNORE
+    view.labels[cover > 0.35] = PEN
+
+
+def _pen_paths(
+    view: Overview, width: float, random: np.random.Generator
+) -> list[NDArray[np.float64]]:
+    kind = random.choice(["line", "ring", "dot", "hatching"], p=[0.4, 0.3, 0.15, 0.15])
+    x, y = view.place(random)
+    if kind == "dot":
+        return [curve((x, y), random.uniform(0.2, 1) * width, random)]
+    if kind == "hatching":
+        across = random.uniform(-1, 1, 2) * 1.5 * width
+        line = curve((x, y), random.uniform(5, 12) * width, random, bend=0.2)
+        return [line + number * across for number in range(int(random.integers(2, 5)))]
+    if kind == "line":
+        return [curve((x, y), random.uniform(0.1, 1.2) * min(view.size), random)]
+    end = random.uniform(0.8, 2.1) * math.pi
+    angles = random.uniform(0, 7) + np.linspace(0, end, 60)
+    radii = random.uniform(0.06, 0.45, 2) * min(view.size)
+    wobble = 1 + 0.12 * np.sin(2 * angles + random.uniform(0, 7))
+    return [np.stack([x + radii[0] * wobble * np.cos(angles), y + radii[1] * np.sin(angles)], 1)]
+
+
+def draw_fold(view: Overview, random: np.random.Generator) -> None:
+    """Lay a narrow band of tissue over itself."""
+    path = curve(view.place(random), random.uniform(0.05, 0.35) * min(view.size), random, bend=0.6)
+    width = math.exp(random.uniform(math.log(3), math.log(16)))
+    band = soft_line(view.size, path, width, random, softness=0.7)
+    shift = tuple(int(step) for step in random.integers(-12, 13, 2))
+    other = np.roll(view.density, shift, axis=(0, 1))
+    factor = random.uniform(0.9, 2.0)
+    view.density += (band * factor)[..., None] * (0.5 * view.density + 0.5 * other)
+    np.minimum(view.density, 2.2, out=view.density)
+    # Its outline shows: the edge of the upper layer.
+    rim = np.clip(1 - np.abs(band - 0.5) * 4, 0, 1) * random.uniform(0, 0.5)
+    view.density *= 1 + rim[..., None]
+    is_tissue = view.labels == TISSUE
+    view.labels[is_tissue & (band > 0.2)] = IGNORE
+    view.labels[is_tissue & (band > 0.5)] = FOLD
+
+
+def draw_bubble(view: Overview, random: np.random.Generator) -> None:
+    """Draw an air bubble: a dark rim with a light line, paler or darker inside."""
+    x, y = view.place(random)
+    radius = math.exp(random.uniform(math.log(8), math.log(90)))
+    rows, columns = np.mgrid[: view.size[0], : view.size[1]]
+    angle, aspect = random.uniform(0, math.pi), random.uniform(0.6, 1)
+    u = (columns - x) * math.cos(angle) + (rows - y) * math.sin(angle)
+    v = ((rows - y) * math.cos(angle) - (columns - x) * math.sin(angle)) / aspect
+    wobble = 1 + random.uniform(0, 0.25) * np.sin(
+        random.integers(2, 5) * np.arctan2(v, u) + random.uniform(0, 7)
+    )
+    outside = np.hypot(u, v) - radius * wobble  # pixels beyond the rim
+    thick = random.uniform(0.8, 3.5)
+    dark, light = (np.exp(-(((outside - place) / thick) ** 2)) for place in (0, -1.8 * thick))
+    inner = random.uniform(-0.25, 0.1)
+    view.density *= (1 + inner * (outside < 0))[..., None]
+    shade = random.uniform(0.25, 0.9) * dark - random.uniform(0, 0.12) * light
+    shade += random.choice([0.0, 0.03, 0.06]) * (outside < 0)
+    view.density += shade[..., None].astype(np.float32)
+    view.labels[outside < thick] = BUBBLE
+
+
+def draw_edge(view: Overview, random: np.random.Generator) -> None:
+    """Draw the edge of a cover slip: a long straight line, with shadow, cracks and dried mountant."""
+    side = max(view.size)
+    path = curve(view.place(random), 3.0 * side, random, bend=random.choice([0.0, 0.03, 0.1]))
+    width = math.exp(random.uniform(math.log(1.5), math.log(14)))
+    dark = soft_line(view.size, path, width, random, softness=random.uniform(0.5, 2))
+    for _ in range(int(random.integers(3))):
+        other = path + random.normal(0, 4 * width + 5, 2)
+        thin = soft_line(view.size, other, random.uniform(1, 3), random, softness=0.5)
+        dark = np.maximum(dark, random.uniform(0.3, 1) * thin)
+    for _ in range(int(random.integers(6)) if random.random() < 0.4 else 0):
+        start = path[int(random.integers(len(path)))]
+        crack = curve(tuple(start), random.uniform(0.05, 0.3) * side, random, bend=0.5)
+        dark = np.maximum(dark, 0.6 * soft_line(view.size, crack, random.uniform(1, 2), random))
+    view.density += (random.uniform(0.15, 1.2) * dark)[..., None]
+    beyond = _side_of(view.size, path)
+    view.density += (random.choice([0.0, 0.02, 0.05]) * beyond)[..., None]
+    if random.random() < 0.4:
+        rough = np.maximum(smooth_noise(view.size, 3, random) - 1, 0) * beyond
+        near = ndimage.gaussian_filter(dark, 25) * 6
+        view.density += (random.uniform(0.05, 0.2) * np.minimum(near, 1) * rough)[..., None]
+    view.labels[dark > 0.12] = IGNORE
+    view.labels[dark > 0.35] = BUBBLE
+
+
+def _side_of(size: tuple[int, int], path: NDArray[np.float64]) -> NDArray[np.bool_]:
+    (x, y), (dx, dy) = path.mean(axis=0), path[-1] - path[0]
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    return np.asarray((columns - x) * dy - (rows - y) * dx > 0)
+
+
+def blur_part(view: Overview, random: np.random.Generator) -> None:
+    """Put a part of the overview out of focus, by 2 to 8 pixels."""
+    if random.random() < 0.5:
+        side = min(view.size)
+        path = curve(view.place(random), side, random, bend=0.3)
+        share = soft_line(view.size, path, random.uniform(0.15, 0.5) * side, random, softness=6)
+    else:
+        noise = smooth_noise(view.size, random.uniform(100, 300), random)
+        share = np.clip(3 * (noise - random.uniform(0, 1)), 0, 1)
+    sigma = random.uniform(1.8, 7)
+    blurred = ndimage.gaussian_filter(view.density, (sigma, sigma, 0))
+    view.density += share[..., None] * (blurred - view.density)
+    is_tissue = np.isin(view.labels, (TISSUE, FOLD))
+    view.labels[is_tissue & (share > 0.15)] = IGNORE
+    view.labels[is_tissue & (share > 0.7)] = BLURRED
+
+
+def add_dirt(view: Overview, random: np.random.Generator) -> None:
+    """Scatter dust, fibres and faint stains of mountant, which are glass, or tissue, as before."""
+    dirt = np.zeros(view.size, np.float32)
+    for _ in range(int(random.integers(12, 50))):
+        place = random.uniform(0, view.size[::-1])
+        line = curve(tuple(place), random.uniform(0, 12), random, bend=1.5)
+        speck = soft_line(view.size, line, random.uniform(1, 4), random, softness=0.6, near=40)
+        np.maximum(dirt, random.uniform(0.05, 1.2) * speck, out=dirt)
+    for _ in range(int(random.integers(0, 12))):
+        line = curve(tuple(random.uniform(0, view.size[::-1])), random.uniform(5, 60), random)
+        cloud = soft_line(view.size, line, random.uniform(8, 40), random, softness=5)
+        np.maximum(dirt, random.uniform(0.005, 0.08) * cloud, out=dirt)
+    view.density += dirt[..., None] * random.uniform(0.8, 1, 3)
+
+
+def shade_glass(size: tuple[int, int], random: np.random.Generator) -> NDArray[np.float32]:
+    """Return empty glass, (H, W, 3), with uneven light, scan lines, shadows and blank fields."""
+    glass = random.uniform(218, 250) + random.normal(0, 3, 3) * np.ones((*size, 1))
+    glass *= 1 + random.uniform(0, 0.015) * smooth_noise(size, 150, random)[..., None]
+    if random.random() < 0.5:
+        lines = random.uniform(0, 0.012) * smooth_noise(size, 6, random, 200)
+        glass *= 1 + (lines if random.random() < 0.5 else lines.T)[..., None]
+    for _ in range(int(random.integers(3))):
+        beyond = _side_of(size, curve(tuple(random.uniform(0, size[::-1])), 900, random))
+        glass *= 1 - random.uniform(0, 0.12) * beyond[..., None]
+    if random.random() < 0.3:
+        border = np.linspace(0, size[0], size[0])[:, None, None]
+        glass *= 1 - random.uniform(0.1, 0.9) * np.exp(-border / random.uniform(3, 60))
+    if random.random() < 0.25:
+        glass[: int(random.integers(2, 30))] = random.uniform(0, 40)
+    return np.clip(glass, 0, 255).astype(np.float32)
+
+
+def curve(
+    middle: Sequence[float], length: float, random: np.random.Generator, bend: float = 0.35
+) -> NDArray[np.float64]:
+    """Return points (x, y) along a curve through about a middle, (n, 2)."""
+    angles = random.uniform(0, 2 * math.pi) + bend * np.cumsum(random.normal(0, 0.35, 24))
+    steps = np.stack([np.cos(angles), np.sin(angles)], axis=1) * length / 24
+    points = np.concatenate([[(0.0, 0.0)], np.cumsum(steps, axis=0)])
+    return np.asarray(points - points[12] + np.array(middle))
+
+
+def soft_line(
+    size: tuple[int, int],
+    path: NDArray[np.float64],
+    width: float,
+    random: np.random.Generator,
+    *,
+    softness: float = 0.8,
+    near: int = 0,
+) -> NDArray[np.float32]:
+    """Return a line of uneven width, 1 inside and falling to 0 at its edge, (H, W)."""
+    image = Image.new("L", size[::-1])
+    draw = ImageDraw.Draw(image)
+    widths = width * np.clip(1 + 0.2 * np.cumsum(random.normal(0, 0.3, len(path))), 0.6, 1.5)
+    for first, second, wide in zip(path[:-1], path[1:], widths, strict=False):
+        draw.line([*first, *second], fill=255, width=max(round(wide), 1))
+        (x, y), half = second, wide / 2
+        draw.ellipse((x - half, y - half, x + half, y + half), fill=255)
+    pixels = np.asarray(image, np.float32) / 255
+    if near:  # blurring a small window takes less time
+        (x, y), part = path.mean(axis=0).astype(int), pixels.copy()
+        window = np.s_[max(y - near, 0) : y + near, max(x - near, 0) : x + near]
+        part[window] = ndimage.gaussian_filter(pixels[window], softness)
+        return part
+    return np.asarray(ndimage.gaussian_filter(pixels, softness))
