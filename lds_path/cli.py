@@ -21,7 +21,7 @@ from lds_path.options.command import PATH, folders, options_of, split_classes
 from lds_path.options.labels import ExportOptions, PlanOptions, SegmentOptions, StitchOptions
 from lds_path.options.model import TrainOptions
 from lds_path.options.quality import AssessOptions, EvaluateOptions
-from lds_path.options.slides import DemoOptions, DetectOptions, TileOptions
+from lds_path.options.slides import DemoOptions, DetectOptions, ScreenOptions, TileOptions
 from lds_path.run.gc_freeze import frozen_imports, skip_last_collection
 from lds_path.run.parent_watch import end_with_run
 
@@ -95,7 +95,18 @@ def tile(**values: Any) -> None:
 
 @cli.command()
 @folders("tile", "output")
+@options_of(ScreenOptions())
+@command.threads
+@command.strict
+def screen(**values: Any) -> None:
+    """Find tissue and artefacts in the overview of the pyramid in TILE by a network."""
+    run_stage_command("screen", **values)
+
+
+@cli.command()
+@folders("tile", "output")
 @command.roi
+@command.screened
 @options_of(DetectOptions())
 @command.strict
 def detect(**values: Any) -> None:
@@ -202,6 +213,7 @@ def export(**values: Any) -> None:
 @cli.command()
 @folders("tile", "detect", "segment...", "stitch", "output")
 @options_of(AssessOptions())
+@command.screened
 @command.strict
 def assess(**values: Any) -> None:
     """Judge the analysis of a slide and draw its pictures."""

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lds_path.formats.results import DetectResults, SegmentResults, StitchResults, TileResults
+from lds_path.classes import LabelClass, make_classes
+from lds_path.formats.class_map import write_class_map
+from lds_path.formats.results import (
+    DetectResults,
+    ScreenResults,
+    SegmentResults,
+    StitchResults,
+    TileResults,
+)
+from lds_path.provenance.stage_run import run_stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from lds_path.classes import LabelClass
+    import numpy as np
+    from numpy.typing import NDArray
+
     from lds_path.geometry import Size
+    from lds_path.provenance.stage_folder import StageInputs
+
+SCREENED = make_classes(("Glass", "Tissue", "Pen", "Fold", "Bubble", "Out of focus"), ())
+"""Classes of the model `tissue-qc`."""
 
 
 def tile_results(size: Size, *, mpp: float = 0.5, **changes: Any) -> TileResults:
@@ -51,6 +67,26 @@ def detect_results(mask_downsample: float, *, regions: int = 1, **changes: Any) 
         "mask_mpp": 0.5 * mask_downsample,
     }
     return DetectResults(**content | changes)
+
+
+def write_screen(
+    output: Path, tile: Path, found: NDArray[np.uint8], *, downsample: float, mpp: float
+) -> Path:
+    """Write the folder of the stage screen with a class map, (H, W), and return it."""
+
+    def work(folder: Path, _: StageInputs) -> ScreenResults:
+        write_class_map(folder, found, SCREENED)
+        return ScreenResults(
+            model="tissue-qc",
+            model_mpp=8.0,
+            classes=SCREENED,
+            percent={item.name: 100 * float((found == item.value).mean()) for item in SCREENED},
+            map_downsample=downsample,
+            map_mpp=mpp,
+        )
+
+    run_stage("screen", output, work, inputs={"tile": tile}, parameters={"model": "tissue-qc"})
+    return output
 
 
 def segment_results(classes: Sequence[LabelClass], *, regions: int = 1) -> SegmentResults:

@@ -96,6 +96,25 @@ class TileResults(StageResults):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScreenResults(StageResults):
+    """What a network found in the overview, and the scale of its class map."""
+
+    stage = "screen"
+
+    model: str
+    """As the user gave it."""
+    model_mpp: float
+    """Microns per pixel that the model was trained at."""
+    classes: tuple[LabelClass, ...]
+    """Of the values in the class map."""
+    percent: Mapping[str, float]
+    """Class -> percentage of the slide."""
+    map_downsample: float
+    """Working pixels per pixel of the class map."""
+    map_mpp: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class DetectParameters(StageParameters):
     """How the regions were laid out."""
 

@@ -33,6 +33,9 @@ model = click.option("--model", required=True, help="Id of a shipped model, or a
 roi = click.option(
     "--roi", type=PATH, help="GeoJSON polygons to stay within, as QuPath saves them."
 )
+screened = click.option(
+    "--screened", type=PATH, help="Folder of the stage screen, if what it found is used."
+)
 forecast_device = click.option(
     "--device",
     type=click.Choice(DEVICES),

@@ -23,6 +23,9 @@ class AssessOptions(Options):
         0.5, "a window of tissue that is more blurred is out of focus", minimum=0, maximum=1
     )
     """See `pixels.focus.blur`."""
+    screen: bool = option(
+        False, "whether to report pen, folds, bubbles and blur also as the stage screen finds them"
+    )
     thresholds: Thresholds = field(default_factory=Thresholds)
 
 

@@ -16,7 +16,7 @@ from lds_path.options.labels import ExportOptions, PlanOptions, SegmentOptions, 
 from lds_path.options.model import TrainOptions
 from lds_path.options.quality import AssessOptions, EvaluateOptions
 from lds_path.options.reference import LabelsOptions
-from lds_path.options.slides import DetectOptions, TileOptions
+from lds_path.options.slides import DetectOptions, ScreenOptions, TileOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SECTIONS: Mapping[str, Options] = {
     "tile": TileOptions(),
+    "screen": ScreenOptions(),
     "detect": DetectOptions(),
     "plan": PlanOptions(),
     "segment": SegmentOptions(),

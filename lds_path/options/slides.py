@@ -1,4 +1,4 @@
-"""Options of demo, tile and detect."""
+"""Options of demo, tile, screen and detect."""
 
 from __future__ import annotations
 
@@ -66,6 +66,16 @@ class TileOptions(Options):
 
 
 @dataclass(frozen=True)
+class ScreenOptions(Options):
+    """Which network looks at the overview of a slide."""
+
+    model: str = option("tissue-qc", "id of a shipped model for overviews, or a model folder")
+
+
+METHODS = ("classic", "network")
+
+
+@dataclass(frozen=True)
 class DetectOptions(Options):
     """What is tissue, and how it is divided into regions.
 
@@ -75,9 +85,13 @@ class DetectOptions(Options):
         If the regions cannot be laid out with these numbers.
     """
 
+    method: str = option(
+        "classic", "what finds the tissue: rules (classic) or the stage screen", choices=METHODS
+    )
+    """`network`: where the stage screen found tissue, folded or out of focus or not."""
     tissue_mpp: float = option(
         8.0,
-        "resolution at which tissue is detected, um per pixel",
+        "resolution at which the rules look for tissue, um per pixel",
         minimum=1,
         maximum=64,
         unit="um per pixel",

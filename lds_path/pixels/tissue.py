@@ -86,6 +86,16 @@ def find_tissue(
     tissue = _find_stained(density, mpp)
     tissue &= ~find_ink(density, tissue, mpp)
     tissue &= ~find_black(view, density, mpp)
+    return tidy_tissue(tissue, mpp, min_tissue_um2=min_tissue_um2, max_hole_um2=max_hole_um2)
+
+
+def tidy_tissue(
+    tissue: NDArray[np.bool_], mpp: float, *, min_tissue_um2: float, max_hole_um2: float
+) -> NDArray[np.bool_]:
+    """Return a tissue mask, (H, W), with gaps closed, small holes filled and no specks.
+
+    The parameters are those of `find_tissue`.
+    """
     tissue = binary_closing(tissue, 16.0 / mpp)
     tissue = fill_small_holes(tissue, int(max_hole_um2 / mpp**2))
     return drop_specks(tissue, min_tissue_um2 / mpp**2)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 Status = Literal["done", "quarantined", "not finished"]
 
-STAGES = ("tile", "detect", "plan", "segment", "stitch", "export", "assess", "evaluate")
+STAGES = ("tile", "screen", "detect", "plan", "segment", "stitch", "export", "assess", "evaluate")
 """Stages of a slide, in order."""
 SMALL, SMALL_SIZE = "small", (320, 240)
 """Name and largest size of a slide's picture in a table."""
-OPTIONAL = ("evaluate",)
+OPTIONAL = ("screen", "evaluate")
 """Stages that a slide may lack and still be done."""
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lds_path.geometry import Size
+from lds_path.pixels.morphology import within_reach
 from lds_path.quality.metric import Metric, percent_of
 
 if TYPE_CHECKING:
@@ -13,9 +15,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lds_path.formats.class_map import ClassMap
+    from lds_path.formats.mask import Mask
     from lds_path.formats.results import TileResults
     from lds_path.pixels.artefacts import Artefacts
     from lds_path.pixels.stains import Stains
+
+
+NEAR_UM = 200.0
+"""Artefacts count that are on the tissue or as near to it as this, as by the rules."""
 
 
 def identity_metrics(tile: TileResults) -> dict[str, Metric]:
@@ -97,6 +105,38 @@ def artefact_metrics(artefacts: Artefacts, tissue: NDArray[np.bool_]) -> dict[st
             "tile: pyramid, detect",
         )
         for kind, mask in artefacts.items()
+    }
+
+
+def screen_metrics(found: ClassMap, mask: Mask) -> dict[str, Metric]:
+    """Return how much of the tissue each kind of artefact covers that the stage screen found.
+
+    Parameters
+    ----------
+    found
+        Of the screen stage.
+    mask
+        Of the detect stage.
+    """
+    height, width = found.pixels.shape
+    tissue = mask.read(0, 0, Size(width, height), scale=found.results.map_downsample)
+    near = within_reach(tissue, NEAR_UM / found.results.map_mpp)
+    by = f"by the model {found.results.model} at {found.results.map_mpp:.3g} µm/px."
+    definitions = {
+        "pen": ("Pen", "Pen on the tissue or within 200 µm of it"),
+        "fold": ("Fold", "Folded tissue"),
+        "bubble": ("Bubble", "Air bubbles and edges of a cover slip"),
+        "out_of_focus": ("Out of focus", "Tissue so far out of focus that it shows at this scale"),
+    }
+    parts = {name: found.where(label) & near for name, (label, _) in definitions.items()}
+    return {
+        f"screen_{name}_percent": Metric(
+            percent_of(part, tissue | part),
+            "% of tissue",
+            f"{definitions[name][1]}, {by}",
+            "screen, detect",
+        )
+        for name, part in parts.items()
     }
 
 

@@ -23,6 +23,10 @@ LABELS = {
     "dark_percent": "dark spots",
     "pen_percent": "pen",
     "bubble_percent": "bubbles, cover-slip edges",
+    "screen_pen_percent": "pen, by the network",
+    "screen_fold_percent": "folds, by the network",
+    "screen_bubble_percent": "bubbles, cover-slip edges, by the network",
+    "screen_out_of_focus_percent": "out of focus, by the network",
     "samples_per_mm2": "samples per mm²",
     "seam_disagreement_percent": "disagreement of regions",
     "border_samples_percent": "samples on borders",
@@ -41,7 +45,8 @@ GROUPS = {
     "The slide": ("mpp", "slide_mpp", "mpp_source", "unreadable_tiles", "glass"),
     "Focus and artefacts": (
         "blur", "out_of_focus_percent", "fold_percent", "dark_percent", "pen_percent",
-        "bubble_percent",
+        "bubble_percent", "screen_out_of_focus_percent", "screen_fold_percent",
+        "screen_pen_percent", "screen_bubble_percent",
     ),
     "Stains": ("staining", "hematoxylin", "eosin", "hematoxylin_vector", "eosin_vector"),
     "Tissue and labels": (

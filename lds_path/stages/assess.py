@@ -6,6 +6,9 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lds_path.errors import UsageError
+from lds_path.formats.class_map import open_class_map
+from lds_path.formats.mask import open_mask
 from lds_path.formats.results import AssessResults, CropPosition, PictureSize
 from lds_path.option import as_parameters
 from lds_path.options.quality import AssessOptions
@@ -40,6 +43,7 @@ def assess(
     stitch: Path,
     output: Path,
     *,
+    screened: Path | None = None,
     options: AssessOptions = AssessOptions(),
     strict: bool = False,
 ) -> Manifest:
@@ -55,11 +59,23 @@ def assess(
         Folders of all shards.
     output
         Folder to write.
+    screened
+        Folder of the screen stage, if its artefacts are reported.
     options
         See `AssessOptions`.
     strict
         Raise instead of putting the slide in quarantine.
+
+    Raises
+    ------
+    UsageError
+        If the option `screen` is set, but no folder of the screen stage is given.
     """
+    if options.screen and screened is None:
+        raise UsageError(
+            "`screen` reports what the stage screen found; name its folder by --screened, or set"
+            " `screen` to false"
+        )
     return run_stage(
         "assess",
         output,
@@ -69,6 +85,7 @@ def assess(
             "detect": detect,
             **name_shards("segment", segment),
             "stitch": stitch,
+            **({"screen": screened} if options.screen and screened is not None else {}),
         },
         parameters=as_parameters(options),
         strict=strict,
@@ -83,6 +100,9 @@ def _assess(folder: Path, inputs: StageInputs, *, options: AssessOptions) -> Ass
     for name, image in draw_pictures(slide, options.max_blur).items():
         image.save(folder / f"{name}.jpg", quality=QUALITY, subsampling=1)
     metrics = measure(slide, min_confidence=options.min_confidence, max_blur=options.max_blur)
+    if options.screen:
+        found = open_class_map(inputs["screen"])
+        metrics |= slide_metrics.screen_metrics(found, open_mask(inputs["detect"]))
     remarks = [remark for shard in slide.segment for remark in shard.remarks]
     verdict = judge(metrics, limits_of(asdict(options.thresholds)), remarks)
     size, mpp = slide.scale.size, slide.scale.mpp

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
@@ -11,9 +10,11 @@ import numpy as np
 import shapely
 from PIL import Image
 
-from lds_path.errors import LabelsError, UnsuitableSlideError
+from lds_path.errors import LabelsError, UnsuitableSlideError, UsageError
+from lds_path.formats.class_map import open_class_map
 from lds_path.formats.mask import MASK_NAME
-from lds_path.formats.pyramid import halve, open_pyramid
+from lds_path.formats.overview import read_overview
+from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.formats.results import DetectResults, TileParameters, TileResults
 from lds_path.geometry import Region, Size, ceil_div, tile_starts
@@ -21,7 +22,7 @@ from lds_path.objects.geojson import read_objects
 from lds_path.option import as_parameters
 from lds_path.options.slides import DetectOptions
 from lds_path.pixels.components import count_pieces
-from lds_path.pixels.tissue import find_tissue, is_dark_field
+from lds_path.pixels.tissue import find_tissue, is_dark_field, tidy_tissue
 from lds_path.provenance.stage_run import run_stage
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import StageInputs
 
-_READ_ROWS = 512
+FOUND_BY_SCREEN = ("Tissue", "Fold", "Out of focus")
+"""Classes of the stage screen that are tissue."""
 MAX_COARSENESS = 2.0
 """A slide more than this many times coarser than the working mpp shows too little."""
 
@@ -43,6 +45,7 @@ def detect(
     output: Path,
     *,
     roi: Path | None = None,
+    screened: Path | None = None,
     options: DetectOptions = DetectOptions(),
     strict: bool = False,
 ) -> Manifest:
@@ -56,6 +59,8 @@ def detect(
         Folder to write.
     roi
         GeoJSON of the areas to analyse, in QuPath's frame; the whole slide when not given.
+    screened
+        Folder of the screen stage, for the method `network`.
     options
         See `DetectOptions`.
     strict
@@ -65,12 +70,25 @@ def detect(
     -------
     Manifest
         With the area of the tissue, the number of regions and the scale of the mask.
+
+    Raises
+    ------
+    UsageError
+        If the method is `network`, but no folder of the screen stage is given.
     """
+    inputs = {"tile": tile} | ({"roi": roi} if roi is not None and roi.is_file() else {})
+    if options.method == "network":
+        if screened is None:
+            raise UsageError(
+                "the method network takes the tissue from the stage screen; name its folder by"
+                " --screened, or use the method classic"
+            )
+        inputs["screen"] = screened
     return run_stage(
         "detect",
         output,
         partial(_detect, roi=roi, options=options),
-        inputs={"tile": tile} | ({"roi": roi} if roi is not None and roi.is_file() else {}),
+        inputs=inputs,
         parameters=as_parameters(options),
         strict=strict,
     )
@@ -83,16 +101,16 @@ def _detect(
     tile = inputs["tile"].read(TileResults)
     _refuse_coarse(tile.file, tile.mpp, inputs["tile"].read(TileParameters).mpp)
     pyramid = open_pyramid(inputs["tile"].path)
-    overview, downsample = _read_overview(pyramid, options.tissue_mpp)
-    mpp = pyramid.frame.mpp * downsample
-    _refuse_dark(tile.file, overview)
-    tissue = find_tissue(
-        overview,
-        mpp,
-        min_tissue_um2=options.min_tissue_um2,
-        max_hole_um2=options.max_hole_um2,
-        background=pyramid.background,
-    )
+    overview = read_overview(pyramid, options.tissue_mpp)
+    _refuse_dark(tile.file, overview.pixels)
+    bounds = {"min_tissue_um2": options.min_tissue_um2, "max_hole_um2": options.max_hole_um2}
+    if options.method == "network":
+        found = open_class_map(inputs["screen"])
+        downsample, mpp = round(found.results.map_downsample), found.results.map_mpp
+        tissue = tidy_tissue(found.where(*FOUND_BY_SCREEN), mpp, **bounds)
+    else:
+        downsample, mpp, background = overview.downsample, overview.mpp, pyramid.background
+        tissue = find_tissue(overview.pixels, mpp, **bounds, background=background)
     del overview
     empty_objects = 0
     if roi is not None:
@@ -114,7 +132,7 @@ def _detect(
         tissue_mm2=round(float(tissue.sum()) * (mpp / 1000) ** 2, 6),
         pieces=count_pieces(tissue),
         regions=len(regions),
-        mask_level=pyramid.level_near(options.tissue_mpp),
+        mask_level=pyramid.level_near(mpp),
         mask_downsample=float(downsample),
         mask_mpp=mpp,
         empty_objects=empty_objects,
@@ -180,24 +198,6 @@ def _refuse_coarse(file: str, mpp: float, working_mpp: float) -> None:
             f" {MAX_COARSENESS * working_mpp:.4g}, twice the working mpp; scan it at a higher"
             " magnification, or raise tile/mpp and use a model trained at that mpp"
         )
-
-
-def _read_overview(pyramid: Pyramid, mpp: float) -> tuple[NDArray[np.uint8], int]:
-    """Return the whole slide at about this resolution, (H, W, 3), and its downsample.
-
-    Each colour is contiguous. Nothing else of the whole slide is held in memory.
-    """
-    level = pyramid.level_near(mpp)
-    halvings = max(round(math.log2(mpp / pyramid.frame.mpp)), level)
-    size = pyramid.level_size(level)
-    planes = np.empty((3, size.height, size.width), np.uint8)
-    for top in range(0, size.height, _READ_ROWS):
-        strip = Size(size.width, min(_READ_ROWS, size.height - top))
-        rows = pyramid.read(level, 0, top, strip)
-        planes[:, top : top + strip.height] = rows.transpose(2, 0, 1)
-    for _ in range(halvings - level):
-        planes = halve(planes)
-    return planes.transpose(1, 2, 0), 2**halvings
 
 
 def _refuse_dark(file: str, overview: NDArray[np.uint8]) -> None:

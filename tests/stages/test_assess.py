@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from stage_folders import MPP, make_folders
+from stage_results import write_screen
 
-from lds_path.errors import MissingMppError
+from lds_path.errors import MissingMppError, UsageError
 from lds_path.formats.labels import Labels
 from lds_path.formats.results import ModelSummary, Remark
 from lds_path.formats.spread import measure_spread
@@ -20,6 +21,7 @@ from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.assess import assess
 
 PICTURES = {"thumbnail", "tissue", "overlay", "artefacts", "confidence", "density", "sampling"}
+SCREEN_METRICS = ("pen", "fold", "bubble", "out_of_focus")
 WIDTH, HEIGHT = 960, 720
 LEFT, TOP, RIGHT, BOTTOM, MIDDLE = 96, 80, 864, 640, 480  # tissue and the border of its halves
 
@@ -37,18 +39,21 @@ def paint():
     return rgb, tissue, labels
 
 
-def run(root, *, damaged=None, parameters=None, **options):
+def run(root, *, damaged=None, parameters=None, screen=None, **options):
     rgb, tissue, labels = paint()
     if damaged is not None:
         rgb = damaged(rgb)
     folders = make_folders(root, "one", rgb, tissue, labels, **options)
     output = root / "assess" / "one"
+    if screen is not None:
+        screen = write_screen(root / "screen/one", folders.tile, screen, downsample=16.0, mpp=8.0)
     manifest = assess(
         folders.tile,
         folders.detect,
         folders.segment,
         folders.stitch,
         output,
+        screened=screen,
         options=make_options(AssessOptions(), parameters or {}),
     )
     return manifest, output
@@ -269,3 +274,27 @@ def test_a_quarantined_slide_is_passed_on(tmp_path):
     assert manifest.quarantined_by == "tile"
     assert "no microns per pixel" in manifest.reason
     assert [path.name for path in output.iterdir() if path.suffix] == ["manifest.json"]
+
+
+def test_artefacts_of_the_screen_are_reported_beside_those_of_the_rules(tmp_path):
+    found = np.ones((HEIGHT // 16, WIDTH // 16), np.uint8)
+    tissue = found[TOP // 16 : BOTTOM // 16, LEFT // 16 : RIGHT // 16]  # 35 x 48
+    tissue[:] = 2
+    tissue[:7], tissue[7:14, :12], tissue[14:21, :24] = 6, 4, 3
+    found[-1, :10] = 5  # 16 um beside the tissue
+    _, output = run(tmp_path, screen=found, parameters={"screen": True})
+    metrics = read_metrics(output)["metrics"]
+    values = {name: metrics[f"screen_{name}_percent"]["value"] for name in SCREEN_METRICS}
+    assert values["out_of_focus"] == pytest.approx(100 * 7 / 35)
+    assert values["fold"] == pytest.approx(100 * 7 * 12 / (35 * 48))
+    assert values["pen"] == pytest.approx(100 * 7 * 24 / (35 * 48))
+    assert values["bubble"] == pytest.approx(100 * 10 / (35 * 48 + 10))
+    assert "tissue-qc" in metrics["screen_pen_percent"]["definition"]
+    assert metrics["pen_percent"]["value"] == 0
+
+
+def test_the_screen_is_reported_only_if_asked_for(good, tmp_path):
+    _, output = good
+    assert not any(name.startswith("screen") for name in read_metrics(output)["metrics"])
+    with pytest.raises(UsageError, match="name its folder by --screened, or set `screen` to false"):
+        run(tmp_path, parameters={"screen": True})

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from stage_results import tile_results
+from stage_results import tile_results, write_screen
 
 from lds_path.errors import LabelsError, StageInputError, UnsuitableSlideError, UsageError
 from lds_path.formats.pyramid import PYRAMID_NAME, write_pyramid
@@ -279,3 +279,34 @@ def test_real_slides_are_analysed_or_quarantined(data, tmp_path, name, mpp, reas
     assert reason in manifest.reason
     if not reason:
         assert 0.6 < manifest.results["tissue_mm2"] < 0.75
+
+
+def test_the_network_takes_the_tissue_from_the_screen(tile, tmp_path):
+    """Folded tissue and tissue out of focus is tissue; pen and bubbles are not."""
+    found = np.ones((125, 150), np.uint8)  # 4 x 4 pixels of the slide each
+    for column, value in enumerate((2, 4, 6, 3, 5)):
+        found[20:100, 25 * column : 25 * column + 25] = value
+    screened = write_screen(tmp_path / "screen", tile, found, downsample=4.0, mpp=8.0)
+    options = replace(SMALL, method="network", min_tissue_um2=100.0, max_hole_um2=100.0)
+    manifest = detect(tile, tmp_path / "detect", screened=screened, options=options)
+    mask = read_mask(tmp_path / "detect") > 0
+    np.testing.assert_array_equal(mask, np.isin(found, (2, 4, 6)))
+    assert manifest.results["mask_downsample"] == 4
+    assert manifest.results["tissue_mm2"] == pytest.approx(80 * 75 * 0.008**2)
+    assert set(manifest.inputs) == {"tile", "screen"}
+
+
+def test_the_rules_do_not_need_a_screen(tile, tmp_path):
+    manifest = detect(tile, tmp_path / "detect", options=SMALL)
+    assert set(manifest.inputs) == {"tile"}
+
+
+def test_a_network_without_its_screen_is_refused(tile, tmp_path):
+    with pytest.raises(UsageError, match=r"from the stage screen; name its folder by --screened"):
+        detect(tile, tmp_path / "detect", options=replace(SMALL, method="network"))
+
+
+def test_a_folder_of_another_stage_is_no_screen(tile, tmp_path):
+    options = replace(SMALL, method="network")
+    with pytest.raises(StageInputError, match="name the folder of the screen stage"):
+        detect(tile, tmp_path / "detect", screened=tile, options=options)

@@ -112,7 +112,7 @@ def make_tissue(
     density = patch(sources, size, mpp, random)
     shape = blob(size, random)
     density *= 1 + 0.35 * smooth_noise(size, random.uniform(20, 80), random)[..., None]
-    if random.random() < 0.5:
+    if random.random() < 0.6:
         add_fat(density, smooth_noise(size, random.uniform(30, 90), random), mpp, random)
     soft = ndimage.gaussian_filter(shape.astype(np.float32), 0.6)
     return np.maximum(density * soft[..., None], 0), shape
@@ -134,6 +134,7 @@ def patch(
     members = [source for source in sources if source.group == group]
     chosen = random.choice(len(members), min(len(members), 24), replace=False)
     images = [members[int(number)].read(mpp) for number in chosen]
+    images = [image for image in images if _is_filled(image)] or images
     typical = np.mean([np.median(image, axis=(0, 1)) for image in images], axis=0)
     total, weights = np.zeros((*size, 3), np.float32), np.full((*size, 1), 1e-3, np.float32)
     for row, column in _corners(size, images, random):
@@ -146,6 +147,11 @@ def patch(
         total[part] += image[:height, :width] * weight
         weights[part] += weight
     return total / weights
+
+
+def _is_filled(density: Density) -> bool:
+    """Return whether hardly any of an image is glass."""
+    return bool((ndimage.gaussian_filter(density.mean(axis=2), 1.5) > 0.06).mean() > 0.9)
 
 
 def _corners(

@@ -135,6 +135,22 @@ def get_classes(wildcards):
     return format_classes(config["classes"])
 
 
+@exit_with_message()
+def get_screening_model(wildcards):
+    """Return the folder of the model that looks at overviews."""
+    return str(find_model(config["screen"]["model"], ()))
+
+
+def screened_if(wanted):
+    """Return the folder of the stage screen as an input, if it is wanted."""
+    return "<results>/screen/{slide}" if wanted else []
+
+
+def get_screened(wildcards, input):
+    """Return the folder of the stage screen as an option, if it is an input."""
+    return f"--screened {input.screen}" if input.screen else ""
+
+
 def get_replacement(*columns):
     """Return a params function that changes when files of the sheet are replaced."""
     return lambda wildcards: slides.replacements([wildcards.slide], columns, replaced)

@@ -4,6 +4,7 @@ rule assess:
         detect="<results>/detect/{slide}",
         segment=gather.shards("<results>/segment/{{slide}}/{scatteritem}"),
         stitch="<results>/stitch/{slide}",
+        screen=screened_if(config["assess"]["screen"]),
     output:
         directory("<results>/assess/{slide}"),
     log:
@@ -17,11 +18,12 @@ rule assess:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
+        screen=get_screened,
         options=get_options("assess"),
         strict=STRICT,
     shell:
         "lds-path assess {input.tile} {input.detect} {input.segment} {input.stitch} {output}"
-        " {params.options} {params.strict} 2> {log}"
+        " {params.screen} {params.options} {params.strict} 2> {log}"
 
 
 rule evaluate:

@@ -51,10 +51,35 @@ rule tile:
         " --threads {threads} {params.strict} 2> {log}"
 
 
+rule screen:
+    input:
+        tile="<results>/tile/{slide}",
+        model=get_screening_model,
+    output:
+        directory("<results>/screen/{slide}"),
+    log:
+        "<logs>/screen/{slide}.log",
+    benchmark:
+        "<benchmarks>/screen/{slide}.tsv"
+    conda:
+        "../../envs/network.yaml"
+    threads: 2
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(30),
+    params:
+        options=format_options(config["screen"]),
+        strict=STRICT,
+    shell:
+        "lds-path screen {input.tile} {output} {params.options} --threads {threads}"
+        " {params.strict} 2> {log}"
+
+
 rule detect:
     input:
         roi=get_file("roi"),
         tile="<results>/tile/{slide}",
+        screen=screened_if(config["detect"]["method"] == "network"),
     output:
         directory("<results>/detect/{slide}"),
     log:
@@ -69,8 +94,10 @@ rule detect:
         runtime=growing(30),
     params:
         roi=get_path("roi", "roi", "--roi"),
+        screen=get_screened,
         replacement=get_replacement("roi"),
         options=get_options("detect"),
         strict=STRICT,
     shell:
-        "lds-path detect {input.tile} {output} {params.roi} {params.options} {params.strict} 2> {log}"
+        "lds-path detect {input.tile} {output} {params.roi} {params.screen} {params.options}"
+        " {params.strict} 2> {log}"
