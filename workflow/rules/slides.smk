@@ -68,7 +68,7 @@ rule screen:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        options=format_options(config["screen"]),
+        options=get_options("screen"),
         strict=STRICT,
     shell:
         "lds-path screen {input.tile} {output} {params.options} --threads {threads}"
