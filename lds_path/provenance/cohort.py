@@ -109,8 +109,12 @@ class SlideRecord:
 
     @property
     def _missing(self) -> str:
-        """The first stage that is not done."""
-        return next(name for name, stage in self.stages.items() if stage.status != "done")
+        """The first stage that the slide needs and that is not done."""
+        return next(
+            name
+            for name, stage in self.stages.items()
+            if stage.status != "done" and name not in OPTIONAL
+        )
 
     @property
     def seconds(self) -> float:

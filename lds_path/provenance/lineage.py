@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lds_path.errors import StageInputError, UsageError
 from lds_path.provenance.cohort import STAGES
 from lds_path.provenance.complete_file import MARKER
+from lds_path.provenance.fingerprint import folder_of
 from lds_path.provenance.manifest import FILE_NAME, read_manifest
 from lds_path.provenance.stage_folder import StageResults
 from lds_path.provenance.typed_json import from_json
@@ -114,8 +115,8 @@ def locate(path: str, folder: Path, root: Path) -> Path | None:
     around = (base / path for base in folder.absolute().parents)
     is_absolute = Path(path).is_absolute()
     try:
-        for candidate in below:
-            if candidate.exists():
+        for candidate in below:  # a model's folder may have the name of a stage
+            if candidate.exists() and (folder_of(candidate) / FILE_NAME).is_file():
                 return candidate
         for candidate in around:
             if candidate.exists() and (is_absolute or _belongs(candidate, path, root)):

@@ -107,7 +107,7 @@ def test_a_further_reader_is_one_line_in_the_list(tmp_path, monkeypatch):
         with probe(found.path / "a.png") as inside:
             return open_image(inside)
 
-    with pytest.raises(UnreadableSlideError, match="Is a directory"):
+    with pytest.raises(UnreadableSlideError, match="is a folder; name a file"):
         open_slide(tmp_path, mpp=0.5)
     monkeypatch.setattr(slides, "READERS", (open_folder, *READERS))
     with open_slide(tmp_path, mpp=0.5) as slide:

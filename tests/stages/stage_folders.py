@@ -111,7 +111,9 @@ def _write_tile(output: Path, rgb: NDArray[np.uint8], changes: dict[str, Any]) -
             part = rgb[top : top + block.height, left : left + block.width]
             return np.ascontiguousarray(part.transpose(2, 0, 1))
 
-        write_pyramid(folder / PYRAMID_NAME, read_block, size, Frame(MPP, 1.0), background=243)
+        corner = {key: changes[key] for key in ("left_l0", "top_l0") if key in changes}
+        frame = Frame(MPP, 1.0, **corner)
+        write_pyramid(folder / PYRAMID_NAME, read_block, size, frame, background=243)
         return tile_results(size, mpp=MPP, **{"file": "slide & co.tif"} | changes)
 
     run_stage("tile", output, work, inputs={}, parameters={"mpp": MPP}, slide=output.name)

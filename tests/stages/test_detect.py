@@ -44,7 +44,9 @@ def write_tile(folder, view, *, mpp=MPP, asked_mpp=MPP):
             return np.ascontiguousarray(part.transpose(2, 0, 1))
 
         write_pyramid(output / PYRAMID_NAME, read_block, size, frame, background=GLASS)
-        return tile_results(size, mpp=mpp, downsample=DOWNSAMPLE, file="slide.svs")
+        return tile_results(
+            size, mpp=mpp, downsample=DOWNSAMPLE, left_l0=100, top_l0=50, file="slide.svs"
+        )
 
     run_stage("tile", folder, work, inputs={}, parameters={"mpp": asked_mpp}, slide="slide")
     return folder

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -225,8 +224,7 @@ def test_an_interrupted_training_gives_the_same_model(root, tmp_path, monkeypatc
         stop_after(patch, steps)
         with pytest.raises(Interrupted):
             run(root, tmp_path / "parts", steps=6, state=tmp_path / "state")
-    # Snakemake removes the output of a rule that failed.
-    shutil.rmtree(tmp_path / "parts")
+    assert not (tmp_path / "parts").exists()
     run(root, tmp_path / "parts", steps=6, state=tmp_path / "state", cache_mib=1)
     for name in ("weights.safetensors", "training.tsv", "curve.png"):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

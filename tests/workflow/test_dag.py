@@ -130,7 +130,8 @@ def test_the_command_line_changes_keys_of_every_type(tmp_path):
     ],
 )
 def test_regions_and_lattice_are_those_of_the_model(tmp_path, model, options):
-    config = ["slides=demo-training", f"model={model}", "classes=null"]
+    config = ["slides=demo-training", f"model={model}"]
+    config += [] if model == "train" else ["classes=null"]
     run = snakemake(tmp_path, "-n", "-p", "--config", *config)
     assert run.returncode == 0, run.stderr
     assert "--mpp 0.5 --max-unreadable-percent" in run.stdout
@@ -201,6 +202,9 @@ def test_jobs_on_scratch_disks_read_their_copies(tmp_path):
             "slide\tpath\na\tx.svs\n",
             ["detect={region_size: 2000}"],
             "`detect: region_size` is 2000, but the model 'demo' needs a multiple of 32; set it to",
+        ),
+        (
+            "slide\tpath\na\tx.svs\n",
             ["stitch={mpp: 1000}"],
             "--config: 'stitch.mpp': 1000 is greater than the maximum of 64; expected more than 0",
         ),
@@ -209,7 +213,7 @@ def test_jobs_on_scratch_disks_read_their_copies(tmp_path):
         (
             "slide\tpath\na\tx.svs\n",
             ["detect={lattice: 100}"],
-            "the lattice 100 x 100, but the model needs multiples of 16; change `lattice`",
+            "`detect: lattice` is 100, but the model 'demo' needs a multiple of 16; set it to null",
         ),
         (
             "slide\tpath\na\tx.svs\n",
@@ -249,10 +253,17 @@ BRACES = "{slide} {1} {{y}} {input.tile} <results>"
 
 def test_text_with_braces_reaches_the_commands_as_it_was_written(tmp_path):
     (tmp_path / "slides.tsv").write_text("slide\tpath\tlabels\tsplit\na\tx.svs\tx.json\ttrain\n")
+    square = {"type": "Polygon", "coordinates": [[[0, 0], [9, 0], [9, 9], [0, 9], [0, 0]]]}
+    properties = {"classification": {"name": "Other"}}
+    drawn = {"type": "Feature", "geometry": square, "properties": properties}
+    (tmp_path / "x.json").write_text(json.dumps(drawn))
     change = {
         "slides": str(tmp_path / "slides.tsv"),
         "model": "train",
-        "classes": [{"name": BRACES, "color": "#000000"}],
+        "classes": [
+            {"name": BRACES, "color": "#000000"},
+            {"name": "Other", "color": "#ffffff"},
+        ],
         "labels": {"ignore": [BRACES], "class_map": {BRACES: BRACES}, "unlabelled": BRACES},
         "train": {"description": BRACES},
     }

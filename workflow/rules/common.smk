@@ -35,10 +35,10 @@ with exit_with_message():
     update_config(config, read_strings(given, schema))
     warnings = rename_old_keys(config, schema)
     read_configuration(config, schema, files=files, given=given)
-    warnings += set_working(config, TileOptions(), DetectOptions())
-    options = read_configuration(config, schema, files=files, given=given)
     for key in ("slides", "model"):
         check_name(key, config[key])
+    warnings += set_working(config, TileOptions(), DetectOptions())
+    options = read_configuration(config, schema, files=files, given=given)
     names = read_class_names(config["classes"], config["model"])
     sides = options["detect"].region_size, options["detect"].lattice
     model = ChosenModel(
