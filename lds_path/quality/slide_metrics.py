@@ -27,7 +27,15 @@ NEAR_UM = 200.0
 
 
 def identity_metrics(tile: TileResults) -> dict[str, Metric]:
-    """Return the pixel sizes of the slide, their source, and how much of it was readable."""
+    """Return the pixel sizes of the slide, their source, and how much of its file was read."""
+    others = {
+        "other_images": Metric(
+            "; ".join(tile.other_images),
+            "",
+            "What the file holds beside the slide, by name and size; it is not analysed.",
+            "tile",
+        )
+    }
     return {
         "mpp": Metric(
             tile.mpp,
@@ -47,9 +55,11 @@ def identity_metrics(tile: TileResults) -> dict[str, Metric]:
         "unreadable_tiles": Metric(
             tile.unreadable_tiles,
             "tiles",
-            "Tiles of the file that could not be decoded and were filled with glass.",
+            "Tiles of the file that could not be decoded, or have no bytes although another level"
+            " shows something there. They are white.",
             "tile",
         ),
+        **(others if tile.other_images else {}),
     }
 
 

@@ -42,7 +42,7 @@ LABELS = {
 }
 """Names of metrics on the pages, if not the words of the metric's name."""
 GROUPS = {
-    "The slide": ("mpp", "slide_mpp", "mpp_source", "unreadable_tiles", "glass"),
+    "The slide": ("mpp", "slide_mpp", "mpp_source", "unreadable_tiles", "other_images", "glass"),
     "Focus and artefacts": (
         "blur", "out_of_focus_percent", "fold_percent", "dark_percent", "pen_percent",
         "bubble_percent", "screen_out_of_focus_percent", "screen_fold_percent",

@@ -150,3 +150,18 @@ def test_blur_of_a_checkerboard_is_lower_than_of_its_blurred_copy():
     tile = np.kron(np.indices((8, 8)).sum(axis=0) % 2, np.ones((8, 8)))
     sharp = np.repeat((tile * 255)[..., None], 3, axis=-1).astype(np.uint8)
     assert blur(sharp) < blur(damage.blurred(sharp, 1)) < blur(damage.blurred(sharp, 3))
+
+
+def test_black_around_the_scan_is_no_dark_spot_and_black_on_tissue_is():
+    scan = np.full((120, 160, 3), (200, 120, 170), np.uint8)
+    scan[:20] = 243
+    scan[50:70, 60:80] = 4
+    view = np.zeros((240, 320, 3), np.uint8)
+    view[60:180, 80:240] = scan
+    tissue = np.zeros((240, 320), np.bool_)
+    tissue[80:180, 80:240] = True
+    glass = white_reference(view)
+    dark = find_artefacts(view, tissue, 8.0, glass=glass).dark
+    expected = np.zeros_like(tissue)
+    expected[110:130, 140:160] = True
+    assert np.array_equal(dark, expected)

@@ -57,6 +57,11 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
             "the patient 'P 1' is in the splits train (a, b) and test (c); put all slides",
         ),
         ("slide,path\na,x\n", "has the unknown column 'slide,path'"),
+        ("slide;path;mpp\na;a.svs;0,25\n", "has the unknown column 'slide;path;mpp'"),
+        ("Slide\tPath\na\ta.svs\n", "has the unknown column 'Slide'"),
+        ("a\ta.svs\nb\tb.svs\n", "has the unknown column 'a'"),
+        ("slide\tpath\tmpp\na\ta.svs\t0,25\n", "the mpp '0,25' is not a number"),
+        ("slide\tpath\n\t\n", "lists no slide"),
         ("slide\tmpp\na\t1\n", "has no column 'path'"),
         ("slide\tpath\n", "lists no slide"),
         ("", "is not a tab-separated table"),
@@ -117,6 +122,21 @@ def test_quotes_that_a_spreadsheet_puts_around_a_cell_are_not_part_of_it(tmp_pat
     sheet = read_sheet(write(tmp_path, f"slide\tpath\tmpp\r\na\t{cell}\t0.25\r\n"))
     assert sheet.loc["a", "path"] == str(tmp_path / name)
     assert sheet.loc["a", "mpp"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("table", "ids"),
+    [
+        ("slide\tpath\ra\ta.svs\rb\tb.svs\r", ["a", "b"]),
+        ("slide\tpath\n001\ta.svs\n1e3\tb.svs\n", ["001", "1e3"]),
+        ("slide\tpath\na\u00a0\ta.svs\n", ["a"]),
+    ],
+    ids=["carriage returns", "numbers", "no-break space"],
+)
+def test_ids_are_read_as_they_are_written(tmp_path, table, ids):
+    path = tmp_path / "slides.tsv"
+    path.write_bytes(table.encode())
+    assert list(read_sheet(path).index) == ids
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "cp1252"])
