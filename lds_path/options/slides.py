@@ -69,7 +69,9 @@ class TileOptions(Options):
 class ScreenOptions(Options):
     """Which network looks at the overview of a slide."""
 
-    model: str = option("tissue-qc", "id of a shipped model for overviews, or a model folder")
+    model: str = option(
+        "tissue-qc", "folder of a model for overviews, as workflow/models/tissue-qc.yaml trains it"
+    )
 
 
 METHODS = ("classic", "network")
