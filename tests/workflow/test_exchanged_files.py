@@ -78,6 +78,7 @@ def test_a_slide_is_analysed_again_when_any_of_its_files_is_mended_or_exchanged(
 
 
 def test_a_model_that_is_written_again_in_its_folder_is_used_again_and_a_touched_one_is_not(folder):
+    assert run_to(folder, "plan").returncode == 0
     for name in ("weights.safetensors", "model.json"):
         (folder / "model" / name).touch()
     assert jobs_of(run_to(folder, "plan", "-n")).get("plan") is None
