@@ -14,6 +14,7 @@ from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.results import ScreenResults
 from lds_path.option import as_parameters
 from lds_path.options.slides import ScreenOptions
+from lds_path.provenance.fingerprint import note_input
 from lds_path.provenance.stage_run import is_quarantined, run_stage
 
 if TYPE_CHECKING:
@@ -67,15 +68,18 @@ def screen(
     if is_quarantined(tile):
         return run_stage("screen", output, lambda *_: {}, inputs=inputs, parameters=parameters)
     # torch and MONAI take seconds to import: only for a slide that is analysed.
-    from lds_path.models.card import WEIGHTS_NAME, find_model
+    from lds_path.models.card import find_model, model_files
+    from lds_path.network.device import choose_device, device_name
 
+    found = find_model(options.model)
     return run_stage(
         "screen",
         output,
         partial(_screen, model=options.model, threads=threads),
-        inputs={**inputs, "model": find_model(options.model) / WEIGHTS_NAME},
+        inputs={**inputs, "model": note_input(found, model_files(found))},
         parameters=parameters,
         strict=strict,
+        device=device_name(choose_device("cpu")),
     )
 
 

@@ -15,6 +15,7 @@ from lds_path.geometry import Size
 from lds_path.inference.screening import classify_overview
 from lds_path.models.card import ModelCard
 from lds_path.models.checkpoint import save_model
+from lds_path.network.device import device_name
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
 from lds_path.options.slides import ScreenOptions
@@ -59,6 +60,8 @@ def test_the_map_has_a_class_for_each_pixel_of_the_overview(tile, tmp_path):
     assert found.results.percent["Tissue"] == pytest.approx(100 * found.where("Tissue").mean())
     assert sum(found.results.percent.values()) == pytest.approx(100)
     assert set(manifest.inputs) == {"tile", "model"}
+    assert set(manifest.inputs["model"]["files"]) == {"model.json", "weights.safetensors"}
+    assert manifest.device == device_name(torch.device("cpu"))
 
 
 def test_the_map_shows_the_colours_of_the_classes(tile, tmp_path):

@@ -31,6 +31,23 @@ def test_shards_multiply_the_segment_jobs_alone(tmp_path):
     assert (jobs["segment"], jobs["stitch"]) == (6, 2)
 
 
+@pytest.mark.parametrize(
+    ("change", "jobs"),
+    [("detect={method: network}", 2), ("assess={screen: true}", 2), ("detect={overlap: 64}", 0)],
+)
+def test_a_slide_is_screened_only_if_its_screen_is_used(tmp_path, change, jobs):
+    run = snakemake(tmp_path, "-n", "-p", "--config", change, "screen={model: demo}")
+    assert run.returncode == 0, run.stderr
+    assert jobs_of(run).get("screen", 0) == jobs
+    assert run.stdout.count("--screened results/screen/") == jobs
+
+
+def test_a_screening_model_that_is_missing_is_named(tmp_path):
+    run = snakemake(tmp_path, "-n", "--config", "detect={method: network}", "screen={model: no}")
+    assert run.returncode == 1
+    assert "Error: the model 'no' does not exist" in run.stderr
+
+
 def test_small_slides_can_share_a_cluster_job(tmp_path):
     """The command of docs/clusters.md, with two slides a job instead of twenty."""
     page = (REPOSITORY / "docs/clusters.md").read_text()

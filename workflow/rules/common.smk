@@ -1,5 +1,6 @@
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -11,14 +12,13 @@ sys.path.insert(0, str(BASE))
 from lds_path.errors import exit_with_message
 from lds_path.geometry import Region, Size
 from lds_path.inference.budget import UNIFORM
-from lds_path.models.card import model_files
+from lds_path.models.card import find_model, model_files
 from lds_path.models.chosen import ChosenModel, read_class_names
 from lds_path.models.working import set_working
 from lds_path.options.configuration import read_configuration
 from lds_path.options.slides import DetectOptions, TileOptions
-from lds_path.reference.annotated_classes import check_training
-from lds_path.run.config import config_files, read_strings, rename_old_keys
 from lds_path.provenance.fingerprint import COPIES
+from lds_path.run.config import config_files, read_strings, rename_old_keys
 from lds_path.run.parent_watch import VARIABLE
 from lds_path.run.run_start import join_run, start_run
 from lds_path.run.shell_options import format_cell, format_classes, format_options
@@ -93,13 +93,22 @@ def get_file(column):
     return lambda wildcards: list_inputs(slides.files([wildcards.slide], column))
 
 
+@cache
+def check_labels():
+    """End the run before its first job if its labels cannot teach what is asked for."""
+    # It imports what reads annotations: not in the processes of jobs.
+    from lds_path.reference.annotated_classes import check_training
+
+    annotated = () if slides.painted else ("train", "tune")
+    check_training(names, config["labels"], *map(slides.annotations, annotated))
+
+
 @exit_with_message()
 def get_training_labels(wildcards):
-    """Return the reference labels that a model learns from, which can teach what is asked for."""
+    """Return the reference labels that a model learns from."""
     labels = slides.training_labels()
     if workflow.is_main_process:
-        annotated = () if slides.painted else ("train", "tune")
-        check_training(names, config["labels"], *map(slides.annotations, annotated))
+        check_labels()
     return list_inputs(labels)
 
 
@@ -137,8 +146,8 @@ def get_classes(wildcards):
 
 @exit_with_message()
 def get_screening_model(wildcards):
-    """Return the folder of the model that looks at overviews."""
-    return str(find_model(config["screen"]["model"], ()))
+    """Return the files of the model that looks at overviews."""
+    return [str(file) for file in model_files(find_model(config["screen"]["model"]))]
 
 
 def screened_if(wanted):
