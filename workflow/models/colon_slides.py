@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import click
 import numpy as np
-import tifffile
 from PIL import Image, ImageDraw
+from slide_file import write_slide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,8 +66,8 @@ def main(data: Path, folder: Path, train_cases: int | None) -> None:
         for split, slide, pictures in lay_out(read_pictures(data), train_cases):
             random = np.random.default_rng([SEED, *slide.encode()])
             image, labels = paint(data, pictures, random, STROMA if split == "train" else IGNORE)
-            write(folder / f"{slide}.tif", image)
-            write(folder / f"{slide}-labels.tif", labels)
+            write_slide(folder / f"{slide}.tif", image, mpp=MPP)
+            write_slide(folder / f"{slide}-labels.tif", labels, mpp=MPP)
             writer.writerow([slide, f"{slide}.tif", MPP, f"{slide}-labels.tif", split])
 
 
@@ -234,22 +234,6 @@ def turn(
     """Return image and labels in one of eight orientations."""
     image, labels = (np.rot90(array, orientation % 4) for array in (image, labels))
     return (image[::-1], labels[::-1]) if orientation >= 4 else (image, labels)
-
-
-def write(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Write a tiled TIFF: JPEG for colours, lossless for labels."""
-    is_rgb = pixels.ndim == 3
-    tifffile.imwrite(
-        path,
-        pixels,
-        photometric="rgb" if is_rgb else "minisblack",
-        tile=(256, 256),
-        compression="jpeg" if is_rgb else "zlib",
-        compressionargs={"level": 92} if is_rgb else None,
-        resolution=(1e4 / MPP, 1e4 / MPP),
-        resolutionunit="CENTIMETER",
-        metadata=None,
-    )
 
 
 if __name__ == "__main__":

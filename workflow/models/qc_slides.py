@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 import qc_artefacts as artefacts
-import tifffile
 from qc_artefacts import GLASS, IGNORE, TISSUE, Overview
 from qc_tissue import find_sources, make_tissue, restain
 from scipy import ndimage
+from slide_file import write_slide
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,8 +49,8 @@ def main(data: Path, folder: Path) -> None:
             for number in range(1, count + 1):
                 slide = f"{split}-{number}"
                 image, labels = paint_slide(sources, np.random.default_rng([1, *slide.encode()]))
-                write(folder / f"{slide}.tif", image)
-                write(folder / f"{slide}-labels.tif", labels)
+                write_slide(folder / f"{slide}.tif", image, mpp=MPP, quality=88)
+                write_slide(folder / f"{slide}-labels.tif", labels, mpp=MPP)
                 writer.writerow([slide, f"{slide}.tif", MPP, f"{slide}-labels.tif", split])
 
 
@@ -138,22 +138,6 @@ def develop(view: Overview, random: np.random.Generator) -> NDArray[np.uint8]:
         if (view.labels[part] == GLASS).all():
             image[part] = 255  # a field that was not scanned
     return np.clip(image + 0.5, 0, 255).astype(np.uint8)
-
-
-def write(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Write a tiled TIFF: JPEG for colours, lossless for labels."""
-    is_rgb = pixels.ndim == 3
-    tifffile.imwrite(
-        path,
-        pixels,
-        photometric="rgb" if is_rgb else "minisblack",
-        tile=(256, 256),
-        compression="jpeg" if is_rgb else "zlib",
-        compressionargs={"level": 88} if is_rgb else None,
-        resolution=(1e4 / MPP, 1e4 / MPP),
-        resolutionunit="CENTIMETER",
-        metadata=None,
-    )
 
 
 if __name__ == "__main__":
