@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from lds_path.formats.spread import Spread
     from lds_path.geometry import Region
     from lds_path.network.segmenter import Segmenter
+
+T = TypeVar("T")
 
 PATCHES = 4
 """The features of a region are averaged in so many squares along each side."""
@@ -126,7 +128,7 @@ def measure_familiarity(
         Spread of the factors on optical density that it was trained to put up with.
     """
     segmenter.eval()
-    splits = [_spread_evenly(regions, MAX_REGIONS) for regions in (learned, held_out)]
+    splits = [spread_evenly(regions, MAX_REGIONS) for regions in (learned, held_out)]
     colours = [_read_colours(regions) for regions in splits]
     with DeepFeatures(segmenter) as features:
         deep = [_run(segmenter, features, regions) for regions in splits]
@@ -134,6 +136,13 @@ def measure_familiarity(
         measure_spread(*colours, tolerance=stain_jitter),
         measure_spread(*deep),
     )
+
+
+def spread_evenly(items: Sequence[T], count: int) -> list[T]:
+    """Return all items, or this number of them, spread evenly."""
+    if len(items) <= count:
+        return list(items)
+    return [items[index * len(items) // count] for index in range(count)]
 
 
 def _find_deepest(segmenter: Segmenter) -> tuple[nn.Module, int]:
@@ -205,11 +214,3 @@ def _windows(pyramid: Pyramid, region: Region) -> Iterator[NDArray[np.uint8]]:
             )
         )
         yield pyramid.read(level, x, y, size)
-
-
-def _spread_evenly(
-    regions: Sequence[tuple[Pyramid, Region]], count: int
-) -> list[tuple[Pyramid, Region]]:
-    if len(regions) <= count:
-        return list(regions)
-    return [regions[index * len(regions) // count] for index in range(count)]

@@ -15,6 +15,7 @@ from lds_path.formats.mask import open_mask
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, read_regions
 from lds_path.formats.results import TileParameters, TileResults
+from lds_path.inference.familiarity import spread_evenly
 from lds_path.inference.region_tensors import read_region
 from lds_path.learning.batches import LabelledRegion, class_counts
 from lds_path.provenance.stage_folder import open_folder, read_results
@@ -248,20 +249,13 @@ def measure_colour(
     regions: Sequence[LabelledRegion], level: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and standard deviation of red, green and blue, in [0, 1], at a level."""
-    chosen = spread(regions, _MAX_COLOUR_REGIONS)
+    chosen = spread_evenly(regions, _MAX_COLOUR_REGIONS)
     views = [
         read_region(labelled.pyramid, labelled.region, level).flatten(1) for labelled in chosen
     ]
     pixels = np.concatenate([view.numpy() for view in views], axis=1) / 255.0  # (3, n)
     mean, std = pixels.mean(axis=1), np.maximum(pixels.std(axis=1), 0.01)
     return tuple(np.round(mean, 4).tolist()), tuple(np.round(std, 4).tolist())
-
-
-def spread(regions: Sequence[LabelledRegion], count: int) -> list[LabelledRegion]:
-    """Return all regions, or this number of them, spread evenly."""
-    if len(regions) <= count:
-        return list(regions)
-    return [regions[index * len(regions) // count] for index in range(count)]
 
 
 def _check_tune(sheet: Path, ids: Sequence[str], slides: Sequence[LabelledSlide]) -> None:

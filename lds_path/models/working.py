@@ -86,9 +86,8 @@ def set_working(config: Mapping[str, Any], *defaults: object) -> list[str]:
     _fill(config, vars(working_of(card, config["detect"]["region_size"])))
     asked = Working(**{key: config[section][key] for key, section in SECTIONS.items()})
     _check_possible(asked, card, model)
-    remarks = compare_working(
-        card, model, mpp=asked.mpp, sides=[asked.region_size], lattices=[asked.lattice]
-    )
+    size, lattice = (Size(side, side) for side in (asked.region_size, asked.lattice))
+    remarks = compare_working(card, model, mpp=asked.mpp, sizes=[size], lattices=[lattice])
     return [f"config.yaml: {remark.reason}" for remark in remarks]
 
 
@@ -98,8 +97,8 @@ def compare_working(
     *,
     mpp: float,
     true_mpp: float | None = None,
-    sides: Iterable[int],
-    lattices: Iterable[int] = (),
+    sizes: Iterable[Size],
+    lattices: Iterable[Size] = (),
 ) -> tuple[Remark, ...]:
     """Return what differs from what a model learned from.
 
@@ -111,10 +110,10 @@ def compare_working(
         Microns per working pixel that were asked for.
     true_mpp
         Those that the slide has; as asked for if not given.
-    sides
+    sizes
         Of the regions, in working pixels.
     lattices
-        Samples per side of them.
+        Of the regions.
     """
     remarks = []
     true_mpp = mpp if true_mpp is None else true_mpp
@@ -134,10 +133,10 @@ def compare_working(
                 f" learned at {card.mpp:g}",
             )
         )
-    known = [("regions", "pixels", "region_size", sides, [_longer(card.region_size)])]
+    known = [("regions", "pixels", "region_size", sizes, [_longer(card.region_size)])]
     known.append(("lattices", "samples", "lattice", lattices, list(trained_lattices(card))))
     for noun, unit, key, found, learned in known:
-        for side in sorted(set(found) - set(learned)):
+        for side in sorted(set(map(_longer, found)) - set(learned)):
             reason = (
                 f"the {noun} have {side} {unit} per side, but the model '{model}' learned from"
                 f" {_either(learned)}; set `detect: {key}` to null"

@@ -74,11 +74,6 @@ class DrawnObjects:
     """Objects left out because their polygon has no area."""
 
 
-def read_polygons(path: Path) -> list[tuple[str, Polygon | MultiPolygon]]:
-    """Return the class name and area of every object in a GeoJSON file, see `read_objects`."""
-    return read_objects(path).polygons
-
-
 def read_objects(path: Path) -> DrawnObjects:
     """Return the areas in a GeoJSON file.
 
@@ -103,7 +98,7 @@ def read_objects(path: Path) -> DrawnObjects:
 
 
 def read_class_names(path: Path) -> list[str]:
-    """Return the class names of the areas in a GeoJSON file, as `read_polygons`, but at once.
+    """Return the class names of the areas in a GeoJSON file, as `read_objects`, but at once.
 
     Raises
     ------

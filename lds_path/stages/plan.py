@@ -149,7 +149,7 @@ def look(tile: StageFolder, detect: StageFolder, *, model: str, threads: int) ->
         model,
         mpp=tile.read(TileParameters).mpp,
         true_mpp=tile.read(TileResults).mpp,
-        sides=[max(region.size.width, region.size.height) for region in regions],
+        sizes=[region.size for region in regions],
     )
     for remark in misfits:
         log.warning("%s", remark.reason)

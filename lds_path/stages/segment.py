@@ -183,8 +183,8 @@ def _remarks(
         model,
         mpp=tile.read(TileParameters).mpp,
         true_mpp=tiled.mpp,
-        sides=[max(region.size.width, region.size.height) for region in regions],
-        lattices=[max(region.lattice.width, region.lattice.height) for region in regions],
+        sizes=[region.size for region in regions],
+        lattices=[region.lattice for region in regions],
     )
     if not card.synthetic or tiled.painted:
         return misfits

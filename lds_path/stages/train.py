@@ -203,8 +203,8 @@ def _regions_of(slide: LabelledSlide, card: ModelCard, model: str) -> list[tuple
         model,
         mpp=slide.mpp,
         true_mpp=slide.true_mpp,
-        sides=[max(region.size.width, region.size.height) for region in regions],
-        lattices=[max(region.lattice.width, region.lattice.height) for region in regions],
+        sizes=[region.size for region in regions],
+        lattices=[region.lattice for region in regions],
     )
     if misfits:
         raise UsageError(f"{slide.slide} is not cut up as in the training: {misfits[0].reason}")

@@ -16,7 +16,7 @@ from PIL import Image
 from lds_path.errors import LabelsError, UnreadableSlideError
 from lds_path.geometry import Size
 from lds_path.objects import geojson
-from lds_path.objects.geojson import read_polygons
+from lds_path.objects.geojson import read_objects
 from lds_path.reference.label_image import open_label_image
 from lds_path.reference.legend import Legend
 from lds_path.slides.safe_xml import parse_xml
@@ -179,7 +179,7 @@ def test_annotations_that_unzip_without_end_are_refused(tmp_path, monkeypatch):
     tracemalloc.start()
     try:
         with pytest.raises(LabelsError, match="holds more than 0 million characters"):
-            read_polygons(path)
+            read_objects(path)
         assert tracemalloc.get_traced_memory()[1] < 10**6
     finally:
         tracemalloc.stop()

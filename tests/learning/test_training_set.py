@@ -9,6 +9,7 @@ from small_slides import CLASSES, make_slide
 
 from lds_path.errors import TrainingError
 from lds_path.geometry import Size
+from lds_path.inference.familiarity import spread_evenly
 from lds_path.learning.training_set import (
     LabelledSlide,
     check_alike,
@@ -17,7 +18,6 @@ from lds_path.learning.training_set import (
     find_slides,
     measure_colour,
     open_training_set,
-    spread,
     summarise,
 )
 from lds_path.reference.legend import Legend
@@ -91,8 +91,8 @@ def test_colours_are_measured_over_the_regions(root):
 
 def test_fewer_regions_are_spread_evenly(root):
     regions = open_training_set([labelled(root, "a")], LEGEND).regions
-    assert spread(regions, 10) == regions
-    assert [one.region.index for one in spread(regions, 3)] == [0, 2, 4]
+    assert spread_evenly(regions, 10) == regions
+    assert [one.region.index for one in spread_evenly(regions, 3)] == [0, 2, 4]
 
 
 def test_one_mpp_is_that_of_all():

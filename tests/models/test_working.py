@@ -109,16 +109,19 @@ def test_a_missing_model_is_named():
     ],
 )
 def test_another_resolution_is_worse_the_farther_it_is(mpp, true_mpp, words):
-    found = compare_working(PAS, "m", mpp=mpp, true_mpp=true_mpp, sides=[1024], lattices=[128])
+    found = compare_working(
+        PAS, "m", mpp=mpp, true_mpp=true_mpp, sizes=[Size(1024, 1024)], lattices=[Size(128, 128)]
+    )
     assert [remark.word for remark in found] == words
 
 
 def test_a_slide_that_is_too_coarse_is_told_from_a_wrong_setting():
-    (remark,) = compare_working(PAS, "m", mpp=0.5, true_mpp=0.8, sides=[1024])
+    (remark,) = compare_working(PAS, "m", mpp=0.5, true_mpp=0.8, sizes=[Size(1024, 1024)])
     assert remark.reason == (
         "the slide has 0.8 um per pixel at its finest, but the model 'm' learned at 0.5"
     )
 
 
 def test_every_lattice_of_a_ladder_was_learned_from():
-    assert compare_working(DEMO, "m", mpp=0.5, sides=[2048], lattices=[64, 96, 256]) == ()
+    lattices = [Size(side, side) for side in (64, 96, 256)]
+    assert compare_working(DEMO, "m", mpp=0.5, sizes=[Size(2048, 2048)], lattices=lattices) == ()

@@ -12,7 +12,6 @@ from lds_path.errors import LabelsError
 from lds_path.objects.geojson import (
     SlideObject,
     read_objects,
-    read_polygons,
     write_classes,
     write_geojson,
 )
@@ -46,7 +45,7 @@ OBJECTS = [
 @pytest.mark.parametrize("name", ["slide.geojson", "slide.geojson.gz", "slide.json"])
 def test_what_is_written_is_read_again(tmp_path, name):
     assert write_geojson(tmp_path / name, OBJECTS, slide="s") == 3
-    read = read_polygons(tmp_path / name)
+    read = read_objects(tmp_path / name).polygons
     assert [name for name, _ in read] == ["Tumor", "Stroma", "A: b"]
     assert all(area.equals(item.geometry) for (_, area), item in zip(read, OBJECTS, strict=True))
 
@@ -115,7 +114,7 @@ def test_no_objects_make_an_empty_collection(tmp_path):
     ids=["collection", "feature", "list", "geometry", "multipolygon", "child"],
 )
 def test_every_container_is_read(tmp_path, content):
-    ((name, area),) = read_polygons(write(tmp_path / "a.geojson", content))
+    ((name, area),) = read_objects(write(tmp_path / "a.geojson", content)).polygons
     assert name == ""
     assert area.area == 15
 
@@ -131,21 +130,21 @@ def test_every_container_is_read(tmp_path, content):
 )
 def test_a_class_may_be_text_or_an_object(tmp_path, classification, name):
     path = write(tmp_path / "a.geojson", feature(polygon(), classification=classification))
-    assert read_polygons(path)[0][0] == name
+    assert read_objects(path).polygons[0][0] == name
 
 
 def test_a_key_may_stand_twice(tmp_path):
     text = json.dumps(feature(polygon(), classification="Tumor"))
     text = text.replace('"properties": {', '"properties": {"metadata": {}, "metadata": {}, ')
     assert text.count("metadata") == 2
-    assert read_polygons(write(tmp_path / "a.geojson", text))[0][0] == "Tumor"
+    assert read_objects(write(tmp_path / "a.geojson", text)).polygons[0][0] == "Tumor"
 
 
 def test_points_and_lines_are_left_out(tmp_path):
     line = {"type": "LineString", "coordinates": [[0, 0], [1, 1]]}
     point = {"type": "Point", "coordinates": [0, 0]}
     path = write(tmp_path / "a.geojson", [feature(line), feature(point), feature(polygon())])
-    assert len(read_polygons(path)) == 1
+    assert len(read_objects(path).polygons) == 1
 
 
 def test_the_areas_of_a_collection_of_geometries_are_read(tmp_path):
@@ -156,7 +155,7 @@ def test_the_areas_of_a_collection_of_geometries_are_read(tmp_path):
     }
     collection = {"type": "GeometryCollection", "geometries": [polygon(HOLED), line, inner]}
     for content in (collection, feature(collection)):
-        ((_, area),) = read_polygons(write(tmp_path / "a.geojson", content))
+        ((_, area),) = read_objects(write(tmp_path / "a.geojson", content)).polygons
         assert area.area == 15 + 4
 
 
@@ -166,7 +165,7 @@ def test_a_geometry_of_an_unknown_type_is_named(tmp_path, kind):
     for odd in (geometry, {"type": "GeometryCollection", "geometries": [polygon(), geometry]}):
         path = write(tmp_path / "a.geojson", [feature(polygon()), feature(odd)])
         with pytest.raises(LabelsError, match=rf"object 2 .* geometry is of the type '{kind}'"):
-            read_polygons(path)
+            read_objects(path)
 
 
 EMPTY = [
@@ -192,27 +191,27 @@ def test_a_hole_without_area_changes_nothing(tmp_path):
     shell = polygon([[[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]]])["coordinates"]
     for hole in ([], [[1, 1]], [[1, 1], [2, 1], [1, 1]]):
         path = write(tmp_path / "a.geojson", feature(polygon([*shell, hole])))
-        ((_, area),) = read_polygons(path)
+        ((_, area),) = read_objects(path).polygons
         assert area.area == 16
 
 
 def test_an_outline_that_crosses_itself_is_repaired(tmp_path):
     bow = polygon([[[0, 0], [2, 2], [2, 0], [0, 2], [0, 0]]])
-    ((_, area),) = read_polygons(write(tmp_path / "a.geojson", feature(bow)))
+    ((_, area),) = read_objects(write(tmp_path / "a.geojson", feature(bow))).polygons
     assert area.is_valid
     assert area.area == pytest.approx(2)
 
 
 def test_an_ellipse_fills_its_box(tmp_path):
     path = write(tmp_path / "a.geojson", feature(polygon() | {"isEllipse": True}))
-    ((_, area),) = read_polygons(path)
+    ((_, area),) = read_objects(path).polygons
     assert area.bounds == pytest.approx((0, 0, 4, 4))
     assert area.area == pytest.approx(4 * 3.1416, rel=1e-3)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(LabelsError, match=r"a.geojson does not exist; correct its path"):
-        read_polygons(tmp_path / "a.geojson")
+        read_objects(tmp_path / "a.geojson")
 
 
 @pytest.mark.parametrize(
@@ -224,13 +223,13 @@ def test_a_broken_file_is_refused_with_what_was_expected(tmp_path, content):
     path = tmp_path / "a.geojson"
     path.write_bytes(content)
     with pytest.raises(LabelsError, match=r"a.geojson cannot be read as JSON .* as QuPath exports"):
-        read_polygons(path)
+        read_objects(path)
 
 
 @pytest.mark.parametrize("content", ["{}", "3", '{"type": "FeatureCollection"}', "[[7]]"])
 def test_json_of_another_kind_is_refused(tmp_path, content):
     with pytest.raises(LabelsError, match=r"holds .*; expected GeoJSON"):
-        read_polygons(write(tmp_path / "a.geojson", content))
+        read_objects(write(tmp_path / "a.geojson", content))
 
 
 @pytest.mark.parametrize(
@@ -247,13 +246,13 @@ def test_json_of_another_kind_is_refused(tmp_path, content):
 def test_a_malformed_object_is_named_by_its_number(tmp_path, geometry):
     path = write(tmp_path / "a.geojson", [feature(polygon()), feature(geometry)])
     with pytest.raises(LabelsError, match=r"a.geojson: object 2 is not a GeoJSON feature"):
-        read_polygons(path)
+        read_objects(path)
 
 
 @pytest.mark.parametrize("content", ["[]", '{"type": "Point", "coordinates": [0, 0]}'])
 def test_a_file_without_areas_is_refused(tmp_path, content):
     with pytest.raises(LabelsError, match="holds no polygon; draw areas"):
-        read_polygons(write(tmp_path / "a.geojson", content))
+        read_objects(write(tmp_path / "a.geojson", content))
 
 
 def test_class_colours_are_packed_as_java_reads_them(tmp_path):

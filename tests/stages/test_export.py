@@ -18,7 +18,7 @@ from lds_path.errors import StageInputError, UnsuitableSlideError, UsageError
 from lds_path.formats.labels import label_blocks, write_labels
 from lds_path.formats.regions import write_regions
 from lds_path.geometry import Frame, Region, Size
-from lds_path.objects.geojson import read_polygons
+from lds_path.objects.geojson import read_objects
 from lds_path.objects.polygons import GRID
 from lds_path.objects.simplify import FINENESS
 from lds_path.options.labels import ExportOptions
@@ -92,7 +92,9 @@ def stitch(tmp_path_factory):
 def test_the_objects_are_the_labels_again(stitch, tmp_path):
     export(stitch, tmp_path / "s1", options=EXACT)
     values = {item.name: item.value for item in CLASSES}
-    polygons = [(area, values[name]) for name, area in read_polygons(tmp_path / "s1/s1.geojson.gz")]
+    polygons = [
+        (area, values[name]) for name, area in read_objects(tmp_path / "s1/s1.geojson.gz").polygons
+    ]
     labels = rasterise(polygons, Size(200, 150), downsample=DOWNSAMPLE)
     np.testing.assert_array_equal(labels, blobs())
 
@@ -335,8 +337,8 @@ def test_tissue_and_regions_lie_in_the_frame_of_the_objects(stitch, tmp_path, fr
         stitch, tmp_path / "s1", detect=detect, options=ExportOptions(frame=frame)
     ).results
     assert (results["tissue"], results["regions"]) == (1, 1)
-    ((_, tissue),) = read_polygons(tmp_path / "s1" / "s1.tissue.geojson")
-    ((name, box),) = read_polygons(tmp_path / "s1" / "s1.regions.geojson")
+    ((_, tissue),) = read_objects(tmp_path / "s1" / "s1.tissue.geojson").polygons
+    ((name, box),) = read_objects(tmp_path / "s1" / "s1.regions.geojson").polygons
     unit = 10 * DOWNSAMPLE
     assert tissue.area == mask.sum() * unit**2
     assert len(tissue.interiors) == 1

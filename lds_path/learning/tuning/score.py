@@ -14,10 +14,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name
 
+from lds_path.inference.familiarity import spread_evenly
 from lds_path.learning.densities import imposed_density, wanted_density
 from lds_path.learning.lattice_output import segment_batch
 from lds_path.learning.streams import stream
-from lds_path.learning.training_set import spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +81,7 @@ def choose_regions(found: TrainingSet, count: int) -> list[LabelledRegion]:
     return [
         replace(labelled, stands_for=len(group) / len(chosen))
         for group, part in ((groups[True], count - bare), (groups[False], bare))
-        for chosen in (spread(group, part),)
+        for chosen in (spread_evenly(group, part),)
         for labelled in chosen
     ]
 
