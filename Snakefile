@@ -24,7 +24,7 @@ rule all:
 
 
 onstart:
-    started.lock.describe_run(local=workflow.local_exec)
+    setup.started.lock.describe_run(local=workflow.local_exec)
 
 
 onsuccess:

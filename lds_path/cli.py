@@ -285,7 +285,7 @@ def measure(**values: Any) -> None:
     Training does so itself; this is for models from before it did. The weights stay as they are.
     """
     with frozen_imports():
-        from lds_path.stages.train import measure as run
+        from lds_path.learning.measuring import measure as run
 
     found = run(**values)
     for name, spread in vars(found).items():

@@ -14,7 +14,12 @@ Result = TypeVar("Result")
 
 
 def read_ahead(
-    work: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    threads: int,
+    ahead: int,
+    initializer: Callable[[], object] | None = None,
 ) -> Generator[Result, None, None]:
     """Yield the results of work in the order of the items, some computed ahead by threads.
 
@@ -30,8 +35,10 @@ def read_ahead(
         Number of threads.
     ahead
         Maximum number of results that wait to be taken.
+    initializer
+        Called first in each thread.
     """
-    with ThreadPoolExecutor(threads, thread_name_prefix="read") as pool:
+    with ThreadPoolExecutor(threads, thread_name_prefix="read", initializer=initializer) as pool:
         waiting: deque[Future[Result]] = deque()
         try:
             for item in items:

@@ -11,7 +11,8 @@ from stage_results import detect_results, tile_results
 
 from lds_path.classes import LabelClass
 from lds_path.formats.mask import MASK_NAME
-from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid, write_pyramid
+from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
+from lds_path.formats.pyramid_writer import write_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Frame, Region, Size, tile_starts
 from lds_path.models.card import ModelCard

@@ -13,8 +13,8 @@ import tifffile
 from PIL import Image
 
 from lds_path.errors import named_damage
-from lds_path.formats.label_tiles import TILE
-from lds_path.formats.labels import level_tags
+from lds_path.formats.labels.label_images import level_tags
+from lds_path.formats.labels.label_tiles import TILE
 from lds_path.formats.ome_xml import write_grey_ome_xml
 from lds_path.formats.results import StitchResults
 from lds_path.geometry import Size

@@ -8,7 +8,9 @@ file, which other programs use.
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
 
 from lds_path.errors import StageInputError
 from lds_path.geometry import Region, Size
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lds_path.geometry import Frame
+
+T = TypeVar("T")
 
 REGIONS_NAME = "regions.tsv"
 COLUMNS = (
@@ -148,3 +152,9 @@ def _whole_number(text: str | None, name: str, where: str) -> int:
         raise StageInputError(
             f"{where}: {name} is {text!r}, expected a whole number; {_REMEDY}"
         ) from None
+
+
+def spread_evenly(items: Sequence[T], count: int) -> list[T]:
+    """Return all regions, or other items, or this number of them, spread evenly."""
+    indices = np.linspace(0, len(items) - 1, min(len(items), count)).round().astype(int)
+    return [items[index] for index in indices.tolist()]

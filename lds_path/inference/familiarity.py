@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import nn
 from tqdm import tqdm
 
 from lds_path.errors import ModelError
+from lds_path.formats.regions import spread_evenly
 from lds_path.formats.spread import Familiarity, measure_spread
 from lds_path.geometry import Size
 from lds_path.inference.region_tensors import read_region, read_view
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from lds_path.formats.spread import Spread
     from lds_path.geometry import Region
     from lds_path.network.segmenter import Segmenter
-
-T = TypeVar("T")
 
 PATCHES = 4
 """The features of a region are averaged in so many squares along each side."""
@@ -136,13 +135,6 @@ def measure_familiarity(
         measure_spread(*colours, tolerance=stain_jitter),
         measure_spread(*deep),
     )
-
-
-def spread_evenly(items: Sequence[T], count: int) -> list[T]:
-    """Return all items, or this number of them, spread evenly."""
-    if len(items) <= count:
-        return list(items)
-    return [items[index * len(items) // count] for index in range(count)]
 
 
 def _find_deepest(segmenter: Segmenter) -> tuple[nn.Module, int]:

@@ -19,7 +19,7 @@ from lds_path.network.motion import move_image, with_margin
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lds_path.learning.batches import Batch
+    from lds_path.learning.data.batches import Batch
     from lds_path.learning.recipe import Augmentation
 
 BLUR = (0.2, 0.8)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from lds_path.learning.batches import Batch
+    from lds_path.learning.data.batches import Batch
     from lds_path.learning.recipe import Recipe
 
 

@@ -14,8 +14,9 @@ from tqdm import tqdm
 from lds_path.errors import TrainingError
 from lds_path.inference.familiarity import measure_familiarity
 from lds_path.learning.augmentation import move
-from lds_path.learning.balance import draw_regions, region_chances
-from lds_path.learning.batches import RegionCache, training_batches
+from lds_path.learning.data.balance import draw_regions, region_chances
+from lds_path.learning.data.batches import training_batches
+from lds_path.learning.data.labelled_regions import RegionCache
 from lds_path.learning.record.doubts import find_doubts
 from lds_path.learning.record.page import write_page
 from lds_path.learning.record.progress import Progress
@@ -41,10 +42,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.learning.batches import Batch
+    from lds_path.learning.data.batches import Batch
+    from lds_path.learning.data.training_set import TrainingSet
     from lds_path.learning.recipe import Schedule
     from lds_path.learning.trainer import Trainer
-    from lds_path.learning.training_set import TrainingSet
     from lds_path.models.card import ModelCard
 
 log = logging.getLogger(__name__)

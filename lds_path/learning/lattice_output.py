@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lds_path.geometry import Size
-    from lds_path.learning.batches import Batch
+    from lds_path.learning.data.batches import Batch
     from lds_path.network.segmenter import Segmenter
 
 

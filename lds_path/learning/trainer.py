@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from lds_path.learning.batches import Batch
+    from lds_path.learning.data.batches import Batch
     from lds_path.learning.recipe import Recipe
     from lds_path.network.segmenter import Segmenter
 

@@ -160,7 +160,7 @@ class NetworkSpec(Options):
         return self.view_margin // self.region_multiple
 
 
-def levels_around(size: Size, lattice: Size) -> range:
+def levels_around(size: Size, lattice: Size, *, finer: int = 2) -> range:
     """Return the pyramid levels that the samples of a region are read from.
 
     They reach from a quarter of the uniform grid's pitch to twice that pitch, as far as the region
@@ -173,17 +173,19 @@ def levels_around(size: Size, lattice: Size) -> range:
         Size of the region in working pixels.
     lattice
         Number of samples across and down.
+    finer
+        Number of levels finer than that of the uniform grid.
     """
     pitch = math.sqrt(size.area / lattice.area)
     nearest = max(0, math.floor(math.log2(pitch) + 1e-9))
     sides = size.width | size.height
     coarsest = (sides & -sides).bit_length() - 1
-    return range(max(0, min(nearest - 2, coarsest)), min(nearest + 1, coarsest) + 1)
+    return range(max(0, min(nearest - finer, coarsest)), min(nearest + 1, coarsest) + 1)
 
 
-def levels_of(size: Size, lattices: Sequence[Size]) -> range:
+def levels_of(size: Size, lattices: Sequence[Size], *, finer: int = 2) -> range:
     """Return the pyramid levels that the samples of any of these lattices are read from."""
-    around = [levels_around(size, lattice) for lattice in lattices]
+    around = [levels_around(size, lattice, finer=finer) for lattice in lattices]
     return range(min(levels.start for levels in around), max(levels.stop for levels in around))
 
 

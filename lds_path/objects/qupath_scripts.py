@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lds_path.formats.labels import name_labels
+from lds_path.formats.labels.label_images import name_labels
 from lds_path.formats.results import StitchResults, TileResults
 from lds_path.objects.geojson import write_classes
 from lds_path.objects.tally import ExportParameters

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from lds_path.option import Options, option
 from lds_path.options.reference import LabelsOptions
-from lds_path.quality.thresholds import Thresholds
+from lds_path.quality.metrics.thresholds import Thresholds
 
 
 @dataclass(frozen=True)

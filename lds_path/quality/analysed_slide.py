@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lds_path.formats.grey_image import open_confidence
-from lds_path.formats.labels import open_labels
+from lds_path.formats.labels.label_images import open_labels
 from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
 from lds_path.formats.pyramid import open_pyramid
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.classes import LabelClass
-    from lds_path.formats.labels import Labels
+    from lds_path.formats.labels.label_images import Labels
     from lds_path.formats.mask import Mask
     from lds_path.formats.pyramid import Pyramid
     from lds_path.geometry import Region

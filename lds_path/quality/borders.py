@@ -9,14 +9,13 @@ import numpy as np
 from scipy import ndimage
 
 from lds_path.formats.predictions import decode_grid
+from lds_path.formats.regions import spread_evenly
 from lds_path.geometry import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    from lds_path.formats.labels import Labels
+    from lds_path.formats.labels.label_images import Labels
     from lds_path.formats.predictions import Predictions
     from lds_path.geometry import Region
 
@@ -48,7 +47,7 @@ def read_border_share(predictions: Predictions, labels: Labels, mpp: float) -> B
         Microns per working pixel.
     """
     counts = np.zeros(4, np.int64)
-    for region in _spread(predictions.regions):
+    for region in spread_evenly(predictions.regions, REGION_COUNT):
         window = _read_region(labels, region, mpp)
         positions = decode_grid(predictions.read_grid(region.index))
         pixels_per_um = window.shape[1] / (region.size.width * mpp)
@@ -85,11 +84,6 @@ def count_on_borders(
     rows = np.minimum(((positions[..., 1] + 1) / 2 * height).astype(int), height - 1)
     masks = (border[rows, columns], known[rows, columns], border, known)
     return np.array([np.count_nonzero(mask) for mask in masks], np.int64)
-
-
-def _spread(regions: Sequence[Region]) -> list[Region]:
-    indices = np.linspace(0, len(regions) - 1, min(len(regions), REGION_COUNT)).round().astype(int)
-    return [regions[index] for index in indices]
 
 
 def _read_region(labels: Labels, region: Region, mpp: float) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.classes import LabelClass
-    from lds_path.formats.labels import Labels
+    from lds_path.formats.labels.label_images import Labels
     from lds_path.formats.pyramid import Pyramid
     from lds_path.quality.picture_scale import PictureScale
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from lds_path.geometry import Size
 from lds_path.pixels.stains import WINDOW_MPP, WINDOW_SIDE
-from lds_path.quality.metric import well_inside
+from lds_path.quality.metrics.metric import well_inside
 from lds_path.quality.sample_density import MIN_PITCH_UM, add_region, pitch_mesh
 from lds_path.unwarp.blend import Blend
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.formats.labels import Labels
+    from lds_path.formats.labels.label_images import Labels
     from lds_path.formats.mask import Mask
     from lds_path.formats.predictions import Predictions
     from lds_path.formats.pyramid import Pyramid

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from lds_path.formats.regions import spread_evenly
 from lds_path.geometry import Rectangle, Size
 from lds_path.unwarp.blend import Blend
 from lds_path.unwarp.mesh import build_mesh
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.formats.labels import Labels
+    from lds_path.formats.labels.label_images import Labels
     from lds_path.formats.mask import Mask
     from lds_path.formats.predictions import Predictions
     from lds_path.geometry import Region
@@ -135,13 +136,9 @@ def _overlap(first: Region, second: Region, *, upright: bool) -> Overlap:
 
 def _choose(overlaps: Sequence[Overlap], mask: Mask, extent: Size) -> list[Overlap]:
     """Return overlaps evenly spread over those with tissue, shortened to a bounded length."""
-    candidates = [_shorten(overlap, extent) for overlap in _spread(overlaps, 4 * SEAM_COUNT)]
-    return _spread([item for item in candidates if _tissue_share(item, mask) > 0.25], SEAM_COUNT)
-
-
-def _spread(overlaps: Sequence[Overlap], count: int) -> list[Overlap]:
-    indices = np.linspace(0, len(overlaps) - 1, min(len(overlaps), count)).round().astype(int)
-    return [overlaps[index] for index in indices]
+    candidates = [_shorten(each, extent) for each in spread_evenly(overlaps, 4 * SEAM_COUNT)]
+    with_tissue = [overlap for overlap in candidates if _tissue_share(overlap, mask) > 0.25]
+    return spread_evenly(with_tissue, SEAM_COUNT)
 
 
 def _tissue_share(overlap: Overlap, mask: Mask) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lds_path.errors import LabelsError, TrainingError
-from lds_path.objects.geojson import read_class_names
+from lds_path.objects.drawn_objects import read_class_names
 from lds_path.reference.label_image import read_values
 from lds_path.reference.legend import open_legend
 

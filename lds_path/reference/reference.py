@@ -10,7 +10,7 @@ import shapely
 
 from lds_path.errors import LabelsError
 from lds_path.geometry import Size
-from lds_path.objects.geojson import read_objects
+from lds_path.objects.drawn_objects import read_objects
 from lds_path.reference.annotated_classes import GEOJSON, value_of
 from lds_path.reference.drawing import rasterise
 from lds_path.reference.label_image import open_label_image

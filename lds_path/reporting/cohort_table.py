@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lds_path.formats.results import AssessResults, EvaluateResults, TileResults
 from lds_path.provenance.cohort import STAGES
-from lds_path.quality.metric import AREA, CONFIDENCE, SHARE
+from lds_path.quality.metrics.metric import AREA, CONFIDENCE, SHARE
 from lds_path.reporting.outcomes import verdict_of
 
 if TYPE_CHECKING:

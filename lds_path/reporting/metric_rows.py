@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lds_path.quality.metric import format_number
-from lds_path.quality.verdict import limits_of
+from lds_path.quality.metrics.metric import format_number
+from lds_path.quality.metrics.verdict import limits_of
 from lds_path.reporting.cohort_table import CLASS_METRICS
 
 if TYPE_CHECKING:

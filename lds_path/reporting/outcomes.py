@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lds_path.formats.results import AssessResults, EvaluateResults
-from lds_path.quality.verdict import WORDS, Verdict, join
+from lds_path.quality.metrics.verdict import WORDS, Verdict, join
 
 if TYPE_CHECKING:
     from lds_path.provenance.cohort import SlideRecord
-    from lds_path.quality.verdict import Word
+    from lds_path.quality.metrics.verdict import Word
 
 
 def verdict_of(record: SlideRecord) -> Verdict | None:

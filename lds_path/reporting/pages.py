@@ -17,7 +17,7 @@ from lds_path.formats.results import (
 )
 from lds_path.objects.tally import ExportParameters, ExportResults
 from lds_path.provenance.cohort import STAGES
-from lds_path.quality.metric import AREA, CONFIDENCE, SHARE, format_number
+from lds_path.quality.metrics.metric import AREA, CONFIDENCE, SHARE, format_number
 from lds_path.reporting.cohort_table import mean_dice
 from lds_path.reporting.metric_rows import metric_groups
 from lds_path.reporting.outcomes import outcome_of, reasons_of, verdict_of

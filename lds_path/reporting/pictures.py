@@ -11,8 +11,8 @@ from PIL import Image
 from lds_path.classes import LabelClass
 from lds_path.pixels.artefacts import KINDS
 from lds_path.provenance.cohort import SMALL, SMALL_SIZE
-from lds_path.quality.metric import format_number
-from lds_path.reporting import overlay
+from lds_path.quality.metrics.metric import format_number
+from lds_path.reporting import overlay, picture_footer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,15 +46,15 @@ def draw_pictures(slide: AnalysedSlide, max_blur: float) -> dict[str, Image.Imag
         A more blurred window is framed.
     """
     picture, scale = slide.picture, slide.scale
-    bar = overlay.scale_bar(scale.mpp, scale.size.width)
+    bar = picture_footer.scale_bar(scale.mpp, scale.size.width)
     tissue = overlay.draw_outline(picture, slide.tissue)
     labels = overlay.colour_labels(picture, slide.labels, slide.classes)
     small = Image.fromarray(labels)
     small.thumbnail(SMALL_SIZE, Image.Resampling.BOX)
     return {
-        "thumbnail": overlay.with_footer(picture, bar, classes=slide.classes, blank=True),
-        "tissue": overlay.with_footer(tissue, bar),
-        "overlay": overlay.with_footer(labels, bar, classes=slide.classes),
+        "thumbnail": picture_footer.with_footer(picture, bar, classes=slide.classes, blank=True),
+        "tissue": picture_footer.with_footer(tissue, bar),
+        "overlay": picture_footer.with_footer(labels, bar, classes=slide.classes),
         "artefacts": _draw_artefacts(slide, max_blur, bar),
         "confidence": _draw_confidence(slide, bar),
         "density": _draw_density(slide, bar),
@@ -64,7 +64,7 @@ def draw_pictures(slide: AnalysedSlide, max_blur: float) -> dict[str, Image.Imag
     }
 
 
-def _draw_artefacts(slide: AnalysedSlide, max_blur: float, bar: overlay.ScaleBar) -> Image.Image:
+def _draw_artefacts(slide: AnalysedSlide, max_blur: float, bar: picture_footer.ScaleBar) -> Image.Image:
     """Return artefacts in their colours, and frames around windows that are out of focus."""
     appearance = slide.appearance
     marks = np.zeros(slide.tissue.shape, np.uint8)
@@ -85,20 +85,20 @@ def _draw_artefacts(slide: AnalysedSlide, max_blur: float, bar: overlay.ScaleBar
         if blur > max_blur
     ]
     picture = overlay.draw_boxes(picture, boxes, color=BLURRED.color, width=2)
-    return overlay.with_footer(picture, bar, classes=[*kinds, BLURRED])
+    return picture_footer.with_footer(picture, bar, classes=[*kinds, BLURRED])
 
 
-def _draw_confidence(slide: AnalysedSlide, bar: overlay.ScaleBar) -> Image.Image:
+def _draw_confidence(slide: AnalysedSlide, bar: picture_footer.ScaleBar) -> Image.Image:
     confidence = np.where(slide.tissue, slide.confidence, np.float32(np.nan))
     low = 1 / max(len(slide.classes), 2)  # no likeliest class has less
     picture = overlay.colour_values(
         slide.picture, confidence, low=low, high=1, colormap=CONFIDENCE_MAP
     )
-    words = overlay.ColorBar(CONFIDENCE_MAP, f"unsure, {format_number(low)}", "1, sure")
-    return overlay.with_footer(picture, bar, color_bar=words)
+    words = picture_footer.ColorBar(CONFIDENCE_MAP, f"unsure, {format_number(low)}", "1, sure")
+    return picture_footer.with_footer(picture, bar, color_bar=words)
 
 
-def _draw_density(slide: AnalysedSlide, bar: overlay.ScaleBar) -> Image.Image:
+def _draw_density(slide: AnalysedSlide, bar: picture_footer.ScaleBar) -> Image.Image:
     """Return the sampling pitch over the slide, the regions and the one drawn in full."""
     pitch = np.where(slide.tissue, slide.pitch.um, np.float32(np.nan))
     fine, coarse = _pitch_limits(pitch)
@@ -107,8 +107,8 @@ def _draw_density(slide: AnalysedSlide, bar: overlay.ScaleBar) -> Image.Image:
     )
     boxes = [slide.scale.box(region) for region in slide.regions]
     picture = overlay.draw_boxes(picture, boxes, chosen=slide.sample.index)
-    words = overlay.ColorBar(DENSITY_MAP, f"a sample every {coarse:.2g} µm", f"every {fine:.2g} µm")
-    return overlay.with_footer(picture, bar, color_bar=words)
+    words = picture_footer.ColorBar(DENSITY_MAP, f"a sample every {coarse:.2g} µm", f"every {fine:.2g} µm")
+    return picture_footer.with_footer(picture, bar, color_bar=words)
 
 
 def _pitch_limits(pitch_um: NDArray[np.float32]) -> tuple[float, float]:
@@ -124,16 +124,16 @@ def _draw_sampling(sample: Sample) -> Image.Image:
     picture = overlay.draw_grid(
         sample.picture, sample.positions, step=max(round(lattice / GRID_LINES), 1)
     )
-    return overlay.with_footer(picture, overlay.scale_bar(sample.mpp, picture.shape[1]))
+    return picture_footer.with_footer(picture, picture_footer.scale_bar(sample.mpp, picture.shape[1]))
 
 
 def _draw_crops(slide: AnalysedSlide) -> dict[str, Image.Image]:
     pictures: dict[str, Image.Image] = {}
     for number, crop in enumerate(slide.crops, start=1):
-        bar = overlay.scale_bar(crop.mpp, crop.picture.shape[1])
-        pictures[f"crop-{number}"] = overlay.with_footer(crop.picture, bar, letters=CROP_LETTERS)
+        bar = picture_footer.scale_bar(crop.mpp, crop.picture.shape[1])
+        pictures[f"crop-{number}"] = picture_footer.with_footer(crop.picture, bar, letters=CROP_LETTERS)
         coloured = overlay.colour_labels(crop.picture, crop.labels, slide.classes, opacity=0.35)
-        pictures[f"crop-{number}-overlay"] = overlay.with_footer(
+        pictures[f"crop-{number}-overlay"] = picture_footer.with_footer(
             coloured, bar, letters=CROP_LETTERS
         )
     return pictures

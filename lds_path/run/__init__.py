@@ -1,1 +1,1 @@
-"""What a run needs around its stages: sheet, configuration, inputs of rules, locks, recovery."""
+"""What a run needs around its stages: sheet, configuration, locks, recovery."""

@@ -16,9 +16,9 @@ from lds_path.provenance.manifest import write_json
 from lds_path.provenance.stage_folder import name_shards
 from lds_path.provenance.stage_run import run_stage
 from lds_path.provenance.typed_json import to_json
-from lds_path.quality import analysis_metrics, model_metrics, slide_metrics
 from lds_path.quality.analysed_slide import read_analysed_slide
-from lds_path.quality.verdict import judge, limits_of
+from lds_path.quality.metrics import analysis_metrics, model_metrics, slide_metrics
+from lds_path.quality.metrics.verdict import judge, limits_of
 from lds_path.reporting.pictures import draw_pictures
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import StageInputs
     from lds_path.quality.analysed_slide import AnalysedSlide
-    from lds_path.quality.metric import Metric
+    from lds_path.quality.metrics.metric import Metric
 
 METRICS_NAME = "metrics.json"
 QUALITY = 80

@@ -18,7 +18,7 @@ from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.formats.results import DetectResults, TileParameters, TileResults
 from lds_path.geometry import Region, Size, ceil_div, tile_starts
-from lds_path.objects.geojson import read_objects
+from lds_path.objects.drawn_objects import read_objects
 from lds_path.option import as_parameters
 from lds_path.options.slides import DetectOptions
 from lds_path.pixels.components import count_pieces

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lds_path.errors import LabelsError
-from lds_path.formats.labels import label_blocks, open_labels
+from lds_path.formats.labels.label_images import label_blocks, open_labels
 from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
 from lds_path.formats.results import DetectParameters, EvaluateResults, Remark, TileResults
@@ -20,7 +20,8 @@ from lds_path.option import as_parameters
 from lds_path.options.quality import EvaluateOptions
 from lds_path.provenance.stage_folder import name_shards
 from lds_path.provenance.stage_run import run_stage
-from lds_path.quality.metric import format_number
+from lds_path.quality.metrics.metric import format_number
+from lds_path.reference.annotation import Annotation
 from lds_path.reference.legend import IGNORE, Legend, recode
 from lds_path.reference.reference import open_reference
 from lds_path.reference.score_table import (
@@ -50,12 +51,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.classes import LabelClass
-    from lds_path.formats.labels import Labels
+    from lds_path.formats.labels.label_images import Labels
     from lds_path.formats.mask import Mask
     from lds_path.geometry import Rectangle
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import StageInputs
-    from lds_path.reference.reference import Reference
     from lds_path.reference.scores import Overlap
     from lds_path.unwarp.mesh import Mesh
 
@@ -142,7 +142,7 @@ def _evaluate(
             roi=roi,
             tissue=tissue,
         )
-        annotation = _Annotation(labels, reference, predicted.classes)
+        annotation = Annotation(labels, reference, predicted.classes)
         overlap = inputs["detect"].read(DetectParameters).overlap
         mosaic = _open_mosaic(annotation, predictions, tissue, tile, overlap)
         band = max(1, round(options.boundary_um / tile.mpp))
@@ -196,28 +196,6 @@ def _by_class(classes: Sequence[str], values: Sequence[float]) -> dict[str, Any]
     return {name: None if math.isnan(value) else value for name, value in scores}
 
 
-@dataclass(frozen=True)
-class _Annotation:
-    """The reference labels of a slide, in working pixels."""
-
-    path: Path
-    reference: Reference
-    classes: Sequence[LabelClass]
-
-    def read(self, window: Rectangle) -> NDArray[np.uint8]:
-        """Return the number of each pixel's class, from 1; 0 is background, 255 unknown."""
-        return recode(self.reference.read(window.left, window.top, window.size), self.numbers)
-
-    @property
-    def numbers(self) -> NDArray[np.uint8]:
-        """The table from label value to number of the class."""
-        numbers = np.full(256, IGNORE, np.uint8)
-        numbers[0] = 0
-        for number, label_class in enumerate(self.classes, start=1):
-            numbers[label_class.value] = number
-        return numbers
-
-
 @dataclass
 class _Tally:
     """Counts over the pixels of a slide."""
@@ -229,7 +207,7 @@ class _Tally:
 
 
 def _open_mosaic(
-    annotation: _Annotation,
+    annotation: Annotation,
     predictions: Predictions,
     tissue: Mask,
     tile: TileResults,
@@ -250,7 +228,7 @@ def _open_mosaic(
 
 
 def _score_pixels(
-    annotation: _Annotation, predicted: Labels, mosaic: Mosaic, tile: TileResults, band: int
+    annotation: Annotation, predicted: Labels, mosaic: Mosaic, tile: TileResults, band: int
 ) -> _Tally:
     """Return the counts of the whole slide."""
     size, count = tile.size, len(annotation.classes)
@@ -281,7 +259,7 @@ def _score_pixels(
     return tally
 
 
-def _score_samples(annotation: _Annotation, predictions: Predictions) -> NDArray[np.int64]:
+def _score_samples(annotation: Annotation, predictions: Predictions) -> NDArray[np.int64]:
     """Return the confusion of the lattices' samples that lie on a labelled class."""
     count = len(annotation.classes)
     confusion = empty_confusion(count)

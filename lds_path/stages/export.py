@@ -12,7 +12,7 @@ import shapely
 from tqdm import tqdm
 
 from lds_path.formats.grey_image import CONFIDENCE_NAME, open_confidence
-from lds_path.formats.labels import open_labels
+from lds_path.formats.labels.label_images import open_labels
 from lds_path.formats.results import StitchResults
 from lds_path.geometry import Size
 from lds_path.objects.detected import write_outlines
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from shapely.geometry import MultiPolygon, Polygon
 
     from lds_path.formats.grey_image import Confidence
-    from lds_path.formats.labels import Labels
+    from lds_path.formats.labels.label_images import Labels
     from lds_path.objects.pieces import LeftOut, Piece
     from lds_path.objects.tally import ExportResults
     from lds_path.provenance.manifest import Manifest

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from lds_path.errors import UsageError
-from lds_path.formats.labels import name_labels
+from lds_path.formats.labels.label_images import name_labels
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
 from lds_path.formats.results import (
     AssessResults,

@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from lds_path.errors import StageInputError
 from lds_path.formats.grey_image import CONFIDENCE_NAME, write_grey
-from lds_path.formats.label_zarr import write_label_zarr
-from lds_path.formats.labels import Labels, label_blocks, name_labels, write_labels
+from lds_path.formats.labels.label_images import Labels, label_blocks, name_labels, write_labels
+from lds_path.formats.labels.label_zarr import write_label_zarr
 from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
 from lds_path.formats.pyramid import PYRAMID_NAME

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lds_path.errors import UsageError
-from lds_path.formats.pyramid import CHUNK, PYRAMID_NAME, halve, write_pyramid
+from lds_path.formats.pyramid import CHUNK, PYRAMID_NAME
+from lds_path.formats.pyramid_writer import write_pyramid
 from lds_path.formats.results import TileResults
 from lds_path.geometry import Frame, Rectangle, Size
 from lds_path.option import as_parameters
 from lds_path.options.slides import TileOptions
+from lds_path.pixels.area_mean import halve
 from lds_path.pixels.glass import is_glass
 from lds_path.provenance.fingerprint import note_input
 from lds_path.provenance.stage_run import run_stage

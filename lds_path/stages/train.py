@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lds_path.classes import make_classes
 from lds_path.errors import UsageError
-from lds_path.formats.pyramid import open_pyramid
-from lds_path.formats.regions import REGIONS_NAME, read_regions
-from lds_path.formats.results import DetectParameters, TileResults
-from lds_path.inference.familiarity import measure_familiarity
-from lds_path.learning.fit import Fit, error_weights
-from lds_path.learning.record.progress import last_lines
-from lds_path.learning.trainer import Trainer
-from lds_path.learning.training_set import (
+from lds_path.learning.data.training_set import (
     SPLITS,
     check_alike,
     check_classes,
@@ -23,18 +16,20 @@ from lds_path.learning.training_set import (
     find_slides,
     measure_colour,
     open_training_set,
+    origin_of,
     summarise,
 )
+from lds_path.learning.fit import Fit, error_weights
+from lds_path.learning.record.progress import last_lines
+from lds_path.learning.trainer import Trainer
 from lds_path.learning.training_state import clear_state, identify
-from lds_path.models.card import ModelCard, find_model, write_card
-from lds_path.models.checkpoint import load_model
+from lds_path.models.card import ModelCard
 from lds_path.models.encoder_weights import (
     IMAGENET,
     NONE,
     find_encoder_weights,
     start_encoder,
 )
-from lds_path.models.working import compare_working
 from lds_path.network.architectures.efficientnet_lite import MEAN, STD
 from lds_path.network.device import Device, device_name, seeded, take_device, use_threads
 from lds_path.network.segmenter import Segmenter
@@ -43,7 +38,6 @@ from lds_path.option import as_parameters, old_names
 from lds_path.options.model import TrainOptions
 from lds_path.provenance.fingerprint import note_input, sha256
 from lds_path.provenance.manifest import FILE_NAME, Manifest
-from lds_path.provenance.stage_folder import open_folder
 from lds_path.provenance.stage_run import run_stage
 from lds_path.reference.annotated_classes import check_contrast
 from lds_path.reference.legend import Legend
@@ -53,10 +47,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lds_path.classes import LabelClass
-    from lds_path.formats.pyramid import Pyramid
-    from lds_path.formats.spread import Familiarity
-    from lds_path.geometry import Region
-    from lds_path.learning.training_set import LabelledSlide
+    from lds_path.learning.data.training_set import LabelledSlide, TrainingSet
     from lds_path.provenance.fingerprint import InputFiles
 
 log = logging.getLogger(__name__)
@@ -148,77 +139,6 @@ def train(
     return manifest
 
 
-def measure(
-    model: str, sheet: Path, *, tile: Path, detect: Path, base: Path | None = None
-) -> Familiarity:
-    """Store in a model's card what its training slides look like; its weights stay as they are.
-
-    For models from before training did so.
-
-    Parameters
-    ----------
-    model
-        Id of a shipped model, or the path of a model folder.
-    sheet, tile, detect, base
-        As `train` takes them.
-
-    Raises
-    ------
-    ModelError
-        If the model is missing or damaged.
-    UsageError
-        If it was trained on other slides, or on other regions of them.
-    """
-    folder = find_model(model)
-    segmenter, card = load_model(folder)
-    slides = find_slides(sheet, base=base, tile=tile, detect=detect)
-    splits = []
-    for split in SPLITS:
-        _check_split(card, model, split, slides[split])
-        splits.append(
-            [place for slide in slides[split] for place in _regions_of(slide, card, model)]
-        )
-    jitter = float(card.training.get("stain_jitter", 0.0))
-    with use_threads(1):  # the sums do not depend on the machine then
-        familiarity = measure_familiarity(segmenter, *splits, stain_jitter=jitter)
-    write_card(folder, replace(card, familiarity=familiarity, **origin_of(slides["train"])))
-    return familiarity
-
-
-def _check_split(card: ModelCard, model: str, split: str, slides: Sequence[LabelledSlide]) -> None:
-    known = card.training.get(split, {}).get("slides")
-    found = [slide.slide for slide in slides]
-    if known is not None and sorted(known) != sorted(found):
-        raise UsageError(
-            f"the model '{model}' has the slides {', '.join(known) or 'none'} in the split {split},"
-            f" but the sheet {', '.join(found) or 'none'}; name the sheet that it was trained with"
-        )
-
-
-def _regions_of(slide: LabelledSlide, card: ModelCard, model: str) -> list[tuple[Pyramid, Region]]:
-    """Return the regions of a training slide, with its pyramid."""
-    pyramid, regions = open_pyramid(slide.tile), read_regions(slide.detect / REGIONS_NAME)
-    misfits = compare_working(
-        card,
-        model,
-        mpp=slide.mpp,
-        true_mpp=slide.true_mpp,
-        sizes=[region.size for region in regions],
-        lattices=[region.lattice for region in regions],
-    )
-    if misfits:
-        raise UsageError(f"{slide.slide} is not cut up as in the training: {misfits[0].reason}")
-    return [(pyramid, region) for region in regions]
-
-
-def origin_of(slides: Sequence[LabelledSlide]) -> dict[str, Any]:
-    """Return how training slides were cut up, and whether all of them were painted."""
-    return {
-        "overlap": open_folder(slides[0].detect).read(DetectParameters).overlap,
-        "synthetic": all(open_folder(slide.tile).read(TileResults).painted for slide in slides),
-    }
-
-
 @dataclass(frozen=True)
 class Training:
     """What a training starts from."""
@@ -275,22 +195,38 @@ class Training:
             open_training_set(
                 self.slides[split], self.legend, threads=threads, for_scores=split == "tune"
             )
-            for split in ("train", "tune")
+            for split in SPLITS
         )
         check_classes(train_set, self.legend)
         check_alike(train_set.regions + tune_set.regions)
-        mpp = common_mpp([*self.slides["train"], *self.slides["tune"]])
-        network, recipe = self.options.network, self.options.recipe
-        encoder = self.encoder_weights()
+        card = self._card(train_set, tune_set)
+        with seeded(self.options.recipe.seed, self.device):
+            fit = Fit(
+                folder=folder,
+                state=state,
+                identity=self._identity(),
+                trainer=self._trainer(card, train_set),
+                card=card,
+                train_set=train_set,
+                tune_set=tune_set,
+                schedule=self.options.course,
+            )
+            return {
+                **fit.run(cache_mib=self.options.cache_mib, threads=threads),
+                "classes": [item.to_json() for item in self.classes],
+            }
+
+    def _card(self, train_set: TrainingSet, tune_set: TrainingSet) -> ModelCard:
+        """Return the card of the model, without its scores."""
+        network, region = self.options.network, train_set.regions[0].region
         colour = measure_colour(train_set.regions, network.view_level)
-        mean, std = (MEAN, STD) if encoder else colour
+        mean, std = (MEAN, STD) if self.encoder_weights() else colour
         spec = replace(network, mean=mean, std=std)
-        region = train_set.regions[0].region
         check_sizes([region], spec)
-        card = ModelCard(
+        return ModelCard(
             network=spec,
             classes=self.classes,
-            mpp=mpp,
+            mpp=common_mpp([*self.slides["train"], *self.slides["tune"]]),
             region_size=region.size,
             lattice=region.lattice,
             **origin_of(self.slides["train"]),
@@ -301,34 +237,21 @@ class Training:
             },
             **self.about(),
         )
-        with seeded(recipe.seed, self.device):
-            segmenter = Segmenter(spec)
-            if encoder:
-                start_encoder(segmenter, encoder)
-            segmenter = segmenter.to(self.device)
-            costs = error_weights(train_set.counts, recipe.error_power)
-            trainer = Trainer(
-                segmenter,
-                region.lattice,
-                recipe,
-                self.device,
-                augmentation=self.options.course.augmentation,
-                error_weights=costs,
-            )
-            fit = Fit(
-                folder=folder,
-                state=state,
-                identity=self._identity(),
-                trainer=trainer,
-                card=card,
-                train_set=train_set,
-                tune_set=tune_set,
-                schedule=self.options.course,
-            )
-            return {
-                **fit.run(cache_mib=self.options.cache_mib, threads=threads),
-                "classes": [item.to_json() for item in self.classes],
-            }
+
+    def _trainer(self, card: ModelCard, train_set: TrainingSet) -> Trainer:
+        """Return the trainer of a new network."""
+        recipe, encoder = self.options.recipe, self.encoder_weights()
+        segmenter = Segmenter(card.network)
+        if encoder:
+            start_encoder(segmenter, encoder)
+        return Trainer(
+            segmenter.to(self.device),
+            card.lattice,
+            recipe,
+            self.device,
+            augmentation=self.options.course.augmentation,
+            error_weights=error_weights(train_set.counts, recipe.error_power),
+        )
 
     def _identity(self) -> str:
         files = [path / FILE_NAME if path.is_dir() else path for path in self.inputs().values()]

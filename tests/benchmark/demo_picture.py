@@ -13,7 +13,7 @@ from lds_path.options.labels import PlanOptions, SegmentOptions
 from lds_path.options.slides import DemoOptions
 from lds_path.provenance.stage_folder import open_folder
 from lds_path.quality.analysed_slide import read_analysed_slide
-from lds_path.reporting import overlay
+from lds_path.reporting import overlay, picture_footer
 from lds_path.stages.demo import SLIDE_NAME, demo
 from lds_path.stages.detect import detect
 from lds_path.stages.plan import plan
@@ -72,20 +72,22 @@ def main(folder: Path, model: str, budget: str, seed: int, structured: float) ->
     pitch = np.where(slide.tissue, slide.pitch.um, np.float32(np.nan))
     few, many = float(np.nanmin(sides)), float(np.nanmax(sides))
     fine, coarse = np.nanpercentile(pitch, (1, 99)).tolist()
-    bar = overlay.scale_bar(slide.scale.mpp, slide.scale.size.width)
+    bar = picture_footer.scale_bar(slide.scale.mpp, slide.scale.size.width)
     panels = [
-        overlay.with_footer(slide.picture, bar),
-        overlay.with_footer(
+        picture_footer.with_footer(slide.picture, bar),
+        picture_footer.with_footer(
             overlay.colour_values(slide.picture, sides, low=few, high=many, colormap=_MAP),
             bar,
-            color_bar=overlay.ColorBar(_MAP, f"{few:.0f} samples a side", f"{many:.0f}"),
+            color_bar=picture_footer.ColorBar(_MAP, f"{few:.0f} samples a side", f"{many:.0f}"),
         ),
-        overlay.with_footer(
+        picture_footer.with_footer(
             overlay.colour_pitch(slide.picture, pitch, fine=fine, coarse=coarse, colormap=_MAP),
             bar,
-            color_bar=overlay.ColorBar(_MAP, f"a sample every {coarse:.2g} µm", f"{fine:.2g} µm"),
+            color_bar=picture_footer.ColorBar(
+                _MAP, f"a sample every {coarse:.2g} µm", f"{fine:.2g} µm"
+            ),
         ),
-        overlay.with_footer(
+        picture_footer.with_footer(
             overlay.colour_labels(slide.picture, slide.labels, slide.classes),
             bar,
             classes=slide.classes,

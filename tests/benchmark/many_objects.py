@@ -23,7 +23,7 @@ from page import write_section
 from PIL import Image
 
 from lds_path.classes import LabelClass
-from lds_path.formats.labels import BLOCK, label_blocks, write_labels
+from lds_path.formats.labels.label_images import BLOCK, label_blocks, write_labels
 from lds_path.formats.results import StitchResults
 from lds_path.geometry import Size
 from lds_path.provenance.manifest import read_manifest

@@ -23,7 +23,7 @@ import torch.nn.functional as F  # noqa: N812 - the usual name
 from monai.losses.dice import DiceLoss
 
 from lds_path.geometry import Size
-from lds_path.learning.training_set import find_slides, measure_colour, open_training_set
+from lds_path.learning.data.training_set import find_slides, measure_colour, open_training_set
 from lds_path.network.architectures.build import build_network
 from lds_path.network.spec import NetworkSpec
 from lds_path.reference.legend import Legend
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from lds_path.learning.batches import LabelledRegion
+    from lds_path.learning.data.labelled_regions import LabelledRegion
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,13 @@ import shapely
 from many_objects import CELL, CLASSES, MPP, draw_shapes
 from page import write_section
 
-from lds_path.formats.labels import BLOCK, Labels, label_blocks, open_labels, write_labels
+from lds_path.formats.labels.label_images import (
+    BLOCK,
+    Labels,
+    label_blocks,
+    open_labels,
+    write_labels,
+)
 from lds_path.geometry import Size
 from lds_path.objects import polygons
 from lds_path.objects.pieces import trace_labels

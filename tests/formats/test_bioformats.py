@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lds_path.classes import LabelClass
 from lds_path.formats.grey_image import write_grey
-from lds_path.formats.labels import Labels, label_blocks, write_labels
+from lds_path.formats.labels.label_images import Labels, label_blocks, write_labels
 from lds_path.formats.ome_xml import escape_name, unescape_name, write_ome_xml
 from lds_path.geometry import Size
 

@@ -13,11 +13,11 @@ from lds_path.errors import StageInputError
 from lds_path.formats.ome_zarr.quadtree import halved_sizes
 from lds_path.formats.pyramid import (
     PYRAMID_NAME,
-    halve,
     open_pyramid,
-    write_pyramid,
 )
+from lds_path.formats.pyramid_writer import write_pyramid
 from lds_path.geometry import Frame, Size
+from lds_path.pixels.area_mean import halve
 
 FRAME = Frame(mpp=0.5, downsample=2.0, left_l0=7, top_l0=9)
 BACKGROUND = 240

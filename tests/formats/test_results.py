@@ -8,7 +8,7 @@ from stage_results import detect_results, segment_results, stitch_results, tile_
 from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError
 from lds_path.formats.grey_image import open_confidence
-from lds_path.formats.labels import name_labels, open_labels, write_labels
+from lds_path.formats.labels.label_images import name_labels, open_labels, write_labels
 from lds_path.formats.results import EvaluateResults, PlanResults, StitchResults
 from lds_path.geometry import Frame, Size
 from lds_path.objects.tally import ExportResults

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lds_path.errors import LdsPathError
 from lds_path.formats import regions
 from lds_path.models import card
-from lds_path.objects import geojson
+from lds_path.objects import drawn_objects
 from lds_path.provenance import manifest
 from lds_path.run import sheet
 
@@ -46,7 +46,7 @@ def read_card(path):
 READERS = {
     "slides.tsv": sheet.read_sheet,
     "manifest.json": read_manifest,
-    "a.geojson": geojson.read_objects,
+    "a.geojson": drawn_objects.read_objects,
     "regions.tsv": regions.read_regions,
     "model.json": read_card,
 }
@@ -113,7 +113,7 @@ SQUARE = [[0, 0], [9, 0], [9, 9], [0, 9], [0, 0]]
 def test_any_geojson_is_read_or_refused(folder, kind, coordinates, ellipse, properties):
     geometry = {"type": kind, "coordinates": coordinates, "isEllipse": ellipse}
     feature = {"type": "Feature", "geometry": geometry, "properties": properties}
-    read(geojson.read_objects, folder / "a.geojson", json.dumps(feature))
+    read(drawn_objects.read_objects, folder / "a.geojson", json.dumps(feature))
 
 
 CARD = json.loads((card.SHIPPED / "demo" / "model.json").read_text(encoding="utf-8"))

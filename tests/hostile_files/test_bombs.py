@@ -15,8 +15,8 @@ from PIL import Image
 
 from lds_path.errors import LabelsError, UnreadableSlideError
 from lds_path.geometry import Size
-from lds_path.objects import geojson
-from lds_path.objects.geojson import read_objects
+from lds_path.objects import drawn_objects
+from lds_path.objects.drawn_objects import read_objects
 from lds_path.reference.label_image import open_label_image
 from lds_path.reference.legend import Legend
 from lds_path.slides.safe_xml import parse_xml
@@ -173,7 +173,7 @@ def test_a_tiff_with_entities_is_refused_whoever_wrote_it(tmp_path, tag, root):
 
 
 def test_annotations_that_unzip_without_end_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(geojson, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(drawn_objects, "MAX_BYTES", 10_000)
     path = tmp_path / "a.geojson.gz"
     path.write_bytes(gzip.compress(b" " * 10**7))
     tracemalloc.start()

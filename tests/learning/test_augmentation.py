@@ -10,7 +10,7 @@ from scipy import ndimage
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
 from lds_path.learning.augmentation import degrade, move
-from lds_path.learning.batches import Batch
+from lds_path.learning.data.batches import Batch
 from lds_path.learning.recipe import Augmentation
 from lds_path.network.grid import uniform_grid
 from lds_path.network.motion import area_factor, identity_motion, move_grid

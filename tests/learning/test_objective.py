@@ -10,7 +10,8 @@ import torch
 
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
-from lds_path.learning.batches import Batch, LabelledRegion
+from lds_path.learning.data.batches import Batch
+from lds_path.learning.data.labelled_regions import LabelledRegion
 from lds_path.learning.densities import imposed_density, wanted_density
 from lds_path.learning.recipe import JIN2022, PRESETS, Recipe
 from lds_path.learning.trainer import Trainer, learning_rate_factor

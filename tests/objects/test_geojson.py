@@ -9,12 +9,8 @@ import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
 from lds_path.errors import LabelsError
-from lds_path.objects.geojson import (
-    SlideObject,
-    read_objects,
-    write_classes,
-    write_geojson,
-)
+from lds_path.objects.drawn_objects import read_objects
+from lds_path.objects.geojson import SlideObject, write_classes, write_geojson
 
 SQUARE = [[[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]]]
 HOLED = [*SQUARE, [[1, 1], [2, 1], [2, 2], [1, 2], [1, 1]]]

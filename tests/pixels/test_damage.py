@@ -14,7 +14,7 @@ from lds_path.pixels.stains import find_stains, staining
 from lds_path.pixels.synthetic import EOSIN, HEMATOXYLIN, paint_slide
 from lds_path.pixels.tissue import find_tissue
 from lds_path.pixels.white_reference import white_reference
-from lds_path.quality.metric import percent_of
+from lds_path.quality.metrics.metric import percent_of
 
 SOURCES = ("painted", "cmu", "tcga", "breast")
 DAMAGED = {

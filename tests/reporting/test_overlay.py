@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from lds_path.classes import LabelClass
-from lds_path.reporting import overlay
+from lds_path.reporting import overlay, picture_footer
 
 CLASSES = (LabelClass(1, "Stroma", (0, 0, 255)), LabelClass(3, "Tumor", (255, 0, 0)))
 
@@ -17,7 +17,7 @@ def plain(width=60, height=40, grey=200):
 @pytest.mark.parametrize("mpp", [0.25, 0.5, 0.927, 7.9, 40.0])
 @pytest.mark.parametrize("width", [40, 333, 1600])
 def test_the_scale_bar_is_round_and_as_long_as_it_says(mpp, width):
-    bar = overlay.scale_bar(mpp, width)
+    bar = picture_footer.scale_bar(mpp, width)
     assert bar.pixels * mpp / 1000 == pytest.approx(bar.length_mm, abs=0.5 * mpp / 1000)
     assert bar.pixels <= width / 4 + 0.5
     assert bar.pixels > width / 4 / 2.5 - 1
@@ -26,13 +26,13 @@ def test_the_scale_bar_is_round_and_as_long_as_it_says(mpp, width):
 
 
 def test_the_scale_bar_says_its_length_in_mm():
-    assert overlay.scale_bar(0.5, 4000).label == "0.5 mm"
-    assert overlay.scale_bar(10, 1600).label == "2 mm"
+    assert picture_footer.scale_bar(0.5, 4000).label == "0.5 mm"
+    assert picture_footer.scale_bar(10, 1600).label == "2 mm"
 
 
 def test_the_drawn_scale_bar_has_the_length_that_is_written():
-    bar = overlay.scale_bar(2.0, 400)  # 0.2 mm, 100 px
-    strip = np.asarray(overlay.with_footer(plain(400, 10), bar))[12:]
+    bar = picture_footer.scale_bar(2.0, 400)  # 0.2 mm, 100 px
+    strip = np.asarray(picture_footer.with_footer(plain(400, 10), bar))[12:]
     ink = (strip == overlay.INK).all(axis=-1).sum(axis=1)
     assert ink.max() >= bar.pixels == 100
     longest = strip[ink.argmax()]
@@ -83,7 +83,7 @@ def test_grid_lines_pass_through_the_sample_positions():
 def test_the_footer_leaves_the_picture_and_holds_every_class():
     picture = np.random.default_rng(1).integers(0, 255, (80, 150, 3)).astype(np.uint8)
     many = [LabelClass(i, f"A class of a long name {i}", (i, 255 - i, 9)) for i in range(1, 9)]
-    image = overlay.with_footer(picture, overlay.scale_bar(1.0, 150), classes=many)
+    image = picture_footer.with_footer(picture, picture_footer.scale_bar(1.0, 150), classes=many)
     assert image.width == 150
     pixels = np.asarray(image)
     np.testing.assert_array_equal(pixels[:80], picture)
@@ -92,8 +92,10 @@ def test_the_footer_leaves_the_picture_and_holds_every_class():
 
 
 def test_a_colour_bar_shows_the_whole_map():
-    words = overlay.ColorBar("gray", "low", "high")
-    image = overlay.with_footer(plain(400, 10), overlay.scale_bar(1.0, 400), color_bar=words)
+    words = picture_footer.ColorBar("gray", "low", "high")
+    image = picture_footer.with_footer(
+        plain(400, 10), picture_footer.scale_bar(1.0, 400), color_bar=words
+    )
     assert isinstance(image, Image.Image)
     greys = np.unique(np.asarray(image.convert("L"))[12:])
     assert len(greys) > 60
@@ -104,6 +106,8 @@ def test_pictures_are_the_same_bytes_every_time():
 
     def draw():
         coloured = overlay.colour_labels(plain(), labels, CLASSES)
-        return overlay.with_footer(coloured, overlay.scale_bar(1, 60), classes=CLASSES).tobytes()
+        return picture_footer.with_footer(
+            coloured, picture_footer.scale_bar(1, 60), classes=CLASSES
+        ).tobytes()
 
     assert draw() == draw()

@@ -17,7 +17,8 @@ from lds_path.formats.predictions import (
     encode_grid,
     encode_probability,
 )
-from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid, write_pyramid
+from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
+from lds_path.formats.pyramid_writer import write_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Frame, Region, Size, tile_starts
 from lds_path.options.labels import StitchOptions

@@ -14,7 +14,7 @@ from shapely.geometry import shape
 from stage_results import segment_results
 
 from lds_path.classes import LabelClass
-from lds_path.formats.labels import Labels
+from lds_path.formats.labels.label_images import Labels
 from lds_path.formats.predictions import (
     Prediction,
     PredictionWriter,

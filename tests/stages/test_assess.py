@@ -11,7 +11,7 @@ from stage_folders import MPP, make_folders
 from stage_results import write_screen
 
 from lds_path.errors import MissingMppError, UsageError
-from lds_path.formats.labels import Labels
+from lds_path.formats.labels.label_images import Labels
 from lds_path.formats.results import ModelSummary, Remark
 from lds_path.formats.spread import measure_spread
 from lds_path.option import make_options

@@ -11,7 +11,7 @@ from stage_folders import make_folders
 
 from lds_path.errors import StageInputError
 from lds_path.formats.grey_image import open_confidence
-from lds_path.formats.labels import open_labels
+from lds_path.formats.labels.label_images import open_labels
 from lds_path.formats.mask import read_mask
 from lds_path.formats.predictions import Predictions
 from lds_path.formats.pyramid import open_pyramid

@@ -11,7 +11,8 @@ from PIL import Image
 from stage_results import tile_results, write_screen
 
 from lds_path.errors import LabelsError, StageInputError, UnsuitableSlideError, UsageError
-from lds_path.formats.pyramid import PYRAMID_NAME, write_pyramid
+from lds_path.formats.pyramid import PYRAMID_NAME
+from lds_path.formats.pyramid_writer import write_pyramid
 from lds_path.formats.regions import read_regions
 from lds_path.geometry import Frame, Size
 from lds_path.options.slides import DetectOptions, TileOptions

@@ -10,7 +10,7 @@ from stage_results import detect_results, segment_results, stitch_results, tile_
 
 from lds_path.classes import LabelClass
 from lds_path.errors import LabelsError
-from lds_path.formats.labels import label_blocks, write_labels
+from lds_path.formats.labels.label_images import label_blocks, write_labels
 from lds_path.formats.predictions import (
     PREDICTIONS_NAME,
     Prediction,

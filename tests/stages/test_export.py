@@ -15,10 +15,10 @@ from stage_results import detect_results, stitch_results
 
 from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError, UnsuitableSlideError, UsageError
-from lds_path.formats.labels import label_blocks, write_labels
+from lds_path.formats.labels.label_images import label_blocks, write_labels
 from lds_path.formats.regions import write_regions
 from lds_path.geometry import Frame, Region, Size
-from lds_path.objects.geojson import read_objects
+from lds_path.objects.drawn_objects import read_objects
 from lds_path.objects.polygons import GRID
 from lds_path.objects.simplify import FINENESS
 from lds_path.options.labels import ExportOptions

@@ -12,7 +12,7 @@ from shapely.geometry import shape
 from stage_results import stitch_results
 
 from lds_path.classes import LabelClass
-from lds_path.formats.labels import label_blocks, write_labels
+from lds_path.formats.labels.label_images import label_blocks, write_labels
 from lds_path.geometry import Size
 from lds_path.options.labels import ExportOptions
 from lds_path.pixels.synthetic import paint_slide

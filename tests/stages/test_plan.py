@@ -12,7 +12,7 @@ from small_slides import LATTICE, make_card, make_slide
 
 from lds_path.cli import cli
 from lds_path.errors import ModelError, UsageError
-from lds_path.formats.labels import Labels
+from lds_path.formats.labels.label_images import Labels
 from lds_path.formats.predictions import Predictions
 from lds_path.formats.regions import REGIONS_NAME, read_regions
 from lds_path.inference.expected_errors import EXPECTED_ERRORS_NAME

@@ -11,7 +11,7 @@ from stage_results import detect_results, segment_results, tile_results
 
 from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError
-from lds_path.formats.labels import Labels
+from lds_path.formats.labels.label_images import Labels
 from lds_path.formats.predictions import (
     Prediction,
     PredictionWriter,

@@ -16,6 +16,7 @@ from lds_path.classes import make_classes
 from lds_path.errors import LabelsError, TrainingError, UnsuitableSlideError, UsageError
 from lds_path.geometry import Size
 from lds_path.inference.familiarity import DeepFeatures
+from lds_path.learning.measuring import measure
 from lds_path.learning.recipe import Recipe
 from lds_path.learning.trainer import Trainer
 from lds_path.learning.training_state import identify
@@ -28,7 +29,7 @@ from lds_path.provenance.stage_run import run_stage
 from lds_path.reference.legend import Legend
 from lds_path.stages.plan import plan
 from lds_path.stages.segment import segment
-from lds_path.stages.train import Training, measure, train
+from lds_path.stages.train import Training, train
 
 QUICK = {"steps": 4, "batch_size": 2, "tune_every": 2, "channels": (4, 8), "kernel_width": 0.15}
 

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from sets import class_names
 
-from lds_path.learning.batches import read_labelled
+from lds_path.learning.data.labelled_regions import read_labelled
+from lds_path.learning.data.training_set import LabelledSlide, open_training_set
 from lds_path.learning.densities import imposed_density, wanted_density
 from lds_path.learning.lattice_output import segment_batch
 from lds_path.learning.recipe import Recipe
-from lds_path.learning.training_set import LabelledSlide, open_training_set
 from lds_path.models.checkpoint import load_model
 from lds_path.reference.legend import Legend
 from lds_path.reference.scores import count_confusion, overlap_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.learning.batches import LabelledRegion
+    from lds_path.learning.data.labelled_regions import LabelledRegion
     from lds_path.network.segmenter import Segmenter
 
 

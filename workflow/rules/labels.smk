@@ -2,7 +2,7 @@ rule plan:
     input:
         tile="<results>/tile/{slide}",
         detect="<results>/detect/{slide}",
-        model=get_model,
+        model=inputs.model,
     output:
         directory("<results>/plan/{slide}"),
     log:
@@ -16,10 +16,10 @@ rule plan:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        model=get_model_folder,
-        replacement=get_model_replacement,
-        options=get_options("plan"),
-        strict=STRICT,
+        model=arguments.model,
+        replacement=arguments.model_replacement,
+        options=arguments.options("plan"),
+        strict=arguments.strict,
     shell:
         "lds-path plan {input.tile} {input.detect} {output} --model {params.model:q}"
         " {params.options} --threads {threads} {params.strict} 2> {log}"
@@ -29,7 +29,7 @@ rule segment:
     input:
         tile="<results>/tile/{slide}",
         plan="<results>/plan/{slide}",
-        model=get_model,
+        model=inputs.model,
     output:
         directory("<results>/segment/{slide}/{scatteritem}"),
     log:
@@ -43,11 +43,11 @@ rule segment:
         mem_mb=growing(8000),
         runtime=growing(120),
     params:
-        model=get_model_folder,
-        replacement=get_model_replacement,
-        classes=get_classes,
-        options=get_options("segment"),
-        strict=STRICT,
+        model=arguments.model,
+        replacement=arguments.model_replacement,
+        classes=arguments.classes,
+        options=arguments.options("segment"),
+        strict=arguments.strict,
     shell:
         "lds-path segment {input.tile} {input.plan} {output} --model {params.model:q} {params.classes}"
         " --shard {wildcards.scatteritem} {params.options} --threads {threads} {params.strict}"
@@ -72,8 +72,8 @@ rule stitch:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        options=get_options("stitch"),
-        strict=STRICT,
+        options=arguments.options("stitch"),
+        strict=arguments.strict,
     shell:
         "lds-path stitch {input.tile} {input.detect} {input.segment} {output} {params.options}"
         " --threads {threads} {params.strict} 2> {log}"
@@ -96,8 +96,8 @@ rule export:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        options=get_options("export"),
-        strict=STRICT,
+        options=arguments.options("export"),
+        strict=arguments.strict,
     shell:
         "lds-path export {input.stitch} {output} --detect {input.detect} {params.options}"
         " --threads {threads} {params.strict} 2> {log}"

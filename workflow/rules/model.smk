@@ -1,8 +1,8 @@
 rule train:
     input:
         sheet=slides.sheet,
-        labels=get_training_labels,
-        roi=list_inputs(slides.files(slides.training, "roi")),
+        labels=inputs.training_labels,
+        roi=inputs.files(slides.training, "roi"),
         tile=collect("<results>/tile/{slide}", slide=slides.training),
         detect=collect("<results>/detect/{slide}", slide=slides.training),
     output:
@@ -19,9 +19,9 @@ rule train:
         runtime=1440,  # a training that runs out of time is resumed at the next attempt
     params:
         base=lambda wildcards: slides.base,
-        classes=get_classes,
-        options=get_options("labels", "train"),
-        replacement=slides.replacements(slides.training, ["labels", "roi"], replaced),
+        classes=arguments.classes,
+        options=arguments.options("labels", "train"),
+        replacement=arguments.training_replacements,
         results=subpath(output[0], parent=True),
     shell:
         "lds-path train {input.sheet:q} {output} --base {params.base:q}"

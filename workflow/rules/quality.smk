@@ -4,7 +4,7 @@ rule assess:
         detect="<results>/detect/{slide}",
         segment=gather.shards("<results>/segment/{{slide}}/{scatteritem}"),
         stitch="<results>/stitch/{slide}",
-        screen=screened_if(config["assess"]["screen"]),
+        screen=inputs.screened_if(wanted=config["assess"]["screen"]),
     output:
         directory("<results>/assess/{slide}"),
     log:
@@ -18,9 +18,9 @@ rule assess:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        screen=get_screened,
-        options=get_options("assess"),
-        strict=STRICT,
+        screen=arguments.screened,
+        options=arguments.options("assess"),
+        strict=arguments.strict,
     shell:
         "lds-path assess {input.tile} {input.detect} {input.segment} {input.stitch} {output}"
         " {params.screen} {params.options} {params.strict} 2> {log}"
@@ -28,8 +28,8 @@ rule assess:
 
 rule evaluate:
     input:
-        labels=get_file("labels"),
-        roi=get_file("roi"),
+        labels=inputs.file("labels"),
+        roi=inputs.file("roi"),
         tile="<results>/tile/{slide}",
         detect="<results>/detect/{slide}",
         segment=gather.shards("<results>/segment/{{slide}}/{scatteritem}"),
@@ -47,11 +47,11 @@ rule evaluate:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        labels=get_path("labels", "labels"),
-        roi=get_path("roi", "roi", "--roi"),
-        replacement=get_replacement("labels", "roi"),
-        options=get_options("labels", "evaluate"),
-        strict=STRICT,
+        labels=arguments.path("labels", "labels"),
+        roi=arguments.path("roi", "roi", "--roi"),
+        replacement=arguments.replacement("labels", "roi"),
+        options=arguments.options("labels", "evaluate"),
+        strict=arguments.strict,
     shell:
         "lds-path evaluate {input.tile} {input.detect} {input.segment} {input.stitch}"
         " {params.labels} {output} {params.roi} {params.options} {params.strict} 2> {log}"

@@ -27,7 +27,7 @@ rule demo:
 
 rule tile:
     input:
-        slide=get_file("path"),
+        slide=inputs.file("path"),
     output:
         directory("<results>/tile/{slide}"),
     log:
@@ -41,11 +41,11 @@ rule tile:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        slide=get_path("path", "slide"),
-        slide_mpp=get_cell("mpp", "--slide-mpp"),
-        replacement=get_replacement("path"),
-        options=get_options("tile"),
-        strict=STRICT,
+        slide=arguments.path("path", "slide"),
+        slide_mpp=arguments.cell("mpp", "--slide-mpp"),
+        replacement=arguments.replacement("path"),
+        options=arguments.options("tile"),
+        strict=arguments.strict,
     shell:
         "lds-path tile {params.slide} {output} {params.slide_mpp} {params.options}"
         " --threads {threads} {params.strict} 2> {log}"
@@ -54,7 +54,7 @@ rule tile:
 rule screen:
     input:
         tile="<results>/tile/{slide}",
-        model=get_screening_model,
+        model=inputs.screening_model,
     output:
         directory("<results>/screen/{slide}"),
     log:
@@ -68,8 +68,8 @@ rule screen:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        options=get_options("screen"),
-        strict=STRICT,
+        options=arguments.options("screen"),
+        strict=arguments.strict,
     shell:
         "lds-path screen {input.tile} {output} {params.options} --threads {threads}"
         " {params.strict} 2> {log}"
@@ -77,9 +77,9 @@ rule screen:
 
 rule detect:
     input:
-        roi=get_file("roi"),
+        roi=inputs.file("roi"),
         tile="<results>/tile/{slide}",
-        screen=screened_if(config["detect"]["method"] == "network"),
+        screen=inputs.screened_if(wanted=config["detect"]["method"] == "network"),
     output:
         directory("<results>/detect/{slide}"),
     log:
@@ -93,11 +93,11 @@ rule detect:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        roi=get_path("roi", "roi", "--roi"),
-        screen=get_screened,
-        replacement=get_replacement("roi"),
-        options=get_options("detect"),
-        strict=STRICT,
+        roi=arguments.path("roi", "roi", "--roi"),
+        screen=arguments.screened,
+        replacement=arguments.replacement("roi"),
+        options=arguments.options("detect"),
+        strict=arguments.strict,
     shell:
         "lds-path detect {input.tile} {output} {params.roi} {params.screen} {params.options}"
         " {params.strict} 2> {log}"

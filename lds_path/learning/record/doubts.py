@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lds_path.learning.training_set import TrainingSet
+    from lds_path.learning.data.training_set import TrainingSet
 
 FEW_REGIONS = 20
 

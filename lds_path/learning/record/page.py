@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from lds_path.learning.batches import RegionCache
+    from lds_path.learning.data.labelled_regions import RegionCache
+    from lds_path.learning.data.training_set import TrainingSet
     from lds_path.learning.trainer import Trainer
-    from lds_path.learning.training_set import TrainingSet
     from lds_path.models.card import ModelCard
 
 

@@ -16,7 +16,8 @@ from lds_path.network.spec import lattices_on
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lds_path.learning.batches import Batch, RegionCache
+    from lds_path.learning.data.batches import Batch
+    from lds_path.learning.data.labelled_regions import RegionCache
     from lds_path.network.segmenter import Segmenter
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name
 
-from lds_path.inference.familiarity import spread_evenly
+from lds_path.formats.regions import spread_evenly
 from lds_path.learning.densities import imposed_density, wanted_density
 from lds_path.learning.lattice_output import segment_batch
 from lds_path.learning.streams import stream
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.geometry import Size
-    from lds_path.learning.batches import LabelledRegion, RegionCache
+    from lds_path.learning.data.labelled_regions import LabelledRegion, RegionCache
+    from lds_path.learning.data.training_set import TrainingSet
     from lds_path.learning.lattice_output import LatticeOutput
     from lds_path.learning.recipe import Recipe
-    from lds_path.learning.training_set import TrainingSet
     from lds_path.network.segmenter import Segmenter
 
 

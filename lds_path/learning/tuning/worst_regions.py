@@ -12,7 +12,7 @@ from lds_path.geometry import Size
 from lds_path.inference.region_tensors import read_region
 from lds_path.learning.tuning.score import segment_region
 from lds_path.reference.legend import IGNORE
-from lds_path.reporting import overlay
+from lds_path.reporting import overlay, picture_footer
 from lds_path.reporting.training_page import Example
 from lds_path.unwarp.blend import unwarp
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from lds_path.classes import LabelClass
-    from lds_path.learning.batches import LabelledRegion, RegionCache
+    from lds_path.learning.data.labelled_regions import LabelledRegion, RegionCache
     from lds_path.learning.recipe import Recipe
     from lds_path.learning.tuning.score import Scores
     from lds_path.models.card import ModelCard
@@ -109,9 +109,9 @@ def _draw(
     found[drawn == IGNORE] = drawn[drawn == IGNORE] = 0
     if labelled.tissue is not None:
         found[~labelled.tissue.read(region.left, region.top, size, scale=step)] = 0
-    bar = overlay.scale_bar(labelled.pyramid.frame.mpp * step, size.width)
+    bar = picture_footer.scale_bar(labelled.pyramid.frame.mpp * step, size.width)
     plain, by_hand, by_network = (
-        overlay.with_footer(picture, bar, letters=_LETTERS)
+        picture_footer.with_footer(picture, bar, letters=_LETTERS)
         for picture in (
             tissue,
             overlay.colour_labels(tissue, drawn, classes),

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lds_path.learning.batches import LabelledRegion
+from lds_path.learning.data.labelled_regions import LabelledRegion
+from lds_path.learning.data.training_set import TrainingSet
 from lds_path.learning.record.doubts import FEW_REGIONS, find_doubts
-from lds_path.learning.training_set import TrainingSet
 
 CLASSES = ("Stroma", "Tumor")
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from small_slides import CLASSES, make_slide
 
-from lds_path.learning.batches import RegionCache, read_labelled
-from lds_path.learning.training_set import LabelledSlide, open_training_set
+from lds_path.learning.data.labelled_regions import RegionCache, read_labelled
+from lds_path.learning.data.training_set import LabelledSlide, open_training_set
 from lds_path.learning.tuning.calibration import calibrate
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec

@@ -9,8 +9,8 @@ from small_slides import LATTICE, REGION, ArrayPyramid, make_regions, paint
 
 from lds_path.formats.mask import Mask
 from lds_path.geometry import Size
-from lds_path.learning.batches import LabelledRegion, RegionCache
-from lds_path.learning.training_set import TrainingSet
+from lds_path.learning.data.labelled_regions import LabelledRegion, RegionCache
+from lds_path.learning.data.training_set import TrainingSet
 from lds_path.learning.tuning.score import Scores, choose_regions, score_regions, tune_dice
 from lds_path.learning.tuning.worst_regions import describe_errors, worst_regions
 from lds_path.network.segmenter import Segmenter

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lds_path.quality.metric import format_number, percent_of, well_inside
+from lds_path.quality.metrics.metric import format_number, percent_of, well_inside
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,10 @@ from tqdm import tqdm
 from lds_path.errors import TrainingError
 from lds_path.formats.mask import open_mask
 from lds_path.formats.pyramid import open_pyramid
-from lds_path.formats.regions import REGIONS_NAME, read_regions
-from lds_path.formats.results import TileParameters, TileResults
-from lds_path.inference.familiarity import spread_evenly
+from lds_path.formats.regions import REGIONS_NAME, read_regions, spread_evenly
+from lds_path.formats.results import DetectParameters, TileParameters, TileResults
 from lds_path.inference.region_tensors import read_region
-from lds_path.learning.batches import LabelledRegion, class_counts
+from lds_path.learning.data.labelled_regions import LabelledRegion, class_counts
 from lds_path.provenance.stage_folder import open_folder, read_results
 from lds_path.read_ahead import read_ahead
 from lds_path.reference.legend import BACKGROUND
@@ -242,6 +241,14 @@ def summarise(
             for name, count in zip(legend.classes, pixels, strict=True)
         },
         **({"empty_objects": empty} if empty else {}),
+    }
+
+
+def origin_of(slides: Sequence[LabelledSlide]) -> dict[str, Any]:
+    """Return how training slides were cut up, and whether all of them were painted."""
+    return {
+        "overlap": open_folder(slides[0].detect).read(DetectParameters).overlap,
+        "synthetic": all(open_folder(slide.tile).read(TileResults).painted for slide in slides),
     }
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lds_path.learning.balance import draw_regions, region_chances
+from lds_path.learning.data.balance import draw_regions, region_chances
 
 COUNTS = np.array([[1000, 0, 0], [900, 100, 0], [1000, 0, 0]])
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import zarr
 from zarr.codecs import ZstdCodec
 
-from lds_path.formats.labels import Labels, label_blocks
+from lds_path.formats.labels.label_images import Labels, label_blocks
 from lds_path.formats.ome_xml import write_ome_xml
 from lds_path.formats.ome_zarr.ngff import PLANE, describe_levels
 

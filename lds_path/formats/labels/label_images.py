@@ -21,7 +21,7 @@ import tifffile
 
 from lds_path import __version__
 from lds_path.errors import StageInputError, named_damage
-from lds_path.formats.label_tiles import TILE, TileSpool, decode_tile, encode_tile
+from lds_path.formats.labels.label_tiles import TILE, TileSpool, decode_tile, encode_tile
 from lds_path.formats.ome_xml import parse_ome_xml, write_ome_xml
 from lds_path.formats.ome_zarr.quadtree import halved_sizes
 from lds_path.formats.results import StitchResults

@@ -7,10 +7,11 @@ from ome_zarr_models.v04.image_label import ImageLabel as ImageLabel04
 from ome_zarr_models.v05.image_label import ImageLabel as ImageLabel05
 
 from lds_path.classes import LabelClass
-from lds_path.formats.label_zarr import write_label_zarr
-from lds_path.formats.labels import Labels, label_blocks, write_labels
+from lds_path.formats.labels.label_images import Labels, label_blocks, write_labels
+from lds_path.formats.labels.label_zarr import write_label_zarr
 from lds_path.formats.ome_xml import parse_ome_xml
-from lds_path.formats.pyramid import open_pyramid, write_pyramid
+from lds_path.formats.pyramid import open_pyramid
+from lds_path.formats.pyramid_writer import write_pyramid
 from lds_path.geometry import Frame, Size
 
 CLASSES = [LabelClass(1, "Stroma", (86, 180, 233)), LabelClass(7, "Tumör", (213, 94, 0))]

@@ -9,7 +9,7 @@ import tifffile
 
 from lds_path.classes import LabelClass
 from lds_path.errors import StageInputError
-from lds_path.formats.labels import Labels, label_blocks, write_labels
+from lds_path.formats.labels.label_images import Labels, label_blocks, write_labels
 from lds_path.formats.ome_zarr.quadtree import halved_sizes
 from lds_path.geometry import Size
 from lds_path.pixels.majority import reduce_by_majority

@@ -10,13 +10,12 @@ from small_slides import LATTICE, REGION, ArrayPyramid, make_regions, paint
 
 from lds_path.geometry import Size
 from lds_path.learning.augmentation import move
-from lds_path.learning.batches import (
-    Batch,
+from lds_path.learning.data.batches import Batch, training_batches
+from lds_path.learning.data.labelled_regions import (
     LabelledRegion,
     RegionCache,
     class_counts,
     read_labelled,
-    training_batches,
 )
 from lds_path.learning.recipe import Augmentation
 from lds_path.network.spec import NetworkSpec, lattices_on, levels_of

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from lds_path.run.shell_prefix import command_prefix
+from lds_path.rules.shell_prefix import command_prefix
 
 
 def put_program(folder, name, says):

@@ -5,9 +5,9 @@ from dataclasses import asdict
 import pytest
 
 from lds_path.formats.results import Remark
-from lds_path.quality.metric import Metric
-from lds_path.quality.thresholds import Thresholds
-from lds_path.quality.verdict import HIGH, LOW, Limit, judge, limits_of
+from lds_path.quality.metrics.metric import Metric
+from lds_path.quality.metrics.thresholds import Thresholds
+from lds_path.quality.metrics.verdict import HIGH, LOW, Limit, judge, limits_of
 
 SHARE = Limit("share", warn=90.0, fail=50.0, message="only {value} % analysed (limit {limit} %)")
 DOUBT = Limit("doubt", warn=10, fail=40, message="{value} % in doubt ({limit} %)", low_is_bad=False)

@@ -8,7 +8,7 @@ import numpy as np
 
 from lds_path.geometry import Size
 from lds_path.pixels.morphology import within_reach
-from lds_path.quality.metric import Metric, percent_of
+from lds_path.quality.metrics.metric import Metric, percent_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lds_path.run.shell_options import format_cell, format_classes, format_options
+from lds_path.rules.shell_options import format_cell, format_classes, format_options
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lds_path.formats.results import Remark
-from lds_path.quality.metric import format_number
+from lds_path.quality.metrics.metric import format_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from lds_path.quality.metric import Metric
+    from lds_path.quality.metrics.metric import Metric
 
 Word = Literal["pass", "warn", "fail"]
 WORDS: tuple[Word, ...] = ("pass", "warn", "fail")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lds_path.quality.metric import Metric
+from lds_path.quality.metrics.metric import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

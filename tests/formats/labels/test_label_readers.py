@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from lds_path.classes import LabelClass
-from lds_path.formats.labels import Labels, label_blocks, write_labels
+from lds_path.formats.labels.label_images import Labels, label_blocks, write_labels
 from lds_path.geometry import Size
 
 SIZE, MPP, LEVELS = Size(2075, 1301), 0.4990123, 4

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lds_path.errors import UsageError
-from lds_path.run.slide_files import open_sheet
+from lds_path.rules.slide_files import open_sheet
 
 HEADER = "slide\tpath\tlabels\troi\tsplit\n"
 ODD_NAMES = ("x {slide}.svs", "<results>.svs", "a}.svs")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lds_path.quality.borders import REACH_UM
-from lds_path.quality.metric import AREA, CONFIDENCE, SHARE, Metric, percent_of
+from lds_path.quality.metrics.metric import AREA, CONFIDENCE, SHARE, Metric, percent_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

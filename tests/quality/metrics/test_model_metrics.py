@@ -9,7 +9,7 @@ from stage_results import segment_results
 from lds_path.classes import LabelClass
 from lds_path.formats.results import ModelSummary
 from lds_path.formats.spread import measure_spread
-from lds_path.quality.model_metrics import model_metrics
+from lds_path.quality.metrics.model_metrics import model_metrics
 
 CLASSES = (LabelClass(1, "Stroma", (1, 2, 3)),)
 COLOURS = np.random.default_rng(0).normal(0.3, 0.05, (200, 6))

@@ -1,0 +1,1 @@
+"""What a training learns from: labelled slides, their regions, batches of these."""

@@ -1,0 +1,163 @@
+"""Regions with their reference labels, read and kept in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from lds_path.geometry import Size
+from lds_path.inference.region_tensors import read_region, read_view, to_uint8
+from lds_path.network.benefit import round_trip_errors
+from lds_path.network.losses import edge_density
+from lds_path.network.motion import identity_motion
+from lds_path.network.spec import lattices_on, levels_of
+from lds_path.network.warp import halve, label_fractions
+from lds_path.reference.legend import BACKGROUND
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from lds_path.formats.mask import Mask
+    from lds_path.formats.pyramid import Pyramid
+    from lds_path.geometry import Region
+    from lds_path.network.spec import NetworkSpec
+    from lds_path.reference.reference import Reference
+
+from lds_path.learning.data.batches import Batch
+
+
+@dataclass(frozen=True)
+class LabelledRegion:
+    """A region of a slide that has reference labels."""
+
+    slide: str
+    pyramid: Pyramid
+    reference: Reference
+    region: Region
+    tissue: Mask | None = None
+    """Where a label of the network counts; everywhere when None."""
+    stands_for: float = 1.0
+    """Number of regions in whose place it is scored."""
+
+
+def read_labelled(
+    labelled: LabelledRegion,
+    spec: NetworkSpec,
+    error_weights: Sequence[float] = (),
+    *,
+    for_scores: bool = False,
+) -> Batch:
+    """Return a region with its labels as a batch of one.
+
+    Parameters
+    ----------
+    labelled
+        The region.
+    spec
+        Of the network that will see it.
+    error_weights
+        What a wrong pixel of each class costs; all equal when empty.
+    for_scores
+        Return also where tissue has no label.
+    """
+    region = labelled.region
+    ladder = lattices_on(spec.ladder, region.size)
+    # Shown at up to 1.33 times its size, a uniform grid reads one finer level and no more.
+    finer = 2 if spec.uses_view else 1
+    wanted = levels_of(region.size, [region.lattice, *ladder], finer=finer)
+    labels = torch.from_numpy(labelled.reference.read(region.left, region.top, region.size))[None]
+    multiple = spec.region_multiple
+    cells = Size(region.size.width // multiple, region.size.height // multiple)
+    fractions = _shares_at(label_fractions(labels, spec.class_count), wanted)
+    bare = _is_bare_tissue(labelled, labels) if for_scores else None
+    weights = torch.tensor(error_weights or (1.0,) * spec.class_count)
+    errors, known = round_trip_errors(fractions, ladder, cells, weights)
+    if spec.uses_view:
+        view = read_view(labelled.pyramid, region, spec)[None]
+        edges = edge_density(labels, cells)
+    else:
+        view = torch.zeros((1, 3, 2 * cells.height, 2 * cells.width), dtype=torch.uint8)
+        edges = torch.zeros((1, 1, cells.height, cells.width))
+    return Batch(
+        view=view,
+        levels=[read_region(labelled.pyramid, region, level)[None] for level in wanted],
+        fractions=fractions,
+        first_level=wanted.start,
+        edges=edges,
+        errors=errors,
+        labelled=known,
+        motion=identity_motion(1),
+        unlabelled=[] if bare is None else _shares_at(bare, wanted),
+    )
+
+
+class RegionCache:
+    """Labelled regions, kept in memory up to a bound; any thread may read."""
+
+    def __init__(
+        self,
+        regions: Sequence[LabelledRegion],
+        spec: NetworkSpec,
+        *,
+        mib: int,
+        error_weights: Sequence[float] = (),
+        for_scores: bool = False,
+    ) -> None:
+        self.regions = regions
+        self._read = partial(
+            read_labelled, spec=spec, error_weights=error_weights, for_scores=for_scores
+        )
+        self._bytes_left = mib * 2**20
+        self._kept: OrderedDict[int, Batch] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self.regions)
+
+    def read(self, index: int) -> Batch:
+        """Return a region as a batch of one; the least recently used is dropped first."""
+        with self._lock:
+            if index in self._kept:
+                self._kept.move_to_end(index)
+                return self._kept[index]
+        batch = self._read(self.regions[index])
+        with self._lock:
+            if index not in self._kept:
+                self._kept[index] = batch
+                self._bytes_left -= batch.bytes
+            while self._bytes_left < 0 and self._kept:
+                _, dropped = self._kept.popitem(last=False)
+                self._bytes_left += dropped.bytes
+        return batch
+
+
+def class_counts(labelled: LabelledRegion) -> NDArray[np.int64]:
+    """Return how many pixels of a region have each label value, (256,)."""
+    region = labelled.region
+    labels = labelled.reference.read(region.left, region.top, region.size)
+    counts: NDArray[np.int64] = np.bincount(labels.ravel(), minlength=256)
+    return counts
+
+
+def _shares_at(shares: Tensor, levels: range) -> list[Tensor]:
+    """Return area shares, (B, C, H, W) in [0, 1], at some levels, as uint8."""
+    finest = halve(255 * shares, levels.start + 1)[-1]
+    return [to_uint8(level) for level in halve(finest, len(levels))]
+
+
+def _is_bare_tissue(labelled: LabelledRegion, labels: Tensor) -> Tensor:
+    """Return where tissue has no label, (1, 1, H, W), as float."""
+    region, bare = labelled.region, labels[None] == BACKGROUND
+    if labelled.tissue is not None:
+        tissue = labelled.tissue.read(region.left, region.top, region.size)
+        bare = bare & torch.from_numpy(tissue)
+    return bare.float()

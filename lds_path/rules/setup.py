@@ -1,0 +1,158 @@
+"""A run, set up from its configuration before the first job: all that the rules take from it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import yaml
+
+from lds_path.geometry import Region, Size
+from lds_path.inference.budget import UNIFORM
+from lds_path.models.working import set_working
+from lds_path.options.configuration import read_configuration
+from lds_path.options.slides import DetectOptions, TileOptions
+from lds_path.provenance.fingerprint import COPIES
+from lds_path.rules.chosen_model import ChosenModel, read_class_names
+from lds_path.rules.slide_files import check_name, open_sheet
+from lds_path.run.config import rename_old_keys
+from lds_path.run.parent_watch import VARIABLE
+from lds_path.run.run_start import join_run, start_run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lds_path.options.labels import PlanOptions
+    from lds_path.options.model import TrainOptions
+    from lds_path.rules.slide_files import SlideFiles
+    from lds_path.run.run_start import RunStart
+
+STATE = Path(".snakemake")
+"""Folder in which Snakemake keeps the state of a run."""
+
+
+@dataclass(frozen=True)
+class RunSetup:
+    """What a run works on, and with what."""
+
+    config: dict[str, Any]
+    """The whole configuration, with the values that come from the model."""
+    class_names: tuple[str, ...]
+    """Those that the configuration lists; empty if the model's will do."""
+    slides: SlideFiles
+    model: ChosenModel
+    results: Path
+    started: RunStart
+    is_main: bool
+    """Whether this is the process of the run, and not that of one of its jobs."""
+
+    @cached_property
+    def training_labels(self) -> list[str]:
+        """Reference labels that a model learns from, checked once in a run.
+
+        Raises
+        ------
+        LabelsError, TrainingError, UsageError
+            If they cannot teach what is asked for.
+        """
+        labels = self.slides.training_labels()
+        if self.is_main:
+            # It imports what reads annotations: not in the processes of jobs.
+            from lds_path.reference.annotated_classes import check_training
+
+            splits = () if self.slides.painted else ("train", "tune")
+            annotations = map(self.slides.annotations, splits)
+            check_training(self.class_names, self.config["labels"], *annotations)
+        return labels
+
+
+def set_up_run(
+    config: dict[str, Any],
+    *,
+    given: dict[str, Any],
+    files: Sequence[Path],
+    base: Path,
+    results: Path,
+    is_main: bool,
+) -> RunSetup:
+    """Check what a run is asked for, and start it.
+
+    Warnings, and what was repaired after a run that was killed, go to stderr.
+
+    Parameters
+    ----------
+    config
+        The whole configuration; keys that are null get the values of the model.
+    given
+        The part of it from the command line.
+    files
+        Where it comes from; what stands in a later file takes precedence.
+    base
+        Folder that contains `workflow`.
+    results
+        Folder of all results.
+    is_main
+        Whether this is the process of the run, and not that of one of its jobs.
+
+    Raises
+    ------
+    LdsPathError
+        If the configuration, the sheet or the model cannot be used.
+    """
+    schema = read_schema(base)
+    warnings = rename_old_keys(config, schema)
+    read_configuration(config, schema, files=files, given=given)
+    for key in ("slides", "model"):
+        check_name(key, config[key])
+    warnings += set_working(config, TileOptions(), DetectOptions())
+    options = read_configuration(config, schema, files=files, given=given)
+    names = read_class_names(config["classes"], config["model"])
+    train = cast("TrainOptions", options["train"])
+    model = ChosenModel(
+        config["model"],
+        names,
+        region=_first_region(cast("DetectOptions", options["detect"])),
+        has_budget=cast("PlanOptions", options["plan"]).budget != UNIFORM,
+        network=train.for_classes(len(names) or 1).network,
+        trained=results / "train",
+    )
+    slides = open_sheet(config["slides"], painted=base / "workflow/sheets", results=results)
+    if is_main:
+        started = start_run(STATE, results, slides.watched() | model.watched())
+    else:
+        started = join_run(STATE)
+    for message in (*(warnings if is_main else ()), *started.messages):
+        sys.stderr.write(f"{message}\n")
+    return RunSetup(config, names, slides, model, results, started, is_main)
+
+
+def read_schema(base: Path) -> dict[str, Any]:
+    """Return the schema of the configuration; `base` is the folder that contains `workflow`."""
+    path = base / "workflow/schemas/config.schema.yaml"
+    schema: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return schema
+
+
+def tell_stages(storage: str | None, prefix: Path) -> None:
+    """Set what the stages of this run read from the environment.
+
+    Parameters
+    ----------
+    storage
+        Name of Snakemake's default storage; jobs then work on copies. None where there is none.
+    prefix
+        Folder of the copies of all storages.
+    """
+    os.environ[VARIABLE] = str(os.getpid())  # stages end with the run, even if it is killed
+    if storage:
+        os.environ[COPIES] = str((prefix / storage).absolute())
+
+
+def _first_region(options: DetectOptions) -> Region:
+    """Return a region with the size and the lattice of the run."""
+    size, lattice = (Size(side, side) for side in (options.region_size, options.lattice))
+    return Region(0, 0, 0, size, lattice)
