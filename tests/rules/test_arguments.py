@@ -64,7 +64,7 @@ def test_cells_and_sections_become_options(set_up):
 def test_the_lattice_that_is_null_comes_from_the_model(set_up):
     setup = set_up(model="colon-epithelium")
     assert setup.config["tile"]["mpp"] == 1.1
-    assert "--lattice 128" in RuleArguments(setup).options("detect")(WILDCARDS)
+    assert "--lattice 256" in RuleArguments(setup).options("detect")(WILDCARDS)
 
 
 def test_files_that_are_there_are_inputs_whose_times_do_not_matter(set_up):
