@@ -17,6 +17,7 @@ from lds_path.formats.regions import REGIONS_NAME, read_regions, spread_evenly
 from lds_path.formats.results import DetectParameters, TileParameters, TileResults
 from lds_path.inference.region_tensors import read_region
 from lds_path.learning.data.labelled_regions import LabelledRegion, class_counts
+from lds_path.models.working import MPP_TOLERANCE
 from lds_path.provenance.stage_folder import open_folder, read_results
 from lds_path.read_ahead import read_ahead
 from lds_path.reference.legend import BACKGROUND
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SPLITS = ("train", "tune")
-MPP_TOLERANCE = 0.1
 _MAX_COLOUR_REGIONS = 64
 
 
