@@ -16,7 +16,7 @@ from lds_path.inference.familiarity import measure_familiarity
 from lds_path.learning.augmentation import move
 from lds_path.learning.data.balance import draw_regions, region_chances
 from lds_path.learning.data.batches import training_batches
-from lds_path.learning.data.labelled_regions import RegionCache
+from lds_path.learning.data.labelled_regions import RegionCache, margin_around
 from lds_path.learning.record.doubts import find_doubts
 from lds_path.learning.record.page import write_page
 from lds_path.learning.record.progress import Progress
@@ -107,6 +107,9 @@ class Fit:
                 spec,
                 mib=cache_mib - cache_mib // 4,
                 error_weights=weights,
+                margin=margin_around(
+                    self.train_set.regions[0].region, spec, self.schedule.augmentation.shift
+                ),
             ),
             chances,
             steps=range(self.best.step, steps),

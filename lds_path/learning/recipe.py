@@ -160,6 +160,14 @@ class Augmentation(Options):
     noise_chance: float = option(
         0.1, "fraction of the regions shown with noise", minimum=0, maximum=1
     )
+    shift: float = option(
+        0.25,
+        "how far a region may lie from its place, as a fraction of its sides",
+        minimum=0,
+        maximum=1,
+    )
+    """Each time a region is shown it is cut out of a larger one, which is kept in memory: it takes
+    (1 + 2 shift)^2 times the memory of the region."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +241,7 @@ JIN2022 = Preset(
         "withhold_chance": 0.0,
         "sample_by": "network",
     },
-    augmentation={"move_chance": 0.0, "blur_chance": 0.0, "noise_chance": 0.0},
+    augmentation={"move_chance": 0.0, "blur_chance": 0.0, "noise_chance": 0.0, "shift": 0.0},
 )
 """The released recipe of Jin et al. 2022, as it was meant.
 

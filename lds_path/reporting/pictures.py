@@ -64,7 +64,9 @@ def draw_pictures(slide: AnalysedSlide, max_blur: float) -> dict[str, Image.Imag
     }
 
 
-def _draw_artefacts(slide: AnalysedSlide, max_blur: float, bar: picture_footer.ScaleBar) -> Image.Image:
+def _draw_artefacts(
+    slide: AnalysedSlide, max_blur: float, bar: picture_footer.ScaleBar
+) -> Image.Image:
     """Return artefacts in their colours, and frames around windows that are out of focus."""
     appearance = slide.appearance
     marks = np.zeros(slide.tissue.shape, np.uint8)
@@ -107,7 +109,9 @@ def _draw_density(slide: AnalysedSlide, bar: picture_footer.ScaleBar) -> Image.I
     )
     boxes = [slide.scale.box(region) for region in slide.regions]
     picture = overlay.draw_boxes(picture, boxes, chosen=slide.sample.index)
-    words = picture_footer.ColorBar(DENSITY_MAP, f"a sample every {coarse:.2g} µm", f"every {fine:.2g} µm")
+    words = picture_footer.ColorBar(
+        DENSITY_MAP, f"a sample every {coarse:.2g} µm", f"every {fine:.2g} µm"
+    )
     return picture_footer.with_footer(picture, bar, color_bar=words)
 
 
@@ -124,14 +128,18 @@ def _draw_sampling(sample: Sample) -> Image.Image:
     picture = overlay.draw_grid(
         sample.picture, sample.positions, step=max(round(lattice / GRID_LINES), 1)
     )
-    return picture_footer.with_footer(picture, picture_footer.scale_bar(sample.mpp, picture.shape[1]))
+    return picture_footer.with_footer(
+        picture, picture_footer.scale_bar(sample.mpp, picture.shape[1])
+    )
 
 
 def _draw_crops(slide: AnalysedSlide) -> dict[str, Image.Image]:
     pictures: dict[str, Image.Image] = {}
     for number, crop in enumerate(slide.crops, start=1):
         bar = picture_footer.scale_bar(crop.mpp, crop.picture.shape[1])
-        pictures[f"crop-{number}"] = picture_footer.with_footer(crop.picture, bar, letters=CROP_LETTERS)
+        pictures[f"crop-{number}"] = picture_footer.with_footer(
+            crop.picture, bar, letters=CROP_LETTERS
+        )
         coloured = overlay.colour_labels(crop.picture, crop.labels, slide.classes, opacity=0.35)
         pictures[f"crop-{number}-overlay"] = picture_footer.with_footer(
             coloured, bar, letters=CROP_LETTERS

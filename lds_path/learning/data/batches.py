@@ -68,6 +68,31 @@ class Batch:
             first_level=finest,
         )
 
+    def cut_out(self, x: int, y: int, size: Size) -> Batch:
+        """Return a part of the regions that has their margin's view around it.
+
+        Parameters
+        ----------
+        x, y
+            Its corner, in cells of the density map.
+        size
+            Its extent, in cells.
+        """
+        rows, columns = self.edges.shape[2:]
+
+        def cut(tensor: Tensor) -> Tensor:
+            below, right = rows - y - size.height, columns - x - size.width
+            if tensor is self.view:  # two pixels a cell, and more around them
+                height, width = tensor.shape[2:]
+                return tensor[..., 2 * y : height - 2 * below, 2 * x : width - 2 * right]
+            high, wide = tensor.shape[2] / rows, tensor.shape[3] / columns
+            top, left = round(y * high), round(x * wide)
+            return tensor[
+                ..., top : top + round(size.height * high), left : left + round(size.width * wide)
+            ]
+
+        return self._map(cut)
+
     def to(self, device: torch.device) -> Batch:
         """Return the batch on another device."""
         moved = self._map(lambda tensor: tensor.to(device, non_blocking=True))
@@ -161,7 +186,7 @@ def training_batches(
     def make_batch(step: int) -> Batch:
         chosen = draw_regions(chances, batch_size=batch_size, seed=seed, step=step).tolist()
         random = stream(seed, "motion", step)
-        regions = [cache.read(index) for index in chosen]
+        regions = [_shift(cache.read(index), cache.margin, random) for index in chosen]
         wanted = lattices(step, regions[0].size)
         return Batch.join([move(region.for_lattices(*wanted), random) for region in regions])
 
@@ -169,3 +194,15 @@ def training_batches(
     return read_ahead(
         make_batch, steps, threads=threads, ahead=2, initializer=partial(torch.set_num_threads, 1)
     )
+
+
+def _shift(batch: Batch, margin: int, random: np.random.Generator) -> Batch:
+    """Return the region of a batch of one with a margin, moved within that margin."""
+    if not margin:
+        return batch
+    rows, columns = batch.edges.shape[2:]
+    cell = batch.size.width // columns
+    multiple = max(1, 2 ** (batch.first_level + len(batch.levels) - 1) // cell)
+    steps = 2 * margin // (cell * multiple)
+    x, y = (multiple * random.integers(0, steps + 1, 2)).tolist()
+    return batch.cut_out(x, y, Size(columns - 2 * margin // cell, rows - 2 * margin // cell))

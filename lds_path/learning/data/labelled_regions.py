@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lds_path.geometry import Size
+from lds_path.geometry import Size, widen
 from lds_path.inference.region_tensors import read_region, read_view, to_uint8
 from lds_path.network.benefit import round_trip_errors
 from lds_path.network.losses import edge_density
@@ -54,6 +54,7 @@ def read_labelled(
     spec: NetworkSpec,
     error_weights: Sequence[float] = (),
     *,
+    margin: int = 0,
     for_scores: bool = False,
 ) -> Batch:
     """Return a region with its labels as a batch of one.
@@ -66,16 +67,19 @@ def read_labelled(
         Of the network that will see it.
     error_weights
         What a wrong pixel of each class costs; all equal when empty.
+    margin
+        Working pixels that are read beyond each edge of the region, to cut regions out of.
     for_scores
-        Return also where tissue has no label.
+        Return also where tissue has no label; there is no margin then.
     """
     region = labelled.region
     ladder = lattices_on(spec.ladder, region.size)
     # Shown at up to 1.33 times its size, a uniform grid reads one finer level and no more.
     finer = 2 if spec.uses_view else 1
     wanted = levels_of(region.size, [region.lattice, *ladder], finer=finer)
+    region, multiple = widen(region, margin), spec.region_multiple
+    ladder = [_grown(lattice, labelled.region.size, region.size) for lattice in ladder]
     labels = torch.from_numpy(labelled.reference.read(region.left, region.top, region.size))[None]
-    multiple = spec.region_multiple
     cells = Size(region.size.width // multiple, region.size.height // multiple)
     fractions = _shares_at(label_fractions(labels, spec.class_count), wanted)
     bare = _is_bare_tissue(labelled, labels) if for_scores else None
@@ -85,7 +89,8 @@ def read_labelled(
         view = read_view(labelled.pyramid, region, spec)[None]
         edges = edge_density(labels, cells)
     else:
-        view = torch.zeros((1, 3, 2 * cells.height, 2 * cells.width), dtype=torch.uint8)
+        height, width = (2 * (side + 2 * spec.cell_margin) for side in (cells.height, cells.width))
+        view = torch.zeros((1, 3, height, width), dtype=torch.uint8)
         edges = torch.zeros((1, 1, cells.height, cells.width))
     return Batch(
         view=view,
@@ -100,6 +105,26 @@ def read_labelled(
     )
 
 
+def margin_around(region: Region, spec: NetworkSpec, shift: float) -> int:
+    """Return the margin within which a region may be shifted, in working pixels.
+
+    It is a whole number of cells of the density map, and of pixels of the coarsest level that is read.
+
+    Parameters
+    ----------
+    region
+        Any of the regions.
+    spec
+        Of the network that will see them.
+    shift
+        Largest shift, as a fraction of the shorter side.
+    """
+    lattices = [region.lattice, *lattices_on(spec.ladder, region.size)]
+    multiple = max(spec.region_multiple, 1 << (levels_of(region.size, lattices).stop - 1))
+    side = min(region.size.width, region.size.height)
+    return int(shift * side) // multiple * multiple
+
+
 class RegionCache:
     """Labelled regions, kept in memory up to a bound; any thread may read."""
 
@@ -110,11 +135,16 @@ class RegionCache:
         *,
         mib: int,
         error_weights: Sequence[float] = (),
+        margin: int = 0,
         for_scores: bool = False,
     ) -> None:
-        self.regions = regions
+        self.regions, self.margin = regions, margin
         self._read = partial(
-            read_labelled, spec=spec, error_weights=error_weights, for_scores=for_scores
+            read_labelled,
+            spec=spec,
+            error_weights=error_weights,
+            margin=margin,
+            for_scores=for_scores,
         )
         self._bytes_left = mib * 2**20
         self._kept: OrderedDict[int, Batch] = OrderedDict()
@@ -124,7 +154,7 @@ class RegionCache:
         return len(self.regions)
 
     def read(self, index: int) -> Batch:
-        """Return a region as a batch of one; the least recently used is dropped first."""
+        """Return a region and its margin as a batch of one; the least recently used is dropped."""
         with self._lock:
             if index in self._kept:
                 self._kept.move_to_end(index)
@@ -146,6 +176,13 @@ def class_counts(labelled: LabelledRegion) -> NDArray[np.int64]:
     labels = labelled.reference.read(region.left, region.top, region.size)
     counts: NDArray[np.int64] = np.bincount(labels.ravel(), minlength=256)
     return counts
+
+
+def _grown(lattice: Size, size: Size, wide: Size) -> Size:
+    """Return the lattice that has the same pitch on a wider region."""
+    return Size(
+        lattice.width * wide.width // size.width, lattice.height * wide.height // size.height
+    )
 
 
 def _shares_at(shares: Tensor, levels: range) -> list[Tensor]:

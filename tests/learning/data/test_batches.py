@@ -15,6 +15,7 @@ from lds_path.learning.data.labelled_regions import (
     LabelledRegion,
     RegionCache,
     class_counts,
+    margin_around,
     read_labelled,
 )
 from lds_path.learning.recipe import Augmentation
@@ -25,7 +26,7 @@ SPEC = NetworkSpec(2, shared_features=False)
 
 class ArrayReference:
     def __init__(self, labels):
-        self.labels = np.pad(labels, ((0, REGION), (0, REGION)))
+        self.labels = np.pad(labels, ((0, 2 * REGION), (0, 2 * REGION)))
 
     def read(self, left, top, size, *, step=1):
         half = step // 2
@@ -86,6 +87,28 @@ def test_a_cache_changes_nothing_but_the_time(labelled, mib):
         assert torch.equal(cache.read(index).view, read_labelled(labelled[index], SPEC).view)
     assert len(cache._kept) == {0: 0, 1: 3, 1000: 3}[mib] or mib == 1
     assert sum(batch.bytes for batch in cache._kept.values()) <= mib * 2**20
+
+
+def test_a_region_cut_out_of_a_larger_one_is_the_region_that_lies_there(labelled):
+    margin = margin_around(labelled[0].region, SPEC, 0.5)
+    first = next(one for one in labelled if min(one.region.left, one.region.top) >= margin)
+    wide = read_labelled(first, SPEC, margin=margin)
+    region, cell = first.region, SPEC.region_multiple
+    assert margin > 0
+    assert margin % cell == 0
+    cells = Size(region.size.width // cell, region.size.height // cell)
+    for x, y in ((margin // cell, margin // cell), (0, 2 * margin // cell)):
+        there = replace(
+            region,
+            left=region.left - margin + x * cell,
+            top=region.top - margin + y * cell,
+        )
+        found = wide.cut_out(x, y, cells)
+        expected = read_labelled(replace(first, region=there), SPEC)
+        assert torch.equal(found.view, expected.view)
+        assert all(map(torch.equal, found.levels, expected.levels))
+        assert all(map(torch.equal, found.fractions, expected.fractions))
+        assert torch.equal(found.labelled, expected.labelled)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
