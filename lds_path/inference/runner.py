@@ -44,6 +44,8 @@ class Sampled:
     count: int
     """Regions beyond this number only fill the batch."""
     sampling: Sampling
+    contexts: tuple[Tensor, ...]
+    """Of the samples, for each network."""
     needed: tuple[range, ...]
     """Of the levels around the region's pitch, those that each region reads."""
 
@@ -61,6 +63,8 @@ class Runner:
     """Whether each prediction is the mean of those of the samples flipped both ways."""
     watch: Watch | None = None
     """Compares the regions with what the model learned from."""
+    others: tuple[Segmenter, ...] = ()
+    """Further networks; each prediction is the mean of those of all, on the same samples."""
 
     def run(self, regions: Sequence[Region]) -> Iterator[Prediction]:
         """Yield the predictions, region by region or batch by batch, nearly in order."""
@@ -137,18 +141,20 @@ class Runner:
         wanted = levels_around(first.size, first.lattice)
         finest = Size(first.size.width >> wanted.start, first.size.height >> wanted.start)
         with mixed_precision(self.device):
-            sampling = self.segmenter.sample(self._move(views), first.lattice)
+            views = self._move(views)
+            sampling = self.segmenter.sample(views, first.lattice)
+            contexts = [other.look_at(views, sampling.grid) for other in self.others]
         check_finite("densities", sampling.density, first.index)
         check_finite("sampling grids", sampling.grid, first.index)
         needed = tuple(levels_needed(sampling.grid, finest, len(wanted)))
-        return Sampled(regions, count, sampling, needed)
+        return Sampled(regions, count, sampling, (sampling.context, *contexts), needed)
 
     @torch.inference_mode()
     def _classify(self, sampled: Sampled, levels: list[Tensor]) -> list[Prediction]:
         sampling = sampled.sampling
         warped = warp([self._move(level) for level in levels], sampling.grid)
         warped = warped.to(memory_format=torch.channels_last)
-        predicted = self._predict(warped, sampling.context)
+        predicted = self._predict(warped, sampled.contexts)
         if self.watch is not None:
             self.watch.note(sampled.regions[: sampled.count])
         check_finite("probabilities", predicted, sampled.regions[0].index)
@@ -160,19 +166,21 @@ class Runner:
             for item in range(sampled.count)
         ]
 
-    def _predict(self, warped: Tensor, context: Tensor) -> Tensor:
+    def _predict(self, warped: Tensor, contexts: Sequence[Tensor]) -> Tensor:
         """Return the probabilities of the classes, (B, C, h, w)."""
         parts = []
-        for axes in _FLIPS if self.flips else _FLIPS[:1]:
-            with mixed_precision(self.device):
-                logits = self.segmenter.classify(warped.flip(axes), context.flip(axes))
-            parts.append(torch.softmax(logits.float(), dim=1).flip(axes))
+        for segmenter, context in zip((self.segmenter, *self.others), contexts, strict=True):
+            for axes in _FLIPS if self.flips else _FLIPS[:1]:
+                with mixed_precision(self.device):
+                    logits = segmenter.classify(warped.flip(axes), context.flip(axes))
+                parts.append(torch.softmax(logits.float(), dim=1).flip(axes))
         return torch.stack(parts).mean(dim=0) if len(parts) > 1 else parts[0]
 
     def _arrange_weights(self) -> None:
         """Arrange the weights for inference; channels last is 1.2 times as fast even on a CPU."""
-        fold_batch_norm(self.segmenter.network)
-        self.segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for segmenter in (self.segmenter, *self.others):
+            fold_batch_norm(segmenter.network)
+            segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _pin(self, tensor: Tensor) -> Tensor:
         return tensor.pin_memory() if self.device.type == "cuda" else tensor

@@ -95,10 +95,25 @@ class Scout(nn.Module):
             smoothing=spec.smoothing,
             max_zoom=spec.max_zoom,
         )
-        context = features[:, :0]
-        if spec.shared_features:
-            context = read_context(features, grid, absolute=bool(spec.ladder))
-        return Sampling(density, grid, context, features)
+        return Sampling(density, grid, self._context(features, grid), features)
+
+    def look_at(self, view: Tensor, grid: Tensor) -> Tensor:
+        """Return the context, as `Sampling` has it, of samples that another model has placed.
+
+        Parameters
+        ----------
+        view
+            As for `sample`.
+        grid
+            Sample positions, (B, h, w, 2).
+        """
+        _, features = self.predict_density(view)
+        return self._context(features, grid)
+
+    def _context(self, features: Tensor, grid: Tensor) -> Tensor:
+        if not self.spec.shared_features:
+            return features[:, :0]
+        return read_context(features, grid, absolute=bool(self.spec.ladder))
 
     def predict_errors(self, view: Tensor) -> Tensor:
         """Return the error of each cell on each rung of the ladder, (B, rungs, hd, wd).

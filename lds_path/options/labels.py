@@ -48,6 +48,11 @@ class SegmentOptions(Options):
     flips: bool = option(
         False, "true: the mean of four predictions, of the samples flipped both ways; slower"
     )
+    also: tuple[str, ...] = option(
+        (), "further models; the probabilities of all are averaged, on the samples of the first"
+    )
+    """Ids of shipped models or paths of model folders. They know the same classes, at the same
+    resolution."""
     device: str = device_option()
 
 

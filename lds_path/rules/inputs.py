@@ -50,6 +50,12 @@ class RuleInputs:
         return [self.ancient(file) for file in files if is_input(file)]
 
     @exit_with_message()
+    def further_models(self, wildcards: object) -> list[str]:
+        """Return the files of the models that segment beside the first one."""
+        folders = map(find_model, self.setup.config["segment"]["also"])
+        return [str(file) for folder in folders for file in model_files(folder)]
+
+    @exit_with_message()
     def screening_model(self, wildcards: object) -> list[str]:
         """Return the files of the model that looks at overviews."""
         folder = find_model(self.setup.config["screen"]["model"])

@@ -87,7 +87,10 @@ def segment(
     from lds_path.models.card import find_model, model_files
     from lds_path.network.device import device_name, take_device
 
-    found = find_model(model)
+    models = {
+        "model" if number == 1 else f"model/{number}": note_input(folder, model_files(folder))
+        for number, folder in enumerate(map(find_model, (model, *options.also)), start=1)
+    }
     with take_device(options.device) as device:
         return run_stage(
             "segment",
@@ -100,7 +103,7 @@ def segment(
                 device=device,
                 threads=threads,
             ),
-            inputs={**inputs, "model": note_input(found, model_files(found))},
+            inputs={**inputs, **models},
             parameters=parameters,
             strict=strict,
             device=device_name(device),
@@ -122,6 +125,7 @@ def _segment(
     from lds_path.inference.runner import Runner, in_order
     from lds_path.models.card import check_classes, find_model
     from lds_path.models.checkpoint import load_model
+    from lds_path.models.ensemble import load_members
     from lds_path.network.spec import check_sizes
 
     segmenter, card = load_model(find_model(model))
@@ -132,12 +136,20 @@ def _segment(
     table = read_regions(inputs["plan"].file(REGIONS_NAME))
     regions = [region for region in table if region.index % count == number]
     check_sizes(regions, segmenter.spec)
+    others = load_members(options.also, card, regions)
     remarks = _remarks(inputs["tile"], table, card, model)
     for remark in remarks:
         log.warning("%s", remark.reason)
     with watched(segmenter.to(device), card.familiarity, card.lattice) as watch:
         runner = Runner(
-            segmenter, pyramid, device, options.batch_size, threads, options.flips, watch
+            segmenter,
+            pyramid,
+            device,
+            options.batch_size,
+            threads,
+            flips=options.flips,
+            watch=watch,
+            others=tuple(other.to(device) for other in others),
         )
         with PredictionWriter(folder / PREDICTIONS_NAME) as writer:
             for prediction in in_order(runner.run(regions), regions):
@@ -146,7 +158,7 @@ def _segment(
         regions=len(regions),
         region_mpp=pyramid.frame.mpp,
         samples=sum(region.lattice.area for region in regions),
-        model=model,
+        model=" + ".join((model, *options.also)),
         model_mpp=card.mpp,
         sampler=card.network.sampler,
         classes=card.classes,

@@ -50,10 +50,27 @@ def test_the_mean_over_flips_is_flipped_with_the_samples():
 
     def predict(flips, axes=()):
         runner = Runner(segmenter, None, torch.device("cpu"), 1, 1, flips)
-        return runner._predict(samples.flip(axes), context.flip(axes))
+        return runner._predict(samples.flip(axes), (context.flip(axes),))
 
     with torch.inference_mode():
         for axes in ((2,), (3,), (2, 3)):
             torch.testing.assert_close(predict(True, axes).flip(axes), predict(True))
             assert not torch.allclose(predict(False, axes).flip(axes), predict(False), atol=1e-4)
         torch.testing.assert_close(predict(True).sum(dim=1), torch.ones(1, 16, 16))
+
+
+def test_the_prediction_of_several_networks_is_their_mean():
+    torch.manual_seed(1)
+    spec = NetworkSpec(class_count=2, channels=(4, 8), density_channels=(4, 8))
+    first, second = (Segmenter(spec).eval() for _ in range(2))
+    samples, contexts = 255 * torch.rand(1, 3, 16, 16), tuple(torch.rand(2, 1, 5, 16, 16))
+
+    def predict(contexts, segmenter, *others):
+        runner = Runner(segmenter, None, torch.device("cpu"), 1, 1, others=others)
+        return runner._predict(samples, contexts)
+
+    with torch.inference_mode():
+        both = predict(contexts, first, second)
+        alone = predict(contexts[:1], first), predict(contexts[1:], second)
+    assert not torch.allclose(*alone, atol=1e-4)
+    torch.testing.assert_close(both, (alone[0] + alone[1]) / 2)

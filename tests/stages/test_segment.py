@@ -12,6 +12,7 @@ import pytest
 import torch
 from small_slides import CLASSES, LATTICE, make_card, make_slide
 
+from lds_path.classes import LabelClass
 from lds_path.errors import ModelError, UsageError
 from lds_path.formats.predictions import Predictions
 from lds_path.formats.pyramid import Pyramid, open_pyramid
@@ -358,3 +359,61 @@ def test_a_gpu_agrees_with_the_cpu(slide, model, tmp_path, batch_size):
             one, other = cpu.read(region.index), gpu.read(region.index)
             assert np.abs(one.probability.astype(int) - other.probability).max() <= 12
             assert np.abs(one.positions - other.positions).max() < 0.01
+
+
+@pytest.fixture
+def write_model(tmp_path):
+    """Return a function that writes a model with other random weights."""
+
+    def write(seed, spec=SPEC, **changes):
+        folder = tmp_path / f"model-{seed}"
+        folder.mkdir()
+        torch.manual_seed(seed)
+        save_model(folder, Segmenter(spec), replace(make_card(spec), **changes))
+        return folder
+
+    return write
+
+
+def probabilities(folder):
+    with Predictions([folder / "predictions.npz"]) as predictions:
+        return np.stack([predictions.read(one.index).probability for one in predictions.regions])
+
+
+def test_the_models_of_an_ensemble_see_the_samples_of_the_first(
+    slide, model, write_model, tmp_path
+):
+    shared = replace(SPEC, shared_features=True)
+    others = write_model(1), write_model(2, shared)
+    manifest = run(slide, model, tmp_path / "all", also=tuple(map(str, others)))
+    assert [name for name in manifest.inputs if name.startswith("model")] == [
+        "model", "model/2", "model/3"
+    ]  # fmt: skip
+    alone = run(slide, model, tmp_path / "alone")
+    assert read_samples(tmp_path / "all") == read_samples(tmp_path / "alone")
+    assert alone.results["model"] == str(model)
+    assert manifest.results["model"] == " + ".join(map(str, (model, *others)))
+    run(slide, model, tmp_path / "twice", also=(str(model),))
+    assert np.array_equal(probabilities(tmp_path / "twice"), probabilities(tmp_path / "alone"))
+    assert not np.array_equal(probabilities(tmp_path / "all"), probabilities(tmp_path / "alone"))
+
+
+def read_samples(folder):
+    with Predictions([folder / "predictions.npz"]) as predictions:
+        return [predictions.read_grid(one.index).tobytes() for one in predictions.regions]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"classes": (LabelClass(1, "Pale", (1, 2, 3)), LabelClass(2, "Grey", (9, 9, 9)))}, "Grey"),
+        ({"mpp": 1.0}, "learned at 1 um per pixel, the first one at 0.5"),
+        ({"spec": replace(SPEC, view_level=3)}, "another `view_level`"),
+    ],
+)
+def test_models_that_cannot_be_averaged_say_why(
+    slide, model, write_model, tmp_path, changes, message
+):
+    with pytest.raises(ModelError, match=message):
+        run(slide, model, tmp_path / "out", also=(str(write_model(3, **changes)),))
+    assert not (tmp_path / "out").exists()

@@ -30,6 +30,7 @@ rule segment:
         tile="<results>/tile/{slide}",
         plan="<results>/plan/{slide}",
         model=inputs.model,
+        also=inputs.further_models,
     output:
         directory("<results>/segment/{slide}/{scatteritem}"),
     log:
