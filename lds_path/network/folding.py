@@ -15,9 +15,10 @@ def fold_batch_norm(network: nn.Module) -> None:
     """
     for block in network.modules():
         for convolution, norm in getattr(block, "norm_after", {}).items():
-            folded = fuse_conv_bn_eval(getattr(block, convolution), getattr(block, norm))
-            setattr(block, convolution, folded)
-            setattr(block, norm, nn.Identity())
+            if isinstance(getattr(block, norm), nn.BatchNorm2d):  # not folded before
+                folded = fuse_conv_bn_eval(getattr(block, convolution), getattr(block, norm))
+                setattr(block, convolution, folded)
+                setattr(block, norm, nn.Identity())
         if not isinstance(block, Convolution) or not hasattr(block, "adn"):
             continue
         first = next(iter(block.adn.named_children()), None)

@@ -70,7 +70,8 @@ class ScreenOptions(Options):
     """Which network looks at the overview of a slide."""
 
     model: str = option(
-        "tissue-qc", "folder of a model for overviews, as workflow/models/tissue-qc.yaml trains it"
+        "tissue-qc",
+        "model for overviews, or the folder of one that workflow/models/tissue-qc.yaml trains",
     )
 
 

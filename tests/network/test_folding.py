@@ -31,8 +31,9 @@ def test_a_folded_network_returns_the_same_up_to_rounding(architecture, channels
     image = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
         expected = network.eval()(image)
-        fold_batch_norm(network)
-        torch.testing.assert_close(network(image), expected, rtol=1e-4, atol=1e-4)
+        for _ in range(2):  # a network that runs twice is folded twice
+            fold_batch_norm(network)
+            torch.testing.assert_close(network(image), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_no_batch_normalisation_is_left_in_a_unet():

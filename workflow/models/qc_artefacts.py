@@ -113,7 +113,7 @@ def draw_fold(view: Overview, random: np.random.Generator) -> None:
 
 
 def draw_bubble(view: Overview, random: np.random.Generator) -> None:
-    """Draw an air bubble: a dark rim with a light line, paler or darker inside."""
+    """Draw an air bubble, whose rim is learned: dark with a light line, paler or darker inside."""
     x, y = view.place(random)
     radius = math.exp(random.uniform(math.log(8), math.log(90)))
     rows, columns = np.mgrid[: view.size[0], : view.size[1]]
@@ -131,7 +131,9 @@ def draw_bubble(view: Overview, random: np.random.Generator) -> None:
     shade = random.uniform(0.25, 0.9) * dark - random.uniform(0, 0.12) * light
     shade += random.choice([0.0, 0.03, 0.06]) * (outside < 0)
     view.density += shade[..., None].astype(np.float32)
-    view.labels[outside < thick] = BUBBLE
+    rim = abs(outside)
+    view.labels[rim < 2 * thick + 1] = IGNORE
+    view.labels[rim < thick + 0.5] = BUBBLE
 
 
 def draw_edge(view: Overview, random: np.random.Generator) -> None:

@@ -187,7 +187,7 @@ def add_fat(
     pixels = np.stack(np.mgrid[:height, :width], axis=-1).reshape(-1, 2)
     nearest = tree.query(pixels, k=2)[0].reshape(height, width, 2)
     wall = np.clip(1 - np.ptp(nearest, axis=2) / random.uniform(0.8, 2.0), 0, 1)
-    wall *= random.uniform(0.05, 0.25)
+    wall *= random.uniform(0.08, 0.3)
     stain = np.median(density, axis=(0, 1))
     fat = wall[..., None] * stain / max(stain.max(), 0.05)
     share = np.clip(4 * (where - random.uniform(-0.6, 1.2)), 0, 1)[..., None]

@@ -135,7 +135,7 @@ def screen_metrics(found: ClassMap, mask: Mask) -> dict[str, Metric]:
     definitions = {
         "pen": ("Pen", "Pen on the tissue or within 200 µm of it"),
         "fold": ("Fold", "Folded tissue"),
-        "bubble": ("Bubble", "Air bubbles and edges of a cover slip"),
+        "bubble": ("Bubble", "Rims of air bubbles and edges of a cover slip"),
         "out_of_focus": ("Out of focus", "Tissue so far out of focus that it shows at this scale"),
     }
     parts = {name: found.where(label) & near for name, (label, _) in definitions.items()}
