@@ -82,12 +82,12 @@ class Pyramid:
         block = np.full((size.height, size.width, 3), self.background, np.uint8)
         shown = Rectangle(left, top, size).clipped(self.level_size(level))
         if not shown.is_empty:
-            planes = self._read_planes(level, shown)
+            planes = self.read_planes(level, shown)
             block[shown.seen_from(left, top).slices] = planes.transpose(1, 2, 0)
         return block
 
-    def _read_planes(self, level: int, window: Rectangle) -> NDArray[np.uint8]:
-        """Return a rectangle within a level, (3, H, W)."""
+    def read_planes(self, level: int, window: Rectangle) -> NDArray[np.uint8]:
+        """Return a rectangle within a level, RGB, (3, H, W), as it is stored."""
         try:
             return np.asarray(self.levels[level][:, *window.slices])
         except DAMAGE:

@@ -25,13 +25,14 @@ DENSITY_SCALE = (
     " 0 lies in no region. Coarser levels have the geometric mean."
 )
 """What the values of the image mean."""
+STRIP_ROWS = 512
+"""Rows that are made at once."""
 MIN_PITCH_UM = 1e-3
 RAMP_FRACTION = 1 / 8
 _PER_DOUBLING = 10
 _UM2_PER_MM2 = 1e6
 _SAMPLES_PER_PIXEL = 2.0
 """Samples per pixel of a picture, along an axis, above which samples are left out."""
-_ROWS = 512
 
 
 def read_density(
@@ -53,16 +54,24 @@ def read_density(
         Microns per working pixel.
     """
     image = np.zeros((size.height, size.width), np.uint8)
-    for top in range(0, size.height, _ROWS):
-        strip = image[top : top + _ROWS]
-        blend = Blend(Size(size.width, len(strip)), 1)
-        above, below = top * scale, (top + len(strip)) * scale
-        for region in predictions.regions:
-            if region.top < below and region.rectangle.bottom > above:
-                mesh, _ = pitch_mesh(predictions, region, scale=scale, mpp=mpp)
-                add_region(blend, region, mesh, above=above, scale=scale)
-        strip[:] = encode_density(blend.mean[..., 0], blend.total > 0)
+    for top in range(0, size.height, STRIP_ROWS):
+        strip = image[top : top + STRIP_ROWS]
+        rows = Size(size.width, len(strip))
+        strip[:] = read_density_strip(predictions, top, rows, scale=scale, mpp=mpp)
     return image
+
+
+def read_density_strip(
+    predictions: Predictions, top: int, size: Size, *, scale: float, mpp: float
+) -> NDArray[np.uint8]:
+    """Return some rows of `read_density`, from the row `top` on, as many as `size` is high."""
+    blend = Blend(size, 1)
+    above, below = top * scale, (top + size.height) * scale
+    for region in predictions.regions:
+        if region.top < below and region.rectangle.bottom > above:
+            mesh, _ = pitch_mesh(predictions, region, scale=scale, mpp=mpp)
+            add_region(blend, region, mesh, above=above, scale=scale)
+    return encode_density(blend.mean[..., 0], blend.total > 0)
 
 
 def encode_density(
@@ -72,6 +81,12 @@ def encode_density(
     doublings = math.log2(_UM2_PER_MM2) - 2 * log2_pitch_um
     values = np.clip(np.rint(1 + _PER_DOUBLING * doublings), 1, 255)
     return np.where(known, values, 0).astype(np.uint8)
+
+
+def decode_density(values: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the samples per mm2 of the values of the image; 0 where no region lies."""
+    density = np.exp2((values.astype(np.float32) - 1) / _PER_DOUBLING)
+    return np.where(values > 0, density, 0).astype(np.float32)
 
 
 def pitch_mesh(

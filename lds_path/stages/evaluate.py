@@ -40,8 +40,9 @@ from lds_path.reference.scores import (
     overlap_of,
     score_columns,
 )
+from lds_path.unwarp.canvas import canvas_of
 from lds_path.unwarp.mesh import build_mesh
-from lds_path.unwarp.mosaic import Mosaic, canvas_of
+from lds_path.unwarp.mosaic import Mosaic
 from lds_path.unwarp.round_trip import lattice_labels, lattice_shares
 
 if TYPE_CHECKING:

@@ -32,8 +32,9 @@ from lds_path.provenance.stage_folder import name_shards
 from lds_path.provenance.stage_run import run_stage
 from lds_path.quality.sample_density import DENSITY_SCALE, read_density
 from lds_path.read_ahead import read_ahead
+from lds_path.unwarp.canvas import canvas_of
 from lds_path.unwarp.mesh import build_mesh
-from lds_path.unwarp.mosaic import Mosaic, canvas_of
+from lds_path.unwarp.mosaic import Mosaic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,8 +46,9 @@ if TYPE_CHECKING:
     from lds_path.geometry import Rectangle, Region
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import StageFolder, StageInputs
+    from lds_path.unwarp.canvas import Canvas
     from lds_path.unwarp.mesh import Mesh
-    from lds_path.unwarp.mosaic import Canvas, Painted
+    from lds_path.unwarp.mosaic import Painted
 
 MEANINGS = {
     "confidence": "Mean probability of the label times 255. 0 was not analysed.",
@@ -95,6 +97,74 @@ def stitch(
     )
 
 
+def open_mosaic(
+    detect: StageFolder, predictions: Predictions, canvas: Canvas, classes: Sequence[LabelClass]
+) -> Mosaic:
+    """Return the regions of a slide, ready to be painted.
+
+    Parameters
+    ----------
+    detect
+        Folder of this stage.
+    predictions
+        Of all shards; they are read when they are needed.
+    canvas
+        Pixels to paint.
+    classes
+        In the order of the probabilities.
+
+    Raises
+    ------
+    StageInputError
+        If the predictions are not those of the regions in the table of detect.
+    """
+    table = detect.file(REGIONS_NAME)
+    expected, predicted = read_regions(table), predictions.regions
+    if list(map(_without_lattice, expected)) != list(map(_without_lattice, predicted)):
+        missing = {region.index for region in expected} - {region.index for region in predicted}
+        problem = f"lack region {min(missing)}" if missing else "have other regions"
+        raise StageInputError(
+            f"the predictions {problem} of {table};"
+            " run segment for every shard of the slide and name all of them"
+        )
+
+    def read_mesh(index: int) -> Mesh:
+        prediction = predictions.read(index)
+        if len(prediction.probability) != len(classes):
+            raise StageInputError(
+                f"region {index} has {len(prediction.probability)} probabilities, but the manifest"
+                f" of segment lists {len(classes)} classes; run segment again"
+            )
+        return build_mesh(prediction.probability, prediction.positions, prediction.region.size)
+
+    return Mosaic(
+        canvas,
+        predicted,
+        read_mesh,
+        open_mask(detect),
+        values=[item.value for item in classes],
+        overlap=detect.read(DetectParameters).overlap,
+    )
+
+
+def read_classes(segment: Sequence[StageFolder]) -> tuple[LabelClass, ...]:
+    """Return the classes, which all shards must share, in the order of the probabilities.
+
+    Raises
+    ------
+    StageInputError
+        If a shard has others.
+    """
+    by_shard = [shard.read(SegmentResults).classes for shard in segment]
+    other = next((k for k, classes in enumerate(by_shard) if classes != by_shard[0]), None)
+    if other is not None:
+        raise StageInputError(
+            f"{segment[other].path} has other classes than {segment[0].path}:"
+            " the shards were made with different models; run segment again for all of them"
+        )
+    return by_shard[0]
+
+
 def _stitch(
     folder: Path, inputs: StageInputs, *, options: StitchOptions, threads: int
 ) -> StitchResults:
@@ -102,10 +172,10 @@ def _stitch(
     tile, segment = inputs["tile"], inputs.shards("segment")
     pyramid = tile.read(TileResults)
     canvas = canvas_of(pyramid.size, pyramid.frame, options.mpp)
-    tally = _Tally(canvas, _read_classes(segment))
+    tally = _Tally(canvas, read_classes(segment))
     path = folder / name_labels(inputs.slide)
     with Predictions([shard.path / PREDICTIONS_NAME for shard in segment]) as predictions:
-        mosaic = _open_mosaic(inputs["detect"], predictions, canvas, tally.classes)
+        mosaic = open_mosaic(inputs["detect"], predictions, canvas, tally.classes)
         _write_labels(path, mosaic, tally, threads)
         maps = {"confidence": tally.confidence} if options.confidence else {}
         maps |= {"density": _find_density(predictions, canvas)} if options.density else {}
@@ -210,50 +280,6 @@ def _describe_maps(
     return {name: ValueRange(ranges[name], MEANINGS[name]) for name in maps}
 
 
-def _open_mosaic(
-    detect: StageFolder, predictions: Predictions, canvas: Canvas, classes: Sequence[LabelClass]
-) -> Mosaic:
-    table = detect.file(REGIONS_NAME)
-    expected, predicted = read_regions(table), predictions.regions
-    if list(map(_without_lattice, expected)) != list(map(_without_lattice, predicted)):
-        missing = {region.index for region in expected} - {region.index for region in predicted}
-        problem = f"lack region {min(missing)}" if missing else "have other regions"
-        raise StageInputError(
-            f"the predictions {problem} of {table};"
-            " run segment for every shard of the slide and name all of them"
-        )
-
-    def read_mesh(index: int) -> Mesh:
-        prediction = predictions.read(index)
-        if len(prediction.probability) != len(classes):
-            raise StageInputError(
-                f"region {index} has {len(prediction.probability)} probabilities, but the manifest"
-                f" of segment lists {len(classes)} classes; run segment again"
-            )
-        return build_mesh(prediction.probability, prediction.positions, prediction.region.size)
-
-    return Mosaic(
-        canvas,
-        predicted,
-        read_mesh,
-        open_mask(detect),
-        values=[item.value for item in classes],
-        overlap=detect.read(DetectParameters).overlap,
-    )
-
-
 def _without_lattice(region: Region) -> Region:
     """Return a region without its lattice, which is chosen later, by plan."""
     return replace(region, lattice=region.size)
-
-
-def _read_classes(segment: Sequence[StageFolder]) -> tuple[LabelClass, ...]:
-    """Return the classes, which all shards must share, in the order of the probabilities."""
-    by_shard = [shard.read(SegmentResults).classes for shard in segment]
-    other = next((k for k, classes in enumerate(by_shard) if classes != by_shard[0]), None)
-    if other is not None:
-        raise StageInputError(
-            f"{segment[other].path} has other classes than {segment[0].path}:"
-            " the shards were made with different models; run segment again for all of them"
-        )
-    return by_shard[0]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lds_path.compiled import compiled
+from lds_path.geometry import Rectangle, Size
 from lds_path.unwarp.mesh import Mesh, build_mesh
 from lds_path.unwarp.triangles import (
     corner_positions,
@@ -30,8 +31,6 @@ from lds_path.unwarp.triangles import (
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from lds_path.geometry import Size
 
 __all__ = ["Blend", "Mesh", "blend_ramp", "build_mesh", "unwarp"]
 
@@ -57,6 +56,7 @@ class Blend:
         left: float = 0.0,
         top: float = 0.0,
         scale: float = 1.0,
+        part: Rectangle | None = None,
     ) -> None:
         """Add a region's scores where it covers the window's pixel centres.
 
@@ -70,10 +70,15 @@ class Blend:
             Corner of the window, in pixels from the region's corner.
         scale
             Region pixels per window pixel.
+        part
+            The only pixels of the window to add to; all when not given.
         """
+        height, width = self.total.shape
+        part = part or Rectangle.whole(Size(width, height))
         _accumulate(
             mesh.nodes, mesh.scores, mesh.main_diagonal, mesh.extents,
-            (float(left), float(top), float(scale)), weights_x, weights_y, self.mean, self.total,
+            (float(left), float(top), float(scale)), (part.top, part.bottom, part.left, part.right),
+            weights_x, weights_y, self.mean, self.total,
         )  # fmt: skip
 
 
@@ -142,22 +147,24 @@ def _accumulate(
     main_diagonal: NDArray[np.bool_],
     extents: NDArray[np.float64],
     window: tuple[float, float, float],
+    part: tuple[int, int, int, int],
     weights_x: NDArray[np.float32],
     weights_y: NDArray[np.float32],
     mean: NDArray[np.float32],
     total: NDArray[np.float32],
 ) -> None:
-    """Blend every triangle that may touch the window."""
+    """Blend every triangle that may touch a part of the window."""
     left, top, scale = window
-    height, width, classes = mean.shape
+    upper, lower = top + part[0] * scale, top + part[1] * scale
+    near, far = left + part[2] * scale, left + part[3] * scale
+    classes = mean.shape[2]
     planes = np.empty((classes, 4))
     rows, columns = main_diagonal.shape
-    right, bottom = left + width * scale, top + height * scale
     for j in range(rows):
-        if extents[j, 0] >= bottom or extents[j, 1] <= top:
+        if extents[j, 0] >= lower or extents[j, 1] <= upper:
             continue
         for i in range(columns):
-            if misses(nodes, j, i, 0, left, right) or misses(nodes, j, i, 1, top, bottom):
+            if misses(nodes, j, i, 0, near, far) or misses(nodes, j, i, 1, upper, lower):
                 continue
             for half in range(2):
                 corners = split(j, i, half, main_diagonal[j, i])
@@ -166,24 +173,25 @@ def _accumulate(
                     planes[c, 0], planes[c, 1], planes[c, 2] = fit_plane(
                         triangle, scores, corners, c
                     )
-                _blend_triangle(triangle, planes, weights_x, weights_y, mean, total)
+                _blend_triangle(triangle, planes, part, weights_x, weights_y, mean, total)
 
 
 @compiled
 def _blend_triangle(
     triangle: tuple[float, float, float, float, float, float],
     planes: NDArray[np.float64],
+    part: tuple[int, int, int, int],
     weights_x: NDArray[np.float32],
     weights_y: NDArray[np.float32],
     mean: NDArray[np.float32],
     total: NDArray[np.float32],
 ) -> None:
-    """Blend a triangle's scores into the pixels whose centres it holds."""
-    height, width, classes = mean.shape
+    """Blend a triangle's scores into the pixels of a part whose centres it holds."""
+    classes = mean.shape[2]
     edges = edges_of(triangle)
-    for row in range(*rows_of(edges, 0, height)):
+    for row in range(*rows_of(edges, part[0], part[1])):
         center = row + 0.5
-        first, last = span_of(edges, center, 0, width)
+        first, last = span_of(edges, center, part[2], part[3])
         cut_planes(planes, triangle, first, center)
         for column in range(first, last):
             weight = weights_y[row] * weights_x[column]

@@ -1,8 +1,7 @@
-"""The regions of a slide put together: labels and confidence, block by block."""
+"""The regions of a slide put together, block by block: labels and confidence, or all scores."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from lds_path.compiled import compiled
-from lds_path.geometry import Frame, Rectangle, Size
+from lds_path.geometry import Rectangle, Size
 from lds_path.unwarp.arg_max import write_likeliest
 from lds_path.unwarp.blend import Blend, blend_ramp
 
@@ -21,13 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.geometry import Region
+    from lds_path.unwarp.canvas import Canvas
     from lds_path.unwarp.mesh import Mesh
 
-CONFIDENCE_MPP = 8.0
-"""The confidence image has about this resolution."""
-MAX_STEP = 512
-SAME_MPP = 1.05
-"""A requested resolution below this multiple of the working mpp keeps the working pixels."""
 _MESHES = 16
 _EDGE = 1e-3  # working pixels
 
@@ -38,42 +33,6 @@ class Mask(Protocol):
     def read(self, left: float, top: float, size: Size, *, scale: float) -> NDArray[np.bool_]:
         """Return the mask at the pixel centres of a window, (H, W)."""
         ...
-
-
-@dataclass(frozen=True)
-class Canvas:
-    """The pixels of the label image."""
-
-    size: Size
-    frame: Frame
-    """Of label pixels, from the same corner as the working pixels."""
-    scale: float
-    """Working pixels per label pixel, >= 1."""
-
-    @property
-    def confidence_step(self) -> int:
-        """Label pixels per confidence pixel, a power of two up to `MAX_STEP`."""
-        steps = round(math.log2(CONFIDENCE_MPP / self.frame.mpp))
-        return int(2 ** min(max(steps, 0), int(math.log2(MAX_STEP))))
-
-
-def canvas_of(size: Size, frame: Frame, mpp: float | None = None) -> Canvas:
-    """Return the pixels of the label image.
-
-    Parameters
-    ----------
-    size
-        Of the slide, in working pixels.
-    frame
-        Of the working pixels.
-    mpp
-        Microns per pixel to write; the working one when not given or finer.
-    """
-    scale = 1.0 if mpp is None or mpp < SAME_MPP * frame.mpp else mpp / frame.mpp
-    label_frame = Frame(frame.mpp * scale, frame.downsample * scale, frame.left_l0, frame.top_l0)
-    # A last column of which less than a thousandth lies on the slide is a rounding error.
-    width, height = (math.ceil(side / scale - 1e-3) for side in (size.width, size.height))
-    return Canvas(Size(width, height), label_frame, scale)
 
 
 @dataclass(frozen=True)
@@ -131,30 +90,54 @@ class Mosaic:
 
     def paint(self, left: int, top: int, size: Size) -> Painted:
         """Return a block of the canvas, in label pixels; 0 where no region or no tissue lies."""
-        scale = self._canvas.scale
-        inside = self._mask.read(left * scale, top * scale, size, scale=scale)
-        step = self._canvas.confidence_step
+        scale, step = self._canvas.scale, self._canvas.confidence_step
+        inside = self._read_mask(left, top, size)
         pixels, sums = np.zeros(256, np.int64), np.zeros(256)
         grid = size.ceil_div(step)
         boxes = np.zeros((2, grid.height, grid.width))
         likeliest = np.zeros(inside.shape, np.uint8)
         if inside.any():
             highest = np.full(inside.shape, -1, np.float32)
-            for part, regions in self._parts(left * scale, top * scale, size):
-                if inside[part.slices].any():
-                    self._decide(left * scale, top * scale, part, regions, likeliest, highest)
+            for part, regions in self._parts(left * scale, top * scale, inside):
+                self._decide(left * scale, top * scale, part, regions, likeliest, highest)
             _count(likeliest, highest, inside, self._values, step, boxes, pixels, sums)
         confidence = np.rint(boxes[1] / np.maximum(boxes[0], 1)).astype(np.uint8)
         return Painted(likeliest, confidence, pixels, sums)
 
+    def scores(self, left: int, top: int, size: Size) -> NDArray[np.float32]:
+        """Return the scores of all classes in a block of the canvas, (H, W, C).
+
+        They are those that `paint` compares for the same block; all are 0 where its label is 0.
+        """
+        scale, inside = self._canvas.scale, self._read_mask(left, top, size)
+        whole = Blend(size, len(self._values))
+        x, y = left * scale, top * scale
+        ones = np.ones(max(size.width, size.height), np.float32)
+        for part, regions in self._parts(x, y, inside):
+            if len(regions) == 1:
+                (region,) = regions
+                corner = {"left": x - region.left, "top": y - region.top}
+                mesh = self._read_mesh(region.index)
+                whole.add(mesh, ones, ones, **corner, scale=scale, part=part)
+            elif regions:
+                whole.mean[part.slices] = self._blend(x, y, part, regions).mean
+        whole.mean[~inside] = 0
+        return whole.mean
+
+    def _read_mask(self, left: int, top: int, size: Size) -> NDArray[np.bool_]:
+        scale = self._canvas.scale
+        return self._mask.read(left * scale, top * scale, size, scale=scale)
+
     def _parts(
-        self, left: float, top: float, size: Size
+        self, left: float, top: float, inside: NDArray[np.bool_]
     ) -> Iterator[tuple[Rectangle, list[Region]]]:
         """Yield the parts of a block between the regions' edges, and the regions that cover each.
 
-        Most of a slide is covered by one region, where nothing has to be blended.
+        Most of a slide is covered by one region, where nothing has to be blended. Parts without
+        tissue are left out.
         """
         scale = self._canvas.scale
+        size = Size(inside.shape[1], inside.shape[0])
         lefts, tops, rights, bottoms = self._boxes.T
         hit = (lefts < left + size.width * scale) & (rights > left)
         hit &= (tops < top + size.height * scale) & (bottoms > top)
@@ -164,6 +147,8 @@ class Mosaic:
         for row, row_end in pairwise(rows):
             for column, column_end in pairwise(columns):
                 part = Rectangle.between(column, row, column_end, row_end)
+                if not inside[part.slices].any():
+                    continue
                 # Centres exactly on a region's edge may lie in either region: take both.
                 low = np.array([left, top]) + (np.array([column, row]) + 0.5) * scale - _EDGE
                 high = (
@@ -190,14 +175,16 @@ class Mosaic:
             mesh = self._read_mesh(regions[0].index)
             write_likeliest(mesh, likeliest, highest, part, left=x, top=y, scale=scale)
         elif regions:
-            x, y = left + part.left * scale, top + part.top * scale
-            blend = self._blend(x, y, part.size, regions)
+            blend = self._blend(left, top, part, regions)
             _choose_blended(blend.mean, blend.total, part.top, part.left, likeliest, highest)
 
-    def _blend(self, left: float, top: float, size: Size, regions: Sequence[Region]) -> Blend:
-        blend, scale = Blend(size, len(self._values)), self._canvas.scale
+    def _blend(self, left: float, top: float, part: Rectangle, regions: Sequence[Region]) -> Blend:
+        """Return the scores of a part of a block whose corner is at left and top."""
+        size, scale = part.size, self._canvas.scale
+        blend = Blend(size, len(self._values))
         for region in regions:
-            x, y = left - region.left, top - region.top
+            x = left + part.left * scale - region.left
+            y = top + part.top * scale - region.top
             blend.add(
                 self._read_mesh(region.index),
                 blend_ramp(region.size.width, self._overlap, size.width, start=x, scale=scale),

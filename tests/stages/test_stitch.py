@@ -244,7 +244,7 @@ def test_the_density_image_has_the_frame_of_the_confidence(tmp_path):
 def test_strips_do_not_change_the_density(tmp_path, monkeypatch):
     folders = save_stages(tmp_path, Size(1300, 900), certain)
     for rows in (7, 512):
-        monkeypatch.setattr(sample_density, "_ROWS", rows)
+        monkeypatch.setattr(sample_density, "STRIP_ROWS", rows)
         stitch(*folders, tmp_path / str(rows), options=StitchOptions(density=True))
     first, second = (
         (tmp_path / rows / "a slide.density.ome.tif").read_bytes() for rows in ("7", "512")

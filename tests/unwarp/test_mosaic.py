@@ -3,8 +3,9 @@ import pytest
 
 from lds_path.formats.mask import Mask
 from lds_path.geometry import Frame, Region, Size
+from lds_path.unwarp.canvas import canvas_of
 from lds_path.unwarp.mesh import build_mesh
-from lds_path.unwarp.mosaic import Mosaic, canvas_of
+from lds_path.unwarp.mosaic import Mosaic
 
 TILE = (Size(90, 60), Frame(mpp=0.5, downsample=1.0))
 EVERYWHERE = Mask(np.ones((1, 1), bool), 100.0)
@@ -77,3 +78,17 @@ def test_confidence_is_the_mean_over_the_analysed_pixels_of_each_box():
     assert confidence.shape == (4, 6)
     assert np.all(confidence[:, 0] == 100)
     assert np.all(confidence[:, 1:] == 0)
+
+
+@pytest.mark.parametrize("mpp", [None, 0.8])
+def test_the_highest_of_the_scores_gives_the_label_and_its_sum(mpp):
+    mask = Mask(np.array([[True] * 8 + [False]]), 10.0)
+    scores = [(200, 30, 20), (10, 160, 30)]
+    mosaic, size = mosaic_of(scores, starts=((0, 0), (30, 0)), mask=mask, mpp=mpp)
+    painted, found = mosaic.paint(0, 0, size), mosaic.scores(0, 0, size)
+    known = found.any(axis=2)
+    np.testing.assert_array_equal(known, painted.labels > 0)
+    np.testing.assert_array_equal(np.where(known, found.argmax(axis=2) + 1, 0), painted.labels)
+    for value in (1, 2):
+        total = found.max(axis=2)[painted.labels == value].sum()
+        assert total == pytest.approx(painted.confidence_sum[value], rel=1e-6)
