@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from lds_path import __version__
 from lds_path.errors import StageInputError
 from lds_path.provenance.complete_file import complete_file
 from lds_path.provenance.fingerprint import MANIFEST_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 FILE_NAME = MANIFEST_NAME
@@ -65,8 +66,10 @@ def read_manifest(folder: Path) -> Manifest:
         If the folder has no readable manifest: the stage did not finish there.
     """
     path = folder / FILE_NAME
+    content: Any = {}
     try:
-        manifest = Manifest(**json.loads(path.read_text(encoding="utf-8")))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        manifest = Manifest(**content)
         _check(manifest)
     except (FileNotFoundError, NotADirectoryError):
         raise StageInputError(
@@ -75,8 +78,17 @@ def read_manifest(folder: Path) -> Manifest:
     except (ValueError, TypeError, RecursionError, IsADirectoryError) as error:
         raise StageInputError(
             f"{path} is not a manifest ({error}); remove {folder} and run its stage again"
+            + name_other_version(content.get("versions") if isinstance(content, dict) else None)
         ) from None
     return manifest
+
+
+def name_other_version(versions: object) -> str:
+    """Return an addition to an error if another version of this package wrote a manifest."""
+    version = versions.get("lds-path") if isinstance(versions, Mapping) else None
+    if version is None or version == __version__:
+        return ""
+    return f", or read it with lds-path {str(version)[:20]}, which wrote it; this is {__version__}"
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
 from lds_path.errors import StageInputError
 from lds_path.provenance.fingerprint import sha256
-from lds_path.provenance.manifest import FILE_NAME, read_manifest
+from lds_path.provenance.manifest import FILE_NAME, name_other_version, read_manifest
 from lds_path.provenance.typed_json import from_json
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ class StageFolder:
         except ValueError as error:
             raise StageInputError(
                 f"{self.path / FILE_NAME}, {part.section}: {error}; run {part.stage} again"
+                + name_other_version(manifest.versions)
             ) from None
 
 
