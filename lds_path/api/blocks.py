@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     ReadWindow = Callable[[int, Rectangle], NDArray[Any]]
     Key = slice | int | list[int] | NDArray[np.integer]
 
-OPEN_SOURCES = 32
+OPEN_SOURCES = 16
 """Files that a process keeps open."""
 
 

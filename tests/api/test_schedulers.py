@@ -1,6 +1,7 @@
 """The same numbers with threads, with processes, and on a cluster."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 
@@ -72,6 +73,20 @@ def test_the_example_prints_a_table(results):
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "Stroma" in run.stdout
     assert "case-1" in run.stdout
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_the_examples_in_the_documents_run(results, monkeypatch, page):
+    blocks = re.findall(
+        r"^```python\n(.*?)^```$", (REPOSITORY / page).read_text(), re.MULTILINE | re.DOTALL
+    )
+    opened = next(block for block in blocks if "open_result(" in block)
+    lines = [line for line in opened.splitlines() if "scans/" not in line]  # there are none here
+    used = [block for block in blocks if "probabilities" in block and block != opened]
+    monkeypatch.chdir(results.folder.parent)
+    names = {}
+    exec("\n".join([*lines, *used]), names)  # noqa: S102 - our own pages
+    assert names["result"].name == "case-1"
 
 
 def test_the_command_line_starts_without_dask():
