@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dask.system import CPU_COUNT
+
 from lds_path.api.results import Result, open_result
+from lds_path.api.slides import open_slide
 from lds_path.errors import StageInputError, UsageError
 from lds_path.geometry import Region, Size
 from lds_path.inference.budget import UNIFORM
@@ -68,6 +70,8 @@ def segment(
     ------
     ModelError
         If the model is missing or damaged.
+    SlideProblem
+        If the slide is missing, damaged, of an unknown format, or nothing states its mpp.
     StageInputError
         If the slide cannot be analysed; its manifests say why.
     UsageError
@@ -82,6 +86,7 @@ def segment(
         )
     working = _read_working(model, budget)
     _check_same_slide(output / "tile" / name, path)
+    open_slide(path, mpp)  # a wrong path leaves no results
     _run_stages(
         path,
         output,
@@ -91,7 +96,7 @@ def segment(
         slide_mpp=mpp,
         plan_options=PlanOptions(budget=budget),
         segment_options=SegmentOptions(device=device),
-        threads=threads or len(os.sched_getaffinity(0)),
+        threads=threads or CPU_COUNT,
     )
     return open_result(output, name)
 

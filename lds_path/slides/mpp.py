@@ -27,6 +27,8 @@ SOURCE_NAMES = {
     "metadata": "the file's metadata",
     "tags": "the file's resolution tags",
 }
+STATED_BY_USER = "the 'mpp' column of slides.tsv for it (in Python: mpp=)"
+"""Where a user states it."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,7 @@ def choose_mpp(
         return Mpp(_isotropic(path, metadata, "metadata"), "metadata")
     if tags is not None and all(is_plausible(value) for value in tags):
         return Mpp(_isotropic(path, tags, "tags"), "tags")
-    raise MissingMppError(
-        f"{path} has no microns per pixel; fill the 'mpp' column of slides.tsv for it"
-    )
+    raise MissingMppError(f"{path} has no microns per pixel; fill {STATED_BY_USER}")
 
 
 def check_area(path: Path, size: Size, mpp: Mpp) -> None:
@@ -92,8 +92,8 @@ def check_area(path: Path, size: Size, mpp: Mpp) -> None:
     if width_mm * height_mm > MAX_AREA_MM2:
         raise ImplausibleMppError(
             f"{path} would be {width_mm:.0f} x {height_mm:.0f} mm large: {size.width} x"
-            f" {size.height} pixels of {mpp.value:g} um by {SOURCE_NAMES[mpp.source]}; correct the"
-            " 'mpp' column of slides.tsv for it"
+            f" {size.height} pixels of {mpp.value:g} um by {SOURCE_NAMES[mpp.source]}; correct"
+            f" {STATED_BY_USER}"
         )
 
 
@@ -115,7 +115,7 @@ def _isotropic(path: Path, xy: tuple[float, float], source: MppSource) -> float:
     if max(x, y) > MAX_ANISOTROPY * min(x, y):
         raise UnsuitableSlideError(
             f"{path} has pixels of {x:.4g} x {y:.4g} um by {SOURCE_NAMES[source]}; square pixels"
-            " are needed; if they are square, fill the 'mpp' column of slides.tsv for it"
+            f" are needed; if they are square, fill {STATED_BY_USER}"
         )
     return (x + y) / 2
 
@@ -125,7 +125,5 @@ def _checked(path: Path, mpp: float, source: MppSource) -> float:
         return mpp
     raise ImplausibleMppError(
         f"{path} has {mpp:g} microns per pixel by {SOURCE_NAMES[source]}; expected {MIN_MPP:g} to"
-        f" {MAX_MPP:g}; "
-        + ("correct" if source == "sheet" else "fill")
-        + " the 'mpp' column of slides.tsv for it"
+        f" {MAX_MPP:g}; " + ("correct" if source == "sheet" else "fill") + f" {STATED_BY_USER}"
     )

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 import lds_path as lds
-from lds_path.errors import ModelError, StageInputError, UsageError
+from lds_path.errors import ModelError, StageInputError, UnreadableSlideError, UsageError
 from lds_path.options.slides import DemoOptions
 from lds_path.stages.demo import demo
 
@@ -40,4 +40,6 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(tmp_path):
         lds.segment(path, model="colon-epithelium", output=output, budget="64")
     with pytest.raises(UsageError, match="is not made of letters"):
         lds.segment(path, model="demo", output=output, name="../x")
+    with pytest.raises(UnreadableSlideError, match=r"slide.tif cannot be opened"):
+        lds.segment(path, model="demo", output=output)
     assert not output.exists()

@@ -6,6 +6,7 @@ from small_slides import paint
 import lds_path as lds
 from lds_path.errors import ChangedInputError, MissingMppError, UnreadableSlideError
 from lds_path.geometry import Size
+from lds_path.options.slides import DemoOptions
 from lds_path.slides.slide import open_slide
 from lds_path.stages.demo import demo
 
@@ -29,7 +30,7 @@ def test_a_plain_image_has_the_mpp_that_is_given(image):
 
 
 def test_the_levels_are_those_of_the_file(tmp_path):
-    demo(tmp_path / "demo")
+    demo(tmp_path / "demo", options=DemoOptions(width=1100, height=900))
     path = tmp_path / "demo/slide.tif"
     slide = lds.open_slide(str(path))
     with open_slide(path) as expected:
@@ -54,7 +55,7 @@ def test_a_replaced_slide_is_not_mixed_with_the_first(image):
 
 def test_a_slide_that_cannot_be_used_is_named(image, tmp_path):
     path, _ = image
-    with pytest.raises(MissingMppError, match=r"slide.png"):
+    with pytest.raises(MissingMppError, match=r"slide.png .* \(in Python: mpp=\)"):
         lds.open_slide(path)
     with pytest.raises(UnreadableSlideError, match=r"none.svs"):
         lds.open_slide(tmp_path / "none.svs")
