@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lds_path import __version__
+from lds_path.direct import commands
 from lds_path.errors import exit_with_message, print_uncaught
 from lds_path.options import command
 from lds_path.options.command import PATH, folders, options_of, split_classes
@@ -51,6 +52,9 @@ def cli() -> None:
     Each command but the last five is one stage: it reads the folders of earlier stages and writes
     its own, manifest.json last. Snakemake runs them all; see README.md.
     """
+
+
+cli.add_command(commands.run)
 
 
 def main() -> None:

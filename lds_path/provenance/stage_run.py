@@ -30,6 +30,7 @@ from lds_path.provenance.fingerprint import (
     note_input,
 )
 from lds_path.provenance.manifest import FILE_NAME, Manifest, read_manifest, write_json
+from lds_path.provenance.resumption import active_resumption
 from lds_path.provenance.stage_folder import StageInputs, StageResults, open_folder
 from lds_path.provenance.typed_json import to_json
 
@@ -56,6 +57,8 @@ def run_stage(
     device: str = "cpu",
 ) -> Manifest:
     """Run the work of a stage in a private folder, which gets its name when it is complete.
+
+    While `resuming` is active, a folder that holds the result already is left as it is.
 
     Parameters
     ----------
@@ -97,6 +100,10 @@ def run_stage(
         for name, item in inputs.items()
     }
     _check_apart(output, noted.values())
+    resumption = active_resumption()
+    finished = resumption.find(stage, output, noted, parameters) if resumption else None
+    if finished is not None and not (strict and finished.quarantined):
+        return finished
     _check_replaceable(output)
     stage_inputs = _read_inputs(noted, slide, output)
     with complete_folder(output) as folder:
@@ -118,6 +125,8 @@ def run_stage(
             **status,
         )
         write_json(folder / FILE_NAME, asdict(manifest))
+    if resumption:
+        resumption.remember(noted, hashed)
     return manifest
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -21,15 +21,15 @@ from lds_path.rules.chosen_model import ChosenModel, read_class_names
 from lds_path.rules.slide_files import check_name, open_sheet
 from lds_path.run.config import rename_old_keys
 from lds_path.run.parent_watch import VARIABLE
-from lds_path.run.run_start import join_run, start_run
+from lds_path.run.run_start import RunStart, join_run, start_run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from lds_path.option import Options
     from lds_path.options.labels import PlanOptions
     from lds_path.options.model import TrainOptions
     from lds_path.rules.slide_files import SlideFiles
-    from lds_path.run.run_start import RunStart
 
 STATE = Path(".snakemake")
 """Folder in which Snakemake keeps the state of a run."""
@@ -41,6 +41,8 @@ class RunSetup:
 
     config: dict[str, Any]
     """The whole configuration, with the values that come from the model."""
+    options: Mapping[str, Options]
+    """Section of the configuration -> options of its stage."""
     class_names: tuple[str, ...]
     """Those that the configuration lists; empty if the model's will do."""
     slides: SlideFiles
@@ -103,11 +105,53 @@ def set_up_run(
     LdsPathError
         If the configuration, the sheet or the model cannot be used.
     """
-    schema = read_schema(base)
+    for key in ("slides", "model"):
+        if isinstance(config.get(key), str):
+            check_name(key, config[key])
+    setup, warnings = prepare_run(
+        config,
+        read_schema(base),
+        given=given,
+        files=files,
+        painted=base / "workflow/sheets",
+        results=results,
+    )
+    if is_main:
+        started = start_run(STATE, results, setup.slides.watched() | setup.model.watched())
+    else:
+        started = join_run(STATE)
+    for message in (*(warnings if is_main else ()), *started.messages):
+        sys.stderr.write(f"{message}\n")
+    return replace(setup, started=started, is_main=is_main)
+
+
+def prepare_run(
+    config: dict[str, Any],
+    schema: Mapping[str, Any],
+    *,
+    given: Mapping[str, Any],
+    files: Sequence[Path],
+    painted: Path,
+    results: Path,
+) -> tuple[RunSetup, list[str]]:
+    """Check what a run is asked for, and return it with warnings; nothing is written.
+
+    Parameters
+    ----------
+    config, given, files, results
+        As `set_up_run` takes them.
+    schema
+        What the configuration must be.
+    painted
+        Folder of the sheets whose slides are painted.
+
+    Raises
+    ------
+    LdsPathError
+        If the configuration or the sheet cannot be used, or the model does not exist.
+    """
     warnings = rename_old_keys(config, schema)
     read_configuration(config, schema, files=files, given=given)
-    for key in ("slides", "model"):
-        check_name(key, config[key])
     warnings += set_working(config, TileOptions(), DetectOptions())
     options = read_configuration(config, schema, files=files, given=given)
     names = read_class_names(config["classes"], config["model"])
@@ -120,14 +164,9 @@ def set_up_run(
         network=train.for_classes(len(names) or 1).network,
         trained=results / "train",
     )
-    slides = open_sheet(config["slides"], painted=base / "workflow/sheets", results=results)
-    if is_main:
-        started = start_run(STATE, results, slides.watched() | model.watched())
-    else:
-        started = join_run(STATE)
-    for message in (*(warnings if is_main else ()), *started.messages):
-        sys.stderr.write(f"{message}\n")
-    return RunSetup(config, names, slides, model, results, started, is_main)
+    slides = open_sheet(config["slides"], painted=painted, results=results)
+    setup = RunSetup(config, options, names, slides, model, results, RunStart({}), is_main=True)
+    return setup, warnings
 
 
 def read_schema(base: Path) -> dict[str, Any]:

@@ -1,0 +1,146 @@
+"""The slides that a run without a sheet was given, as a sheet in its results folder."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from typing import TYPE_CHECKING
+
+from lds_path.errors import UsageError
+from lds_path.provenance.complete_file import complete_file
+from lds_path.run.sheet import read_sheet
+from lds_path.slides.companions import find_slide_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+SHEET_NAME = "slides.tsv"
+SHEET_SUFFIXES = (".tsv", ".csv", ".txt")
+SLIDE_SUFFIXES = {
+    ".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".czi", ".vms", ".vmu", ".svslide", ".dcm", ".tif",
+    ".tiff", ".btf", ".tf2", ".tf8",
+}  # fmt: skip
+"""Files in a folder that are taken for slides."""
+PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg"}
+"""Files that are slides only where nothing else is: they lie beside slides as their previews."""
+ID_LENGTH = 80
+
+
+def is_sheet(source: Path) -> bool:
+    """Return whether a path names a sample sheet, by the end of its name."""
+    return source.suffix.lower() in SHEET_SUFFIXES
+
+
+def find_slides(source: Path) -> list[Path]:
+    """Return the slides that a path leads to: itself, or those in a folder, sorted.
+
+    In a folder the names decide. Files that belong to another slide are left out, of DICOM all
+    instances of a series but the first. If there are none, the folders in it are looked at.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise UsageError(f"{source} does not exist; name a slide, a folder of slides or a sheet")
+    for suffixes in (SLIDE_SUFFIXES, PICTURE_SUFFIXES):
+        for pattern in ("*", "*/*"):
+            files = sorted(path for path in source.glob(pattern) if _has_suffix(path, suffixes))
+            if files:
+                return _without_companions(files)
+    known = ", ".join(sorted(suffix[1:] for suffix in SLIDE_SUFFIXES | PICTURE_SUFFIXES))
+    raise UsageError(
+        f"{source} holds no slide; expected files that end with {known}, or name them in a sheet"
+    )
+
+
+def list_slides(slides: Iterable[Path], sheet: Path, mpp: float | None) -> tuple[str, list[str]]:
+    """Return the text of a sheet with slides, and their ids.
+
+    Slides that the sheet lists already keep their ids, and those that are not among `slides` stay
+    in it.
+
+    Parameters
+    ----------
+    slides
+        Their paths.
+    sheet
+        Path of the sheet, which may be missing.
+    mpp
+        Their microns per pixel, where they do not state it.
+
+    Raises
+    ------
+    UsageError
+        If the sheet cannot be read, or a path cannot be in it.
+    """
+    rows: dict[str, tuple[str, float]] = {}
+    if sheet.exists():
+        known = read_sheet(sheet)
+        rows = {
+            str(path): (str(slide), float(given))
+            for slide, path, given in zip(known.index, known["path"], known["mpp"], strict=True)
+        }
+    ids = []
+    for slide in slides:
+        path = os.path.abspath(slide)  # noqa: PTH100 - a link stays one
+        if path != path.strip() or re.search(r"[\t\r\n\0]", path):
+            raise UsageError(f"{path!r} holds a tab, a line break or a blank at an end; rename it")
+        taken = {name.lower() for name, _ in rows.values()}
+        name = rows[path][0] if path in rows else make_id(slide, taken)
+        rows[path] = (name, math.nan if mpp is None else mpp)
+        ids.append(name)
+    lines = ["slide\tpath\tmpp"]
+    lines += [
+        f"{name}\t{path}\t{'' if math.isnan(given) else given}"
+        for path, (name, given) in rows.items()
+    ]
+    return "\n".join(lines) + "\n", ids
+
+
+def make_id(slide: Path, taken: set[str]) -> str:
+    """Return an id for a slide: the name of its file as far as ids may hold it.
+
+    Parameters
+    ----------
+    slide
+        Its path.
+    taken
+        Ids that it must not have, in small letters.
+    """
+    stem = slide.stem.removesuffix(".ome")
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:ID_LENGTH] or "slide"
+    number, chosen = 1, name
+    while chosen.lower() in taken:
+        number += 1
+        chosen = f"{name}-{number}"
+    return chosen
+
+
+def write_if_other(path: Path, text: str) -> None:
+    """Write a text unless the file holds it: the time of the sheet says when it changed."""
+    if path.is_file() and path.read_bytes() == text.encode():
+        return
+    with complete_file(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _has_suffix(path: Path, suffixes: set[str]) -> bool:
+    return path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+
+
+def _without_companions(files: list[Path]) -> list[Path]:
+    """Return the files that are not a part of one of the others."""
+    parts: set[Path] = set()
+    slides = []
+    for file in files:
+        if file in parts:
+            continue
+        parts.update(set(find_slide_files(file)) - {file})
+        slides.append(file)
+    return [slide for slide in slides if slide not in parts]
