@@ -1,4 +1,4 @@
-"""The command line: one subcommand per stage, three for models, and two for provenance.
+"""The command line: a run, one subcommand per stage, some for models, and two for provenance.
 
 A command parses its options, imports its stage and runs it. An error that a user can fix is
 printed as one line and ends with exit code 1; any other keeps its traceback. A slide that is
@@ -49,12 +49,14 @@ class Commands(click.Group):
 def cli() -> None:
     """Whole-slide segmentation that spends its samples where the tissue needs them.
 
-    Each command but the last five is one stage: it reads the folders of earlier stages and writes
-    its own, manifest.json last. Snakemake runs them all; see README.md.
+    The command run does everything for a slide or a few. The stages are the commands from demo to
+    report: each reads the folders of earlier stages and writes its own, manifest.json last. Snakemake
+    runs them all; see README.md.
     """
 
 
-cli.add_command(commands.run)
+for command_of_its_own in (commands.run, commands.models, commands.doctor):
+    cli.add_command(command_of_its_own)
 
 
 def main() -> None:

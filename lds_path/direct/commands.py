@@ -38,20 +38,25 @@ def run(
     config_file: Path | None,
     threads: int | None,
 ) -> None:
-    """Segment a slide, all slides of a folder or those of a sample sheet, and write the report.
+    """Segment slides, all stages in one process.
 
-    Everything in one process, into the folders that the workflow writes. The same command resumes:
+    SLIDE is one file; of a FOLDER its slides are taken, of a SHEET (.tsv) those that it lists.
+
+    The folders are those that the workflow writes, with the report. The same command resumes:
     what is finished is kept. A slide that cannot be analysed does not stop the others.
     """
     # Bars of stages go when they are full: the lines of the slides stay.
     os.environ.setdefault("TQDM_LEAVE", "")
     with frozen_imports():
+        from lds_path.direct.doctor import usable_cores
         from lds_path.direct.request import read_request
         from lds_path.direct.run import run_slides
 
     request = read_request(source, output, model=model, mpp=mpp, config_file=config_file)
+    for warning in request.warnings:
+        click.echo(warning, err=True)
     try:
-        outcome = run_slides(request, threads=threads or _cores())
+        outcome = run_slides(request, threads=threads or usable_cores())
     except KeyboardInterrupt:
         click.echo("Interrupted; the same command resumes.", err=True)
         sys.exit(INTERRUPTED)
@@ -67,8 +72,30 @@ def _print_outcome(outcome: Outcome) -> None:
         sys.exit(1)
 
 
-def _cores() -> int:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+@click.command()
+def models() -> None:
+    """List the models of the package.
+
+    With classes, resolution, intended use and scores.
+    """
+    from lds_path.models.listing import list_models
+
+    click.echo(list_models(), nl=False)
+
+
+@click.command()
+@click.argument("folder", type=PATH, default=".")
+def doctor(folder: Path) -> None:
+    """Check what a run needs of this computer.
+
+    FOLDER is where results are to be written.
+
+    Ends with a small slide that is painted and segmented, and with exit code 1 if anything fails.
+    """
+    from lds_path.direct.doctor import examine
+
+    failed = False
+    for check in examine(folder):
+        click.echo(str(check))
+        failed |= check.word == "fail"
+    sys.exit(int(failed))

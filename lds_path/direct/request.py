@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,8 @@ def read_request(
             " `snakemake train` trains one"
         )
     find_model(name)
+    if mpp is not None and not 0 < mpp < math.inf:
+        raise UsageError(f"--mpp is {mpp:g}; give microns per pixel, such as 0.25")
     sheet, text, slides = _find_sheet(source, output, mpp)
     config = _merge(default_configuration(str(sheet), name), given)
     config |= {"slides": str(sheet), "model": name}

@@ -23,6 +23,7 @@ from lds_path.errors import (
 from lds_path.provenance.cohort import read_slide_record
 from lds_path.provenance.fingerprint import sha256
 from lds_path.provenance.lineage import ReportResults
+from lds_path.provenance.peak_memory import reset_peak_memory
 from lds_path.provenance.resumption import always_running, resuming
 from lds_path.provenance.stage_folder import read_results
 from lds_path.reporting.outcomes import outcome_of
@@ -84,13 +85,14 @@ def run_slides(request: Request, *, threads: int) -> Outcome:
     """
     setup = request.setup
     results = setup.results
-    with _only_run(results), logged_to(results / LOG_NAME):
-        for warning in request.warnings:
-            log.warning("%s", warning)
-        with resuming(results / RECORD_NAME) as resumption:
-            calls = {slide: stage_calls(setup, slide, threads) for slide in request.slides}
-            failures = _run_all(setup, calls, resumption)
-            _write_report(setup, changed=resumption.kept < sum(map(len, calls.values())))
+    with (
+        _only_run(results),
+        logged_to(results / LOG_NAME),
+        resuming(results / RECORD_NAME) as resumption,
+    ):
+        calls = {slide: stage_calls(setup, slide, threads) for slide in request.slides}
+        failures = _run_all(setup, calls, resumption)
+        _write_report(setup, changed=resumption.kept < sum(map(len, calls.values())))
     summary = (results / "report" / SUMMARY_NAME).read_text(encoding="utf-8")
     return Outcome(summary, failures)
 
@@ -102,25 +104,30 @@ def _run_all(
     with Progress(len(calls), sum(map(len, calls.values()))) as progress:
         for slide, stages in calls.items():
             progress.start_slide()
-            kept, left, failure = resumption.kept, len(stages), None
-            for stage, call in stages.items():
-                progress.start_stage(slide, stage)
-                failure = _attempt(slide, stage, call)
-                if failure is not None:
-                    break
-                left -= 1
-                progress.end_stages()
-            progress.end_stages(left)
+            before = resumption.kept
+            failure = _run_slide(slide, stages, progress)
             outcome = f"failed in {failure.stage}" if failure else _outcome(setup, slide)
-            is_kept = resumption.kept - kept == len(stages)
-            progress.end_slide(slide, outcome, kept=is_kept)
+            progress.end_slide(slide, outcome, kept=resumption.kept - before == len(stages))
             failures += [failure] if failure else []
     return failures
+
+
+def _run_slide(slide: str, stages: Mapping[str, Call], progress: Progress) -> Failure | None:
+    """Run the stages of a slide up to the first that fails."""
+    for done, (stage, call) in enumerate(stages.items()):
+        progress.start_stage(slide, stage)
+        failure = _attempt(slide, stage, call)
+        if failure is not None:
+            progress.end_stages(len(stages) - done)
+            return failure
+        progress.end_stages()
+    return None
 
 
 def _attempt(slide: str, stage: str, call: Call) -> Failure | None:
     """Run a stage and return why it failed, None if it did not."""
     log.info("%s: %s", slide, stage)
+    reset_peak_memory()
     try:
         call()
     except LdsPathError as error:
@@ -144,7 +151,7 @@ def _in_one_line(error: BaseException) -> str:
 def _outcome(setup: RunSetup, slide: str) -> str:
     """Return the verdict of a slide, or why it has none."""
     record = read_slide_record(setup.results, slide, parts=PARTS)
-    return f"quarantined: {record.reason}" if record.quarantine else outcome_of(record)
+    return f"quarantined by {record.stopped_by}" if record.quarantine else outcome_of(record)
 
 
 def _write_report(setup: RunSetup, *, changed: bool) -> None:

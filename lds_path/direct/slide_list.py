@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lds_path.errors import UsageError
 from lds_path.provenance.complete_file import complete_file
-from lds_path.run.sheet import read_sheet
+from lds_path.run.sheet import COLUMNS, read_sheet
 from lds_path.slides.companions import find_slide_files
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def find_slides(source: Path) -> list[Path]:
 def list_slides(slides: Iterable[Path], sheet: Path, mpp: float | None) -> tuple[str, list[str]]:
     """Return the text of a sheet with slides, and their ids.
 
-    Slides that the sheet lists already keep their ids, and those that are not among `slides` stay
-    in it.
+    Slides that the sheet lists already keep their ids and cells, and those that are not among
+    `slides` stay in it.
 
     Parameters
     ----------
@@ -79,28 +79,43 @@ def list_slides(slides: Iterable[Path], sheet: Path, mpp: float | None) -> tuple
     UsageError
         If the sheet cannot be read, or a path cannot be in it.
     """
-    rows: dict[str, tuple[str, float]] = {}
-    if sheet.exists():
-        known = read_sheet(sheet)
-        rows = {
-            str(path): (str(slide), float(given))
-            for slide, path, given in zip(known.index, known["path"], known["mpp"], strict=True)
-        }
+    rows = _read_rows(sheet) if sheet.exists() else {}
+    taken = {row["slide"].lower() for row in rows.values()}
     ids = []
     for slide in slides:
-        path = os.path.abspath(slide)  # noqa: PTH100 - a link stays one
-        if path != path.strip() or re.search(r"[\t\r\n\0]", path):
-            raise UsageError(f"{path!r} holds a tab, a line break or a blank at an end; rename it")
-        taken = {name.lower() for name, _ in rows.values()}
-        name = rows[path][0] if path in rows else make_id(slide, taken)
-        rows[path] = (name, math.nan if mpp is None else mpp)
-        ids.append(name)
-    lines = ["slide\tpath\tmpp"]
-    lines += [
-        f"{name}\t{path}\t{'' if math.isnan(given) else given}"
-        for path, (name, given) in rows.items()
-    ]
-    return "\n".join(lines) + "\n", ids
+        path = _path_cell(slide)
+        if path not in rows:
+            rows[path] = {"slide": make_id(slide, taken), "path": path}
+            taken.add(rows[path]["slide"].lower())
+        if mpp is not None:
+            rows[path]["mpp"] = str(mpp)
+        ids.append(rows[path]["slide"])
+    filled = {name for row in rows.values() for name, cell in row.items() if cell}
+    columns = [name for name in COLUMNS if name in filled]
+    lines = ["\t".join(row.get(name, "") for name in columns) for row in rows.values()]
+    return "\n".join(["\t".join(columns), *lines]) + "\n", ids
+
+
+def _read_rows(sheet: Path) -> dict[str, dict[str, str]]:
+    """Return path -> cells of the slides in a sheet."""
+    table = read_sheet(sheet)
+    table["mpp"] = ["" if math.isnan(mpp) else str(mpp) for mpp in table["mpp"]]
+    rows = table.to_dict("records")
+    return {row["path"]: {str(name): str(cell) for name, cell in row.items()} for row in rows}
+
+
+def _path_cell(slide: Path) -> str:
+    """Return the path of a slide as a sheet holds it.
+
+    Raises
+    ------
+    UsageError
+        If no sheet can hold it.
+    """
+    path = os.path.abspath(slide)  # noqa: PTH100 - a link stays one
+    if path != path.strip() or re.search(r"[\t\r\n\0]", path):
+        raise UsageError(f"{path!r} holds a tab, a line break or a blank at its end; rename it")
+    return path
 
 
 def make_id(slide: Path, taken: set[str]) -> str:

@@ -67,6 +67,12 @@ def device_name(device: torch.device) -> str:
     return f"cpu ({torch.backends.cpu.get_cpu_capability()})"
 
 
+def describe_gpus() -> list[str]:
+    """Return name and memory of each GPU that this process can use."""
+    properties = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+    return [f"{each.name} with {each.total_memory / 2**30:.0f} GiB" for each in properties]
+
+
 def mixed_precision(device: torch.device, precision: str = "auto") -> torch.autocast:
     """Return the context that runs convolutions in `auto`, `float32` or `bfloat16`.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import resource
 import shlex
 import sys
 import time
@@ -30,6 +29,7 @@ from lds_path.provenance.fingerprint import (
     note_input,
 )
 from lds_path.provenance.manifest import FILE_NAME, Manifest, read_manifest, write_json
+from lds_path.provenance.peak_memory import peak_memory_mib
 from lds_path.provenance.resumption import active_resumption
 from lds_path.provenance.stage_folder import StageInputs, StageResults, open_folder
 from lds_path.provenance.typed_json import to_json
@@ -121,7 +121,7 @@ def run_stage(
             device=device,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - started, 3),
-            peak_memory_mib=round(_peak_memory_mib(), 1),
+            peak_memory_mib=round(peak_memory_mib(), 1),
             **status,
         )
         write_json(folder / FILE_NAME, asdict(manifest))
@@ -220,8 +220,3 @@ def _command() -> str:
     program = Path(sys.argv[0])
     is_own = program.name == "lds-path" or program.parts[-2:] == ("lds_path", "cli.py")
     return shlex.join(["lds-path", *sys.argv[1:]]) if is_own else ""
-
-
-def _peak_memory_mib() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

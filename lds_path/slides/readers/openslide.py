@@ -72,6 +72,11 @@ class OpenSlideReader:
         return over_white(image)
 
 
+def library_version() -> str:
+    """Return the version of the OpenSlide library."""
+    return str(openslide.__library_version__)
+
+
 def open_openslide(probe: Probe) -> OpenSlideReader | None:
     """Return a slide as OpenSlide reads it, None if its format or compression is unknown.
 
