@@ -24,9 +24,10 @@ from lds_path.provenance.fingerprint import note_input
 from lds_path.provenance.stage_run import is_quarantined, run_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from lds_path.formats.predictions import Prediction
     from lds_path.geometry import Region
     from lds_path.models.card import ModelCard
     from lds_path.network.device import Device
@@ -136,24 +137,14 @@ def _segment(
     table = read_regions(inputs["plan"].file(REGIONS_NAME))
     regions = [region for region in table if region.index % count == number]
     check_sizes(regions, segmenter.spec)
-    others = load_members(options.also, card, regions)
+    others = tuple(member.to(device) for member in load_members(options.also, card, regions))
     remarks = _remarks(inputs["tile"], table, card, model)
     for remark in remarks:
         log.warning("%s", remark.reason)
     with watched(segmenter.to(device), card.familiarity, card.lattice) as watch:
-        runner = Runner(
-            segmenter,
-            pyramid,
-            device,
-            options.batch_size,
-            threads,
-            flips=options.flips,
-            watch=watch,
-            others=tuple(other.to(device) for other in others),
-        )
-        with PredictionWriter(folder / PREDICTIONS_NAME) as writer:
-            for prediction in in_order(runner.run(regions), regions):
-                writer.write(prediction)
+        size, flips = options.batch_size, options.flips
+        runner = Runner(segmenter, pyramid, device, size, threads, flips, watch, others)
+        _write(folder / PREDICTIONS_NAME, in_order(runner.run(regions), regions))
     return SegmentResults(
         regions=len(regions),
         region_mpp=pyramid.frame.mpp,
@@ -167,6 +158,12 @@ def _segment(
         patches=None if watch is None else len(watch.unlike) * PATCHES**2,
         unlike_patches=None if watch is None else sum(watch.unlike.values()),
     )
+
+
+def _write(path: Path, predictions: Iterable[Prediction]) -> None:
+    with PredictionWriter(path) as writer:
+        for prediction in predictions:
+            writer.write(prediction)
 
 
 def parse_shard(shard: str) -> tuple[int, int]:
