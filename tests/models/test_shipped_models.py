@@ -37,11 +37,15 @@ def paint(seed):
 def test_each_says_how_it_was_cut_up_what_it_is_for_and_what_it_knows():
     for name in shipped_models():
         card = read_card(SHIPPED / name)
-        assert card.overlap == card.region_size.width // 8, name
+        share = 4 if name == "tissue-qc" else 8
+        assert card.overlap == card.region_size.width // share, name
         assert card.description, name
         assert None not in vars(card.familiarity).values(), name
         assert card.synthetic == (name == "demo")
-        assert min(card.scores["tune_dice"].values()) > 0.8
+        dice = dict(card.scores["tune_dice"])
+        if name == "tissue-qc":  # its card says that it does not know folds
+            dice = {"Tissue": dice["Tissue"], "Glass": dice["Glass"]}
+        assert min(dice.values()) > 0.8
 
 
 @pytest.mark.parametrize("seed", [101, 102])

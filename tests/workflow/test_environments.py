@@ -18,6 +18,8 @@ from packaging.utils import canonicalize_name
 from snakemake_run import REPOSITORY, snakemake
 
 CLI = "lds_path.cli"
+COMMANDS = (CLI, "lds_path.direct.commands")
+"""Modules that import late what a command needs."""
 RULE = re.compile(r'^rule (\w+):.*?conda:\s+"\.\./\.\./envs/(\w+)\.yaml"', re.DOTALL | re.MULTILINE)
 NETWORK_PACKAGES = ("torch", "monai", "filelock")
 
@@ -63,13 +65,12 @@ def graph() -> grimp.ImportGraph:
         exclude_type_checking_imports=True,
         cache_dir=None,
     )
-    late = late_lines(REPOSITORY / "lds_path/cli.py")
-    for module in found.find_modules_directly_imported_by(CLI):
-        lines = {
-            each["line_number"] for each in found.get_import_details(importer=CLI, imported=module)
-        }
-        if lines <= late:
-            found.remove_import(importer=CLI, imported=module)
+    for importer in COMMANDS:
+        late = late_lines(REPOSITORY / f"{importer.replace('.', '/')}.py")
+        for module in found.find_modules_directly_imported_by(importer):
+            details = found.get_import_details(importer=importer, imported=module)
+            if {each["line_number"] for each in details} <= late:
+                found.remove_import(importer=importer, imported=module)
     return found
 
 
