@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lds_path.errors import ModelError
-from lds_path.models.card import check_classes, find_model, read_card
+from lds_path.models.card import check_classes, find_model
 from lds_path.models.checkpoint import load_model
-from lds_path.models.working import MPP_TOLERANCE
+from lds_path.models.working import is_other_mpp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,10 +42,11 @@ def load_members(
     # Like the networks, late: MONAI takes seconds to import.
     from lds_path.network.spec import check_sizes
 
+    members = []
     for model in models:
-        card = read_card(find_model(model))
+        segmenter, card = load_model(find_model(model))
         check_classes(card, first.class_names, model)
-        if abs(card.mpp / first.mpp - 1) > MPP_TOLERANCE:
+        if is_other_mpp(card.mpp, first.mpp):
             raise ModelError(
                 f"the model '{model}' learned at {card.mpp:g} um per pixel, the first one at"
                 f" {first.mpp:g}; average models of one resolution"
@@ -57,4 +58,5 @@ def load_members(
                 " average models that are trained alike"
             )
         check_sizes(regions, card.network)
-    return tuple(load_model(find_model(model))[0] for model in models)
+        members.append(segmenter)
+    return tuple(members)

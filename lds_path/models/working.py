@@ -117,7 +117,7 @@ def compare_working(
     """
     remarks = []
     true_mpp = mpp if true_mpp is None else true_mpp
-    if _is_other(mpp, card.mpp):
+    if is_other_mpp(mpp, card.mpp):
         remarks.append(
             Remark(
                 _word(mpp, card.mpp),
@@ -125,7 +125,7 @@ def compare_working(
                 f" {card.mpp:g}; set `tile: mpp` to null",
             )
         )
-    elif _is_other(true_mpp, card.mpp):
+    elif is_other_mpp(true_mpp, card.mpp):
         remarks.append(
             Remark(
                 _word(true_mpp, card.mpp),
@@ -148,6 +148,11 @@ def compare_working(
 def trained_lattices(card: ModelCard) -> tuple[int, ...]:
     """Return the samples per side that a model was trained with, increasing."""
     return tuple(sorted({*card.network.ladder, _longer(card.lattice)}))
+
+
+def is_other_mpp(mpp: float, learned: float) -> bool:
+    """Return whether a resolution is another one than a model learned from, beyond the tolerance."""
+    return abs(mpp / learned - 1) > MPP_TOLERANCE
 
 
 def _fill(config: Mapping[str, Any], values: Mapping[str, Any]) -> None:
@@ -182,10 +187,6 @@ def _stride_multiple(card: ModelCard, side: int) -> int:
     square = Size(side, side)
     levels = levels_of(square, [Size(count, count) for count in trained_lattices(card)])
     return int(2 ** max(card.network.view_level, levels.stop - 1))
-
-
-def _is_other(mpp: float, learned: float) -> bool:
-    return abs(mpp / learned - 1) > MPP_TOLERANCE
 
 
 def _word(mpp: float, learned: float) -> Literal["warn", "fail"]:

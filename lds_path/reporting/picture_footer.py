@@ -12,14 +12,14 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from lds_path.reporting.overlay import INK, PAPER, RULE, palette
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from lds_path.classes import LabelClass
-
-from lds_path.reporting.overlay import INK, PAPER, RULE, palette
 
 _BAR_SHARE = 0.25
 

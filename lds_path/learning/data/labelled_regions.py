@@ -13,6 +13,7 @@ import torch
 
 from lds_path.geometry import Size, widen
 from lds_path.inference.region_tensors import read_region, read_view, to_uint8
+from lds_path.learning.data.batches import Batch
 from lds_path.network.benefit import round_trip_errors
 from lds_path.network.losses import edge_density
 from lds_path.network.motion import identity_motion
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from lds_path.geometry import Region
     from lds_path.network.spec import NetworkSpec
     from lds_path.reference.reference import Reference
-
-from lds_path.learning.data.batches import Batch
 
 
 @dataclass(frozen=True)

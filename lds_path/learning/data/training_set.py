@@ -17,7 +17,7 @@ from lds_path.formats.regions import REGIONS_NAME, read_regions, spread_evenly
 from lds_path.formats.results import DetectParameters, TileParameters, TileResults
 from lds_path.inference.region_tensors import read_region
 from lds_path.learning.data.labelled_regions import LabelledRegion, class_counts
-from lds_path.models.working import MPP_TOLERANCE
+from lds_path.models.working import is_other_mpp
 from lds_path.provenance.stage_folder import open_folder, read_results
 from lds_path.read_ahead import read_ahead
 from lds_path.reference.legend import BACKGROUND
@@ -213,7 +213,7 @@ def common_mpp(slides: Sequence[LabelledSlide]) -> float:
                 f"{slide.slide} was tiled at {slide.mpp} microns per pixel and {first.slide} at"
                 f" {first.mpp}; tile all slides of a training at one mpp"
             )
-        if abs(slide.true_mpp / slide.mpp - 1) > MPP_TOLERANCE:
+        if is_other_mpp(slide.true_mpp, slide.mpp):
             raise TrainingError(
                 f"{slide.slide} has {slide.true_mpp:.4g} microns per pixel, but the training is at"
                 f" {slide.mpp}; leave it out, or train at an `mpp` that every slide offers"
