@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from lds_path.errors import StageInputError
+from lds_path.errors import named_damage
 from lds_path.formats.results import ScreenResults
 
 if TYPE_CHECKING:
@@ -56,9 +56,6 @@ def open_class_map(screen: StageFolder) -> ClassMap:
     StageInputError
         If the map is missing or damaged, or the manifest lacks its scale.
     """
-    path, results = screen.path / CLASS_MAP_NAME, screen.read(ScreenResults)
-    try:
-        with Image.open(path) as image:
-            return ClassMap(np.asarray(image), results)
-    except (OSError, UnidentifiedImageError) as error:
-        raise StageInputError(f"{path} cannot be read ({error}); run screen again") from None
+    path, results = screen.file(CLASS_MAP_NAME), screen.read(ScreenResults)
+    with named_damage(path, "screen"), Image.open(path) as image:
+        return ClassMap(np.asarray(image), results)

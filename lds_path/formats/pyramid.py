@@ -17,7 +17,7 @@ from lds_path.formats.ome_zarr.quadtree import halved_sizes
 from lds_path.formats.results import TileResults
 from lds_path.geometry import Frame, Rectangle, Size
 from lds_path.provenance.manifest import FILE_NAME
-from lds_path.provenance.stage_folder import read_results
+from lds_path.provenance.stage_folder import open_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +111,7 @@ def open_pyramid(folder: Path) -> Pyramid:
     Raises
     ------
     StageInputError
-        If there is none.
+        If there is none, or it is damaged or lacks a file.
     """
     path = folder / PYRAMID_NAME
     with named_damage(path, "tile"):
@@ -124,7 +124,9 @@ def open_pyramid(folder: Path) -> Pyramid:
         frame, background = Frame(**own["frame"]), int(own["background"])
         _check_levels(levels, background)
         if (folder / FILE_NAME).exists():
-            _compare(read_results(folder, TileResults), levels, frame, background)
+            tile = open_folder(folder)
+            _compare(tile.read(TileResults), levels, frame, background)
+            tile.store(PYRAMID_NAME)
     with zarr.config.set(_READING):  # which arrays remember
         return Pyramid(frame, background, tuple(level.with_config({}) for level in levels), path)
 

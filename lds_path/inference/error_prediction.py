@@ -43,7 +43,7 @@ def predict_errors(
     def work(region: Region) -> NDArray[np.float64]:
         view = read_view(pyramid, region, scout.spec)[None]
         predicted = scout.predict_errors(view)[0]  # (rungs, hd, wd)
-        check_finite("expected errors", predicted, region.index)
+        check_finite("expected errors", predicted, f"region {region.index}")
         errors = predicted.double().numpy()
         cells = Size(errors.shape[2], errors.shape[1])
         inside = tissue.read(region.left, region.top, cells, scale=multiple)

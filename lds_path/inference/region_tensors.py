@@ -64,7 +64,7 @@ def read_view(pyramid: Pyramid, region: Region, spec: NetworkSpec) -> Tensor:
     return read_region(pyramid, widen(region, spec.view_margin), spec.view_level)
 
 
-def check_finite(what: str, values: Tensor, region: int) -> None:
+def check_finite(what: str, values: Tensor, place: str) -> None:
     """Check what a network returns, before it is stored as whole numbers or summed.
 
     Raises
@@ -74,7 +74,7 @@ def check_finite(what: str, values: Tensor, region: int) -> None:
     """
     if not bool(torch.isfinite(values).all()):
         raise ModelError(
-            f"the model gives {what} that are not finite numbers, from region {region} on; its"
+            f"the model gives {what} that are not finite numbers, from {place} on; its"
             " weights are damaged or too large: copy the model again, or train it again"
         )
 

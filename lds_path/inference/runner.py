@@ -144,8 +144,8 @@ class Runner:
             views = self._move(views)
             sampling = self.segmenter.sample(views, first.lattice)
             contexts = [other.look_at(views, sampling.grid) for other in self.others]
-        check_finite("densities", sampling.density, first.index)
-        check_finite("sampling grids", sampling.grid, first.index)
+        check_finite("densities", sampling.density, f"region {first.index}")
+        check_finite("sampling grids", sampling.grid, f"region {first.index}")
         needed = tuple(levels_needed(sampling.grid, finest, len(wanted)))
         return Sampled(regions, count, sampling, (sampling.context, *contexts), needed)
 
@@ -157,7 +157,7 @@ class Runner:
         predicted = self._predict(warped, sampled.contexts)
         if self.watch is not None:
             self.watch.note(sampled.regions[: sampled.count])
-        check_finite("probabilities", predicted, sampled.regions[0].index)
+        check_finite("probabilities", predicted, f"region {sampled.regions[0].index}")
         probability = encode_probability(predicted.cpu().numpy())
         grid = encode_grid(sampling.grid.cpu().numpy())
         density = sampling.density[:, 0].cpu().numpy().astype(np.float16)

@@ -9,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from lds_path.geometry import Rectangle, Size
+from lds_path.inference.region_tensors import check_finite
 from lds_path.network.device import single_threaded
 from lds_path.network.folding import fold_batch_norm
 from lds_path.read_ahead import read_ahead
@@ -39,6 +40,11 @@ def classify_overview(
         Of the regions that it was trained on, in pixels.
     threads
         Tiles at a time.
+
+    Raises
+    ------
+    ModelError
+        If the scores are not finite numbers.
     """
     height, width, _ = overview.shape
     margin = side // 4
@@ -50,6 +56,7 @@ def classify_overview(
     def work(core: Rectangle) -> tuple[Rectangle, NDArray[np.uint8]]:
         tile = _read_tile(overview, core, margin, 2 * side)
         scores = segmenter.classify(tile, tile.new_zeros(0))[0]  # (C, h, w)
+        check_finite("scores", scores, f"pixel ({core.left}, {core.top}) of the overview")
         inner = scores[:, margin : margin + core.size.height, margin : margin + core.size.width]
         return core, (inner.argmax(dim=0) + 1).to(torch.uint8).numpy()
 

@@ -148,6 +148,11 @@ def output_names(folder: Path) -> list[str]:
     return [name for name in names if name != MANIFEST_NAME and not name.startswith(".")]
 
 
+def count_files(folder: Path) -> int:
+    """Return the number of files in a folder and below it; 0 where there is none."""
+    return sum(len(files) for _, _, files in os.walk(folder))
+
+
 def _files_of(path: Path) -> list[Path]:
     return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
 

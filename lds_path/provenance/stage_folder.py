@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
 from lds_path.errors import StageInputError
-from lds_path.provenance.fingerprint import sha256
+from lds_path.provenance.fingerprint import count_files, sha256
 from lds_path.provenance.manifest import FILE_NAME, name_other_version, read_manifest
 from lds_path.provenance.typed_json import from_json
 
@@ -71,6 +71,26 @@ class StageFolder:
             raise StageInputError(
                 f"{path} is damaged (its sha256 is not that in {FILE_NAME}); run {stage} again for"
                 " this slide"
+            )
+        return path
+
+    def store(self, name: str) -> Path:
+        """Return the path of a folder of the stage, such as a Zarr store, that is complete.
+
+        A chunk that is not there is no error for readers of Zarr, so the files are counted. Their
+        bytes have checksums of their own.
+
+        Raises
+        ------
+        StageInputError
+            If it holds fewer files than the stage wrote.
+        """
+        path, stage = self.path / name, self.manifest.stage
+        written = int(self.manifest.outputs.get(name, {}).get("files", 0))
+        if (found := count_files(path)) < written:
+            raise StageInputError(
+                f"{path} is damaged ({written - found} of its {written} files are missing); run"
+                f" {stage} again for this slide"
             )
         return path
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lds_path.errors import exit_with_message
+from lds_path.models.card import find_model
 from lds_path.rules.shell_options import format_cell, format_classes, format_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from lds_path.rules.setup import RunSetup
 
@@ -81,10 +83,24 @@ class RuleArguments:
         """Return what changes when the files of the model are replaced."""
         return self.setup.started.replacements.get(str(self.setup.model.folder), "")
 
+    def further_replacements(self, wildcards: object) -> list[str]:
+        """Return what changes when models that segment beside the first one are replaced."""
+        return self._replacements_of(self.setup.config["segment"]["also"])
+
+    def screening_model_replacement(self, wildcards: object) -> list[str]:
+        """Return what changes when the model that looks at overviews is replaced."""
+        return self._replacements_of([self.setup.config["screen"]["model"]])
+
     def training_replacements(self, wildcards: object) -> list[str]:
         """Return what changes when labels that a model learns from are replaced."""
         slides, hashes = self.setup.slides, self.setup.started.replacements
         return slides.replacements(slides.training, ("labels", "roi"), hashes)
+
+    @exit_with_message()
+    def _replacements_of(self, models: Sequence[str]) -> list[str]:
+        hashes = self.setup.started.replacements
+        found = [hashes.get(str(find_model(model)), "") for model in models]
+        return list(filter(None, found))
 
     @property
     def strict(self) -> str:

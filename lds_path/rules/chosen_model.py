@@ -64,11 +64,18 @@ class ChosenModel:
 
     def watched(self) -> dict[str, WatchedInput]:
         """Return the files that others may replace; a missing model is left to its rules."""
+        if self.is_trained:
+            return {}
         with suppress(ModelError):
-            if not self.is_trained:
-                folder = find_model(self.name)
-                return {str(self.folder): WatchedInput(folder, model_files(folder))}
+            return _watch(self.folder)
         return {}
+
+
+def watch_ready_model(name: str) -> dict[str, WatchedInput]:
+    """Return the files of a model that the run does not train; a missing one is left to its rules."""
+    with suppress(ModelError):
+        return _watch(find_model(name))
+    return {}
 
 
 def read_class_names(classes: list[dict[str, str]] | None, model: str) -> tuple[str, ...]:
@@ -84,3 +91,7 @@ def read_class_names(classes: list[dict[str, str]] | None, model: str) -> tuple[
             "config.yaml: `classes` is null, but a model that is trained needs classes; list them"
         )
     return tuple(item["name"] for item in classes or [])
+
+
+def _watch(folder: Path) -> dict[str, WatchedInput]:
+    return {str(folder): WatchedInput(folder, model_files(folder))}

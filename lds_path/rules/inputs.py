@@ -15,6 +15,7 @@ from lds_path.rules.slide_files import is_input
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from lds_path.rules.setup import RunSetup
 
@@ -46,24 +47,27 @@ class RuleInputs:
         model = self.setup.model
         if model.is_trained:
             return str(model.folder)
-        files = map(str, model_files(model.folder))
-        return [self.ancient(file) for file in files if is_input(file)]
+        return self._files_of(model.folder)
 
     @exit_with_message()
-    def further_models(self, wildcards: object) -> list[str]:
+    def further_models(self, wildcards: object) -> list[Any]:
         """Return the files of the models that segment beside the first one."""
         folders = map(find_model, self.setup.config["segment"]["also"])
-        return [str(file) for folder in folders for file in model_files(folder)]
+        return [file for folder in folders for file in self._files_of(folder)]
 
     @exit_with_message()
-    def screening_model(self, wildcards: object) -> list[str]:
+    def screening_model(self, wildcards: object) -> list[Any]:
         """Return the files of the model that looks at overviews."""
-        folder = find_model(self.setup.config["screen"]["model"])
-        return [str(file) for file in model_files(folder)]
+        return self._files_of(find_model(self.setup.config["screen"]["model"]))
 
     def screened_if(self, *, wanted: bool) -> str | list[str]:
         """Return the folder of the stage `screen`, if it is wanted."""
         return "<results>/screen/{slide}" if wanted else []
+
+    def _files_of(self, model: Path) -> list[Any]:
+        """Return the files of a model folder."""
+        files = map(str, model_files(model))
+        return [self.ancient(file) for file in files if is_input(file)]
 
     def _mark(self, files: Sequence[str]) -> list[Any]:
         return list(files) if self.setup.slides.painted else list(map(self.ancient, files))

@@ -17,7 +17,7 @@ from lds_path.models.working import set_working
 from lds_path.options.configuration import read_configuration
 from lds_path.options.slides import DetectOptions, TileOptions
 from lds_path.provenance.fingerprint import COPIES
-from lds_path.rules.chosen_model import ChosenModel, read_class_names
+from lds_path.rules.chosen_model import ChosenModel, read_class_names, watch_ready_model
 from lds_path.rules.slide_files import check_name, open_sheet
 from lds_path.run.config import rename_old_keys
 from lds_path.run.parent_watch import VARIABLE
@@ -117,7 +117,10 @@ def set_up_run(
         results=results,
     )
     if is_main:
-        started = start_run(STATE, results, setup.slides.watched() | setup.model.watched())
+        watched = setup.slides.watched() | setup.model.watched()
+        for name in (config["screen"]["model"], *config["segment"]["also"]):
+            watched |= watch_ready_model(name)
+        started = start_run(STATE, results, watched)
     else:
         started = join_run(STATE)
     for message in (*(warnings if is_main else ()), *started.messages):

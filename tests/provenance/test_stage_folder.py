@@ -116,3 +116,17 @@ def test_the_same_results_are_in_the_manifest_that_is_returned_and_in_the_file(t
     results = TileResults(mpp=0.5, levels=3)
     returned = run_stage("tile", tmp_path, lambda *_: results, inputs={}, parameters={})
     assert returned.results == read_manifest(tmp_path).results == {"mpp": 0.5, "levels": 3}
+
+
+def test_a_store_that_lacks_a_file_is_damaged(tmp_path):
+    def work(folder, _):
+        for name in ("zarr.json", "0/c/0/0/0", "0/c/0/0/1"):
+            (folder / "store" / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "store" / name).touch()
+        return {}
+
+    run_stage("tile", tmp_path / "a", work, inputs={}, parameters={})
+    assert open_folder(tmp_path / "a").store("store") == tmp_path / "a/store"
+    (tmp_path / "a/store/0/c/0/0/1").unlink()
+    with pytest.raises(StageInputError, match=r"1 of its 3 files are missing\); run tile again"):
+        open_folder(tmp_path / "a").store("store")

@@ -1,5 +1,7 @@
 """Arguments of the rules' commands come from the sheet, the configuration and the inputs of the job."""
 
+import os
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -7,6 +9,7 @@ import yaml
 from snakemake_run import REPOSITORY
 
 from lds_path.errors import LabelsError
+from lds_path.models.card import find_model
 from lds_path.rules.arguments import RuleArguments, growing
 from lds_path.rules.inputs import RuleInputs
 from lds_path.rules.setup import set_up_run
@@ -72,6 +75,26 @@ def test_files_that_are_there_are_inputs_whose_times_do_not_matter(set_up):
     (mark, file), *_ = inputs.file("path")(WILDCARDS)
     assert (mark, file.rsplit("/", 1)[-1]) == ("ancient", "a.tif")
     assert RuleInputs(set_up(slide="gone.tif"), ancient=str).file("path")(WILDCARDS) == []
+
+
+def test_a_model_for_overviews_that_is_exchanged_changes_the_arguments_of_its_rule(
+    set_up, tmp_path
+):
+    """By files with the times of those before: the hash decides."""
+    model = tmp_path / "overviews"
+    shutil.copytree(find_model("demo"), model)
+    screen = {"screen": {"model": str(model)}}
+    setup = set_up(**screen)
+    assert RuleInputs(setup, ancient=lambda file: ("ancient", file)).screening_model(WILDCARDS) == [
+        ("ancient", str(model / name)) for name in ("model.json", "weights.safetensors")
+    ]
+    assert RuleArguments(setup).screening_model_replacement(WILDCARDS) == []
+    setup.started.lock.close()
+    card = model / "model.json"
+    times = card.stat()
+    card.write_text(card.read_text() + "\n")
+    os.utime(card, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert RuleArguments(set_up(**screen)).screening_model_replacement(WILDCARDS) != []
 
 
 CLASSES = [{"name": "Tumor", "color": "#ff0000"}, {"name": "Other", "color": "#00ff00"}]

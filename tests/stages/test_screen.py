@@ -1,19 +1,22 @@
 """screen classifies the overview of a slide, whatever the tiles and threads."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from stage_folders import make_folders
 
 from lds_path.classes import make_classes
 from lds_path.errors import ModelError, StageInputError, UnreadableSlideError
 from lds_path.formats.class_map import CLASS_MAP_NAME, open_class_map
+from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
 from lds_path.geometry import Size
 from lds_path.inference.screening import classify_overview
-from lds_path.models.card import ModelCard
+from lds_path.models.card import WEIGHTS_NAME, ModelCard
 from lds_path.models.checkpoint import save_model
 from lds_path.network.device import device_name
 from lds_path.network.segmenter import Segmenter
@@ -120,5 +123,35 @@ def test_a_quarantined_slide_is_passed_on_without_a_model(tmp_path):
 def test_a_damaged_map_is_named(tile, tmp_path):
     screen(tile, tmp_path / "screen", options=ScreenOptions(model=save(tmp_path / "model")))
     (tmp_path / "screen" / CLASS_MAP_NAME).write_bytes(b"PNG")
-    with pytest.raises(StageInputError, match=f"{CLASS_MAP_NAME} cannot be read.*run screen again"):
+    with pytest.raises(StageInputError, match=f"{CLASS_MAP_NAME} is damaged.*run screen again"):
         open_class_map(open_folder(tmp_path / "screen"))
+
+
+def test_a_pyramid_without_one_of_its_shards_is_not_taken_for_glass(tile, tmp_path):
+    shutil.copytree(tile, tmp_path / "tile")
+    (tmp_path / "tile" / PYRAMID_NAME / "0/c/0/0/0").unlink()
+    with pytest.raises(StageInputError, match=r"1 of its .* files are missing.*run tile again"):
+        open_pyramid(tmp_path / "tile")
+
+
+def test_a_map_that_another_picture_replaced_is_refused(tile, tmp_path):
+    screen(tile, tmp_path / "screen", options=ScreenOptions(model=save(tmp_path / "model")))
+    Image.new("L", (100, 75), 2).save(tmp_path / "screen" / CLASS_MAP_NAME)
+    with pytest.raises(StageInputError, match="its sha256 is not that"):
+        open_class_map(open_folder(tmp_path / "screen"))
+
+
+def test_scores_that_are_not_finite_are_refused(tile, tmp_path):
+    """Weights that are finite, but so large that their products are not."""
+    model = save(tmp_path / "model")
+    weights = tmp_path / "model" / WEIGHTS_NAME
+    save_file(
+        {
+            name: item * 1e30 if item.is_floating_point() else item
+            for name, item in load_file(weights).items()
+        },
+        weights,
+    )
+    with pytest.raises(ModelError, match="scores that are not finite numbers"):
+        screen(tile, tmp_path / "screen", options=ScreenOptions(model=model))
+    assert not (tmp_path / "screen").exists()

@@ -46,6 +46,7 @@ rule segment:
     params:
         model=arguments.model,
         replacement=arguments.model_replacement,
+        further_replacements=arguments.further_replacements,
         classes=arguments.classes,
         options=arguments.options("segment"),
         strict=arguments.strict,

@@ -69,6 +69,7 @@ rule screen:
         runtime=growing(30),
     params:
         options=arguments.options("screen"),
+        replacement=arguments.screening_model_replacement,
         strict=arguments.strict,
     shell:
         "lds-path screen {input.tile} {output} {params.options} --threads {threads}"
