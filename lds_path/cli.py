@@ -25,6 +25,7 @@ from lds_path.options.quality import AssessOptions, EvaluateOptions
 from lds_path.options.slides import DemoOptions, DetectOptions, ScreenOptions, TileOptions
 from lds_path.run.gc_freeze import frozen_imports, skip_last_collection
 from lds_path.run.parent_watch import end_with_run
+from lds_path.run.signals import end_in_order
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +63,7 @@ for command_of_its_own in (commands.run, commands.models, commands.doctor):
 def main() -> None:
     """Run the command line."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    end_in_order()
     end_with_run()
     skip_last_collection()
     sys.excepthook = print_uncaught
