@@ -8,6 +8,7 @@ The file is a `.npz` that `numpy.load` opens: for region 17 the arrays
 from __future__ import annotations
 
 import io
+import tokenize
 import zipfile
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -242,7 +243,8 @@ def _read_regions(path: Path, archive: zipfile.ZipFile) -> list[Region]:
 
 def _read_entry(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     """Return an array of the file, whose checksum zipfile compares."""
-    with named_damage(Path(archive.filename or ""), "segment", zipfile.BadZipFile):
+    others = (zipfile.BadZipFile, tokenize.TokenError)  # numpy reads a header as Python
+    with named_damage(Path(archive.filename or ""), "segment", *others):
         content = archive.read(f"{name}.npy")
         array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     return array

@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from lds_path.errors import LabelsError, UnreadableSlideError
 from lds_path.geometry import Size
 from lds_path.reference.legend import IGNORE, recode
-from lds_path.slides.readers.image import FORMATS
+from lds_path.slides.readers.image import FORMATS, compare_checksums
 from lds_path.slides.tiff_check import DECODE_ERRORS, check_page
 from lds_path.slides.tiff_images import is_level_of, is_reduced
 
@@ -153,7 +153,7 @@ def read_values(path: Path, legend: Legend, *, max_pixels: int) -> set[int] | No
 
 def _open_pixels(path: Path) -> TiledPixels | NDArray[Any]:
     pixels = _open_tiff(path) if _is_tiff(path) else _open_image(path)
-    if len(pixels.shape) != 2 or pixels.dtype != np.uint8:
+    if len(pixels.shape) != 2 or 0 in pixels.shape or pixels.dtype != np.uint8:
         raise LabelsError(
             f"{path} holds {pixels.dtype} pixels of shape {tuple(pixels.shape)}; reference labels"
             " are one 8-bit channel of class values, 0 for background"
@@ -183,7 +183,7 @@ def _is_tiff(path: Path) -> bool:
 def _open_tiff(path: Path) -> TiledPixels | NDArray[Any]:
     try:
         file = tifffile.TiffFile(path)
-    except (tifffile.TiffFileError, OSError) as error:
+    except (tifffile.TiffFileError, *DECODE_ERRORS) as error:
         raise LabelsError(f"{path} cannot be read as TIFF ({_line(error)}); check it") from None
     with file:
         try:
@@ -230,6 +230,7 @@ def _open_image(path: Path) -> NDArray[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            compare_checksums(path)
             with Image.open(path, formats=FORMATS) as image:
                 if (pictures := getattr(image, "n_frames", 1)) > 1:
                     raise LabelsError(

@@ -187,3 +187,13 @@ def test_a_changed_array_is_named(tmp_path, name):
     path.write_bytes(content)
     with pytest.raises(StageInputError, match=rf"a\.npz is damaged .*{name}.*; run segment again"):
         Predictions([path]).read(4)
+
+
+@pytest.mark.parametrize("header", ["{'descr': (", "{\x00}", "'", ")]"])
+def test_an_array_whose_header_is_no_header_is_named(tmp_path, header):
+    path = tmp_path / "a.npz"
+    array = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("regions.npy", array)
+    with pytest.raises(StageInputError, match=r"a\.npz is damaged .*; run segment again"):
+        Predictions([path])

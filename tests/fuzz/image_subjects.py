@@ -19,6 +19,7 @@ from lds_path.options.slides import TileOptions
 from lds_path.pixels.synthetic import paint_slide
 from lds_path.reference.legend import Legend
 from lds_path.reference.reference import open_reference
+from lds_path.slides.slide import PIECES
 from lds_path.stages.tile import tile
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ SIZE = Size(600, 500)
 FAR = 24
 """Grey values by which JPEG and the substitute for glass do not change a pixel."""
 MAX_WRONG = 0.002
-BLOCK = 256
-"""Pixels of a slide that become white, and are counted, where OpenSlide meets damage."""
+BLOCK = PIECES[-1]
+"""Side of what becomes white, and is counted, around damage."""
 LEGEND = Legend(("A", "B", "C"), {}, (), "background")
 SQUARES = {"A": (20, 30, 200, 260), "B": (300, 40, 560, 200), "C": (250, 300, 500, 480)}
 
@@ -101,7 +102,7 @@ def _judge(slide: Tiff, found: NDArray[np.uint8], unreadable: int) -> Verdict:
 
 
 def _near(lost: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the blocks that hold lost pixels: of those that OpenSlide reads at once."""
+    """Return the blocks that hold lost pixels."""
     near = np.zeros_like(lost)
     for top, left in product(range(0, lost.shape[0], BLOCK), range(0, lost.shape[1], BLOCK)):
         block = slice(top, top + BLOCK), slice(left, left + BLOCK)

@@ -203,3 +203,29 @@ def test_a_label_image_of_several_channels_or_of_another_kind_is_refused(tmp_pat
     write(tmp_path / name)
     with pytest.raises(LabelsError, match=message):
         read(tmp_path / name)
+
+
+def test_labels_that_differ_from_their_checksum_are_damaged(tmp_path):
+    path = tmp_path / "labels.png"
+    Image.fromarray(TUMOR).save(path, compress_level=0)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"IDAT") + 9_000] ^= 2
+    path.write_bytes(content)
+    with pytest.raises(LabelsError, match=r"labels.png cannot be read .*checksum"):
+        read(path)
+
+
+@pytest.mark.parametrize("tag", ["ImageWidth", "BitsPerSample"])
+def test_a_label_image_whose_tags_hold_nothing_is_refused(tmp_path, tag):
+    path = tmp_path / "labels.tif"
+    tifffile.imwrite(path, TUMOR, metadata=None)
+    with tifffile.TiffFile(path) as file:
+        place = file.pages.first.tags[tag].offset
+    content = bytearray(path.read_bytes())
+    if tag == "ImageWidth":
+        content[place + 8 : place + 12] = bytes(4)  # its value
+    else:
+        content[place + 4 : place + 8] = bytes(4)  # the number of values
+    path.write_bytes(content)
+    with pytest.raises(LabelsError, match=r"labels\.tif"):
+        read(path)

@@ -82,6 +82,7 @@ def open_image(probe: Probe) -> ImageReader | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            compare_checksums(path)
             with Image.open(path, formats=FORMATS) as image:
                 others = _choose_frame(probe, image)
                 _check(path, image)
@@ -102,6 +103,15 @@ def open_image(probe: Probe) -> ImageReader | None:
         raise UnreadableSlideError(
             f"{path} cannot be decoded ({error}); copy it again from its source"
         ) from None
+
+
+def compare_checksums(path: Path) -> None:
+    """Raise what Pillow raises for damage if a PNG differs from its checksums.
+
+    Pillow does not compare those of the pixels when it decodes them.
+    """
+    with Image.open(path, formats=FORMATS) as image:
+        image.verify()
 
 
 def to_rgb(image: Image.Image) -> NDArray[np.uint8]:

@@ -38,7 +38,10 @@ VENDORS = ("aperio", "generic-tiff")
 """Vendors whose levels are plain grids of tiles that do not overlap."""
 UNNAMED_VENDORS = ("generic-tiff",)
 """Vendors whose first page OpenSlide takes for the slide, and whose lost tiles it leaves out."""
-_COMPRESSIONS = {"RGB": ("NONE", "LZW", "ADOBE_DEFLATE", "JPEG"), "YCBCR": ("JPEG",)}
+_COMPRESSIONS = {
+    "RGB": ("NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "JPEG"),
+    "YCBCR": ("JPEG",),
+}
 """By photometric interpretation: what decodes to RGB."""
 
 
@@ -65,7 +68,8 @@ class OwnTilesReader:
                 if level == 0:
                     raise
             except UnreadableSlideError:
-                pass
+                if self._tiles.levels[tiled].has_checksums:  # OpenSlide would not compare them
+                    raise
         return self._slide.read(level, left, top, size)
 
     def close(self) -> None:

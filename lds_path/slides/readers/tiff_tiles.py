@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+DEFLATE = (tifffile.COMPRESSION.ADOBE_DEFLATE, tifffile.COMPRESSION.DEFLATE)
 CODEC_BLOCK = 64
 """Pixels by which a compressed tile may be larger than its TIFF states."""
 
@@ -43,6 +44,11 @@ class TiledLevel:
 
     size: Size
     planes: tuple[Plane, ...]
+
+    @property
+    def has_checksums(self) -> bool:
+        """Whether tiles have checksums, of which only some decoders take notice."""
+        return all(plane.page.keyframe.compression in DEFLATE for plane in self.planes)
 
     def has_no_bytes(self) -> NDArray[np.bool_]:
         """Return which tiles or strips the file has no bytes for, (rows, columns)."""

@@ -1,11 +1,15 @@
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
+from lds_path.errors import UnreadableSlideError
 from lds_path.geometry import Size
 from lds_path.options.slides import DemoOptions
 from lds_path.slides.probe import probe
 from lds_path.slides.readers.openslide import open_openslide
 from lds_path.slides.readers.own_tiles import OwnTilesReader, decode_own_tiles
+from lds_path.slides.slide import open_slide
 from lds_path.stages.demo import demo
 
 
@@ -48,3 +52,35 @@ def test_other_compressions_and_formats_are_left_to_openslide(data, name):
 def test_tiles_of_a_painted_slide_are_the_pixels_that_openslide_reads(tmp_path):
     demo(tmp_path, options=DemoOptions(width=2048, height=1536))
     assert_equal_to_openslide(tmp_path / "slide.tif")
+
+
+@pytest.mark.parametrize("compression", [8, 32946, "png"])
+def test_a_byte_that_changed_is_noticed_by_the_checksum_of_the_pixels(tmp_path, compression):
+    """Decoders that do not compare it return other pixels for many of these."""
+    pixels = np.random.default_rng(0).integers(150, 170, (256, 256, 3), np.uint8)
+    path, start, count = write_deflated(tmp_path, pixels, compression)
+    content = path.read_bytes()
+    for place in np.linspace(start + 20, start + count - 2, 12).astype(int):
+        changed = bytearray(content)
+        changed[place] ^= 255
+        path.write_bytes(changed)
+        with (
+            pytest.raises(UnreadableSlideError, match="copy it again"),
+            open_slide(path, mpp=0.5, max_unreadable_percent=0) as slide,
+        ):
+            slide.read_region(0, 0, 0, Size(256, 256))
+
+
+def write_deflated(folder, pixels, compression):
+    """Write an image and return its path, and start and number of the compressed bytes."""
+    if compression == "png":
+        path = folder / "slide.png"
+        Image.fromarray(pixels).save(path)
+        start = path.read_bytes().index(b"IDAT") + 4
+        return path, start, path.stat().st_size - start - 16
+    path = folder / "slide.tif"
+    options = {"tile": (256, 256), "photometric": "rgb", "metadata": None}
+    tifffile.imwrite(path, pixels, compression=compression, **options)
+    with tifffile.TiffFile(path) as file:
+        page = file.pages.first
+        return path, page.dataoffsets[0], page.databytecounts[0]
