@@ -61,6 +61,7 @@ def complete_folder(path: Path) -> Iterator[Path]:
         folder, lock = _make_private(target)
     except OSError as error:
         if error.errno not in _NO_FOLDER:
+            error.filename = str(path)  # for the message, which should not name the private folder
             raise
         raise UsageError(
             f"{path} cannot be made ({error.strerror}); name a folder that is new or empty"

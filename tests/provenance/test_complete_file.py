@@ -126,3 +126,14 @@ def test_others_may_read_a_folder_as_they_may_any_other(tmp_path):
     with complete_folder(tmp_path / "a"):
         pass
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_an_error_on_making_the_folder_names_the_one_that_was_asked_for(tmp_path, monkeypatch):
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (tmp_path / "results").mkdir()
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(PermissionError) as error, complete_folder(tmp_path / "results" / "a"):
+        pass
+    assert error.value.filename == str(tmp_path / "results" / "a")
