@@ -76,7 +76,9 @@ class Fit:
     """Trains, and keeps in a separate folder what is needed to resume an interrupted training."""
 
     folder: Path
-    """Where the model goes."""
+    """Where the model is written."""
+    model: Path
+    """The name that its folder gets at the end."""
     state: Path
     """Folder that outlives an interruption."""
     identity: str
@@ -130,7 +132,9 @@ class Fit:
             "train_regions": len(self.train_set.regions),
             "tune_regions": len(tune),
             "tune_dice": by_class(self.card.class_names, self.best.dice),
-            "tune_dice_by_slide": write_page(self.folder, self.trainer, tune, sets, doubts),
+            "tune_dice_by_slide": write_page(
+                self.folder, self.trainer, tune, sets, doubts, model=self.model
+            ),
             "warnings": doubts,
         }
 

@@ -121,7 +121,7 @@ def train(
             manifest = run_stage(
                 "train",
                 output,
-                lambda folder, _: training.run(folder, state, threads=threads),
+                lambda folder, _: training.run(folder, state, output, threads=threads),
                 inputs=inputs,
                 parameters={
                     **training.parameters(),
@@ -189,8 +189,8 @@ class Training:
             inputs |= {f"roi/{name}": slide.roi} if slide.roi else {}
         return inputs
 
-    def run(self, folder: Path, state: Path, *, threads: int) -> dict[str, Any]:
-        """Train, write the model folder and return the results for the manifest."""
+    def run(self, folder: Path, state: Path, output: Path, *, threads: int) -> dict[str, Any]:
+        """Train, write the model into a folder that becomes `output`, and return the results."""
         train_set, tune_set = (
             open_training_set(
                 self.slides[split], self.legend, threads=threads, for_scores=split == "tune"
@@ -203,6 +203,7 @@ class Training:
         with seeded(self.options.recipe.seed, self.device):
             fit = Fit(
                 folder=folder,
+                model=output,
                 state=state,
                 identity=self._identity(),
                 trainer=self._trainer(card, train_set),

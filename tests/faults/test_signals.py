@@ -15,6 +15,7 @@ from workflow_run import (
     changes,
     finish,
     finished_stages,
+    heed_interrupts,
     is_group_alive,
     prepare,
     start,
@@ -35,6 +36,7 @@ PAUSE = 0.02
 def start_stage(folder, stage):
     """Start a stage and return once it works in its private folder."""
     output = folder / OUTPUTS[stage]
+    heed_interrupts()
     process = subprocess.Popen(
         [sys.executable, "-m", "lds_path.cli", stage, *ARGUMENTS[stage]],
         cwd=folder,

@@ -55,6 +55,7 @@ def start(
     command = ["snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--cores", "2"]
     command += ["--directory", str(folder), "--configfile", str(REPOSITORY / "config.yaml")]
     command += [str(folder / "change.yaml"), "--config", f"slides={folder / sheet}", *arguments]
+    heed_interrupts()
     return subprocess.Popen(
         command,
         cwd=REPOSITORY,
@@ -64,6 +65,11 @@ def start(
         text=True,
         start_new_session=True,
     )
+
+
+def heed_interrupts() -> None:
+    """Let processes heed SIGINT; those of tests that run in the background would ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def finish(folder: Path, *arguments: str, **options: object) -> str:

@@ -95,6 +95,7 @@ def test_a_training_explains_itself_in_one_page(root, tmp_path, caplog):
     manifest = run(root, tmp_path / "model", description="finds <dark> things")
     page = (tmp_path / "model" / "index.html").read_text()
     assert "finds &lt;dark&gt; things" in page
+    assert f"lds-path describe {tmp_path / 'model'}<" in page
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert "All slides to learn from are of one patient" in page
     assert page.count("data:image/jpeg") == 3 * min(6, manifest.results["tune_regions"])

@@ -32,6 +32,8 @@ def write_page(
     tune: RegionCache,
     sets: Mapping[str, TrainingSet],
     warnings: Sequence[str],
+    *,
+    model: Path,
 ) -> dict[str, dict[str, float | None]]:
     """Write the page beside the model and its curve.
 
@@ -47,6 +49,8 @@ def write_page(
         Split -> its labelled regions.
     warnings
         What should be known of the labelled slides.
+    model
+        The name that the folder gets when it is complete.
 
     Returns
     -------
@@ -61,7 +65,7 @@ def write_page(
         for slide, dice in scores.dice_by_slide().items()
     }
     page = TrainingPage(
-        model=str(folder),
+        model=str(model),
         description=card.description,
         facts=_facts(card),
         warnings=warnings,
@@ -72,7 +76,7 @@ def write_page(
             for slide, dice in dice_by_slide.items()
         },
         examples=draw_examples(segmenter, tune, scores, card, device, recipe),
-        commands=_commands(folder),
+        commands=_commands(model),
     )
     (folder / PAGE_NAME).write_text(render_training(page), encoding="utf-8", newline="\n")
     return dice_by_slide
@@ -108,10 +112,10 @@ def _facts(card: ModelCard) -> dict[str, str]:
     return facts
 
 
-def _commands(folder: Path) -> dict[str, str]:
-    model = shlex.quote(str(folder))
+def _commands(model: Path) -> dict[str, str]:
+    name = shlex.quote(str(model))
     return {
-        "On other slides": f"snakemake --cores all --config model={model} slides=SHEET",
-        "All about it": f"lds-path describe {model}",
-        "For MONAI": f"lds-path bundle {model} BUNDLE",
+        "On other slides": f"snakemake --cores all --config model={name} slides=SHEET",
+        "All about it": f"lds-path describe {name}",
+        "For MONAI": f"lds-path bundle {name} BUNDLE",
     }
