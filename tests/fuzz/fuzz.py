@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 TESTS = Path(__file__).parent.parent
 sys.path[:0] = [str(TESTS.parent), str(TESTS / "stages"), str(TESTS / "benchmark"), str(TESTS)]
 
-from outcome import CRASH, FLAWS, HANG, REFUSED, TRACEBACK, Outcome, render
+from mutant_outcome import CRASH, FLAWS, HANG, REFUSED, TRACEBACK, Outcome, render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
-from outcome import RIGHT, UNKNOWN, WRONG
+from mutant_outcome import RIGHT, UNKNOWN, WRONG
 from PIL import Image
 from spoil import spoil_bytes, spoil_json
 from tiff_mutants import CHECKED, Tiff, damage, write_legal

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from image_subjects import SIZE, labels, picture
-from outcome import RIGHT, UNKNOWN, WRONG
+from mutant_outcome import RIGHT, UNKNOWN, WRONG
 from spoil import spoil_bytes, spoil_json
 from stage_folders import Folders, make_folders
 

@@ -1,7 +1,7 @@
 """A few mutants of everything that the package reads, as `make test-fuzz` makes thousands."""
 
 from fuzz import MODULES, run_campaign
-from outcome import FLAWS, Outcome, render
+from mutant_outcome import FLAWS, Outcome, render
 
 
 def test_no_mutant_ends_in_a_traceback_a_hang_a_crash_or_wrong_pixels():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from outcome import RIGHT, UNKNOWN, WRONG
+from mutant_outcome import RIGHT, UNKNOWN, WRONG
 from spoil import CELLS, spoil_bytes, spoil_json
 
 from lds_path.classes import LabelClass
