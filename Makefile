@@ -24,7 +24,7 @@ test-faults: .venv/installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" pytest tests/faults -m faults -n auto $(WRITE)
 
 # Mutants of slides, labels, sheets, models and what stages write; ends with a table and every flaw.
-# Ten minutes on two cores. MUTANTS=500 for fewer, SEED=2 for others; WRITE=--write-page as above.
+# Some minutes on two cores. MUTANTS=500 for fewer, SEED=2 for others; WRITE=--write-page as above.
 test-fuzz: .venv/installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" python tests/fuzz/fuzz.py --mutants $(or $(MUTANTS),5000) \
 	  --seed $(or $(SEED),1) $(WRITE)

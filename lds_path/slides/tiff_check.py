@@ -21,7 +21,7 @@ MAX_TILE_PIXELS = 2**24
 """Libraries hold some tiles whole; one that needs more memory than available ends the process."""
 MAX_TAGS = 4096
 DECODE_ERRORS = (
-    OSError, RuntimeError, ValueError, TypeError, IndexError, ArithmeticError, zlib.error,
+    OSError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, zlib.error,
     struct.error,
 )  # fmt: skip
 """What tifffile and imagecodecs raise for bytes that do not match their header."""
