@@ -56,6 +56,6 @@ def open_class_map(screen: StageFolder) -> ClassMap:
     StageInputError
         If the map is missing or damaged, or the manifest lacks its scale.
     """
-    path, results = screen.file(CLASS_MAP_NAME), screen.read(ScreenResults)
+    results, path = screen.read(ScreenResults), screen.file(CLASS_MAP_NAME)
     with named_damage(path, "screen"), Image.open(path) as image:
         return ClassMap(np.asarray(image), results)
