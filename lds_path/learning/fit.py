@@ -37,7 +37,7 @@ from lds_path.models.card import WEIGHTS_NAME
 from lds_path.models.checkpoint import load_model, save_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -88,6 +88,8 @@ class Fit:
     train_set: TrainingSet
     tune_set: TrainingSet
     schedule: Schedule
+    remarks: Sequence[str] = ()
+    """What should be known besides what the labelled slides show, a sentence each."""
     best: Best = field(default_factory=Best)
 
     def run(self, *, cache_mib: int, threads: int) -> dict[str, Any]:
@@ -148,6 +150,7 @@ class Fit:
             self.trainer.recipe.steps,
         )
         doubts = find_doubts(train, tune, self.card.training, self.card.class_names)
+        doubts += self.remarks
         for doubt in doubts:
             log.warning("train: warning: %s", doubt)
         return doubts

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 MAX_WEIGHT = 10**6
 PRECISIONS = ("auto", "float32", "bfloat16")
+FROZEN = ("none", "encoder", "density", "encoder-and-density")
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,29 @@ class Recipe(Options):
     """What decides where to sample: the density `network`; for studies `labels`, the target of the
     edge loss, an upper bound for the network, or `random`, a smooth random density.
     With these two the model does not learn where to sample."""
+
+
+@dataclass(frozen=True)
+class Start(Options):
+    """What the weights start from, other than random numbers."""
+
+    start: str | None = option(
+        None, "model whose weights the training starts from: a shipped one's id, or a model folder"
+    )
+    """The network is then this model's, with its normalisation. Its last layer is kept if the classes are
+    the same in the same order, and starts afresh otherwise."""
+    start_rate: float = option(
+        0.25,
+        "learning rate of what the model to start from has learned, as a fraction",
+        minimum=0,
+        maximum=1,
+    )
+    frozen: str = option(
+        "none",
+        "what does not learn further: none, encoder, density, or encoder-and-density",
+        choices=FROZEN,
+    )
+    """`density`: where to sample, and what is expected of each lattice."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,8 @@ from lds_path.geometry import Size
 from lds_path.learning.augmentation import degrade
 from lds_path.learning.densities import imposed_density, wanted_density
 from lds_path.learning.lattice_output import LatticeOutput
-from lds_path.learning.recipe import Augmentation
+from lds_path.learning.rates import freeze, learning_rate_factor, parameter_groups
+from lds_path.learning.recipe import Augmentation, Start
 from lds_path.learning.streams import stream
 from lds_path.network.benefit import benefit_loss, network_error_loss, network_errors
 from lds_path.network.device import mixed_precision
@@ -27,15 +27,13 @@ from lds_path.network.spec import lattices_on
 from lds_path.network.warp import warp, warp_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from torch import Tensor
 
     from lds_path.learning.data.batches import Batch
     from lds_path.learning.recipe import Recipe
     from lds_path.network.segmenter import Segmenter
-
-WARM_UP_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -61,27 +59,22 @@ class Trainer:
     augmentation: Augmentation = field(default_factory=Augmentation)
     error_weights: tuple[float, ...] = ()
     """What a wrong pixel of each class costs where the errors of the network are predicted."""
+    start: Start = field(default_factory=Start)
+    inherited: Collection[str] = ()
+    """Names of the weights that come from another model."""
     optimizer: torch.optim.Optimizer = field(init=False)
     scaler: torch.amp.GradScaler = field(init=False)
 
     def __post_init__(self) -> None:
         recipe = self.recipe
-        groups = [
-            {"params": self.segmenter.network.parameters(), "lr": recipe.learning_rate},
-            {"params": self._scout_parameters(), "lr": recipe.density_learning_rate},
-        ]
+        self._frozen = freeze(self.segmenter, self.start.frozen)
+        groups = parameter_groups(self.segmenter, recipe, self.start, self.inherited)
         make = torch.optim.Adam if recipe.optimizer == "Adam" else torch.optim.AdamW
         self.optimizer = make(groups, weight_decay=recipe.weight_decay, fused=True)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.device.type == "cuda")
         # Makes convolutions faster, forwards and backwards, on CPUs and GPUs.
         self.segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._rates = [float(group["lr"]) for group in self.optimizer.param_groups]
-
-    def _scout_parameters(self) -> list[torch.nn.Parameter]:
-        parameters = list(self.segmenter.density.parameters())
-        if self.segmenter.spec.ladder:
-            parameters += self.segmenter.benefit.parameters()
-        return parameters
 
     def step(self, number: int, batch: Batch) -> tuple[float, float, float]:
         """Learn from one batch.
@@ -112,6 +105,8 @@ class Trainer:
         for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * learning_rate_factor(number, recipe.steps, recipe.schedule)
         self.segmenter.train()
+        for module in self._frozen:
+            module.eval()
         batch = batch.to(self.device)
         if progress < recipe.view_blur:
             random = stream(recipe.seed, "view blur", number)
@@ -268,16 +263,6 @@ class Trainer:
             )
         self.scaler.step(self.optimizer)
         self.scaler.update()
-
-
-def learning_rate_factor(number: int, steps: int, schedule: str = "cosine") -> float:
-    """Return the learning rate at a step as a fraction of the highest; see `Recipe.schedule`."""
-    if schedule == "steps":
-        return 0.1 ** sum(number >= fraction * steps for fraction in (0.4, 0.8))
-    warm_up = min(WARM_UP_STEPS, steps / 10)
-    if number < warm_up:
-        return (number + 1) / (warm_up + 1)
-    return 0.01 + 0.99 * (1 + math.cos(math.pi * number / steps)) / 2
 
 
 def _blur_view(view: Tensor, random: np.random.Generator) -> Tensor:

@@ -61,6 +61,8 @@ class ModelCard:
     authors: tuple[str, ...] = ()
     description: str = ""
     """What the model is for, and what it is not for."""
+    ancestor: Mapping[str, Any] = field(default_factory=dict)
+    """The model that the training started from, with its licence; empty if from none."""
     data: str = ""
     """Where the training data come from, and their licence."""
 

@@ -62,9 +62,10 @@ def set_working(config: Mapping[str, Any], *defaults: object) -> list[str]:
     Parameters
     ----------
     config
-        A configuration that follows its schema; its sections are changed.
+        A configuration that follows its schema; its sections are changed. Where a model is trained,
+        the one that it starts from counts.
     defaults
-        Options that hold the values for a model that is yet to be trained.
+        Options that hold the values for a model that starts from none.
 
     Returns
     -------
@@ -78,8 +79,8 @@ def set_working(config: Mapping[str, Any], *defaults: object) -> list[str]:
     UsageError
         If the model cannot work on such regions or lattices.
     """
-    model = config["model"]
-    if model == "train":
+    model = config["train"]["start"] if config["model"] == "train" else config["model"]
+    if model is None:
         _fill(config, {key: value for each in defaults for key, value in vars(each).items()})
         return []
     card = read_card(find_model(model))

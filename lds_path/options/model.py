@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from lds_path.learning.recipe import PRESETS, Recipe, Schedule
+from lds_path.learning.recipe import PRESETS, Recipe, Schedule, Start
 from lds_path.network.spec import NetworkSpec
 from lds_path.option import Options, as_parameters, option
 from lds_path.options.device import device_option
@@ -20,6 +20,7 @@ class TrainOptions(Options):
     labels: LabelsOptions = field(default_factory=LabelsOptions)
     network: NetworkSpec = field(default_factory=partial(NetworkSpec, class_count=1))
     """The number of classes and the colours are not options: they follow from the slides."""
+    start: Start = field(default_factory=Start)
     preset: str | None = option(None, "null or jin2022", choices=tuple(PRESETS))
     """A set of values that take precedence over all others."""
     recipe: Recipe = field(default_factory=Recipe)
@@ -59,6 +60,7 @@ class TrainOptions(Options):
         return {
             "preset": self.preset,
             **{name: value for name, value in network.items() if name not in measured},
+            **as_parameters(self.start),
             **as_parameters(self.recipe),
             **augmentation,
             **{name: value for name, value in course.items() if name not in augmentation},

@@ -52,8 +52,12 @@ class RuleInputs:
     @exit_with_message()
     def further_models(self, wildcards: object) -> list[Any]:
         """Return the files of the models that segment beside the first one."""
-        folders = map(find_model, self.setup.config["segment"]["also"])
-        return [file for folder in folders for file in self._files_of(folder)]
+        return self._files_of(*map(find_model, self.setup.config["segment"]["also"]))
+
+    @exit_with_message()
+    def starting_model(self, wildcards: object) -> list[Any]:
+        """Return the files of the model that a training starts from, if there is one."""
+        return self._files_of(*map(find_model, self.setup.starting_model))
 
     @exit_with_message()
     def screening_model(self, wildcards: object) -> list[Any]:
@@ -64,9 +68,9 @@ class RuleInputs:
         """Return the folder of the stage `screen`, if it is wanted."""
         return "<results>/screen/{slide}" if wanted else []
 
-    def _files_of(self, model: Path) -> list[Any]:
-        """Return the files of a model folder."""
-        files = map(str, model_files(model))
+    def _files_of(self, *models: Path) -> list[Any]:
+        """Return the files of model folders."""
+        files = [str(file) for model in models for file in model_files(model)]
         return [self.ancient(file) for file in files if is_input(file)]
 
     def _mark(self, files: Sequence[str]) -> list[Any]:

@@ -13,11 +13,12 @@ import yaml
 
 from lds_path.geometry import Region, Size
 from lds_path.inference.budget import UNIFORM
+from lds_path.models.ancestor import find_ancestor
 from lds_path.models.working import set_working
 from lds_path.options.configuration import read_configuration
 from lds_path.options.slides import DetectOptions, TileOptions
 from lds_path.provenance.fingerprint import COPIES
-from lds_path.rules.chosen_model import ChosenModel, read_class_names, watch_ready_model
+from lds_path.rules.chosen_model import TRAIN, ChosenModel, read_class_names, watch_ready_model
 from lds_path.rules.slide_files import check_name, open_sheet
 from lds_path.run.config import rename_old_keys
 from lds_path.run.parent_watch import VARIABLE
@@ -51,6 +52,18 @@ class RunSetup:
     started: RunStart
     is_main: bool
     """Whether this is the process of the run, and not that of one of its jobs."""
+
+    @property
+    def starting_model(self) -> list[str]:
+        """The model that a training starts from, if there is one."""
+        start = self.config["train"]["start"]
+        return [] if start is None else [start]
+
+    @property
+    def ready_models(self) -> list[str]:
+        """The models that are there before the run, besides that which segments."""
+        config = self.config
+        return [config["screen"]["model"], *config["segment"]["also"], *self.starting_model]
 
     @cached_property
     def training_labels(self) -> list[str]:
@@ -118,7 +131,7 @@ def set_up_run(
     )
     if is_main:
         watched = setup.slides.watched() | setup.model.watched()
-        for name in (config["screen"]["model"], *config["segment"]["also"]):
+        for name in setup.ready_models:
             watched |= watch_ready_model(name)
         started = start_run(STATE, results, watched)
     else:
@@ -158,13 +171,14 @@ def prepare_run(
     warnings += set_working(config, TileOptions(), DetectOptions())
     options = read_configuration(config, schema, files=files, given=given)
     names = read_class_names(config["classes"], config["model"])
-    train = cast("TrainOptions", options["train"])
+    train = cast("TrainOptions", options["train"]).for_classes(len(names) or 1)
+    ancestor = find_ancestor(train.start.start) if config["model"] == TRAIN else None
     model = ChosenModel(
         config["model"],
         names,
         region=_first_region(cast("DetectOptions", options["detect"])),
         has_budget=cast("PlanOptions", options["plan"]).budget != UNIFORM,
-        network=train.for_classes(len(names) or 1).network,
+        network=ancestor.shape(train.network) if ancestor else train.network,
         trained=results / "train",
     )
     slides = open_sheet(config["slides"], painted=painted, results=results)

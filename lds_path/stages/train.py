@@ -23,13 +23,16 @@ from lds_path.learning.fit import Fit, error_weights
 from lds_path.learning.record.progress import last_lines
 from lds_path.learning.trainer import Trainer
 from lds_path.learning.training_state import clear_state, identify
-from lds_path.models.card import ModelCard
+from lds_path.models.ancestor import Ancestor, find_ancestor
+from lds_path.models.card import ModelCard, model_files
 from lds_path.models.encoder_weights import (
     IMAGENET,
     NONE,
     find_encoder_weights,
     start_encoder,
 )
+from lds_path.models.inheritance import inherit
+from lds_path.models.working import compare_working
 from lds_path.network.architectures.efficientnet_lite import MEAN, STD
 from lds_path.network.device import Device, device_name, seeded, take_device, use_threads
 from lds_path.network.segmenter import Segmenter
@@ -109,12 +112,17 @@ def train(
     state = state or output.with_name(f"{output.name}-state")
     noted = note_input(sheet)
     with take_device(options.device) as device:
+        ancestor = find_ancestor(options.start.start)
+        options = options.for_classes(len(classes))
+        if ancestor:
+            options = replace(options, network=ancestor.shape(options.network))
         training = Training(
             slides=find_slides(sheet, base=base, tile=tile, detect=detect),
             legend=legend,
             classes=make_classes(classes, colors),
-            options=options.for_classes(len(classes)),
+            options=options,
             device=device,
+            ancestor=ancestor,
         )
         inputs: dict[str, Path | InputFiles] = {"sheet": noted, **training.inputs()}
         with use_threads(threads):
@@ -148,6 +156,8 @@ class Training:
     classes: tuple[LabelClass, ...]
     options: TrainOptions
     device: Device
+    ancestor: Ancestor | None = None
+    """The model that it starts from."""
 
     def parameters(self) -> dict[str, Any]:
         """Return everything that shapes the model, besides the slides."""
@@ -168,6 +178,8 @@ class Training:
 
     def encoder_weights(self) -> Path | None:
         """Return the file that the encoder starts from, if it has one and does not start afresh."""
+        if self.ancestor:
+            return None
         weights, network = self.options.recipe.encoder_weights, self.options.network
         if network.architecture == "EfficientNetLite":
             return find_encoder_weights(weights, network.encoder)
@@ -182,6 +194,9 @@ class Training:
         """Return the files and folders that it reads, by name."""
         encoder = self.encoder_weights()
         inputs = {"encoder": encoder} if encoder else {}
+        if self.ancestor:
+            files = model_files(self.ancestor.folder)
+            inputs |= {f"start/{file.name}": file for file in files}
         for slide in (*self.slides["train"], *self.slides["tune"]):
             name = slide.slide
             inputs |= {f"tile/{name}": slide.tile, f"detect/{name}": slide.detect}
@@ -211,6 +226,7 @@ class Training:
                 train_set=train_set,
                 tune_set=tune_set,
                 schedule=self.options.course,
+                remarks=self._compare_with_ancestor(card),
             )
             return {
                 **fit.run(cache_mib=self.options.cache_mib, threads=threads),
@@ -220,12 +236,12 @@ class Training:
     def _card(self, train_set: TrainingSet, tune_set: TrainingSet) -> ModelCard:
         """Return the card of the model, without its scores."""
         network, region = self.options.network, train_set.regions[0].region
-        colour = measure_colour(train_set.regions, network.view_level)
-        mean, std = (MEAN, STD) if self.encoder_weights() else colour
-        spec = replace(network, mean=mean, std=std)
-        check_sizes([region], spec)
+        if self.ancestor is None:
+            mean, std = self._colours(train_set)
+            network = replace(network, mean=mean, std=std)
+        check_sizes([region], network)
         return ModelCard(
-            network=spec,
+            network=network,
             classes=self.classes,
             mpp=common_mpp([*self.slides["train"], *self.slides["tune"]]),
             region_size=region.size,
@@ -236,15 +252,38 @@ class Training:
                 "train": summarise(self.slides["train"], train_set, self.legend),
                 "tune": summarise(self.slides["tune"], tune_set, self.legend),
             },
+            ancestor=self.ancestor.about() if self.ancestor else {},
             **self.about(),
         )
+
+    def _compare_with_ancestor(self, card: ModelCard) -> list[str]:
+        """Return what differs from what the model that it starts from has learned from."""
+        if self.ancestor is None:
+            return []
+        remarks = compare_working(
+            self.ancestor.card,
+            self.ancestor.name,
+            mpp=card.mpp,
+            sizes=[card.region_size],
+            lattices=[card.lattice],
+        )
+        return [remark.reason for remark in remarks]
+
+    def _colours(self, train_set: TrainingSet) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return mean and spread of the colours that a new network is normalised by."""
+        if self.encoder_weights():
+            return MEAN, STD
+        return measure_colour(train_set.regions, self.options.network.view_level)
 
     def _trainer(self, card: ModelCard, train_set: TrainingSet) -> Trainer:
         """Return the trainer of a new network."""
         recipe, encoder = self.options.recipe, self.encoder_weights()
         segmenter = Segmenter(card.network)
+        inherited: frozenset[str] = frozenset()
         if encoder:
             start_encoder(segmenter, encoder)
+        if self.ancestor:
+            inherited = inherit(segmenter, self.ancestor.folder, card.class_names)
         return Trainer(
             segmenter.to(self.device),
             card.lattice,
@@ -252,6 +291,8 @@ class Training:
             self.device,
             augmentation=self.options.course.augmentation,
             error_weights=error_weights(train_set.counts, recipe.error_power),
+            start=self.options.start,
+            inherited=inherited,
         )
 
     def _identity(self) -> str:

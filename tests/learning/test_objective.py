@@ -13,8 +13,9 @@ from lds_path.geometry import Size
 from lds_path.learning.data.batches import Batch
 from lds_path.learning.data.labelled_regions import LabelledRegion
 from lds_path.learning.densities import imposed_density, wanted_density
+from lds_path.learning.rates import learning_rate_factor
 from lds_path.learning.recipe import JIN2022, PRESETS, Recipe
-from lds_path.learning.trainer import Trainer, learning_rate_factor
+from lds_path.learning.trainer import Trainer
 from lds_path.learning.tuning.score import tune_dice
 from lds_path.network.benefit import round_trip_errors
 from lds_path.network.losses import edge_density

@@ -8,8 +8,9 @@ from small_slides import CLASSES, make_slide
 from lds_path.errors import TrainingError
 from lds_path.learning.data.labelled_regions import RegionCache, read_labelled
 from lds_path.learning.data.training_set import LabelledSlide, open_training_set
+from lds_path.learning.rates import learning_rate_factor
 from lds_path.learning.recipe import Recipe
-from lds_path.learning.trainer import Trainer, learning_rate_factor
+from lds_path.learning.trainer import Trainer
 from lds_path.learning.tuning.score import tune_dice
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec

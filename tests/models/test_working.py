@@ -18,10 +18,11 @@ CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
 PAS, DEMO = (read_card(SHIPPED / name) for name in ("glomeruli-pas", "demo"))
 
 
-def settle(model, tile=None, detect=None):
+def settle(model, tile=None, detect=None, start=None):
     """Return the sections that a run gets, and the warnings."""
     config = {
         "model": model,
+        "train": CONFIG["train"] | {"start": start},
         "tile": CONFIG["tile"] | (tile or {}),
         "detect": CONFIG["detect"] | (detect or {}),
     }
@@ -40,6 +41,12 @@ def settle(model, tile=None, detect=None):
 )
 def test_by_default_a_run_works_as_its_model_was_trained(model, working):
     assert settle(model) == (working, [])
+
+
+def test_a_training_works_as_the_model_that_it_starts_from():
+    assert settle("train", start="glomeruli-pas") == settle("glomeruli-pas")
+    _, warnings = settle("train", tile={"mpp": 2.0}, start="glomeruli-pas")
+    assert ["learned at 0.5" in warning for warning in warnings] == [True]
 
 
 def test_another_model_folder_brings_its_own_resolution(tmp_path):

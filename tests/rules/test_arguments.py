@@ -97,6 +97,15 @@ def test_a_model_for_overviews_that_is_exchanged_changes_the_arguments_of_its_ru
     assert RuleArguments(set_up(**screen)).screening_model_replacement(WILDCARDS) != []
 
 
+def test_the_model_that_a_training_starts_from_is_an_input_of_it(set_up):
+    section = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["train"]
+    setup = set_up(train=section | {"start": "demo"})
+    names = [file.rsplit("/", 1)[-1] for file in RuleInputs(setup, str).starting_model(WILDCARDS)]
+    assert names == ["model.json", "weights.safetensors"]
+    setup.started.lock.close()
+    assert RuleInputs(set_up(), str).starting_model(WILDCARDS) == []
+
+
 CLASSES = [{"name": "Tumor", "color": "#ff0000"}, {"name": "Other", "color": "#00ff00"}]
 
 

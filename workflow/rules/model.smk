@@ -5,6 +5,7 @@ rule train:
         roi=inputs.files(slides.training, "roi"),
         tile=collect("<results>/tile/{slide}", slide=slides.training),
         detect=collect("<results>/detect/{slide}", slide=slides.training),
+        start=inputs.starting_model,
     output:
         directory("<results>/train"),
     log:

@@ -103,6 +103,9 @@ def _facts(card: ModelCard) -> dict[str, str]:
         "Regions": f"{size.width} x {size.height} pixels of {card.mpp:g} µm, seen as"
         f" {card.lattice.width} x {card.lattice.height} samples",
     }
+    if card.ancestor:
+        licence = card.ancestor["licence"]
+        facts["Started from"] = f"{card.ancestor['model']}{f' ({licence})' if licence else ''}"
     for split, name in (("train", "Learned from"), ("tune", "Scored on")):
         summary = card.training[split]
         facts[name] = (
