@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -80,6 +80,15 @@ class UnsuitableSlideError(SlideProblem, ValueError):
 
 class LabelsError(SlideProblem, ValueError):
     """Reference labels or a region of interest cannot be used with their slide."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return the known word that a misspelt one is nearest to; empty if none is near."""
+    import difflib
+
+    by_plain = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_plain, n=1)
+    return by_plain[near[0]] if near else ""
 
 
 @contextmanager

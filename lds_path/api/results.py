@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +21,7 @@ from lds_path.api.sources import (
     ProbabilitySource,
     PyramidSource,
 )
-from lds_path.errors import StageInputError, UsageError, named_damage
+from lds_path.errors import StageInputError, UsageError, did_you_mean, named_damage
 from lds_path.formats.labels.label_images import BLOCK
 from lds_path.formats.labels.label_tiles import TILE
 from lds_path.formats.ome_zarr.quadtree import halved_sizes
@@ -259,8 +258,8 @@ def _check_known(results: Path, slide: str) -> None:
             " as results"
         )
     if slide not in known:
-        near = difflib.get_close_matches(str(slide), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {_some(known)}"
+        near = did_you_mean(str(slide), known)
+        hint = f"did you mean {near!r}?" if near else f"it has {_some(known)}"
         raise UsageError(f"{results} has no slide {str(slide)!r}; {hint}")
 
 

@@ -7,7 +7,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from lds_path.errors import UsageError
+from lds_path.errors import UsageError, did_you_mean
 from lds_path.provenance.complete_file import complete_file
 from lds_path.run.sheet import COLUMNS, read_sheet
 from lds_path.slides.companions import find_slide_files
@@ -47,7 +47,12 @@ def find_slides(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     if not source.is_dir():
-        raise UsageError(f"{source} does not exist; name a slide, a folder of slides or a sheet")
+        beside = source.parent.iterdir() if source.parent.is_dir() else ()
+        near = did_you_mean(source.name, (path.name for path in beside))
+        hint = f"did you mean '{near}'? Or " if near else ""
+        raise UsageError(
+            f"{source} does not exist; {hint}name a slide, a folder of slides or a sheet"
+        )
     for suffixes in (SLIDE_SUFFIXES, PICTURE_SUFFIXES):
         for pattern in ("*", "*/*"):
             files = sorted(path for path in source.glob(pattern) if _has_suffix(path, suffixes))
@@ -91,7 +96,7 @@ def list_slides(slides: Iterable[Path], sheet: Path, mpp: float | None) -> tuple
             rows[path]["mpp"] = str(mpp)
         ids.append(rows[path]["slide"])
     filled = {name for row in rows.values() for name, cell in row.items() if cell}
-    columns = [name for name in COLUMNS if name in filled]
+    columns = [name for name in dict.fromkeys((*COLUMNS, *sorted(filled))) if name in filled]
     lines = ["\t".join(row.get(name, "") for name in columns) for row in rows.values()]
     return "\n".join(["\t".join(columns), *lines]) + "\n", ids
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lds_path.classes import LabelClass
-from lds_path.errors import ModelError, UsageError
+from lds_path.errors import ModelError, UsageError, did_you_mean
 from lds_path.formats.spread import Familiarity
 from lds_path.geometry import Size
 from lds_path.network.spec import NetworkSpec, check_ladder, check_sizes
@@ -102,8 +102,10 @@ def find_model(model: str) -> Path:
             f"{model} is not a model folder: it holds no {CARD_NAME}{name_pickles(model)}"
         )
     shipped = ", ".join(shipped_models()) or "none"
+    near = did_you_mean(model, shipped_models())
+    hint = f"did you mean '{near}'? Or " if near else ""
     raise ModelError(
-        f"the model '{model}' does not exist; give the id of a shipped model ({shipped}), the path"
+        f"the model '{model}' does not exist; {hint}give the id of a shipped model ({shipped}), the path"
         " of a model folder or, in config.yaml, `train`"
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from lds_path.errors import StageInputError
@@ -70,6 +70,8 @@ class SlideRecord:
     metrics: Mapping[str, Mapping[str, Any]]
     """Metrics by name: value, unit, definition and source; empty where assess did not finish."""
     batch: str = ""
+    own: Mapping[str, str] = field(default_factory=dict)
+    """Column of the user's own in the sheet -> cell."""
 
     def read(self, part: type[Part]) -> Part | None:
         """Return a part of a stage's manifest, of its first shard; None unless it is done."""
@@ -128,7 +130,12 @@ class SlideRecord:
 
 
 def read_slide_record(
-    results: Path, slide: str, batch: str = "", *, parts: Sequence[type[ManifestPart]] = ()
+    results: Path,
+    slide: str,
+    batch: str = "",
+    *,
+    own: Mapping[str, str] | None = None,
+    parts: Sequence[type[ManifestPart]] = (),
 ) -> SlideRecord:
     """Return the results of all stages for a slide, from `results/<stage>/<slide>`.
 
@@ -142,11 +149,13 @@ def read_slide_record(
         Id of the slide.
     batch
         Of the slide.
+    own
+        Its cells in columns of the user's own.
     parts
         Parts of manifests that are read later; one that cannot be read is an unreadable manifest.
     """
     stages = {stage: _read_stage(stage, results / stage / slide, parts) for stage in STAGES}
-    return SlideRecord(slide, stages, _read_metrics(stages["assess"]), batch)
+    return SlideRecord(slide, stages, _read_metrics(stages["assess"]), batch, own or {})
 
 
 def _read_metrics(assess: StageRecord) -> Mapping[str, Mapping[str, Any]]:

@@ -84,6 +84,18 @@ def empty_folder(folder: Path) -> None:
             entry.unlink()
 
 
+def place_file(source: Path, target: Path) -> None:
+    """Give a finished file a second name, a hard link, so that it takes no space there.
+
+    A copy where the file system has no hard links, or the names lie on two of them. A stage replaces
+    its files and never changes them, so what it writes later does not show under the second name.
+    """
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def _discard(target: Path) -> None:
     """Remove a folder; of several processes that try, one removes it."""
     try:

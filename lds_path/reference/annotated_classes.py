@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lds_path.errors import LabelsError, TrainingError
+from lds_path.errors import LabelsError, TrainingError, did_you_mean
 from lds_path.objects.drawn_objects import read_class_names
 from lds_path.reference.label_image import read_values
 from lds_path.reference.legend import open_legend
@@ -119,9 +119,11 @@ def value_of(path: Path, name: str, legend: Legend) -> int | None:
         return legend.value_of(name)
     except KeyError:
         known = ", ".join(filter(None, legend.classes))
+        near = did_you_mean(name, filter(None, legend.classes))
+        remedy = f"did you mean '{near}'? Change" if near else "change"
         subject = f"an object of the class '{name}'" if name else "an object without a class"
         raise LabelsError(
-            f"{path} has {subject}, but the classes are {known}; change it in QuPath, or list it"
+            f"{path} has {subject}, but the classes are {known}; {remedy} it in QuPath, or list it"
             " in `class_map` or `ignore`"
         ) from None
 

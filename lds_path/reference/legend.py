@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lds_path.classes import IGNORED_CLASSES
-from lds_path.errors import UsageError
+from lds_path.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,13 +46,17 @@ class Legend:
         known = ", ".join(name for name in self.classes if name)
         for name, target in self.class_map.items():
             if target and target not in self.classes:
+                near = did_you_mean(target, filter(None, self.classes))
+                hint = f"did you mean '{near}'? The" if near else "the"
                 raise UsageError(
-                    f"`class_map` turns '{name}' into '{target}', which is no class; the classes"
+                    f"`class_map` turns '{name}' into '{target}', which is no class; {hint} classes"
                     f" are {known}"
                 )
         if self.unlabelled not in (*UNLABELLED, *self.classes):
+            near = did_you_mean(self.unlabelled, filter(None, (*UNLABELLED, *self.classes)))
+            hint = f" (did you mean '{near}'?)" if near else ""
             raise UsageError(
-                f"`unlabelled` is '{self.unlabelled}', expected {' or '.join(UNLABELLED)} or one of"
+                f"`unlabelled` is '{self.unlabelled}'{hint}, expected {' or '.join(UNLABELLED)} or one of"
                 f" the classes {known}"
             )
 

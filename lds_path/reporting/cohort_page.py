@@ -31,6 +31,8 @@ COMPARED = (
     "seam_index", "border_gain", "unlike_stain_percent", "unlike_tissue_percent",
 )  # fmt: skip
 """Metrics whose distribution is drawn."""
+MAX_CHOICES = 30
+"""Different cells of a column that the page offers as a choice; beyond, its filter finds them."""
 BATCH_METRICS = ("tissue_mm2", "blur", "staining", "hematoxylin", "eosin", "confidence")
 
 
@@ -103,6 +105,7 @@ def render_index(
         scored=any(mean_dice(record) is not None for record in records),
         models=sorted({_model(record) for record in records} - {""}),
         batches=sorted({record.batch for record in records} - {""}),
+        own_columns=own_columns(records),
         batch_rows=batch_rows(records),
         batch_metrics={name: label_of(name) for name in BATCH_METRICS},
         strips=draw_strips(records),
@@ -111,6 +114,17 @@ def render_index(
         uses=stage_uses(records),
         sources=mpp_sources(records),
     )
+
+
+def own_columns(records: Sequence[SlideRecord]) -> dict[str, list[str]]:
+    """Return column of the user's own -> its different cells, to choose from; [] if they are many."""
+    names = dict.fromkeys(name for record in records for name in record.own)
+    columns = {}
+    for name in names:
+        cells = sorted({record.own.get(name, "") for record in records} - {""})
+        if cells:
+            columns[name] = cells if 1 < len(cells) <= MAX_CHOICES else []
+    return columns
 
 
 def count_outcomes(records: Sequence[SlideRecord]) -> dict[str, int]:

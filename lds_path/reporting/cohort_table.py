@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from lds_path.provenance.cohort import SlideRecord
 
 CLASS_METRICS = (AREA, SHARE, CONFIDENCE)
+OWN = "sheet."
+"""Prefix of columns that the user added to the sheet."""
 CHANNELS = ("red", "green", "blue")
 COLORS = ("glass", "hematoxylin_vector", "eosin_vector")
 """Metrics with a number for each channel."""
@@ -58,6 +60,7 @@ def table_row(record: SlideRecord) -> dict[str, Any]:
     return {
         "slide": record.slide,
         "batch": record.batch,
+        **{OWN + name: cell for name, cell in record.own.items()},
         "status": record.status,
         "stopped_by": record.stopped_by,
         "reason": record.reason,
@@ -112,6 +115,8 @@ def describe_columns(records: Sequence[SlideRecord], columns: Sequence[str]) -> 
 def _describe_part(column: str) -> Column:
     """Return what a column for each class, or for each stage, means."""
     kind, _, name = column.partition(".")
+    if column.startswith(OWN):
+        return Column(column, "", f"Column {name} of the sample sheet, as it is there.", "sheet")
     if kind == "seconds":
         return Column(column, "s", f"Time of the stage {name}, all shards together.", "manifests")
     words = {"dice": "Dice", "iou": "Intersection over union"}[kind]

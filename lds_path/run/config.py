@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import yaml
 
-from lds_path.errors import UsageError
+from lds_path.errors import UsageError, did_you_mean
 from lds_path.option import About
 
 if TYPE_CHECKING:
@@ -181,8 +180,8 @@ def _explain(error: Any) -> tuple[list[str | int], str]:  # noqa: ANN401 - jsons
         known = list(error.schema["properties"])
         unknown = next(name for name in error.instance if name not in known)
         key = f"{key}.{unknown}" if key else unknown
-        near = difflib.get_close_matches(str(unknown), known, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known keys are {', '.join(known)}"
+        near = did_you_mean(str(unknown), known)
+        hint = f"did you mean '{near}'?" if near else f"known keys are {', '.join(known)}"
         return [*path, unknown], f"the key '{key}' is unknown; {hint}"
     where = f"'{key}'" if key else "the configuration"
     meaning = error.schema.get("description", "")

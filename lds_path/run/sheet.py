@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lds_path.errors import UsageError
+from lds_path.errors import UsageError, did_you_mean
+from lds_path.run.sheet_file import read_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,14 +19,13 @@ REQUIRED = ("slide", "path")
 SPLITS = ("train", "tune", "test")
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """Ids name folders and files, and mean nothing else in a shell, an address or a path."""
-QUOTED = re.compile(r'"(?:[^"]|"")*"')
-"""A cell as spreadsheet programs write it if it holds a comma or a quote."""
-UNNAMED = re.compile(r"Unnamed: \d+")
-"""What pandas calls a column without a name."""
+
+REPEATED = re.compile(r"\.\d+$")
+"""What pandas adds to the name of a column that comes twice."""
 
 
 def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
-    """Return the sheet, indexed by slide id, with every column present.
+    """Return the sheet, indexed by slide id, with every known column, and then those of the user's own.
 
     Empty cells are empty strings, except `mpp`, which is a float and NaN where empty. The paths
     in `path`, `labels` and `roi` are absolute.
@@ -34,7 +33,7 @@ def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
     Parameters
     ----------
     path
-        Tab-separated table with a header.
+        Table with a header; tabs, semicolons or commas separate its columns.
     base
         Folder that relative paths start from; the sheet's own folder when not given.
 
@@ -44,80 +43,49 @@ def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
         If the table cannot be read, a column, an id or a value is invalid, or a patient has slides
         in two splits.
     """
-    sheet = _read_table(path)
-    _check_columns(path, list(sheet.columns))
-    sheet = sheet.reindex(columns=list(COLUMNS), fill_value="")
-    for number, row in zip(sheet.index, sheet.itertuples(index=False), strict=True):
+    sheet, separator = read_table(path)
+    sheet.columns = pd.Index(_name_columns(path, list(sheet.columns)))
+    own = [name for name in sheet.columns if name not in COLUMNS]
+    sheet = sheet.reindex(columns=[*COLUMNS, *own], fill_value="")
+    for number, row in zip(sheet.index, sheet[list(COLUMNS)].itertuples(index=False), strict=True):
         files = f"{row.path}\t{row.labels}\t{row.roi}"
         line = f"{path}, line {number + 2}"
         _check_row(line, str(row.slide), str(row.path), files, str(row.split))
     _check_duplicates(path, sheet["slide"])
     _check_patients(path, sheet)
-    sheet["mpp"] = _read_mpp(path, sheet["mpp"])
+    sheet["mpp"] = _read_mpp(path, sheet["mpp"], separator)
     folder = (base or path.parent).resolve()
     for column in ("path", "labels", "roi"):
         sheet[column] = [str(folder / cell) if cell else "" for cell in sheet[column]]
     return sheet.set_index("slide", drop=False)
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    try:
-        sheet = pd.read_csv(
-            path,
-            sep="\t",
-            dtype=str,
-            keep_default_na=False,
-            quoting=csv.QUOTE_NONE,
-            encoding="utf-8-sig",
-        )
-    except FileNotFoundError:
-        raise UsageError(
-            f"{path} does not exist; set `slides` in config.yaml to your sample sheet"
-        ) from None
-    except UnicodeDecodeError:
-        raise UsageError(
-            f"{path} is not a tab-separated table in UTF-8; spreadsheet programs offer this encoding"
-            " when they save as text ('Unicode text' is UTF-16, plain text often Windows-1252); save"
-            " it as UTF-8"
-        ) from None
-    except (ValueError, OSError) as error:
-        raise UsageError(
-            f"{path} is not a tab-separated table ({' '.join(str(error).split())});"
-            " it needs a header line with the columns slide and path"
-        ) from None
-    if not isinstance(sheet.index, pd.RangeIndex):
-        raise UsageError(f"{path} has a line with more cells than the header; remove stray tabs")
-    sheet = _without_empty_cells(path, sheet.fillna("").map(_cell))
-    if sheet.empty:
-        raise UsageError(f"{path} lists no slide; add one line a slide below the header")
-    return sheet
+def _name_columns(path: Path, columns: list[str]) -> list[str]:
+    """Return the columns of a table, those that are known under their names.
 
-
-def _cell(text: str) -> str:
-    """Return a cell without blanks around it, and without the quotes of a spreadsheet program."""
-    text = text.strip()
-    return text[1:-1].replace('""', '"') if QUOTED.fullmatch(text) else text
-
-
-def _without_empty_cells(path: Path, sheet: pd.DataFrame) -> pd.DataFrame:
-    """Return a table without the empty rows and columns that spreadsheet programs leave."""
-    for number, column in enumerate(sheet.columns, start=1):
-        if UNNAMED.fullmatch(column) and (sheet[column] != "").any():
+    Capitals and blanks do not matter. A name like that of a known column, of which the sheet has
+    none, is a mistake; any other is a column of the user's own.
+    """
+    first = [REPEATED.sub("", column) for column in columns]
+    names = [column.lower() if column.lower() in COLUMNS else column for column in first]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"{path} has the column '{name}' twice; name each column once")
+    missing = [name for name in COLUMNS if name not in names]
+    for name in names:
+        near = "" if name in COLUMNS else did_you_mean(name, missing)
+        if near and abs(len(near) - len(name)) <= 1:
             raise UsageError(
-                f"{path} has cells in column {number}, which has no name; name it, or clear them"
+                f"{path} has the unknown column '{name}'; did you mean '{near}'? Rename it, or give a"
+                " column of your own a name that is less like it"
             )
-    named = [column for column in sheet.columns if not UNNAMED.fullmatch(column)]
-    return sheet.loc[(sheet != "").any(axis=1), named]
-
-
-def _check_columns(path: Path, columns: list[str]) -> None:
-    known = ", ".join(COLUMNS)
-    for column in columns:
-        if column not in COLUMNS:
-            raise UsageError(f"{path} has the unknown column '{column}'; the columns are {known}")
-    for column in REQUIRED:
-        if column not in columns:
-            raise UsageError(f"{path} has no column '{column}'; columns are separated by tabs")
+    for name in REQUIRED:
+        if name in missing:
+            raise UsageError(
+                f"{path} has no column '{name}' (it has {', '.join(names)}); it needs a header line,"
+                " and tabs, semicolons or commas between the columns"
+            )
+    return names
 
 
 def _check_row(line: str, slide: str, file: str, files: str, split: str) -> None:
@@ -132,7 +100,9 @@ def _check_row(line: str, slide: str, file: str, files: str, split: str) -> None
     if "\0" in files:
         raise UsageError(f"{line}: a path of slide '{slide}' has a null character; correct it")
     if split and split not in SPLITS:
-        raise UsageError(f"{line}: split '{split}' is unknown; use one of {', '.join(SPLITS)}")
+        near = did_you_mean(split, SPLITS)
+        hint = f"did you mean '{near}'?" if near else f"use one of {', '.join(SPLITS)}"
+        raise UsageError(f"{line}: split '{split}' is unknown; {hint}")
 
 
 def _check_duplicates(path: Path, slides: pd.Series[str]) -> None:
@@ -160,7 +130,9 @@ def _check_patients(path: Path, sheet: pd.DataFrame) -> None:
             )
 
 
-def _read_mpp(path: Path, cells: pd.Series[str]) -> pd.Series[float]:
+def _read_mpp(path: Path, cells: pd.Series[str], separator: str) -> pd.Series[float]:
+    if separator == ";":  # as spreadsheets write where a comma marks the decimals
+        cells = cells.str.replace(",", ".")
     numbers = pd.to_numeric(cells.where(cells != ""), errors="coerce")
     for cell, number in zip(cells, numbers, strict=True):
         if cell and not math.isfinite(number):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import astuple, fields
 from hashlib import sha256 as digest_of
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from lds_path.errors import UsageError
+from lds_path.errors import UsageError, did_you_mean
 from lds_path.formats.labels.label_images import name_labels
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
 from lds_path.formats.results import (
@@ -24,6 +23,7 @@ from lds_path.formats.table import write_table
 from lds_path.objects.qupath_scripts import PROJECT_SCRIPT, write_cohort_scripts
 from lds_path.objects.tally import ExportParameters, ExportResults
 from lds_path.provenance.cohort import SMALL, SMALL_SIZE, read_slide_record
+from lds_path.provenance.complete_file import place_file
 from lds_path.provenance.fingerprint import find_original, note_input, sha256
 from lds_path.provenance.lineage import ReportResults
 from lds_path.provenance.manifest import FILE_NAME
@@ -33,7 +33,7 @@ from lds_path.reporting.cohort_page import render_index
 from lds_path.reporting.cohort_table import Column, describe_columns, table_row
 from lds_path.reporting.outcomes import outcome_of, verdict_of
 from lds_path.reporting.pages import Files, render_slide
-from lds_path.run.sheet import read_sheet
+from lds_path.run.sheet import COLUMNS, read_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -94,19 +94,18 @@ def report(
         If neither slides nor a sheet are given, or the sheet cannot be read.
     """
     inputs = {} if sheet is None else {"sheet": note_input(sheet)}
-    rows = {} if sheet is None else read_sheet(sheet)["batch"].to_dict()
-    batches = {str(slide): str(batch) for slide, batch in rows.items()}
-    slides = slides or list(batches)
+    cells = {} if sheet is None else _read_cells(sheet)
+    slides = slides or list(cells)
     if not slides:
         raise UsageError(
             f"{results} may hold many slides; name the slides, or the sheet by --sheet"
         )
 
+    if sheet is not None:
+        _check_known(sheet, slides, list(cells))
+
     def work(folder: Path, _: StageInputs) -> ReportResults:
-        records = [
-            read_slide_record(results, slide, batches.get(slide, ""), parts=PARTS)
-            for slide in slides
-        ]
+        records = [_read_record(results, slide, cells.get(slide, {})) for slide in slides]
         _write_report(folder, records, find_original(output))
         return _describe(records)
 
@@ -119,6 +118,29 @@ def report(
         slide="cohort",
         strict=strict,
     )
+
+
+def _read_cells(sheet: Path) -> dict[str, dict[str, str]]:
+    """Return slide -> batch, and cells in columns of the user's own."""
+    table = read_sheet(sheet)
+    own = [name for name in table.columns if name not in COLUMNS]
+    return {
+        str(slide): {name: str(row[name]) for name in ("batch", *own)}
+        for slide, row in table.to_dict("index").items()
+    }
+
+
+def _check_known(sheet: Path, slides: Sequence[str], known: Sequence[str]) -> None:
+    for slide in slides:
+        if slide not in known:
+            near = did_you_mean(slide, known)
+            hint = f"did you mean '{near}'?" if near else "name slides that it lists"
+            raise UsageError(f"{sheet} has no slide '{slide}'; {hint}")
+
+
+def _read_record(results: Path, slide: str, cells: Mapping[str, str]) -> SlideRecord:
+    own = {name: cell for name, cell in cells.items() if name != "batch"}
+    return read_slide_record(results, slide, cells.get("batch", ""), own=own, parts=PARTS)
 
 
 def _write_report(folder: Path, records: Sequence[SlideRecord], output: Path) -> None:
@@ -206,13 +228,13 @@ def _file_name(slide: str) -> str:
 def _write_pictures(record: SlideRecord, folder: Path, name: str) -> dict[str, str]:
     """Write the pictures of a slide and return their paths from its page.
 
-    They are those of assess; for a slide without, its plain colours.
+    They are those of assess, without a second copy; for a slide without, its plain colours.
     """
     target = folder / name
     if record.read(AssessResults) is not None:
         target.mkdir()
         for path in sorted(record.stages["assess"].folder.glob("*.jpg")):
-            shutil.copyfile(path, target / path.name)
+            place_file(path, target / path.name)
         return {path.stem: f"{PICTURES}/{name}/{path.name}" for path in target.iterdir()}
     tile = record.stages["tile"]
     if tile.status != "done" or not (tile.folder / PYRAMID_NAME).exists():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lds_path.errors import UsageError
-from lds_path.provenance.complete_file import MARKER, complete_file, complete_folder
+from lds_path.provenance.complete_file import MARKER, complete_file, complete_folder, place_file
 
 REPOSITORY = Path(__file__).parent.parent.parent
 
@@ -32,6 +32,28 @@ def test_a_newer_file_takes_the_place_of_an_older_one(tmp_path):
     with complete_file(path) as partial:
         partial.write_text("new")
     assert path.read_text() == "new"
+
+
+def test_a_placed_file_is_the_same_file_under_a_second_name(tmp_path):
+    source, target = tmp_path / "a.jpg", tmp_path / "b.jpg"
+    source.write_bytes(b"picture")
+    place_file(source, target)
+    assert target.samefile(source)
+    with complete_file(source) as partial:
+        partial.write_bytes(b"newer")
+    assert target.read_bytes() == b"picture"
+
+
+def test_without_hard_links_a_placed_file_is_a_copy(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    source, target = tmp_path / "a.jpg", tmp_path / "b.jpg"
+    source.write_bytes(b"picture")
+    place_file(source, target)
+    assert target.read_bytes() == b"picture"
+    assert not target.samefile(source)
 
 
 @pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()])

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from lds_path.errors import UsageError
-from lds_path.run.sheet import read_sheet
+from lds_path.run.sheet import COLUMNS, read_sheet
 
 
 def write(folder: Path, text: str) -> Path:
@@ -51,20 +51,25 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
         ("slide\tpath\na\t\n", "slide 'a' has no path"),
         ("slide\tpath\tmpp\na\tx\tsmall\n", "the mpp 'small' is not a number"),
         ("slide\tpath\tsplit\na\tx\tdev\n", "split 'dev' is unknown; use one of train, tune, test"),
-        ("slide\tpath\tmmp\na\tx\t1\n", "has the unknown column 'mmp'"),
+        (
+            "slide\tpath\tmmp\na\tx\t1\n",
+            "has the unknown column 'mmp'; did you mean 'mpp'? Rename it",
+        ),
+        ("slide\tpath\tSlide\na\tx\tb\n", "has the column 'slide' twice"),
+        ("slide\tpath\tstain\tstain\na\tx\tb\tc\n", "has the column 'stain' twice"),
+        ("slide\tpath\tsplit\na\tx\ttrian\n", "split 'trian' is unknown; did you mean 'train'?"),
+        ('slide,path\na,"x\ny"\n', "has a cell with a line break"),
         (
             "slide\tpath\tsplit\tpatient\na\tx\ttrain\tP 1\nb\ty\ttrain\tP 1\nc\tz\ttest\tP 1\n",
             "the patient 'P 1' is in the splits train (a, b) and test (c); put all slides",
         ),
-        ("slide,path\na,x\n", "has the unknown column 'slide,path'"),
-        ("slide;path;mpp\na;a.svs;0,25\n", "has the unknown column 'slide;path;mpp'"),
-        ("Slide\tPath\na\ta.svs\n", "has the unknown column 'Slide'"),
-        ("a\ta.svs\nb\tb.svs\n", "has the unknown column 'a'"),
+        ("a\ta.svs\nb\tb.svs\n", "has no column 'slide' (it has a, a.svs)"),
+        ("slide path\na a.svs\n", "tabs, semicolons or commas between the columns"),
         ("slide\tpath\tmpp\na\ta.svs\t0,25\n", "the mpp '0,25' is not a number"),
         ("slide\tpath\n\t\n", "lists no slide"),
         ("slide\tmpp\na\t1\n", "has no column 'path'"),
         ("slide\tpath\n", "lists no slide"),
-        ("", "is not a tab-separated table"),
+        ("", "is not a table"),
         ("slide\tpath\na\tx\ty\tz\n", "has a line with more cells than the header"),
     ],
 )
@@ -139,14 +144,38 @@ def test_ids_are_read_as_they_are_written(tmp_path, table, ids):
     assert list(read_sheet(path).index) == ids
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "cp1252"])
-def test_another_encoding_is_told_from_a_bad_table(tmp_path, encoding):
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "slide\tpath\tmpp\r\na\tPräparat, 1.svs\t0.25\r\n",
+        'Slide,PATH,mpp\r\na,"Präparat, 1.svs",0.25\r\n',
+        "slide;path; MPP \r\na;Präparat, 1.svs;0,25\r\n",
+        '"slide"\t"Path"\t"mpp"\r\na\t"Präparat, 1.svs"\t0.25\r\n',
+    ],
+    ids=["tabs", "commas", "semicolons", "quotes"],
+)
+def test_a_sheet_is_read_as_spreadsheets_save_it(tmp_path, text, encoding):
+    path = tmp_path / "slides.csv"
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    path.write_bytes((mark + text).encode(encoding))
+    sheet = read_sheet(path)
+    assert sheet.loc["a", "path"] == str(tmp_path / "Präparat, 1.svs")
+    assert sheet.loc["a", "mpp"] == 0.25
+
+
+def test_columns_of_the_users_own_are_kept_as_they_are(tmp_path):
+    text = "slide,path,Diagnosis,stain,patient age\na,a.svs,adenoma,PAS,071\nb,b.svs,,H&E,\n"
+    sheet = read_sheet(write(tmp_path, text))
+    assert list(sheet.columns[len(COLUMNS) :]) == ["Diagnosis", "stain", "patient age"]
+    assert list(sheet["Diagnosis"]) == ["adenoma", ""]
+    assert list(sheet["patient age"]) == ["071", ""]
+
+
+def test_another_encoding_is_told_from_a_bad_table(tmp_path):
     path = tmp_path / "slides.tsv"
-    text = "slide\tpath\r\na\tPräparat 1.svs\r\n"
-    path.write_bytes(
-        ("\ufeff" if encoding == "utf-16-be" else "").encode(encoding) + text.encode(encoding)
-    )
-    with pytest.raises(UsageError, match=r"slides.tsv is not .* in UTF-8; .* save it as UTF-8"):
+    path.write_bytes("slide\tpath\r\na\tPräparat 1.svs\r\n".encode("cp1252"))
+    with pytest.raises(UsageError, match=r"slides.tsv is not .* in UTF-8 .*; save it as UTF-8"):
         read_sheet(path)
 
 
@@ -170,5 +199,5 @@ def test_a_missing_sheet_is_named(tmp_path):
 def test_a_binary_file_is_not_a_sheet(tmp_path):
     path = tmp_path / "slides.tsv"
     path.write_bytes(bytes(range(256)))
-    with pytest.raises(UsageError, match="is not a tab-separated table"):
+    with pytest.raises(UsageError, match="is not a table"):
         read_sheet(path)

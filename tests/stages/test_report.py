@@ -221,6 +221,14 @@ def test_links_and_pictures_lie_in_the_folder_and_nothing_comes_from_a_network(m
         assert "url(" not in page.read_text(encoding="utf-8")
 
 
+def test_the_report_takes_no_space_for_pictures_that_assess_wrote(made):
+    _, folder = made
+    pictures = sorted((folder / "slides/pictures/good").iterdir())
+    assert len(pictures) > 10
+    for picture in pictures:
+        assert picture.samefile(folder.parent / "assess/good" / picture.name)
+
+
 def test_each_slide_has_a_page_and_the_index_links_it(made):
     _, folder = made
     links = Page(folder / "index.html").links
@@ -355,6 +363,34 @@ def test_batches_of_the_sheet_are_compared(made, tmp_path):
     assert ("option", {}) in page.tags
     assert "B & <b>" in page.text
     assert "<b>" not in page.path.read_text(encoding="utf-8")
+
+
+def test_columns_of_the_users_own_are_in_the_table_and_on_the_page(made, tmp_path):
+    _, folder = made
+    sheet = tmp_path / "slides.csv"
+    sheet.write_text(
+        "Slide;Path;Diagnosis;remark\ngood;a.svs;adenoma;=1+1\ndark;b.svs;no <b>tumour</b>;\n",
+        encoding="utf-16",
+    )
+    report(folder.parent, tmp_path / "report", sheet=sheet)
+    table = pd.read_csv(tmp_path / "report/cohort.tsv", sep="\t", index_col="slide")
+    assert table.loc["good", "sheet.Diagnosis"] == "adenoma"
+    assert table.loc["good", "sheet.remark"] == "'=1+1"
+    columns = pd.read_csv(tmp_path / "report/cohort-columns.tsv", sep="\t", index_col="column")
+    assert columns.loc["sheet.Diagnosis", "source"] == "sheet"
+    page = Page(tmp_path / "report/index.html")
+    choices = [attrs.get("data-cell") for tag, attrs in page.tags if tag == "select"]
+    assert choices == ["word", "own1"]
+    assert "no <b>tumour</b>" in page.text
+    assert "<b>tumour" not in page.path.read_text(encoding="utf-8")
+
+
+def test_an_id_that_the_sheet_does_not_list_is_an_error(made, tmp_path):
+    _, folder = made
+    sheet = tmp_path / "slides.tsv"
+    sheet.write_text("slide\tpath\ngood\ta.svs\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="has no slide 'goood'; did you mean 'good'"):
+        report(folder.parent, tmp_path / "report", slides=["goood"], sheet=sheet)
 
 
 def test_the_page_of_two_hundred_slides_weighs_less_than_20_mb(made):

@@ -28,7 +28,7 @@ const tools = document.querySelector(".tools");
 if (tools) {
   const rows = [...document.querySelectorAll("#cohort tbody tr")];
   const text = document.getElementById("filter");
-  const choices = ["word", "batch"].map((name) => [name, document.getElementById(`filter-${name}`)]).filter(([, choice]) => choice);
+  const choices = [...tools.querySelectorAll("select[data-cell]")].map((choice) => [choice.dataset.cell, choice]);
   const show = () => {
     const wanted = text.value.trim().toLowerCase();
     for (const row of rows) {
