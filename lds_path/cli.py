@@ -79,7 +79,7 @@ def run_stage_command(name: str, **values: Any) -> None:
 
 
 def _print_quarantine(manifest: Manifest) -> None:
-    if manifest.quarantined:
+    if manifest.quarantined_by == manifest.stage:  # later stages only pass it on
         click.echo(f"{manifest.slide} is quarantined: {manifest.reason}")
 
 

@@ -1,4 +1,4 @@
-"""What a person sees while a run lasts: a bar on a terminal, and a line for each slide."""
+"""What a person sees while a run lasts: a bar on a terminal, a line for each stage and each slide."""
 
 from __future__ import annotations
 
@@ -10,25 +10,32 @@ from typing import TYPE_CHECKING, Self
 
 from tqdm import tqdm
 
+from lds_path.run.stage_lines import StageLines, in_words
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-MINUTE = 60
+    from lds_path.provenance.manifest import Manifest
 
 
 class Progress:
-    """The progress of a run over slides and their stages."""
+    """The progress of a run over slides and their stages.
 
-    def __init__(self, slides: int, stages: int) -> None:
-        self._slides = slides
-        self._done = 0
-        self._worked = 0.0
-        """Seconds of the slides that had to be worked on."""
-        self._worked_on = 0
-        self._started = time.monotonic()
+    Parameters
+    ----------
+    slides
+        Number of slides.
+    planned
+        Stage -> number of slides that need it.
+    """
+
+    def __init__(self, slides: int, planned: Mapping[str, int]) -> None:
+        self._slides, self._done = slides, 0
+        self._lines = StageLines(planned)
+        self._began = self._slide_began = self._stage_began = time.monotonic()
         self._bar = tqdm(
-            total=stages,
+            total=sum(planned.values()),
             unit="stage",
             disable=None,
             dynamic_ncols=True,
@@ -43,18 +50,48 @@ class Progress:
 
     def start_slide(self) -> None:
         """Note that work on a slide begins."""
-        self._started = time.monotonic()
+        self._slide_began = time.monotonic()
 
     def start_stage(self, slide: str, stage: str) -> None:
         """Show what is being done."""
+        self._stage_began = time.monotonic()
         self._bar.set_description(f"{slide} {stage} [{self._done + 1}/{self._slides}]")
 
-    def end_stages(self, count: int = 1) -> None:
-        """Count stages that are done, or that are left out."""
-        self._bar.update(count)
+    def end_stage(self, slide: str, manifest: Manifest, *, kept: bool) -> None:
+        """Print what was done; nothing for a stage that was done before or passes on a quarantine.
+
+        Parameters
+        ----------
+        slide
+            Its id.
+        manifest
+            Of the stage.
+        kept
+            Whether it was done before.
+        """
+        self._bar.update()
+        stage, reason = manifest.stage, manifest.quarantined_by
+        if kept or reason not in ("", stage):
+            self._lines.skip(stage)
+            return
+        now = time.monotonic()
+        line = self._lines.end(
+            stage,
+            slide,
+            seconds=now - self._stage_began,
+            elapsed=now - self._began,
+            note=f"is quarantined by {stage}" if reason else "",
+        )
+        tqdm.write(line, file=sys.stderr)
+
+    def leave_out(self, stages: Iterable[str]) -> None:
+        """Count stages that are left out."""
+        for stage in stages:
+            self._bar.update()
+            self._lines.skip(stage)
 
     def end_slide(self, slide: str, outcome: str, *, kept: bool) -> None:
-        """Print how a slide ended and what is left.
+        """Print how a slide ended.
 
         Parameters
         ----------
@@ -65,27 +102,10 @@ class Progress:
         kept
             Whether it was done before.
         """
-        seconds = time.monotonic() - self._started
+        seconds = time.monotonic() - self._slide_began
         self._done += 1
-        if not kept:
-            self._worked, self._worked_on = self._worked + seconds, self._worked_on + 1
         taken = "done before" if kept else in_words(seconds)
-        line = f"[{self._done}/{self._slides}] {slide}: {outcome}; {taken}"
-        tqdm.write(line + self._left(), file=sys.stderr)
-
-    def _left(self) -> str:
-        left = self._slides - self._done
-        if not left or not self._worked_on:
-            return ""
-        return f", about {in_words(left * self._worked / self._worked_on)} left"
-
-
-def in_words(seconds: float) -> str:
-    """Return a time as people say it."""
-    if seconds < 1.5 * MINUTE:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / MINUTE)
-    return f"{minutes} min" if minutes < 2 * MINUTE else f"{minutes / MINUTE:.1f} h"
+        tqdm.write(f"[{self._done}/{self._slides}] {slide}: {outcome}; {taken}", file=sys.stderr)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from lds_path.direct.request import Request
     from lds_path.direct.slide_stages import Call
+    from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.resumption import Resumption
     from lds_path.rules.setup import RunSetup
 
@@ -101,42 +103,45 @@ def _run_all(
     setup: RunSetup, calls: Mapping[str, Mapping[str, Call]], resumption: Resumption
 ) -> list[Failure]:
     failures = []
-    with Progress(len(calls), sum(map(len, calls.values()))) as progress:
+    planned = Counter(stage for stages in calls.values() for stage in stages)
+    with Progress(len(calls), planned) as progress:
         for slide, stages in calls.items():
             progress.start_slide()
             before = resumption.kept
-            failure = _run_slide(slide, stages, progress)
+            failure = _run_slide(slide, stages, progress, resumption)
             outcome = f"failed in {failure.stage}" if failure else _outcome(setup, slide)
             progress.end_slide(slide, outcome, kept=resumption.kept - before == len(stages))
             failures += [failure] if failure else []
     return failures
 
 
-def _run_slide(slide: str, stages: Mapping[str, Call], progress: Progress) -> Failure | None:
+def _run_slide(
+    slide: str, stages: Mapping[str, Call], progress: Progress, resumption: Resumption
+) -> Failure | None:
     """Run the stages of a slide up to the first that fails."""
     for done, (stage, call) in enumerate(stages.items()):
         progress.start_stage(slide, stage)
-        failure = _attempt(slide, stage, call)
-        if failure is not None:
-            progress.end_stages(len(stages) - done)
-            return failure
-        progress.end_stages()
+        before = resumption.kept
+        ended = _attempt(slide, stage, call)
+        if isinstance(ended, Failure):
+            progress.leave_out(list(stages)[done:])
+            return ended
+        progress.end_stage(slide, ended, kept=resumption.kept > before)
     return None
 
 
-def _attempt(slide: str, stage: str, call: Call) -> Failure | None:
-    """Run a stage and return why it failed, None if it did not."""
+def _attempt(slide: str, stage: str, call: Call) -> Manifest | Failure:
+    """Run a stage and return its manifest, or why it failed."""
     log.info("%s: %s", slide, stage)
     reset_peak_memory()
     try:
-        call()
+        return call()
     except LdsPathError as error:
         log.error("%s: %s failed: %s", slide, stage, error)
         return Failure(slide, stage, " ".join(str(error).split()))
     except (MemoryError, *DAMAGE) as error:
         log.exception("%s: %s failed", slide, stage)
         return Failure(slide, stage, _in_one_line(error))
-    return None
 
 
 def _in_one_line(error: BaseException) -> str:

@@ -62,7 +62,7 @@ def repeated(before, after):
 def test_a_bad_slide_is_quarantined_and_the_other_one_done(first):
     folder, result = first
     assert result.exit_code == 0, result.output
-    assert "2 slides: 1 done, 1 quarantined." in result.stdout
+    assert "2 slides: 1 done (1 warn), 1 quarantined." in result.stdout
     assert "bad (tile): " in result.stdout
     assert "[2/2] bad: quarantined by tile" in result.stderr
     assert (folder / "out" / "report" / "index.html").is_file()
@@ -84,7 +84,7 @@ def test_a_finished_run_does_nothing_and_tells_again_what_to_open(again):
     result = start(again)
     assert (result.exit_code, repeated(before, times(again))) == (0, set())
     assert report.stat().st_mtime_ns == reported
-    assert "2 slides: 1 done, 1 quarantined." in result.stdout
+    assert "2 slides: 1 done (1 warn), 1 quarantined." in result.stdout
     assert "a-good-one: warn; done before" in result.stderr
 
 
@@ -108,7 +108,7 @@ def test_a_replaced_slide_repeats_all_its_stages(again):
 
 def test_a_slide_that_is_repaired_leaves_quarantine(again):
     shutil.copy(again / "other" / "slide.tif", again / "scans" / "bad.svs")
-    assert "2 slides: 2 done." in start(again).stdout
+    assert "2 slides: 2 done (" in start(again).stdout
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_labels_of_a_sheet_are_scored(again):
         "slide\tpath\tlabels\tmpp\nx\tgood/slide.tif\tgood/labels.tif\t0.5\n"
     )
     result = start(again, source="slides.tsv")
-    assert "1 slides: 1 done." in result.stdout
+    assert "1 slides: 1 done (" in result.stdout
     manifest = read_manifest(again / "out" / "evaluate" / "x")
     assert manifest.parameters["boundary_um"] == 5.0
     tile = json.loads((again / "out" / "tile" / "x" / "manifest.json").read_text())

@@ -100,3 +100,6 @@ def test_what_holds_no_slide_is_named(tmp_path):
         find_slides(tmp_path)
     with pytest.raises(UsageError, match="does not exist; name a slide"):
         find_slides(tmp_path / "gone.svs")
+    touch(tmp_path, "case-1.svs")
+    with pytest.raises(UsageError, match=r"did you mean 'case-1.svs'\? Or name a slide"):
+        find_slides(tmp_path / "case1.svs")

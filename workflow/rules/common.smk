@@ -12,6 +12,7 @@ from lds_path.rules.inputs import RuleInputs
 from lds_path.rules.setup import read_schema, set_up_run, tell_stages
 from lds_path.rules.shell_prefix import command_prefix
 from lds_path.run.config import config_files, read_strings
+from lds_path.run.terminal import quieten
 
 RESULTS = Path("results")
 
@@ -26,6 +27,8 @@ with exit_with_message():
         results=RESULTS,
         is_main=workflow.is_main_process,
     )
+if workflow.is_main_process:
+    quieten(workflow.output_settings, RESULTS / "report/summary.txt")
 slides = setup.slides
 inputs = RuleInputs(setup, ancient)
 arguments = RuleArguments(setup)

@@ -86,4 +86,4 @@ rule report:
         slides=slides.ids,
     shell:
         "lds-path report {params.results} {output} {params.slides}"
-        " --sheet {input.sheet:q} 2> {log}"
+        " --sheet {input.sheet:q} > {log} 2>&1"
