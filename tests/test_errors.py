@@ -10,7 +10,7 @@ import zlib
 
 import pytest
 
-from lds_path.errors import is_lack_of_memory
+from lds_path.errors import did_you_mean, is_lack_of_memory
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,10 @@ def test_any_other_error_keeps_its_traceback(error):
     ended = run(error)
     assert ended.returncode == 1
     assert ended.stderr.startswith("Traceback")
+
+
+@pytest.mark.parametrize(
+    ("word", "near"), [("Tumour", "Tumor"), ("STROMA", "Stroma"), ("x", ""), ("", "")]
+)
+def test_the_nearest_known_word_is_found_whatever_its_capitals(word, near):
+    assert did_you_mean(word, ("Tumor", "Stroma")) == near

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CROP_COUNT = 6
 CROP_UM = 256.0
 CROP_MPP = 0.5
+TYPICAL, WORST_SEAM, DOUBTFUL = "Typical", "Where regions agree least", "Least confident"
+"""What a crop shows: the class follows the first."""
 MAX_TYPICAL = 4
 """Classes that get a typical crop: those with the largest areas."""
 
@@ -96,12 +98,12 @@ def choose_crops(
     for label_class in _largest(classes, labels):
         inside = labels == label_class.value
         typical = _around(inside, side) - abs(_around(known, side) - known[inside].mean())
-        take(f"Typical {label_class.name}", np.where(inside, typical, -np.inf))
+        take(f"{TYPICAL} {label_class.name}", np.where(inside, typical, -np.inf))
     if worst_seam is not None:
-        add(Crop("Where regions agree least", *worst_seam))
+        add(Crop(WORST_SEAM, *worst_seam))
     doubt = _around(np.where(free, 1 - known, 0), side)
     while len(chosen) < CROP_COUNT and free.any():
-        take("Least confident", doubt)
+        take(DOUBTFUL, doubt)
     return chosen
 
 

@@ -14,6 +14,8 @@ from lds_path.reporting.distributions import WIDTH, distribute
 from lds_path.reporting.metric_rows import label_of
 from lds_path.reporting.outcomes import outcome_of
 from lds_path.reporting.pages import SYMBOLS, class_rows, environment
+from lds_path.reporting.words.cohort_words import describe_cohort
+from lds_path.reporting.words.groups import group_reasons
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,9 +98,10 @@ def render_index(
         records=records,
         files=files,
         counts=count_outcomes(records),
+        words=describe_cohort(records, {slide: item.page for slide, item in files.items()}),
         attention=sorted(
-            (record for record in records if outcome_of(record) != "pass"),
-            key=lambda record: ATTENTION.index(outcome_of(record)),
+            group_reasons(record for record in records if outcome_of(record) != "pass"),
+            key=lambda group: ATTENTION.index(group.outcome),
         ),
         classes={row.name: row.color for record in records for row in class_rows(record)},
         columns=columns,
@@ -107,6 +110,9 @@ def render_index(
         batches=sorted({record.batch for record in records} - {""}),
         own_columns=own_columns(records),
         batch_rows=batch_rows(records),
+        units={
+            name: metric["unit"] for record in records for name, metric in record.metrics.items()
+        },
         batch_metrics={name: label_of(name) for name in BATCH_METRICS},
         strips=draw_strips(records),
         constants=find_constants(records),

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lds_path.formats.results import AssessResults, EvaluateResults, TileResults
 from lds_path.provenance.cohort import STAGES
-from lds_path.quality.metrics.metric import AREA, CONFIDENCE, SHARE
+from lds_path.quality.metrics.metric import AREA, CONFIDENCE, SHARE, round_metric
 from lds_path.reporting.outcomes import verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lds_path.provenance.cohort import SlideRecord
+    from lds_path.provenance.cohort import SlideRecord, StageRecord
 
 CLASS_METRICS = (AREA, SHARE, CONFIDENCE)
 OWN = "sheet."
 """Prefix of columns that the user added to the sheet."""
+SCORE = "0 to 1"
 CHANNELS = ("red", "green", "blue")
 COLORS = ("glass", "hematoxylin_vector", "eosin_vector")
 """Metrics with a number for each channel."""
@@ -70,17 +71,17 @@ def table_row(record: SlideRecord) -> dict[str, Any]:
         **{
             column: value
             for name, metric in record.metrics.items()
-            for column, value in _cells(name, metric["value"]).items()
+            for column, value in _cells(name, metric["value"], metric["unit"]).items()
         },
-        **({} if dice is None else {"dice": dice}),
+        **({} if dice is None else {"dice": round_metric(dice, SCORE)}),
         **{
-            f"{score}.{name}": value
+            f"{score}.{name}": round_metric(value, SCORE)
             for score in ("dice", "iou")
             for name, value in scores_of(record, score).items()
         },
-        **{f"seconds.{stage}": record.stages[stage].seconds for stage in STAGES},
+        **{f"seconds.{stage}": _seconds(record.stages[stage]) for stage in STAGES},
         "seconds": round(record.seconds, 1),
-        "peak_memory_mib": record.peak_memory_mib,
+        "peak_memory_mib": round(record.peak_memory_mib, 1),
     }
 
 
@@ -105,7 +106,7 @@ def describe_columns(records: Sequence[SlideRecord], columns: Sequence[str]) -> 
     }
     for record in records:
         for name, metric in record.metrics.items():
-            for column in _cells(name, metric["value"]):
+            for column in _cells(name, metric["value"], metric["unit"]):
                 known[column] = Column(
                     column, metric["unit"], metric["definition"], metric["source"]
                 )
@@ -124,9 +125,17 @@ def _describe_part(column: str) -> Column:
     return Column(column, "0 to 1", text, "evaluate")
 
 
-def _cells(name: str, value: object) -> Mapping[str, object]:
+def _seconds(stage: StageRecord) -> float | None:
+    """Return the time of a stage; None if it did not run."""
+    return round(stage.seconds, 2) if stage.manifests else None
+
+
+def _cells(name: str, value: object, unit: str) -> Mapping[str, object]:
     """Return the columns of a metric: three for a colour."""
     if name in COLORS:
         parts = value if isinstance(value, list) else [None] * len(CHANNELS)
-        return {f"{name}.{channel}": part for channel, part in zip(CHANNELS, parts, strict=True)}
-    return {name: value}
+        return {
+            f"{name}.{channel}": round_metric(part, unit)
+            for channel, part in zip(CHANNELS, parts, strict=True)
+        }
+    return {name: round_metric(value, unit)}

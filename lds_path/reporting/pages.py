@@ -17,10 +17,12 @@ from lds_path.formats.results import (
 )
 from lds_path.objects.tally import ExportParameters, ExportResults
 from lds_path.provenance.cohort import STAGES
-from lds_path.quality.metrics.metric import AREA, CONFIDENCE, SHARE, format_number
+from lds_path.quality.metrics.metric import AREA, CONFIDENCE, SHARE, format_metric, format_number
 from lds_path.reporting.cohort_table import mean_dice
 from lds_path.reporting.metric_rows import metric_groups
-from lds_path.reporting.outcomes import outcome_of, reasons_of, verdict_of
+from lds_path.reporting.outcomes import outcome_of, reasons_of
+from lds_path.reporting.words.advice import doubts_of
+from lds_path.reporting.words.slide_words import describe_slide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,6 +85,7 @@ class Files:
 
 def render_slide(record: SlideRecord, files: Files) -> str:
     """Return the page of one slide."""
+    doubts = doubts_of(record, files.pictures)
     return (
         environment()
         .get_template("slide.html.j2")
@@ -97,7 +100,8 @@ def render_slide(record: SlideRecord, files: Files) -> str:
             stitch=record.read(StitchResults),
             exported=record.read(ExportParameters),
             segment=record.read(SegmentResults),
-            verdict=verdict_of(record),
+            doubts=doubts,
+            words=describe_slide(record, doubts, files.pictures),
         )
     )
 
@@ -177,15 +181,15 @@ def css_color(color: Sequence[int]) -> str:
     return "#" + "".join(f"{int(part) & 255:02x}" for part in color)
 
 
-def format_value(value: float | str | Sequence[float] | None) -> str:
-    """Return a value for a table cell; a dash if there is none."""
+def format_value(value: float | str | Sequence[float] | None, unit: str = "") -> str:
+    """Return a value for a table cell, with the decimals of its unit; a dash if there is none."""
     if value is None:
         return "\N{EN DASH}"
     if isinstance(value, str):
         return value
     if isinstance(value, int | float):
-        return format_number(value)
-    return ", ".join(format_number(part) for part in value)
+        return format_metric(value, unit)
+    return ", ".join(format_metric(part, unit) for part in value)
 
 
 def format_seconds(seconds: float) -> str:

@@ -20,7 +20,7 @@ from lds_path.option import as_parameters
 from lds_path.options.quality import EvaluateOptions
 from lds_path.provenance.stage_folder import name_shards
 from lds_path.provenance.stage_run import run_stage
-from lds_path.quality.metrics.metric import format_number
+from lds_path.quality.metrics.metric import format_metric, format_number
 from lds_path.reference.annotation import Annotation
 from lds_path.reference.legend import IGNORE, Legend, recode
 from lds_path.reference.reference import open_reference
@@ -161,7 +161,9 @@ def _judge(results: EvaluateResults, warn: float, fail: float) -> Iterator[Remar
     for name, dice in results.dice.items():
         if dice is not None and areas.get(name) and dice < warn:
             limit = fail if dice < fail else warn
-            text = f"Dice of {name} is {format_number(dice)} (limit {format_number(limit)})"
+            text = (
+                f"Dice of {name} is {format_metric(dice, '0 to 1')} (limit {format_number(limit)})"
+            )
             yield Remark("fail" if dice < fail else "warn", text)
 
 

@@ -28,11 +28,13 @@ from lds_path.provenance.fingerprint import find_original, note_input, sha256
 from lds_path.provenance.lineage import ReportResults
 from lds_path.provenance.manifest import FILE_NAME
 from lds_path.provenance.stage_run import run_stage
+from lds_path.quality.metrics.verdict import WORDS
 from lds_path.quality.picture_scale import fit_picture_scale, read_picture
-from lds_path.reporting.cohort_page import render_index
+from lds_path.reporting.cohort_page import count_outcomes, render_index
 from lds_path.reporting.cohort_table import Column, describe_columns, table_row
-from lds_path.reporting.outcomes import outcome_of, verdict_of
+from lds_path.reporting.outcomes import outcome_of
 from lds_path.reporting.pages import Files, render_slide
+from lds_path.reporting.words.groups import group_reasons
 from lds_path.run.sheet import COLUMNS, read_sheet
 
 if TYPE_CHECKING:
@@ -51,8 +53,8 @@ QUPATH_NAME = "qupath"
 PICTURES = "pictures"
 """Folder of the pictures beside the pages, whose names end with .html."""
 PLAIN_PICTURE_PIXELS = 800
-MAX_DOUBTS = 10
-"""Slides of each verdict that the last lines of a run name."""
+MAX_REASONS = 10
+"""For each verdict that the last lines of a run name."""
 QUALITY = 85
 PARTS: tuple[type[ManifestPart], ...] = (
     TileResults, SegmentResults, StitchResults, ExportParameters, ExportResults, AssessResults,
@@ -161,22 +163,13 @@ def _write_report(folder: Path, records: Sequence[SlideRecord], output: Path) ->
 
 def summarise(records: Sequence[SlideRecord], files: Mapping[str, Files], output: Path) -> str:
     """Return the last lines of a run: slides not done or not passed and why, what to open."""
-    by_status: dict[str, list[SlideRecord]] = {"done": [], "quarantined": [], "not finished": []}
-    for record in records:
-        by_status[record.status].append(record)
-    counts = [f"{len(group)} {status}" for status, group in by_status.items() if group]
-    lines = [f"{len(records)} slides: {', '.join(counts)}."]
-    for status in ("quarantined", "not finished"):
-        lines += [f"\n{status}:"] if by_status[status] else []
-        lines += [
-            f"  {record.slide} ({record.stopped_by}): {record.reason}"
-            for record in by_status[status]
-        ]
-    lines += _describe_doubts(by_status["done"])
+    lines = [f"{len(records)} slides: {_count(records)}."]
+    for outcome in ("quarantined", "not finished", "fail", "warn"):
+        lines += _describe_group(outcome, records)
+    done = [record for record in records if record.status == "done"]
     lines += ["\nopen:", f"  {output / INDEX_NAME}: the cohort and each slide"]
     lines += [f"  {output / TABLE_NAME}: one row a slide, one column a metric"]
     lines += [f"  {output / DICTIONARY_NAME}: what the columns mean"]
-    done = by_status["done"]
     if done:
         script = output / QUPATH_NAME / PROJECT_SCRIPT
         lines += [f"  {script}: run it in QuPath for a project of these slides"]
@@ -187,21 +180,33 @@ def summarise(records: Sequence[SlideRecord], files: Mapping[str, Files], output
     return "\n".join(lines) + "\n"
 
 
-def _describe_doubts(records: Sequence[SlideRecord]) -> Iterator[str]:
-    """Yield the verdicts of the slides that do not pass, with their reasons, the worst first."""
-    for word in ("fail", "warn"):
-        verdicts = ((record.slide, verdict_of(record)) for record in records)
-        doubtful = [
-            (slide, verdict)
-            for slide, verdict in verdicts
-            if verdict is not None and verdict.word == word
-        ]
-        if doubtful:
-            yield f"\nverdict {word}:"
-        for slide, verdict in doubtful[:MAX_DOUBTS]:
-            yield f"  {slide}: {'; '.join(verdict.reasons)}"
-        if len(doubtful) > MAX_DOUBTS:
-            yield f"  and {len(doubtful) - MAX_DOUBTS} more, see {INDEX_NAME}"
+def _count(records: Sequence[SlideRecord]) -> str:
+    """Return how many slides are done, with which verdicts, and how many are not."""
+    counts = count_outcomes(records)
+    verdicts = {word: count for word, count in counts.items() if word in WORDS}
+    parts = [f"{count} {word}" for word, count in counts.items() if word not in WORDS]
+    if verdicts:
+        listed = ", ".join(f"{count} {word}" for word, count in verdicts.items())
+        parts.insert(0, f"{sum(verdicts.values())} done ({listed})")
+    return ", ".join(parts)
+
+
+def _describe_group(outcome: str, records: Sequence[SlideRecord]) -> Iterator[str]:
+    """Yield the slides of an outcome with their reasons, equal ones together."""
+    groups = group_reasons(record for record in records if outcome_of(record) == outcome)
+    if groups:
+        yield f"\n{outcome}:"
+    limit = MAX_REASONS if outcome in WORDS else len(groups)
+    for group in groups[:limit]:
+        where = f" ({group.stage})" if group.stage else ""
+        if len(group.records) == 1:
+            yield f"  {group.records[0].slide}{where}: {group.reason}"
+        else:
+            yield f"  {len(group.records)} slides{where}: {group.reason}"
+            yield f"    {_listing(group.records)}"
+    rest = sum(len(group.records) for group in groups[limit:])
+    if rest:
+        yield f"  and {rest} more, see {INDEX_NAME}"
 
 
 def _listing(records: Sequence[SlideRecord], limit: int = 10) -> str:

@@ -51,7 +51,7 @@ def test_a_tile_that_does_not_decode_is_filled_and_counted_up_to_the_limit(
     assert "1 slides: 1 quarantined." in output
     assert "more than 0% of its tiles cannot be decoded; copy it again" in output
     output = finish(tmp_path)
-    assert "1 slides: 1 done." in output
+    assert "1 slides: 1 done (" in output
     tile = tmp_path / "results/tile/a"
     assert read_manifest(tile).results["unreadable_tiles"] == 1
     table = (tmp_path / "results/report/cohort.tsv").read_text()
@@ -78,7 +78,7 @@ def test_a_slide_that_an_older_one_replaced_is_analysed_again_and_no_other(
     shutil.copy(tmp_path / "other/slide.tif", slide)
     os.utime(slide, (0, 0))
     output = finish(tmp_path)
-    assert "2 slides: 2 done." in output
+    assert "2 slides: 2 done (" in output
     read = read_manifest(tmp_path / "results/tile/b").inputs["slide"]
     assert read["sha256"] == sha256(slide)
     assert changes(tmp_path, undisturbed_workflow) != []
@@ -105,7 +105,7 @@ def test_a_run_whose_clock_was_set_back_finishes_with_the_same_results(
         os.utime(path, (now + DAY, now + DAY))
     output = finish(tmp_path)
     assert "results are from the future" in output
-    assert "2 slides: 2 done." in output
+    assert "2 slides: 2 done (" in output
     assert changes(tmp_path, undisturbed_workflow) == []
     assert "Nothing to be done" in finish(tmp_path)
     ledger.survive(CLOCK, identical=1)

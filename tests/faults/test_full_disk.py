@@ -94,6 +94,6 @@ def test_a_disk_that_fills_up_stops_a_run_that_goes_on_once_there_is_space(
                 key: whole[key] for key in whole if key.startswith(f"{name}/")
             }
         remount(folder)
-        assert "2 slides: 2 done." in finish(folder)
+        assert "2 slides: 2 done (" in finish(folder)
         assert changes(folder, undisturbed_workflow) == []
         ledger.survive(RUN, identical=1)

@@ -45,7 +45,7 @@ def test_snakemake_is_killed_and_the_next_run_finishes(
     kill(process, group=bool(number % 2))
     output = finish(tmp_path)
     assert "The last run was killed and left a lock; it is removed." in output
-    assert "2 slides: 2 done." in output
+    assert "2 slides: 2 done (" in output
     assert changes(tmp_path, undisturbed_workflow) == []
     ledger.survive(SNAKEMAKE, identical=1)
 

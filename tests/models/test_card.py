@@ -51,6 +51,12 @@ def test_a_missing_model_is_named_with_the_shipped_ones(folder, monkeypatch):
         card.find_model("nowhere")
 
 
+def test_a_misspelt_model_is_answered_with_the_nearest(folder, monkeypatch):
+    monkeypatch.setattr(card, "SHIPPED", folder.parent)
+    with pytest.raises(ModelError, match=rf"did you mean '{folder.name}'\? Or give the id"):
+        card.find_model(folder.name + "s")
+
+
 def test_a_folder_that_is_no_model_is_named(tmp_path):
     with pytest.raises(ModelError, match=r"holds no model\.json"):
         card.find_model(str(tmp_path))

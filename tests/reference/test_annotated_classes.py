@@ -55,6 +55,12 @@ def test_a_class_may_come_from_the_map_or_from_what_is_not_labelled(tmp_path):
     check_annotations(learned, [], Legend(LEGEND.classes, {"Krebs": "Tumor"}, (), "Stroma"))
 
 
+def test_a_misspelt_class_is_answered_with_the_nearest(tmp_path):
+    learned = [draw(tmp_path / "a.geojson", "Stroma", "Tumour")]
+    with pytest.raises(LabelsError, match=r"did you mean 'Tumor'\? Change it in QuPath"):
+        check_annotations(learned, [], LEGEND)
+
+
 @pytest.mark.parametrize("split", ["train", "tune"])
 def test_an_unknown_class_of_either_split_is_named(tmp_path, split):
     good, bad = draw(tmp_path / "a.geojson", "Stroma", "Tumor"), draw(tmp_path / "b.geojson", "X")

@@ -34,6 +34,13 @@ def test_a_map_to_no_class_is_named():
         Legend(CLASSES, {"A": "Cancer"})
 
 
+def test_misspelt_classes_of_the_configuration_are_answered_with_the_nearest():
+    with pytest.raises(UsageError, match=r"no class; did you mean 'Tumor'\? The classes"):
+        Legend(CLASSES, {"A": "Tumour"})
+    with pytest.raises(UsageError, match=r"'Strom' \(did you mean 'Stroma'\?\), expected"):
+        Legend(CLASSES, unlabelled="Strom")
+
+
 def test_an_unknown_value_of_unlabelled_is_named():
     with pytest.raises(UsageError, match="`unlabelled` is 'Other', expected background or ignore"):
         Legend(CLASSES, unlabelled="Other")

@@ -1,5 +1,6 @@
 """The report shows every slide, however far it came, and needs nothing outside its folder."""
 
+import copy
 import json
 import re
 import shutil
@@ -125,7 +126,7 @@ def test_every_slide_without_a_result_is_named_with_its_reason(made, name):
 def test_the_summary_counts_and_names_the_files_to_open(made):
     _, folder = made
     text = (folder / "summary.txt").read_text()
-    assert text.startswith("6 slides: 1 done, 3 quarantined, 2 not finished.\n")
+    assert text.startswith("6 slides: 1 done (1 pass), 3 quarantined, 2 not finished.\n")
     assert "dark (detect): fluorescence" in text
     for name in ("index.html", "cohort.tsv", "good.labels.ome.tif", "good.geojson.gz"):
         assert name in text
@@ -149,8 +150,8 @@ def test_the_last_lines_name_the_slides_that_do_not_pass_and_why(tmp_path):
     outcomes = {"good": "pass", "scored": "warn", "real": "fail"}
     assert manifest.results["slides"] == outcomes
     text = (root / "report/summary.txt").read_text()
-    assert f"\nverdict fail:\n  real: {remark.reason}\n" in text
-    assert "\nverdict warn:\n  scored: Dice of Tumor is 0.5 (limit 0.7)\n" in text
+    assert f"\nfail:\n  real: {remark.reason}\n" in text
+    assert "\nwarn:\n  scored: Dice of Tumor is 0.5 (limit 0.7)\n" in text
     table = pd.read_csv(root / "report/cohort.tsv", sep="\t", index_col="slide")
     assert table["verdict"].to_dict() == outcomes
     assert table.loc["scored", "verdict_reasons"] == bad["reason"]
@@ -163,14 +164,40 @@ def test_the_last_lines_name_the_slides_that_do_not_pass_and_why(tmp_path):
 def test_of_many_doubtful_slides_the_last_lines_name_ten(tmp_path):
     root = tmp_path / "results"
     finish(root, "s0", remarks=(Remark("warn", "coarse"),))
-    records = [
-        replace(read_slide_record(root, "s0", parts=PARTS), slide=f"s{number}")
-        for number in range(12)
-    ]
-    files = {record.slide: Files("", {}, "", {}) for record in records}
+    record = read_slide_record(root, "s0", parts=PARTS)
+    assessed = record.stages["assess"]
+    records = []
+    for number, letter in enumerate("abcdefghijkl"):
+        manifest = copy.deepcopy(assessed.manifests[0])
+        manifest.results["reasons"] = [f"coarse {letter}"]
+        folder = replace(assessed.folders[0], manifest=manifest)
+        stages = {**record.stages, "assess": replace(assessed, folders=(folder,))}
+        records.append(replace(record, slide=f"s{number}", stages=stages))
+    files = {item.slide: Files("", {}, "", {}) for item in records}
     text = summarise(records, files, root)
-    assert text.count(": coarse\n") == 10
+    assert text.startswith("12 slides: 12 done (12 warn).\n")
+    assert text.count(": coarse ") == 10
     assert "  and 2 more, see index.html\n" in text
+
+
+def test_equal_reasons_are_told_once_with_the_range_of_their_numbers(tmp_path):
+    root = tmp_path / "results"
+    finish(root, "s0")
+    for number in range(12):
+        slide = f"dark-{number}"
+        shutil.copytree(root / "tile" / "s0", root / "tile" / slide)
+        dark = UnsuitableSlideError(f"slide & co.tif is light on dark (grey value {7 + number})")
+        quarantine(root, "detect", slide, dark, tile=root / "tile" / slide)
+    slides = ["s0", *(f"dark-{number}" for number in range(12))]
+    report(root, root / "report", slides=slides)
+    reason = "the file is light on dark (grey value 7 to 18)"
+    text = (root / "report/summary.txt").read_text()
+    assert f"\nquarantined:\n  12 slides (detect): {reason}\n    dark-0, dark-1, " in text
+    assert text.count("light on dark") == 1
+    page = Page(root / "report/index.html")
+    attention = page.text.split("Needs attention")[2].split("Filter")[0]
+    assert attention.count("light on dark") == 1
+    assert all(f"slides/dark-{number}.html" in page.links for number in range(12))
 
 
 @pytest.mark.parametrize(

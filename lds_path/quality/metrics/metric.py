@@ -16,6 +16,15 @@ AREA, SHARE, CONFIDENCE = "area_mm2.", "tissue_percent.", "confidence."
 """Prefixes of the metrics that each class has; the class's name follows."""
 
 
+_DECIMALS = {
+    "%": 1, "mm²": 2, "0 to 1": 3, "optical density": 2, "RGB, length 1": 2, "ratio": 2, "times": 2,
+    "µm": 2, "µm²": 0, "µm/px": 3, "samples/mm²": 0,
+}  # fmt: skip
+"""Unit, or the sign that it begins with -> decimals by which its numbers are shown everywhere."""
+_MORE_DECIMALS = 2
+"""Of a number in a table for programs."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """One number about a slide, with what is needed to interpret it."""
@@ -33,6 +42,32 @@ def format_number(value: float) -> str:
     if value == round(value) or abs(value) >= 100:
         return f"{value:.0f}"
     return f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.1e}"
+
+
+def format_metric(value: float, unit: str) -> str:
+    """Return a number of a unit as pages, last lines and reasons show it: with its decimals.
+
+    What is not zero does not look like zero. A unit without decimals of its own is written as by
+    `format_number`.
+    """
+    decimals = decimals_of(unit)
+    if decimals is None:
+        return format_number(value)
+    text = f"{value:.{decimals}f}"
+    return f"<{10**-decimals:.{decimals}f}" if value > 0 and not float(text) else text
+
+
+def decimals_of(unit: str) -> int | None:
+    """Return the decimals of numbers of a unit; None if it has none of its own."""
+    return _DECIMALS.get("%" if unit.startswith("%") else unit)
+
+
+def round_metric(value: object, unit: str) -> object:
+    """Return a number for a table: with two decimals more than it is shown with; others as they are."""
+    decimals = decimals_of(unit)
+    if decimals is None or not isinstance(value, float):
+        return value
+    return round(value, decimals + _MORE_DECIMALS)
 
 
 def percent_of(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float | None:

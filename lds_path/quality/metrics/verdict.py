@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lds_path.formats.results import Remark
-from lds_path.quality.metrics.metric import format_number
+from lds_path.quality.metrics.metric import format_metric, format_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -115,7 +116,7 @@ def judge(
         What stages found.
     """
     known = (limit for limit in limits if limit.metric in metrics)
-    found = (_judge_metric(limit, metrics[limit.metric].value) for limit in known)
+    found = (_judge_metric(limit, metrics[limit.metric]) for limit in known)
     return join([*remarks, *(remark for remark in found if remark is not None)])
 
 
@@ -128,9 +129,18 @@ def join(remarks: Iterable[Remark]) -> Verdict:
     return Verdict(word, tuple(dict.fromkeys((*reasons["fail"], *reasons["warn"]))))
 
 
-def _judge_metric(limit: Limit, value: object) -> Remark | None:
+def metric_of(reason: str) -> str:
+    """Return the metric that a reason is about; empty if it is about none."""
+    for name, message in [*(LOW | HIGH).items(), *UNKNOWN.items()]:
+        parts = re.split(r"\{value\}|\{limit\}", message)
+        if re.fullmatch(".+".join(map(re.escape, parts)), reason):
+            return name
+    return ""
+
+
+def _judge_metric(limit: Limit, metric: Metric) -> Remark | None:
     """Return what is wrong with a metric; None if nothing is."""
-    name = limit.metric
+    name, value = limit.metric, metric.value
     if value is None and name in MAY_LACK:
         return None
     if not isinstance(value, int | float):
@@ -139,5 +149,8 @@ def _judge_metric(limit: Limit, value: object) -> Remark | None:
     broken = limit.broken(value)
     if broken is None:
         return None
-    text = limit.message.format(value=format_number(value), limit=format_number(broken))
+    shown = format_metric(value, metric.unit)
+    if shown == format_metric(broken, metric.unit):  # as close as 0.6996 is to 0.7
+        shown = f"{value:.4g}"
+    text = limit.message.format(value=shown, limit=format_number(broken))
     return Remark("fail" if broken == limit.fail else "warn", text)

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from lds_path.quality.metrics.metric import format_number, percent_of, well_inside
+from lds_path.quality.metrics.metric import (
+    format_metric,
+    format_number,
+    percent_of,
+    round_metric,
+    well_inside,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +25,31 @@ from lds_path.quality.metrics.metric import format_number, percent_of, well_insi
 )
 def test_numbers_show_three_significant_digits(value, text):
     assert format_number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (2.3, "mm²", "2.30"),
+        (2.136, "mm²", "2.14"),
+        (0.0004, "mm²", "<0.01"),
+        (0, "mm²", "0.00"),
+        (51.27, "% of tissue", "51.3"),
+        (0.14, "0 to 1", "0.140"),
+        (0.25212, "µm/px", "0.252"),
+        (12.0, "regions", "12"),
+        (12.345, "", "12.3"),
+    ],
+)
+def test_numbers_of_a_unit_have_its_decimals_everywhere(value, unit, text):
+    assert format_metric(value, unit) == text
+
+
+def test_a_table_for_programs_has_two_decimals_more_and_leaves_the_rest_alone():
+    assert round_metric(12.345678, "mm²") == 12.3457
+    assert round_metric(3, "mm²") == 3
+    assert round_metric("sheet", "") == "sheet"
+    assert round_metric(None, "% of tissue") is None
 
 
 def test_the_percentage_counts_only_inside_the_whole():

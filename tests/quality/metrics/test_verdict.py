@@ -36,6 +36,12 @@ def test_reasons_say_value_and_broken_limit_and_failures_come_first():
     assert verdict.reasons == ("45.2 % in doubt (40 %)", "only 80 % analysed (limit 90 %)")
 
 
+def test_a_value_that_rounds_to_its_limit_is_told_apart_from_it():
+    limit = Limit("dice", warn=0.7, fail=0.4, message="Dice {value} (limit {limit})")
+    verdict = judge({"dice": Metric(0.6996, "0 to 1", "", "")}, [limit])
+    assert verdict.reasons == ("Dice 0.6996 (limit 0.7)",)
+
+
 def test_what_could_not_be_measured_is_a_warning():
     verdict = judge(metrics(share=None), [SHARE])
     assert verdict.word == "warn"
