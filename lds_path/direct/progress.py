@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from tqdm import tqdm
 
-from lds_path.run.stage_lines import StageLines, in_words
+from lds_path.run.terminal.stage_lines import StageLines, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

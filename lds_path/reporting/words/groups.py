@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lds_path.provenance.cohort import SlideRecord
 
-NUMBER = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w.]*\w)")
+NUMBER = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w.-]*\w)")
 """A number by itself, not a part of a name."""
 PATH = re.compile(r"^/.*?(?= (?:cannot|claims|has|holds|is|shows|would)\b)")
 """Of a slide, at the beginning of what is wrong with it."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lds_path.run.stage_lines import StageLines, in_words
+from lds_path.run.terminal.stage_lines import StageLines, in_words
 
 
 @pytest.mark.parametrize(

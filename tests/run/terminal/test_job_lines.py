@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lds_path.run.terminal import HANDLER, LOGGER, JobLines, is_detail, quieten
+from lds_path.run.terminal.job_lines import HANDLER, LOGGER, JobLines, is_detail, quieten
 
 Event = Enum("Event", "RUN_INFO JOB_INFO GROUP_INFO JOB_FINISHED JOB_ERROR PROGRESS WARNING")
 ASKED = {"dryrun": False, "quiet": None, "verbose": False, "printshellcmds": False}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lds_path.errors import StageInputError
 from lds_path.provenance.manifest import read_manifest
-from lds_path.run.stage_lines import WORDS, StageLines
+from lds_path.run.terminal.stage_lines import WORDS, StageLines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
