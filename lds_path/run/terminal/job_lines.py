@@ -115,7 +115,7 @@ class JobLines(logging.Handler):
         elif event == "JOB_FINISHED":
             self._end(self._jobs.pop(fields["job_id"], None))
         elif str(record.msg).startswith(NOTHING_TO_DO) and self._summary.is_file():
-            self._write(f"\n{self._summary.read_text(encoding='utf-8')}")
+            sys.stdout.write(f"{self._summary.read_text(encoding='utf-8')}\n")
 
     def _begin(self, number: int, stage: str, wildcards: Any, output: Any) -> None:  # noqa: ANN401 - Snakemake's
         slide, shard = wildcards.get("slide", ""), wildcards.get("scatteritem", "1-of-1")

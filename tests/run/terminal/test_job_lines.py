@@ -85,14 +85,15 @@ def test_jobs_of_a_group_have_their_lines(said, tmp_path):
     assert lines == ["[1/1] a planned\n"]
 
 
-def test_a_finished_run_shows_again_what_to_open(said, tmp_path):
+def test_a_finished_run_shows_again_what_to_open(said, tmp_path, capsys):
     lines, handler = said
     nothing = record(text="Nothing to be done (all requested files are present and up to date).")
     handler.emit(nothing)
-    assert lines == []
+    assert capsys.readouterr().out == ""
     (tmp_path / "summary.txt").write_text("2 slides: 2 pass.\n", encoding="utf-8")
     handler.emit(nothing)
-    assert lines == ["\n2 slides: 2 pass.\n"]
+    assert capsys.readouterr().out == "2 slides: 2 pass.\n\n"
+    assert lines == []
 
 
 def test_a_record_of_another_shape_stops_nothing(said, capsys):
