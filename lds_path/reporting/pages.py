@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import jinja2
@@ -81,6 +81,8 @@ class Files:
     """From the index; empty where there is no picture."""
     outputs: Mapping[str, str]
     """Path -> what it is for."""
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Name of a picture -> width and height: a page that knows them jumps to the right place."""
 
 
 def render_slide(record: SlideRecord, files: Files) -> str:

@@ -20,7 +20,7 @@ from lds_path.formats.results import (
     TileResults,
 )
 from lds_path.formats.table import write_table
-from lds_path.objects.qupath_scripts import PROJECT_SCRIPT, write_cohort_scripts
+from lds_path.objects.qupath_scripts import write_cohort_scripts
 from lds_path.objects.tally import ExportParameters, ExportResults
 from lds_path.provenance.cohort import SMALL, SMALL_SIZE, read_slide_record
 from lds_path.provenance.complete_file import place_file
@@ -28,33 +28,32 @@ from lds_path.provenance.fingerprint import find_original, note_input, sha256
 from lds_path.provenance.lineage import ReportResults
 from lds_path.provenance.manifest import FILE_NAME
 from lds_path.provenance.stage_run import run_stage
-from lds_path.quality.metrics.verdict import WORDS
 from lds_path.quality.picture_scale import fit_picture_scale, read_picture
-from lds_path.reporting.cohort_page import count_outcomes, render_index
+from lds_path.reporting.cohort_page import render_index
 from lds_path.reporting.cohort_table import Column, describe_columns, table_row
 from lds_path.reporting.outcomes import outcome_of
 from lds_path.reporting.pages import Files, render_slide
-from lds_path.reporting.words.groups import group_reasons
+from lds_path.reporting.words.last_lines import (
+    DICTIONARY_NAME,
+    INDEX_NAME,
+    QUPATH_NAME,
+    TABLE_NAME,
+    summarise,
+)
 from lds_path.run.sheet import COLUMNS, read_sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lds_path.provenance.cohort import SlideRecord
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import ManifestPart, StageInputs
 
-INDEX_NAME = "index.html"
-TABLE_NAME = "cohort.tsv"
-DICTIONARY_NAME = "cohort-columns.tsv"
 SUMMARY_NAME = "summary.txt"
-QUPATH_NAME = "qupath"
 PICTURES = "pictures"
 """Folder of the pictures beside the pages, whose names end with .html."""
 PLAIN_PICTURE_PIXELS = 800
-MAX_REASONS = 10
-"""For each verdict that the last lines of a run name."""
 QUALITY = 85
 PARTS: tuple[type[ManifestPart], ...] = (
     TileResults, SegmentResults, StitchResults, ExportParameters, ExportResults, AssessResults,
@@ -161,65 +160,13 @@ def _write_report(folder: Path, records: Sequence[SlideRecord], output: Path) ->
     _write_text(folder / SUMMARY_NAME, summarise(records, files, output))
 
 
-def summarise(records: Sequence[SlideRecord], files: Mapping[str, Files], output: Path) -> str:
-    """Return the last lines of a run: slides not done or not passed and why, what to open."""
-    lines = [f"{len(records)} slides: {_count(records)}."]
-    for outcome in ("quarantined", "not finished", "fail", "warn"):
-        lines += _describe_group(outcome, records)
-    done = [record for record in records if record.status == "done"]
-    lines += ["\nopen:", f"  {output / INDEX_NAME}: the cohort and each slide"]
-    lines += [f"  {output / TABLE_NAME}: one row a slide, one column a metric"]
-    lines += [f"  {output / DICTIONARY_NAME}: what the columns mean"]
-    if done:
-        script = output / QUPATH_NAME / PROJECT_SCRIPT
-        lines += [f"  {script}: run it in QuPath for a project of these slides"]
-        outputs = files[done[0].slide].outputs
-        lines += [f"  {path}: {use}" for path, use in outputs.items()]
-    if len(done) > 1:
-        lines.append(f"  and the same for the other slides: {_listing(done[1:])}")
-    return "\n".join(lines) + "\n"
-
-
-def _count(records: Sequence[SlideRecord]) -> str:
-    """Return how many slides are done, with which verdicts, and how many are not."""
-    counts = count_outcomes(records)
-    verdicts = {word: count for word, count in counts.items() if word in WORDS}
-    parts = [f"{count} {word}" for word, count in counts.items() if word not in WORDS]
-    if verdicts:
-        listed = ", ".join(f"{count} {word}" for word, count in verdicts.items())
-        parts.insert(0, f"{sum(verdicts.values())} done ({listed})")
-    return ", ".join(parts)
-
-
-def _describe_group(outcome: str, records: Sequence[SlideRecord]) -> Iterator[str]:
-    """Yield the slides of an outcome with their reasons, equal ones together."""
-    groups = group_reasons(record for record in records if outcome_of(record) == outcome)
-    if groups:
-        yield f"\n{outcome}:"
-    limit = MAX_REASONS if outcome in WORDS else len(groups)
-    for group in groups[:limit]:
-        where = f" ({group.stage})" if group.stage else ""
-        if len(group.records) == 1:
-            yield f"  {group.records[0].slide}{where}: {group.reason}"
-        else:
-            yield f"  {len(group.records)} slides{where}: {group.reason}"
-            yield f"    {_listing(group.records)}"
-    rest = sum(len(group.records) for group in groups[limit:])
-    if rest:
-        yield f"  and {rest} more, see {INDEX_NAME}"
-
-
-def _listing(records: Sequence[SlideRecord], limit: int = 10) -> str:
-    names = [record.slide for record in records[:limit]]
-    return ", ".join(names) + (f" and {len(records) - limit} more" if len(records) > limit else "")
-
-
 def _write_slide(record: SlideRecord, folder: Path) -> Files:
     """Write the page of a slide and its pictures."""
     name = _file_name(record.slide)
     pictures = _write_pictures(record, folder / "slides" / PICTURES, name)
     thumbnail = f"slides/{PICTURES}/{name}/{SMALL}.jpg" if pictures else ""
-    files = Files(f"slides/{name}.html", pictures, thumbnail, _outputs(record))
+    sizes = {picture: _size_of(folder / "slides" / path) for picture, path in pictures.items()}
+    files = Files(f"slides/{name}.html", pictures, thumbnail, _outputs(record), sizes)
     _write_text(folder / files.page, render_slide(record, files))
     return files
 
@@ -252,6 +199,12 @@ def _write_pictures(record: SlideRecord, folder: Path, name: str) -> dict[str, s
     image.thumbnail(SMALL_SIZE)
     image.save(target / f"{SMALL}.jpg", quality=QUALITY)
     return {picture: f"{PICTURES}/{name}/{picture}.jpg" for picture in ("thumbnail", SMALL)}
+
+
+def _size_of(picture: Path) -> tuple[int, int]:
+    """Return width and height of a picture."""
+    with Image.open(picture) as image:
+        return image.size
 
 
 def _outputs(record: SlideRecord) -> dict[str, str]:

@@ -193,6 +193,28 @@ def test_a_slide_opens_and_its_slider_fades_the_labels(chromium, pages):
     assert chromium.current_url.endswith("/index.html")
 
 
+def test_where_to_look_first_leads_to_the_crop(chromium, pages):
+    chromium.get((pages / "slides" / "a-1.html").as_uri())
+    link = find(chromium, "#words a")
+    name = link.get_attribute("href").split("#")[1]
+    assert name.startswith("crop-")
+    link.click()
+    top, height = chromium.execute_script(
+        "const box = document.getElementById(arguments[0]).getBoundingClientRect();"
+        "return [box.top, innerHeight]",
+        name,
+    )
+    assert 0 <= top < height
+
+
+def test_pictures_of_the_sampling_are_folded_away(chromium, pages):
+    chromium.get((pages / "slides" / "a-1.html").as_uri())
+    picture = find(chromium, "#picture-sampling")
+    assert not picture.is_displayed()
+    find(chromium, "#sampled summary").click()
+    assert picture.is_displayed()
+
+
 def test_both_pictures_of_the_slider_have_one_size(chromium, pages):
     chromium.get((pages / "slides" / "a-1.html").as_uri())
     sizes = [

@@ -21,9 +21,10 @@ from lds_path.provenance.stage_run import run_stage
 from lds_path.reporting.cohort_page import render_index
 from lds_path.reporting.cohort_table import describe_columns
 from lds_path.reporting.pages import Files
+from lds_path.reporting.words.last_lines import summarise
 from lds_path.stages.assess import assess
 from lds_path.stages.export import export
-from lds_path.stages.report import PARTS, report, summarise
+from lds_path.stages.report import PARTS, report
 
 HOSTILE = "<script>alert(1)</script> & 'quotes' \"both\""
 QUOTED = re.sub(r"\\", r"\\\\", json.dumps(HOSTILE)[1:-1])
