@@ -67,7 +67,7 @@ def _describe_doubt(records: Sequence[SlideRecord]) -> str:
         return "All slides are within all limits."
     counts = {word: [item for item in doubtful if outcome_of(item) == word] for word in URGENCY}
     named = [f"{len(group)} {word}" for word, group in counts.items() if group]
-    sentence = f"{len(doubtful)} of {count_of(len(records), 'slide', 'slides')}: {join(named)}"
+    sentence = f"{len(doubtful)} of {count_of(len(records), 'slide', 'slides')} need attention: {join(named)}"
     largest = max(group_reasons(doubtful), key=lambda group: len(group.records))
     if len(largest.records) > 1:
         sentence += (

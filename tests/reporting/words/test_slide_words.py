@@ -112,7 +112,7 @@ def test_a_cohort_says_what_most_slides_suffer_from_and_which_to_open_first():
         "49.38 mm² of tissue on 4 slides (median 12.35 mm²); of all of it, Tumor 60.1 %, Fat 14.9 %"
     )
     assert words.doubtful == (
-        "3 of 4 slides: 1 fail and 2 warn. The most frequent reason, on 2 slides: "
+        "3 of 4 slides need attention: 1 fail and 2 warn. The most frequent reason, on 2 slides: "
         + doubt.format("21 to 30")
         + "."
     )
