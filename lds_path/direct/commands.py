@@ -40,7 +40,7 @@ def run(
 ) -> None:
     """Segment slides, all stages in one process.
 
-    SLIDE is one file; of a FOLDER its slides are taken, of a SHEET (.tsv) those that it lists.
+    SLIDE is one file; of a FOLDER its slides are taken, of a SHEET (.tsv, .csv, .txt) those that it lists.
 
     The folders are those that the workflow writes, with the report. The same command resumes:
     what is finished is kept. A slide that cannot be analysed does not stop the others.
