@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -46,12 +47,14 @@ def check_cohort(folder: Path, output: str, slides: dict[str, tuple[str, str, st
     cohort = pd.read_csv(folder / "results/report/cohort.tsv", sep="\t", index_col="slide")
     page = (folder / "results/report/index.html").read_text()
     summary = output[output.index(f"{len(slides)} slides:") :]
+    quarantined = summary.partition("\nquarantined:")[2].partition("\n\n")[0]
     for name, (_, _, reason) in slides.items():
         results = folder / "results"
         manifest = json.loads((results / "export" / name / "manifest.json").read_text())
         assert manifest["status"] == ("quarantined" if reason else "done"), manifest
         assert reason in manifest["reason"]
-        assert (f"  {name} (" in summary) == bool(reason)
+        named = re.search(rf" {re.escape(name)}( \(|,|$)", quarantined, re.MULTILINE)
+        assert (named is not None) == bool(reason)
         assert f">{name}<" in page
         assert name in cohort.index
         if not reason:
