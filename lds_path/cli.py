@@ -21,7 +21,7 @@ from lds_path.options import command
 from lds_path.options.command import PATH, folders, options_of, split_classes
 from lds_path.options.labels import ExportOptions, PlanOptions, SegmentOptions, StitchOptions
 from lds_path.options.model import TrainOptions
-from lds_path.options.quality import AssessOptions, EvaluateOptions
+from lds_path.options.quality import AssessOptions, EvaluateOptions, ReportOptions
 from lds_path.options.slides import DemoOptions, DetectOptions, ScreenOptions, TileOptions
 from lds_path.run.gc_freeze import frozen_imports, skip_last_collection
 from lds_path.run.parent_watch import end_with_run
@@ -246,6 +246,8 @@ def evaluate(**values: Any) -> None:
     type=PATH,
     help="Sample sheet, for the batches, and for the slides if no SLIDES are given.",
 )
+@options_of(ReportOptions())
+@command.threads
 def report(**values: Any) -> None:
     """Write the pages and the table of a cohort; RESULTS holds the folders of its stages.
 

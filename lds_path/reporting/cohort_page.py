@@ -14,6 +14,7 @@ from lds_path.reporting.distributions import WIDTH, distribute
 from lds_path.reporting.metric_rows import label_of
 from lds_path.reporting.outcomes import outcome_of
 from lds_path.reporting.pages import SYMBOLS, class_rows, environment
+from lds_path.reporting.zoom.neighbours import has_comparison
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,6 +94,7 @@ def render_index(
     return template.render(
         records=records,
         files=files,
+        compares=has_comparison(records),
         counts=count_outcomes(records),
         attention=sorted(
             (record for record in records if outcome_of(record) != "pass"),

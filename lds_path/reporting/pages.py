@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,14 @@ from lds_path.provenance.cohort import STAGES
 from lds_path.quality.metrics.metric import AREA, CONFIDENCE, SHARE, format_number
 from lds_path.reporting.cohort_table import mean_dice
 from lds_path.reporting.metric_rows import metric_groups
-from lds_path.reporting.outcomes import outcome_of, reasons_of, verdict_of
+from lds_path.reporting.outcomes import outcome_of, reasons_of, result_of, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lds_path.provenance.cohort import SlideRecord
+    from lds_path.reporting.zoom.neighbours import Around
+    from lds_path.reporting.zoom.viewer import Zoom
 
 SYMBOLS = {"pass": "✓", "warn": "!", "fail": "✕", "quarantined": "‖", "not finished": "…"}
 """Sign beside a verdict or a status."""
@@ -81,8 +84,10 @@ class Files:
     """Path -> what it is for."""
 
 
-def render_slide(record: SlideRecord, files: Files) -> str:
-    """Return the page of one slide."""
+def render_slide(
+    record: SlideRecord, files: Files, around: Around, zoom: Zoom | None = None
+) -> str:
+    """Return the page of one slide, with a viewer of what it can zoom into."""
     return (
         environment()
         .get_template("slide.html.j2")
@@ -98,6 +103,8 @@ def render_slide(record: SlideRecord, files: Files) -> str:
             exported=record.read(ExportParameters),
             segment=record.read(SegmentResults),
             verdict=verdict_of(record),
+            around=around,
+            zoom=None if zoom is None else json.dumps(zoom.to_json(), ensure_ascii=False),
         )
     )
 
@@ -216,6 +223,7 @@ def environment() -> jinja2.Environment:
         class_rows=class_rows,
         mean_dice=mean_dice,
         reasons_of=reasons_of,
+        result_of=result_of,
         source_words=SOURCE_WORDS,
         stages=STAGES,
         symbols=SYMBOLS,
