@@ -27,6 +27,7 @@
     if (location.hash !== own) history.replaceState(null, "", own);
   };
   follow(true);
+  document.getElementById(location.hash.slice(1))?.scrollIntoView(); // the viewer has moved it down
   addEventListener("hashchange", () => follow(false));
   let touched = false; // the address stays plain until somebody moves the view
   for (const kind of ["pointerdown", "wheel", "keydown"]) {
