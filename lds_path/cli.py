@@ -21,11 +21,12 @@ from lds_path.options import command
 from lds_path.options.command import PATH, folders, options_of, split_classes
 from lds_path.options.labels import ExportOptions, PlanOptions, SegmentOptions, StitchOptions
 from lds_path.options.model import TrainOptions
-from lds_path.options.quality import AssessOptions, EvaluateOptions
+from lds_path.options.quality import AssessOptions, EvaluateOptions, ReportOptions
 from lds_path.options.slides import DemoOptions, DetectOptions, ScreenOptions, TileOptions
 from lds_path.run.gc_freeze import frozen_imports, skip_last_collection
 from lds_path.run.parent_watch import end_with_run
 from lds_path.run.signals import end_in_order
+from lds_path.viewing.command import view
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +57,7 @@ def cli() -> None:
     """
 
 
-for command_of_its_own in (commands.run, commands.models, commands.doctor):
+for command_of_its_own in (commands.run, view, commands.models, commands.doctor):
     cli.add_command(command_of_its_own)
 
 
@@ -246,6 +247,8 @@ def evaluate(**values: Any) -> None:
     type=PATH,
     help="Sample sheet, for the batches, and for the slides if no SLIDES are given.",
 )
+@options_of(ReportOptions())
+@command.threads
 def report(**values: Any) -> None:
     """Write the pages and the table of a cohort; RESULTS holds the folders of its stages.
 

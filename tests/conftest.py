@@ -6,7 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from browser import chromium, driver
 from hypothesis import settings
+
+__all__ = ["chromium", "data", "driver"]
 
 # A first call may compile; a busy machine is no failure.
 settings.register_profile("lds_path", deadline=None)

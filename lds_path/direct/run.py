@@ -6,8 +6,9 @@ import logging
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -94,7 +95,8 @@ def run_slides(request: Request, *, threads: int) -> Outcome:
     ):
         calls = {slide: stage_calls(setup, slide, threads) for slide in request.slides}
         failures = _run_all(setup, calls, resumption)
-        _write_report(setup, changed=resumption.kept < sum(map(len, calls.values())))
+        changed = resumption.kept < sum(map(len, calls.values()))
+        _write_report(setup, threads, changed=changed)
     summary = (results / "report" / SUMMARY_NAME).read_text(encoding="utf-8")
     return Outcome(summary, failures)
 
@@ -159,15 +161,24 @@ def _outcome(setup: RunSetup, slide: str) -> str:
     return f"quarantined by {record.stopped_by}" if record.quarantine else outcome_of(record)
 
 
-def _write_report(setup: RunSetup, *, changed: bool) -> None:
+def _write_report(setup: RunSetup, threads: int, *, changed: bool) -> None:
     """Write the report, unless it is on these slides and nothing changed since."""
     folder = setup.results / "report"
-    slides, sheet = setup.slides.ids, setup.slides.sheet
+    options: Any = setup.options["report"]
+    write = partial(
+        report,
+        setup.results,
+        folder,
+        slides=setup.slides.ids,
+        sheet=setup.slides.sheet,
+        options=options,
+        threads=threads,
+    )
     if changed or not _is_current(folder):
         with always_running():
-            report(setup.results, folder, slides=slides, sheet=sheet)
+            write()
     else:
-        report(setup.results, folder, slides=slides, sheet=sheet)
+        write()
 
 
 def _is_current(folder: Path) -> bool:

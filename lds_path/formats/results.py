@@ -292,6 +292,8 @@ class AssessResults(StageResults):
     confidence: float | None
     uncertain_percent: float | None
     out_of_focus_percent: float | None
+    pitch_um: tuple[float, float] | None = None
+    """Distances between samples that the last and the first colour of the density stand for."""
 
 
 @dataclass(frozen=True, kw_only=True)

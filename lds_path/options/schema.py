@@ -14,7 +14,7 @@ import yaml
 from lds_path.option import describe
 from lds_path.options.labels import ExportOptions, PlanOptions, SegmentOptions, StitchOptions
 from lds_path.options.model import TrainOptions
-from lds_path.options.quality import AssessOptions, EvaluateOptions
+from lds_path.options.quality import AssessOptions, EvaluateOptions, ReportOptions
 from lds_path.options.reference import LabelsOptions
 from lds_path.options.slides import DetectOptions, ScreenOptions, TileOptions
 
@@ -34,6 +34,7 @@ SECTIONS: Mapping[str, Options] = {
     "assess": AssessOptions(),
     "labels": LabelsOptions(),
     "evaluate": EvaluateOptions(),
+    "report": ReportOptions(),
     "train": TrainOptions(),
 }
 """Sections of config.yaml and their options, without those that have a section of their own."""

@@ -16,6 +16,7 @@ from lds_path.reporting.outcomes import outcome_of
 from lds_path.reporting.pages import SYMBOLS, class_rows, environment
 from lds_path.reporting.words.cohort_words import describe_cohort
 from lds_path.reporting.words.groups import group_reasons
+from lds_path.reporting.zoom.neighbours import has_comparison
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,6 +98,7 @@ def render_index(
     return template.render(
         records=records,
         files=files,
+        compares=has_comparison(records),
         counts=count_outcomes(records),
         words=describe_cohort(records, {slide: item.page for slide, item in files.items()}),
         attention=sorted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lds_path.formats.labels.label_images import name_labels
 from lds_path.formats.results import AssessResults, EvaluateResults
 from lds_path.quality.metrics.verdict import WORDS, Verdict, join
 
@@ -37,6 +38,13 @@ def reasons_of(record: SlideRecord) -> str:
     """Return why a slide does not pass, in one line; empty if it passes or was not assessed."""
     verdict = verdict_of(record)
     return "" if verdict is None else "; ".join(verdict.reasons)
+
+
+def result_of(record: SlideRecord) -> str:
+    """Return what names the labels of a slide: the start of their hash; empty without labels."""
+    stitch = record.stages["stitch"]
+    written = stitch.manifests[0].outputs if stitch.status == "done" else {}
+    return str(written.get(name_labels(record.slide), {}).get("sha256", ""))[:12]
 
 
 def _word(text: str) -> Word:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lds_path.provenance.cohort import SlideRecord
+    from lds_path.reporting.zoom.neighbours import Around
+    from lds_path.reporting.zoom.viewer import Zoom
 
 SYMBOLS = {"pass": "✓", "warn": "!", "fail": "✕", "quarantined": "‖", "not finished": "…"}
 """Sign beside a verdict or a status."""
@@ -85,8 +88,10 @@ class Files:
     """Name of a picture -> width and height: a page that knows them jumps to the right place."""
 
 
-def render_slide(record: SlideRecord, files: Files) -> str:
-    """Return the page of one slide."""
+def render_slide(
+    record: SlideRecord, files: Files, around: Around, zoom: Zoom | None = None
+) -> str:
+    """Return the page of one slide, with a viewer of what it can zoom into."""
     doubts = doubts_of(record, files.pictures)
     return (
         environment()
@@ -104,6 +109,8 @@ def render_slide(record: SlideRecord, files: Files) -> str:
             segment=record.read(SegmentResults),
             doubts=doubts,
             words=describe_slide(record, doubts, files.pictures),
+            around=around,
+            zoom=None if zoom is None else json.dumps(zoom.to_json(), ensure_ascii=False),
         )
     )
 
@@ -222,6 +229,7 @@ def environment() -> jinja2.Environment:
         class_rows=class_rows,
         mean_dice=mean_dice,
         reasons_of=reasons_of,
+        result_of=result_of,
         source_words=SOURCE_WORDS,
         stages=STAGES,
         symbols=SYMBOLS,

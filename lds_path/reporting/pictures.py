@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from lds_path.classes import LabelClass
 from lds_path.pixels.artefacts import KINDS
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.quality.analysed_slide import AnalysedSlide
-    from lds_path.quality.picture_scale import Sample
+    from lds_path.quality.picture_scale import Box, Sample
 
 CONFIDENCE_MAP, DENSITY_MAP = "viridis", "inferno"
 GRID_LINES = 42
@@ -68,26 +68,38 @@ def _draw_artefacts(
     slide: AnalysedSlide, max_blur: float, bar: picture_footer.ScaleBar
 ) -> Image.Image:
     """Return artefacts in their colours, and frames around windows that are out of focus."""
-    appearance = slide.appearance
-    marks = np.zeros(slide.tissue.shape, np.uint8)
-    for kind, mask in appearance.artefacts.items():
-        marks[mask] = ARTEFACT_COLORS[kind].value
     kinds = [ARTEFACT_COLORS[kind] for kind in KINDS]
     picture = overlay.draw_outline(slide.picture, slide.tissue, overlay.QUIET)
-    picture = overlay.colour_labels(picture, marks, kinds, opacity=0.8)
+    picture = overlay.colour_labels(picture, _artefact_values(slide), kinds, opacity=0.8)
+    picture = overlay.draw_boxes(picture, _blurred(slide, max_blur), color=BLURRED.color, width=2)
+    return picture_footer.with_footer(picture, bar, classes=[*kinds, BLURRED])
+
+
+def mark_artefacts(slide: AnalysedSlide, max_blur: float) -> NDArray[np.uint8]:
+    """Return the values of `ARTEFACT_COLORS` and, in frames, of `BLURRED`, (H, W); 0 elsewhere."""
+    image = Image.fromarray(_artefact_values(slide))
+    draw = ImageDraw.Draw(image)
+    for box in _blurred(slide, max_blur):
+        draw.rectangle(box, outline=BLURRED.value, width=2)
+    return np.asarray(image)
+
+
+def _artefact_values(slide: AnalysedSlide) -> NDArray[np.uint8]:
+    marks = np.zeros(slide.tissue.shape, np.uint8)
+    for kind, mask in slide.appearance.artefacts.items():
+        marks[mask] = ARTEFACT_COLORS[kind].value
+    return marks
+
+
+def _blurred(slide: AnalysedSlide, max_blur: float) -> list[Box]:
+    """Return the windows that are out of focus, in the pixels of the picture."""
+    appearance = slide.appearance
     downsample, side = slide.scale.downsample, appearance.window_side
-    boxes = [
-        (
-            x / downsample,
-            y / downsample,
-            (x + side) / downsample - 1,
-            (y + side) / downsample - 1,
-        )
+    return [
+        (x / downsample, y / downsample, (x + side) / downsample - 1, (y + side) / downsample - 1)
         for (x, y), blur in zip(appearance.windows, appearance.blurs, strict=True)
         if blur > max_blur
     ]
-    picture = overlay.draw_boxes(picture, boxes, color=BLURRED.color, width=2)
-    return picture_footer.with_footer(picture, bar, classes=[*kinds, BLURRED])
 
 
 def _draw_confidence(slide: AnalysedSlide, bar: picture_footer.ScaleBar) -> Image.Image:
@@ -103,7 +115,7 @@ def _draw_confidence(slide: AnalysedSlide, bar: picture_footer.ScaleBar) -> Imag
 def _draw_density(slide: AnalysedSlide, bar: picture_footer.ScaleBar) -> Image.Image:
     """Return the sampling pitch over the slide, the regions and the one drawn in full."""
     pitch = np.where(slide.tissue, slide.pitch.um, np.float32(np.nan))
-    fine, coarse = _pitch_limits(pitch)
+    fine, coarse = pitch_limits(pitch)
     picture = overlay.colour_pitch(
         slide.picture, pitch, fine=fine, coarse=coarse, colormap=DENSITY_MAP
     )
@@ -115,7 +127,7 @@ def _draw_density(slide: AnalysedSlide, bar: picture_footer.ScaleBar) -> Image.I
     return picture_footer.with_footer(picture, bar, color_bar=words)
 
 
-def _pitch_limits(pitch_um: NDArray[np.float32]) -> tuple[float, float]:
+def pitch_limits(pitch_um: NDArray[np.float32]) -> tuple[float, float]:
     """Return the pitches of the last and the first colour, at least a factor of two apart."""
     known = pitch_um[np.isfinite(pitch_um)]
     fine, coarse = np.percentile(known, (1, 99)) if known.size else (1.0, 1.0)

@@ -20,6 +20,7 @@ from lds_path.quality.analysed_slide import read_analysed_slide
 from lds_path.quality.metrics import analysis_metrics, model_metrics, slide_metrics
 from lds_path.quality.metrics.verdict import judge, limits_of
 from lds_path.reporting.pictures import draw_pictures
+from lds_path.reporting.zoom.layers import draw_layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,8 @@ def assess(
 ) -> Manifest:
     """Judge the analysis of one slide and draw its pictures.
 
-    Writes `metrics.json` and the pictures that `pictures.draw_pictures` names (JPEG).
+    Writes `metrics.json`, the pictures that `pictures.draw_pictures` names (JPEG) and the layers
+    of `zoom.layers.draw_layers` (PNG).
 
     Parameters
     ----------
@@ -99,6 +101,9 @@ def _assess(folder: Path, inputs: StageInputs, *, options: AssessOptions) -> Ass
     )
     for name, image in draw_pictures(slide, options.max_blur).items():
         image.save(folder / f"{name}.jpg", quality=QUALITY, subsampling=1)
+    layers = draw_layers(slide, options.max_blur)
+    for name, content in layers.files.items():
+        (folder / name).write_bytes(content)
     metrics = measure(slide, min_confidence=options.min_confidence, max_blur=options.max_blur)
     if options.screen:
         found = open_class_map(inputs["screen"])
@@ -112,6 +117,7 @@ def _assess(folder: Path, inputs: StageInputs, *, options: AssessOptions) -> Ass
         classes=tuple(slide.classes),
         view=PictureSize(size.width, size.height, mpp),
         crops=tuple(_locate_crops(slide)),
+        pitch_um=layers.pitch_um,
         **{name: _number(metrics[name]) for name in MAIN},
     )
     fields = {name: value for name, value in to_json(results).items() if name not in MAIN}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import astuple, fields
+from functools import partial
 from hashlib import sha256 as digest_of
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from lds_path.formats.results import (
 from lds_path.formats.table import write_table
 from lds_path.objects.qupath_scripts import write_cohort_scripts
 from lds_path.objects.tally import ExportParameters, ExportResults
+from lds_path.option import as_parameters
+from lds_path.options.quality import ReportOptions
 from lds_path.provenance.cohort import SMALL, SMALL_SIZE, read_slide_record
 from lds_path.provenance.complete_file import place_file
 from lds_path.provenance.fingerprint import find_original, note_input, sha256
@@ -40,19 +43,29 @@ from lds_path.reporting.words.last_lines import (
     TABLE_NAME,
     summarise,
 )
+from lds_path.reporting.zoom.neighbours import has_comparison, render_comparison, surround
+from lds_path.reporting.zoom.scripts import write_scripts
+from lds_path.reporting.zoom.viewer import write_zoom
 from lds_path.run.sheet import COLUMNS, read_sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from lds_path.provenance.cohort import SlideRecord
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import ManifestPart, StageInputs
+    from lds_path.reporting.zoom.neighbours import Around
+    from lds_path.reporting.zoom.viewer import Zoom
 
+    WriteZoom = Callable[[SlideRecord, Path, str], Zoom | None]
+
+COMPARISON_NAME = "compare.html"
 SUMMARY_NAME = "summary.txt"
 PICTURES = "pictures"
 """Folder of the pictures beside the pages, whose names end with .html."""
+ZOOM = "zoom"
+"""Folder of what the pages can zoom into, beside it."""
 PLAIN_PICTURE_PIXELS = 800
 QUALITY = 85
 PARTS: tuple[type[ManifestPart], ...] = (
@@ -68,11 +81,13 @@ def report(
     *,
     slides: Sequence[str] = (),
     sheet: Path | None = None,
+    options: ReportOptions = ReportOptions(),
+    threads: int = 1,
     strict: bool = False,
 ) -> Manifest:
     """Write the pages and the table of a cohort.
 
-    Writes `index.html`, `slides/<slide>.html` with its pictures, `cohort.tsv` with its dictionary
+    Writes `index.html`, `compare.html`, `slides/<slide>.html` with its pictures and tiles, `cohort.tsv` with its dictionary
     `cohort-columns.tsv`, `summary.txt`, and in `qupath` the scripts for the cohort. The pages need
     nothing outside the folder. A slide that is quarantined or not finished has its reason there.
 
@@ -86,6 +101,10 @@ def report(
         Ids in the order of the pages; those of the sheet when empty.
     sheet
         Sample sheet, for the batches; slides have none when not given.
+    options
+        See `ReportOptions`.
+    threads
+        Tiles to zoom into that are encoded at the same time.
     strict
         Accepted as by every stage; no problem of a slide stops the report.
 
@@ -107,7 +126,8 @@ def report(
 
     def work(folder: Path, _: StageInputs) -> ReportResults:
         records = [_read_record(results, slide, cells.get(slide, {})) for slide in slides]
-        _write_report(folder, records, find_original(output))
+        zoom = partial(write_zoom, mpp=options.zoom_mpp, threads=threads)
+        _write_report(folder, records, find_original(output), zoom)
         return _describe(records)
 
     return run_stage(
@@ -115,7 +135,7 @@ def report(
         output,
         work,
         inputs=inputs,
-        parameters={"results": str(results), "slides": list(slides)},
+        parameters={"results": str(results), "slides": list(slides), **as_parameters(options)},
         slide="cohort",
         strict=strict,
     )
@@ -144,10 +164,19 @@ def _read_record(results: Path, slide: str, cells: Mapping[str, str]) -> SlideRe
     return read_slide_record(results, slide, cells.get("batch", ""), own=own, parts=PARTS)
 
 
-def _write_report(folder: Path, records: Sequence[SlideRecord], output: Path) -> None:
+def _write_report(
+    folder: Path, records: Sequence[SlideRecord], output: Path, zoom: WriteZoom
+) -> None:
     """Write the pages and tables; `output` is the path of the folder in the summary."""
     (folder / "slides" / PICTURES).mkdir(parents=True)
-    files = {record.slide: _write_slide(record, folder) for record in records}
+    write_scripts(folder)
+    files, zooms = {}, {}
+    pages = [f"{_file_name(record.slide)}.html" for record in records]
+    for record, around in zip(records, surround(records, pages), strict=True):
+        files[record.slide], zooms[record.slide] = _write_slide(record, folder, zoom, around)
+    if has_comparison(records):
+        shown = {slide: written.page for slide, written in files.items()}
+        _write_text(folder / COMPARISON_NAME, render_comparison(records, shown, zooms))
     rows = [table_row(record) for record in records]
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = describe_columns(records, names)
@@ -160,15 +189,18 @@ def _write_report(folder: Path, records: Sequence[SlideRecord], output: Path) ->
     _write_text(folder / SUMMARY_NAME, summarise(records, files, output))
 
 
-def _write_slide(record: SlideRecord, folder: Path) -> Files:
-    """Write the page of a slide and its pictures."""
+def _write_slide(
+    record: SlideRecord, folder: Path, zoom: WriteZoom, around: Around
+) -> tuple[Files, Zoom | None]:
+    """Write the page of a slide, its pictures and what it can zoom into."""
     name = _file_name(record.slide)
     pictures = _write_pictures(record, folder / "slides" / PICTURES, name)
     thumbnail = f"slides/{PICTURES}/{name}/{SMALL}.jpg" if pictures else ""
     sizes = {picture: _size_of(folder / "slides" / path) for picture, path in pictures.items()}
     files = Files(f"slides/{name}.html", pictures, thumbnail, _outputs(record), sizes)
-    _write_text(folder / files.page, render_slide(record, files))
-    return files
+    zoomed = zoom(record, folder / "slides" / ZOOM / name, f"{ZOOM}/{name}")
+    _write_text(folder / files.page, render_slide(record, files, around, zoomed))
+    return files, zoomed
 
 
 def _file_name(slide: str) -> str:

@@ -16,6 +16,7 @@ from stage_folders import make_folders
 from lds_path.errors import LabelsError, MissingMppError, UnsuitableSlideError, UsageError
 from lds_path.formats.results import ModelSummary, Remark
 from lds_path.options.labels import ExportOptions
+from lds_path.options.quality import ReportOptions
 from lds_path.provenance.cohort import read_slide_record
 from lds_path.provenance.stage_run import run_stage
 from lds_path.reporting.cohort_page import render_index
@@ -235,8 +236,8 @@ def test_links_and_pictures_lie_in_the_folder_and_nothing_comes_from_a_network(m
     _, folder = made
     copy = tmp_path / "elsewhere"
     shutil.copytree(folder, copy)
-    pages = [copy / "index.html", *sorted((copy / "slides").glob("*.html"))]
-    assert len(pages) == 1 + len(SLIDES)
+    pages = [*copy.glob("*.html"), *sorted((copy / "slides").glob("*.html"))]
+    assert len(pages) == 2 + len(SLIDES)
     for page in pages:
         for link in Page(page).links:
             if link == "data:,":
@@ -245,7 +246,7 @@ def test_links_and_pictures_lie_in_the_folder_and_nothing_comes_from_a_network(m
                 assert link[1:] in {attrs.get("id") for _, attrs in Page(page).tags}, link
                 continue
             assert not re.match(r"[a-z]+:|//|/", link), link
-            assert (page.parent / unquote(link)).is_file(), link
+            assert (page.parent / unquote(link.partition("#")[0])).is_file(), link
         assert "url(" not in page.read_text(encoding="utf-8")
 
 
@@ -291,6 +292,48 @@ def test_the_page_says_which_objects_were_left_out_and_which_holes_filled(tmp_pa
     report(root, root / "report", slides=["s1"])
     text = Page(root / "report" / "slides" / "s1.html").text
     assert "Objects below 500 µm² are left out and holes below 500 µm² filled" in text
+
+
+def test_a_page_zooms_into_every_layer_that_is_there(made):
+    _, folder = made
+    zoom = zoom_of(folder, "good")
+    names = ["slide", "labels", "confidence", "density", "artefacts"]
+    assert [layer["name"] for layer in zoom["layers"]] == names
+    for layer in zoom["layers"]:
+        path = folder / "slides" / layer["path"]
+        assert path.is_file() or (path / "0" / f"0_0.{layer['ending']}").is_file()
+    assert [item["name"] for item in zoom["layers"][1]["classes"]] == ["Stroma", "Tumor"]
+    assert [layer["name"] for layer in zoom_of(folder, "dark")["layers"]] == ["slide"]
+    assert zoom_of(folder, "no-mpp") is None
+
+
+def zoom_of(folder, slide):
+    tags = Page(folder / "slides" / f"{slide}.html").tags
+    found = [attrs["data-zoom"] for _, attrs in tags if "data-zoom" in attrs]
+    return json.loads(found[0]) if found else None
+
+
+def test_without_zoom_there_are_no_tiles(made, tmp_path):
+    results = made[1].parent
+    report(results, tmp_path / "report", slides=SLIDES, options=ReportOptions(zoom="false"))
+    assert not (tmp_path / "report" / "slides" / "zoom").exists()
+    assert zoom_of(tmp_path / "report", "good") is None
+
+
+@pytest.mark.parametrize("zoom", ["0", "-1", "nan", "101", "fine"])
+def test_a_zoom_that_is_no_pixel_size_is_refused(zoom):
+    with pytest.raises(UsageError, match=f"zoom is {zoom}, expected microns per pixel"):
+        ReportOptions(zoom=zoom)
+
+
+def test_a_damaged_pyramid_costs_the_slide_its_viewer_and_stops_no_report(tmp_path, caplog):
+    root = tmp_path / "results"
+    finish(root, "good")
+    (root / "tile/good/pyramid.ome.zarr/1/c/0/0/0").write_bytes(b"damaged")
+    report(root, root / "report", slides=["good"])
+    assert "good has no viewer" in caplog.text
+    assert zoom_of(root / "report", "good") is None
+    assert not (root / "report" / "slides" / "zoom" / "good").exists()
 
 
 def test_a_quarantined_slide_that_could_be_read_is_shown(made):
@@ -468,7 +511,10 @@ def test_words_of_files_and_models_change_no_tag_of_a_page(tmp_path):
         after = Page(root / "report" / name)
         assert after.text.count(HOSTILE) >= 3
         assert [tag for tag, _ in after.tags] == [tag for tag, _ in before[name].tags]
-        assert [set(attrs) for _, attrs in after.tags] == [set(a) for _, a in before[name].tags]
+        kept = [
+            [set(attrs) - {"data-zoom"} for _, attrs in one.tags] for one in (after, before[name])
+        ]
+        assert kept[0] == kept[1]
 
 
 def test_a_hostile_slide_id_stays_text_and_in_the_folder(tmp_path):
@@ -480,7 +526,8 @@ def test_a_hostile_slide_id_stays_text_and_in_the_folder(tmp_path):
     )
     page = Page(output / "index.html")
     assert len(list((output / "slides").glob("*.html"))) == len(slides)
-    assert [tag for tag, _ in page.tags if tag == "script"] == ["script"]
+    scripts = [attrs.get("src", "") for tag, attrs in page.tags if tag == "script"]
+    assert scripts == ["viewer/served.js", "viewer/reviews.js", ""]
     assert not any("onload" in attrs for _, attrs in page.tags)
     assert all(slide in page.text for slide in slides)
 

@@ -76,7 +76,7 @@ rule report:
         "<benchmarks>/report.tsv"
     conda:
         "../../envs/slide.yaml"
-    threads: 1
+    threads: 4
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
@@ -84,6 +84,7 @@ rule report:
         # It reads more than its inputs, which no job copies.
         results=lambda wildcards: str(RESULTS),
         slides=slides.ids,
+        options=arguments.options("report"),
     shell:
-        "lds-path report {params.results} {output} {params.slides}"
-        " --sheet {input.sheet:q} > {log} 2>&1"
+        "lds-path report {params.results} {output} {params.slides} {params.options}"
+        " --sheet {input.sheet:q} --threads {threads} > {log} 2>&1"
