@@ -118,6 +118,7 @@ class ArrayPyramid:
     """A pyramid in memory, with two levels."""
 
     level_count = 2
+    finest = 0
 
     def __init__(self, rgb):
         halves = rgb.reshape(rgb.shape[0] // 2, 2, rgb.shape[1] // 2, 2, 3).mean(axis=(1, 3))

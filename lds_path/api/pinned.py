@@ -62,6 +62,8 @@ def pin_inputs(folder: StageFolder, results: Path) -> dict[str, PinnedFolder]:
     """
     found = {}
     for name, entry in folder.manifest.inputs.items():
+        if name == "slide":  # no stage wrote it
+            continue
         place = locate(str(entry["path"]), folder.path, results)
         remedy = f"run {folder.manifest.stage} again for this slide"
         if place is None or results not in place.parents:

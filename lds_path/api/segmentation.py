@@ -13,11 +13,12 @@ from lds_path.api.slides import open_slide
 from lds_path.errors import StageInputError, UsageError
 from lds_path.geometry import Region, Size
 from lds_path.inference.budget import UNIFORM
-from lds_path.models.card import find_fitting_model, read_card
+from lds_path.models.card import find_fitting_model, find_model, read_card
 from lds_path.models.working import working_of
 from lds_path.options.labels import PlanOptions, SegmentOptions
 from lds_path.options.slides import DetectOptions, TileOptions
 from lds_path.provenance.stage_folder import open_folder
+from lds_path.rules.stored_levels import finest_level
 from lds_path.run.sheet import ID_PATTERN
 from lds_path.stages.assess import assess
 from lds_path.stages.detect import detect
@@ -119,7 +120,14 @@ def _run_stages(
     }
     tiled, detected, stitched = (folders[stage] for stage in ("tile", "detect", "stitch"))
     shards = [output / "segment" / name / segment_options.shard]
-    tile(path, tiled, options=TileOptions(mpp=working.mpp, slide_mpp=slide_mpp), threads=threads)
+    tile(
+        path,
+        tiled,
+        options=TileOptions(
+            mpp=working.mpp, slide_mpp=slide_mpp, finest_level=_finest_level(model, working)
+        ),
+        threads=threads,
+    )
     detect(
         tiled,
         detected,
@@ -142,6 +150,17 @@ def _read_working(model: str, budget: str) -> Working:
     side, lattice = (Size(edge, edge) for edge in (working.region_size, working.lattice))
     find_fitting_model(model, (), Region(0, 0, 0, side, lattice), budget != UNIFORM)
     return working
+
+
+def _finest_level(model: str, working: Working) -> int:
+    """Return the finest level of the pyramid that is stored for a model."""
+    return finest_level(
+        read_card(find_model(model)).network,
+        mpp=working.mpp,
+        region_size=working.region_size,
+        lattice=working.lattice,
+        tissue_mpp=DetectOptions().tissue_mpp,
+    )
 
 
 def _make_name(path: Path) -> str:

@@ -67,7 +67,11 @@ def _options(setup: RunSetup, slide: str) -> dict[str, Any]:
     """Return stage -> options, with the cells of the sheet and the sections that stages share."""
     options: dict[str, Any] = dict(setup.options)
     mpp = float(setup.slides.cell(slide, "mpp"))
-    options["tile"] = replace(options["tile"], slide_mpp=None if math.isnan(mpp) else mpp)
+    options["tile"] = replace(
+        options["tile"],
+        slide_mpp=None if math.isnan(mpp) else mpp,
+        finest_level=setup.finest_level,
+    )
     options["evaluate"] = replace(options["evaluate"], labels=options["labels"])
     return options
 

@@ -1,7 +1,8 @@
 """The pyramid of a slide: an OME-Zarr 0.5 image whose levels halve down to one chunk.
 
 Level 0 holds the working pixels; a pixel of level k is the area mean of 2**k x 2**k of them.
-Chunks that show only glass are not written; they read as the fill value.
+Chunks that show only glass are not written; they read as the fill value. The finest levels need
+not be stored: they are then read from the slide.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import zarr
 from lds_path.errors import DAMAGE, named_damage
 from lds_path.formats.ome_zarr.quadtree import halved_sizes
 from lds_path.formats.results import TileResults
+from lds_path.formats.slide_pixels.finer_levels import FinerLevels
 from lds_path.geometry import Frame, Rectangle, Size
 from lds_path.provenance.manifest import FILE_NAME
 from lds_path.provenance.stage_folder import open_folder
@@ -39,23 +41,32 @@ class Pyramid:
     frame: Frame
     background: int
     """Grey value of glass, and of everything beyond the edges."""
-    levels: tuple[zarr.Array[Any], ...]
+    sizes: tuple[Size, ...]
+    """Extent of each level in its own pixels."""
+    stored: tuple[zarr.Array[Any], ...]
+    """The levels that are stored: all, or the coarsest."""
     path: Path
+    finer: FinerLevels
+    """The others."""
 
     @property
     def size(self) -> Size:
         """Extent in working pixels."""
-        return self.level_size(0)
+        return self.sizes[0]
 
     @property
     def level_count(self) -> int:
-        """Number of levels."""
-        return len(self.levels)
+        """Number of levels, stored or not."""
+        return len(self.sizes)
+
+    @property
+    def finest(self) -> int:
+        """The finest level that is stored."""
+        return len(self.sizes) - len(self.stored)
 
     def level_size(self, level: int) -> Size:
         """Return a level's extent in its own pixels."""
-        _, height, width = self.levels[level].shape
-        return Size(width, height)
+        return self.sizes[level]
 
     def level_near(self, mpp: float) -> int:
         """Return the level whose pixels are nearest to a size, by their ratio."""
@@ -87,19 +98,24 @@ class Pyramid:
         return block
 
     def read_planes(self, level: int, window: Rectangle) -> NDArray[np.uint8]:
-        """Return a rectangle within a level, RGB, (3, H, W), as it is stored."""
+        """Return a rectangle within a level, RGB, (3, H, W), stored or read from the slide."""
+        if level < self.finest:
+            return self.finer.read(level, window)
         try:
-            return np.asarray(self.levels[level][:, *window.slices])
+            return np.asarray(self._array(level)[:, *window.slices])
         except DAMAGE:
             with named_damage(self._damaged_shard(level, window), "tile"):
                 raise
+
+    def _array(self, level: int) -> zarr.Array[Any]:
+        return self.stored[level - self.finest]
 
     def _damaged_shard(self, level: int, window: Rectangle) -> Path:
         """Return the first file of a rectangle that cannot be read, or else the level's folder."""
         array = self.path / str(level)
         for part in window.pieces(SHARD):
             try:
-                self.levels[level][:, *part.slices]
+                self._array(level)[:, *part.slices]
             except DAMAGE:
                 return array / "c" / "0" / str(part.top // SHARD) / str(part.left // SHARD)
         return array
@@ -118,34 +134,40 @@ def open_pyramid(folder: Path) -> Pyramid:
         group = zarr.open_group(path, mode="r", zarr_format=3)
         own: Any = group.attrs["lds_path"]
         image: Any = group.attrs["ome"]
-        levels: list[Any] = [
+        stored: list[Any] = [
             group[dataset["path"]] for dataset in image["multiscales"][0]["datasets"]
         ]
         frame, background = Frame(**own["frame"]), int(own["background"])
-        _check_levels(levels, background)
+        sizes = _check_levels(stored, background, own.get("size"))
         if (folder / FILE_NAME).exists():
             tile = open_folder(folder)
-            _compare(tile.read(TileResults), levels, frame, background)
+            found = sizes[0], frame, background, len(sizes) - len(stored)
+            _compare(tile.read(TileResults), found)
             tile.store(PYRAMID_NAME)
     with zarr.config.set(_READING):  # which arrays remember
-        return Pyramid(frame, background, tuple(level.with_config({}) for level in levels), path)
+        levels = tuple(level.with_config({}) for level in stored)
+    return Pyramid(frame, background, tuple(sizes), levels, path, FinerLevels(folder))
 
 
-def _check_levels(levels: Sequence[zarr.Array[Any]], background: int) -> None:
-    """Raise a `ValueError` unless the metadata of the levels are those that `_create` writes."""
-    sizes = [Size(level.shape[2], level.shape[1]) for level in levels]
-    if sizes != halved_sizes(sizes[0], CHUNK):
-        raise ValueError(f"its levels have the sizes {sizes}")
-    for level in levels:
-        found = [str(level.dtype), level.fill_value, level.shape[0], level.chunks, level.shards]
-        if found != ["uint8", background, 3, (3, CHUNK, CHUNK), (3, SHARD, SHARD)]:
-            raise ValueError(f"the metadata of level {level.basename} are {found}")
+def _check_levels(
+    stored: Sequence[zarr.Array[Any]], background: int, size: Sequence[int] | None
+) -> list[Size]:
+    """Return the sizes of all levels.
+
+    Raise a `ValueError` unless the metadata of those that are stored are what `write_pyramid` writes.
+    """
+    found = [Size(level.shape[2], level.shape[1]) for level in stored]
+    sizes = halved_sizes(found[0] if size is None else Size(*size), CHUNK)
+    if found != sizes[-len(found) :]:
+        raise ValueError(f"its levels have the sizes {found}")
+    for level in stored:
+        metadata = [str(level.dtype), level.fill_value, level.shape[0], level.chunks, level.shards]
+        if metadata != ["uint8", background, 3, (3, CHUNK, CHUNK), (3, SHARD, SHARD)]:
+            raise ValueError(f"the metadata of level {level.basename} are {metadata}")
+    return sizes
 
 
-def _compare(
-    tile: TileResults, levels: Sequence[zarr.Array[Any]], frame: Frame, background: int
-) -> None:
+def _compare(tile: TileResults, found: tuple[Size, Frame, int, int]) -> None:
     """Raise a `ValueError` unless a pyramid is the one that the manifest describes."""
-    _, height, width = levels[0].shape
-    if (tile.size, tile.frame, tile.background) != (Size(width, height), frame, background):
+    if (tile.size, tile.frame, tile.background, tile.finest_level) != found:
         raise ValueError("its metadata are not those in the manifest")

@@ -44,10 +44,11 @@ def write_pyramid(
     frame: Frame,
     *,
     background: int,
+    finest: int = 0,
     threads: int = 1,
     name: str = "slide",
 ) -> int:
-    """Write all levels in one pass over the working pixels and return their number.
+    """Write the levels in one pass over the finest of them and return their number, stored or not.
 
     Blocks are read in the order of a quadtree, so that every shard of every level is written
     once, from memory; the memory holds a few blocks, whatever the size of the slide.
@@ -57,32 +58,38 @@ def write_pyramid(
     path
         Store to make.
     read_block
-        Called from several threads with left, top and size; returns working pixels, (3, H, W),
-        or None if there is only background.
+        Called from several threads with left, top and size in pixels of the finest level; returns
+        these pixels, (3, H, W), or None if there is only background.
     size
         Extent in working pixels.
     frame
         Where they lie on the slide.
     background
         Grey value of chunks that are not written.
+    finest
+        The finest level that is written; 0 is that of the working pixels.
     threads
         Number of blocks that are read and compressed at the same time.
     name
         Of the image, for viewers.
     """
-    sizes = halved_sizes(size, CHUNK)
+    all_sizes = halved_sizes(size, CHUNK)
+    sizes = all_sizes[finest:]
     depth = len(sizes) - 1
-    _create(path, sizes, frame, background, name)
-    grid = size.ceil_div(SHARD)
+    _create(path, all_sizes, finest, frame, background, name)
+    grid = sizes[0].ceil_div(SHARD)
+
+    def write(above: int, planes: NDArray[np.uint8], cell: Cell) -> Halved:
+        return _write_block(path / str(finest + above), planes, cell, background)
 
     def write_leaf(cell: Cell) -> Halved:
-        block = _block(size, cell)
+        block = _block(sizes[0], cell)
         planes = read_block(block.left, block.top, block.size)
-        return None if planes is None else _write_block(path / "0", planes, cell, background)
+        return None if planes is None else write(0, planes, cell)
 
-    def write_parent(level: int, cell: Cell, below: list[tuple[Cell, Halved]]) -> Halved:
-        planes = _join_halves(below, _block(sizes[level], cell).size, background)
-        return None if planes is None else _write_block(path / str(level), planes, cell, background)
+    def write_parent(above: int, cell: Cell, below: list[tuple[Cell, Halved]]) -> Halved:
+        planes = _join_halves(below, _block(sizes[above], cell).size, background)
+        return None if planes is None else write(above, planes, cell)
 
     order = leaf_order(grid, depth)
     with (
@@ -90,17 +97,23 @@ def write_pyramid(
         tqdm(leaves, total=grid.area, unit="block", desc="tile", disable=None) as progress,
     ):
         merge_leaves(iter(progress), write_parent, grid, depth)
-    return len(sizes)
+    return len(all_sizes)
 
 
-def _create(path: Path, sizes: list[Size], frame: Frame, background: int, name: str) -> None:
+def _create(
+    path: Path, sizes: list[Size], finest: int, frame: Frame, background: int, name: str
+) -> None:
     """Write the metadata of the store and its arrays."""
     attributes: dict[str, Any] = {
-        "ome": _image_metadata(frame, len(sizes), name),
-        "lds_path": {"frame": asdict(frame), "background": background},
+        "ome": _image_metadata(frame, range(finest, len(sizes)), name),
+        "lds_path": {
+            "frame": asdict(frame),
+            "background": background,
+            "size": [sizes[0].width, sizes[0].height],
+        },
     }
     group = zarr.open_group(path, mode="w", zarr_format=3, attributes=attributes)
-    for level, size in enumerate(sizes):
+    for level, size in list(enumerate(sizes))[finest:]:
         group.create_array(
             str(level),
             shape=(3, size.height, size.width),
@@ -113,7 +126,7 @@ def _create(path: Path, sizes: list[Size], frame: Frame, background: int, name: 
         )
 
 
-def _image_metadata(frame: Frame, levels: int, name: str) -> dict[str, Any]:
+def _image_metadata(frame: Frame, levels: range, name: str) -> dict[str, Any]:
     """Return the OME attributes."""
     channels = [
         {

@@ -35,6 +35,8 @@ class TileParameters(StageParameters):
 
     mpp: float
     """Microns per working pixel, as requested."""
+    max_unreadable_percent: float = 20.0
+    """Tiles of a level of the slide that may fail to decode."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,14 @@ class TileResults(StageResults):
     """Whether `lds-path demo` painted the slide."""
     other_images: tuple[str, ...] = ()
     """What the file holds beside the slide, by name and size; not analysed."""
+    finest_level: int = 0
+    """Finest level of the pyramid that is stored; finer ones are read from the slide."""
+    stored_from: int | None = None
+    """The slide's level that it was read from; None where it was computed from `slide_level`."""
+    identities: tuple[tuple[int, ...], ...] = ()
+    """Size, times and inode of each file of the slide, where levels are read from it later."""
+    unreadable: tuple[tuple[int, int, int], ...] = ()
+    """Level of the slide, column and row of the unreadable tiles, where later stages may add some."""
 
     @property
     def size(self) -> Size:
@@ -194,6 +204,8 @@ class SegmentResults(StageResults):
     """Parts of regions that were compared with what the model learned from: on its own lattice."""
     unlike_patches: int | None = None
     """Those that look unlike it."""
+    unreadable: tuple[tuple[int, int, int], ...] = ()
+    """Level of the slide, column and row of its tiles that could not be read for finer levels."""
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from lds_path.errors import ModelError, UsageError
-from lds_path.geometry import Size, widen
+from lds_path.geometry import Rectangle, Size, widen
 from lds_path.network.warp import halve
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from lds_path.formats.pyramid import Pyramid
@@ -18,7 +22,15 @@ if TYPE_CHECKING:
     from lds_path.network.spec import NetworkSpec
 
 
-def read_region(pyramid: Pyramid, region: Region, level: int) -> Tensor:
+CELL = 256
+"""Edge, in working pixels, of the squares in which a level is read from the slide: a tile of most."""
+MOST = 0.6
+"""If more of the squares are read, all are: they are faster together."""
+
+
+def read_region(
+    pyramid: Pyramid, region: Region, level: int, cells: NDArray[np.bool_] | None = None
+) -> Tensor:
     """Return a region at a pyramid level.
 
     A level that the pyramid of a small slide does not have is averaged from its coarsest one.
@@ -31,6 +43,9 @@ def read_region(pyramid: Pyramid, region: Region, level: int) -> Tensor:
         The region; its corner and size must be multiples of 2^level.
     level
         Pyramid level.
+    cells
+        The squares of `cell_edge(level)` pixels that are read, (rows, columns); the others are
+        black. All when not given.
 
     Returns
     -------
@@ -52,11 +67,37 @@ def read_region(pyramid: Pyramid, region: Region, level: int) -> Tensor:
     stored = min(level, pyramid.level_count - 1)
     scale = 2**stored
     size = Size(region.size.width // scale, region.size.height // scale)
-    pixels = pyramid.read(stored, region.left // scale, region.top // scale, size)
+    corner = Rectangle(region.left // scale, region.top // scale, size)
+    if cells is None or cells.mean() > MOST:
+        pixels = pyramid.read(stored, corner.left, corner.top, size)
+    else:
+        pixels = _read_cells(pyramid, corner, stored, cells)
     planes = torch.from_numpy(pixels).permute(2, 0, 1)
     if stored < level:
         planes = to_uint8(halve(planes[None].float(), level - stored + 1)[-1][0])
     return planes.contiguous()
+
+
+def cell_edge(level: int) -> int:
+    """Return the edge of the squares in which a level is read from the slide, in its pixels."""
+    return max(CELL >> level, 1)
+
+
+def _read_cells(
+    pyramid: Pyramid, window: Rectangle, level: int, cells: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Return a rectangle in which only some squares are read, those of a row together."""
+    pixels = np.zeros((window.size.height, window.size.width, 3), np.uint8)
+    edge = cell_edge(level)
+    for row, line in enumerate(cells):
+        for wanted, run in groupby(enumerate(line.tolist()), key=itemgetter(1)):
+            columns = [column for column, _ in run]
+            if wanted:
+                size = Size(len(columns) * edge, edge)
+                part = Rectangle(columns[0] * edge, row * edge, size).clipped(window.size)
+                left, top = window.left + part.left, window.top + part.top
+                pixels[part.slices] = pyramid.read(level, left, top, part.size)
+    return pixels
 
 
 def read_view(pyramid: Pyramid, region: Region, spec: NetworkSpec) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,16 +13,17 @@ from tqdm import tqdm
 
 from lds_path.formats.predictions import Prediction, encode_grid, encode_probability
 from lds_path.geometry import Size
-from lds_path.inference.region_tensors import check_finite, read_region, read_view
+from lds_path.inference.region_tensors import cell_edge, check_finite, read_region, read_view
 from lds_path.network.device import mixed_precision, single_threaded
 from lds_path.network.folding import fold_batch_norm
 from lds_path.network.spec import levels_around
-from lds_path.network.warp import levels_needed, warp
+from lds_path.network.warp import cells_needed, levels_needed, warp
 from lds_path.read_ahead import read_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from lds_path.formats.pyramid import Pyramid
@@ -48,6 +49,8 @@ class Sampled:
     """Of the samples, for each network."""
     needed: tuple[range, ...]
     """Of the levels around the region's pitch, those that each region reads."""
+    cells: Mapping[int, NDArray[np.bool_]]
+    """Index of a level that is not stored -> the squares of it that each region reads, (B, rows, columns)."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +130,13 @@ class Runner:
             shape = (3, first.size.height >> level, first.size.width >> level)
             black = torch.zeros((1, 1, 1), dtype=torch.uint8).expand(shape)
             planes = [
-                read_region(self.pyramid, region, level) if index in needed else black
-                for region, needed in zip(sampled.regions, sampled.needed, strict=True)
+                read_region(self.pyramid, region, level, cells) if index in needed else black
+                for region, needed, cells in zip(
+                    sampled.regions,
+                    sampled.needed,
+                    sampled.cells.get(index, repeat(None)),
+                    strict=False,
+                )
             ]
             unused = all(plane is black for plane in planes)
             batch = black.expand(len(planes), *shape) if unused else self._pin(torch.stack(planes))
@@ -147,7 +155,14 @@ class Runner:
         check_finite("densities", sampling.density, f"region {first.index}")
         check_finite("sampling grids", sampling.grid, f"region {first.index}")
         needed = tuple(levels_needed(sampling.grid, finest, len(wanted)))
-        return Sampled(regions, count, sampling, (sampling.context, *contexts), needed)
+        cells = {
+            index: cells_needed(sampling.grid, finest, len(wanted), index, cell_edge(level))
+            .cpu()
+            .numpy()
+            for index, level in enumerate(wanted)
+            if level < self.pyramid.finest and any(index in levels for levels in needed)
+        }
+        return Sampled(regions, count, sampling, (sampling.context, *contexts), needed, cells)
 
     @torch.inference_mode()
     def _classify(self, sampled: Sampled, levels: list[Tensor]) -> list[Prediction]:

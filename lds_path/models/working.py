@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from lds_path.models.card import ModelCard
+    from lds_path.network.spec import NetworkSpec
 
 SECTIONS = {"mpp": "tile", "region_size": "detect", "overlap": "detect", "lattice": "detect"}
 """Key -> its section in config.yaml."""
 MPP_TOLERANCE = 0.1
 """Another mpp within this fraction is as good."""
+TYPICAL_ZOOM = 2.0
+"""Hardly any sample of a trained model lies closer, compared to the uniform grid."""
 FAR_MPP = 1.5
 """Beyond this factor the model sees something else than what it learned."""
 
@@ -90,6 +94,26 @@ def set_working(config: Mapping[str, Any], *defaults: object) -> list[str]:
     size, lattice = (Size(side, side) for side in (asked.region_size, asked.lattice))
     remarks = compare_working(card, model, mpp=asked.mpp, sizes=[size], lattices=[lattice])
     return [f"config.yaml: {remark.reason}" for remark in remarks]
+
+
+def finest_sampled(
+    network: NetworkSpec, region_size: int, lattice: int, *, zoom: float = TYPICAL_ZOOM
+) -> int:
+    """Return the finest level of the pyramid that samples up to some zoom are read from.
+
+    Parameters
+    ----------
+    network
+        Of the model.
+    region_size, lattice
+        Working pixels and samples per side of a region.
+    zoom
+        How many times closer the samples may lie than in the uniform grid, if the network moves them.
+    """
+    limit = 1.0 if network.sampler == "uniform" else network.max_zoom or math.inf
+    pitch = region_size / max(lattice, *network.ladder, 1)
+    level = max(math.floor(math.log2(pitch / min(zoom, limit)) + 1e-9), 0)
+    return min(level, network.view_level) if network.uses_view else level
 
 
 def compare_working(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lds_path.geometry import Size
+
+
+_SLACK = 0.01
+"""Pixels by which rounding may move a sample."""
 
 
 def warp(levels: Sequence[Tensor], grid: Tensor, area: Tensor | None = None) -> Tensor:
@@ -105,6 +110,42 @@ def levels_needed(grid: Tensor, size: Size, count: int) -> list[range]:
     """
     wanted = wanted_level(grid, size.width, size.height, count)
     return [_range_of(levels) for levels in wanted]
+
+
+def cells_needed(grid: Tensor, size: Size, count: int, index: int, cell: int) -> Tensor:
+    """Return for each grid the squares of one level that some sample reads.
+
+    Parameters
+    ----------
+    grid
+        Sample positions, (B, h, w, 2).
+    size
+        Size of the finest level.
+    count
+        Number of levels.
+    index
+        The level, 0 for the finest.
+    cell
+        Edge of the squares in its pixels.
+
+    Returns
+    -------
+    Tensor
+        (B, rows, columns), bool.
+    """
+    wanted = wanted_level(grid, size.width, size.height, count)
+    reads = (wanted[:, 0] - index).abs() < 1  # (B, h, w)
+    width, height = size.width >> index, size.height >> index
+    columns, rows = -(-width // cell), -(-height // cell)
+    x = (grid[..., 0] + 1) / 2 * width - 0.5
+    y = (grid[..., 1] + 1) / 2 * height - 0.5
+    item = torch.arange(len(grid), device=grid.device)[:, None, None].expand_as(x)[reads]
+    cells = torch.zeros((len(grid), rows, columns), dtype=torch.bool, device=grid.device)
+    for dx, dy in product((-_SLACK, 1 + _SLACK), repeat=2):  # the four pixels around a sample
+        column = (x[reads] + dx).floor().clamp(0, width - 1).long() // cell
+        row = (y[reads] + dy).floor().clamp(0, height - 1).long() // cell
+        cells[item, row, column] = True
+    return cells
 
 
 def halve(image: Tensor, count: int) -> list[Tensor]:

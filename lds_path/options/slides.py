@@ -10,6 +10,8 @@ from lds_path.slides.mpp import MAX_AREA_UM2, MAX_MPP, MIN_MPP
 
 MIN_SIDE, MAX_SIDE = 512, 32_768
 """Sides of a painted slide, which is painted in memory."""
+MAX_FINEST = 4
+"""A chunk of working pixels still has 32 pixels along its side there."""
 MAX_REGION = 16_384
 """Side of a region, which is read into memory; at the finest level it then takes 800 MB."""
 
@@ -40,6 +42,10 @@ class DemoOptions(Options):
     )
 
 
+LEVELS = ("needed", "all")
+ALL = LEVELS[1]
+
+
 @dataclass(frozen=True)
 class TileOptions(Options):
     """How a slide becomes a pyramid."""
@@ -52,6 +58,21 @@ class TileOptions(Options):
         unit="microns per pixel",
         from_model=True,
     )
+    levels: str = option(
+        "needed",
+        "levels of the pyramid to store: all, or those needed by the model, finer ones being read"
+        " from the slide",
+        choices=LEVELS,
+    )
+    finest_level: int = option(
+        0,
+        "finest level that is stored where not all are; 0 has the working pixels, each other one"
+        " half as many along a side",
+        minimum=0,
+        maximum=MAX_FINEST,
+        scope="command",
+    )
+    """The workflow takes it from the model."""
     slide_mpp: float | None = option(
         None,
         "the slide's um per pixel; takes precedence over what the file states",

@@ -54,7 +54,7 @@ def brightest_glass_color(pixels: NDArray[np.uint8]) -> Color | None:
     return red, green, blue
 
 
-def is_glass(planes: NDArray[np.uint8], color: Color) -> bool:
+def is_glass(planes: NDArray[np.uint8], color: Color, *, cell: int = CELL) -> bool:
     """Return whether every small neighbourhood is as bright as glass, and hardly any pixel is darker.
 
     Parameters
@@ -63,13 +63,16 @@ def is_glass(planes: NDArray[np.uint8], color: Color) -> bool:
         Pixels, (3, H, W).
     color
         Colour of the glass.
+    cell
+        Edge of the neighbourhoods.
     """
     faintest = (np.array(color) - PIXEL_TOLERANCE).astype(np.uint8).reshape(3, 1, 1)
-    if (planes[:, ::CELL, ::CELL] < faintest).mean() > 20 * DARK_SHARE:
+    if (planes[:, ::cell, ::cell] < faintest).mean() > 20 * DARK_SHARE:
         return False  # most tissue is decided here
     if (planes < faintest).any(axis=0).mean() > DARK_SHARE:
         return False
-    return bool((cell_means(planes) >= np.reshape(color, (3, 1, 1)) - MEAN_TOLERANCE).all())
+    means = cell_means(planes, cell)
+    return bool((means >= np.reshape(color, (3, 1, 1)) - MEAN_TOLERANCE).all())
 
 
 def is_near_glass(planes: NDArray[np.uint8], color: Color) -> bool:
@@ -86,16 +89,16 @@ def is_near_glass(planes: NDArray[np.uint8], color: Color) -> bool:
     return bool((cell_means(planes) >= faintest).all())
 
 
-def cell_means(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the means of CELL x CELL pixels; the last row and column are repeated to fill the last cells."""
+def cell_means(planes: NDArray[np.uint8], cell: int = CELL) -> NDArray[np.float32]:
+    """Return the means of cell x cell pixels; the last row and column are repeated to fill the last cells."""
     channels, height, width = planes.shape
-    if height % CELL or width % CELL:
-        pad = ((0, 0), (0, -height % CELL), (0, -width % CELL))
+    if height % cell or width % cell:
+        pad = ((0, 0), (0, -height % cell), (0, -width % cell))
         planes = np.pad(planes, pad, mode="edge")
-    rows, columns = planes.shape[1] // CELL, planes.shape[2] // CELL
-    lines = planes.reshape(channels, rows, CELL, -1).sum(axis=2, dtype=np.uint16)
-    cells = lines.reshape(channels, rows, columns, CELL).sum(axis=3, dtype=np.uint16)
-    means: NDArray[np.float32] = cells.astype(np.float32) / np.float32(CELL**2)
+    rows, columns = planes.shape[1] // cell, planes.shape[2] // cell
+    lines = planes.reshape(channels, rows, cell, -1).sum(axis=2, dtype=np.uint16)
+    cells = lines.reshape(channels, rows, columns, cell).sum(axis=3, dtype=np.uint16)
+    means: NDArray[np.float32] = cells.astype(np.float32) / np.float32(cell**2)
     return means
 
 

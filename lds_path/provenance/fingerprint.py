@@ -28,6 +28,8 @@ class InputFiles:
     path: Path
     files: tuple[Path, ...]
     identities: tuple[list[int] | None, ...]
+    known: Mapping[str, Any] | None = None
+    """What `describe_input` returns, where an earlier stage hashed the same bytes."""
 
     @property
     def is_stage(self) -> bool:
@@ -88,7 +90,10 @@ def describe_input(noted: InputFiles) -> dict[str, Any]:
     folder, and the hash of each: they start at the folder that `folder_of` returns. The path of a
     copy is that of its original, see `find_original`.
     """
-    path, hashes = str(find_original(noted.path)), hash_files(noted.path, noted.files)
+    path = str(find_original(noted.path))
+    if noted.known is not None:
+        return {**noted.known, "path": path}
+    hashes = hash_files(noted.path, noted.files)
     if len(hashes) == 1:
         return {"path": path, "sha256": next(iter(hashes.values()))}
     return {"path": path, "sha256": hash_list(hashes), "files": hashes}
@@ -102,6 +107,15 @@ def find_original(path: Path) -> Path:
         return path
     rest = place.relative_to(copies)
     return Path("/") / rest if (Path("/") / rest).exists() else rest
+
+
+def find_copy(original: str) -> Path | None:
+    """Return the copy of a file below the folder `COPIES`, None if there is none."""
+    copies = os.environ.get(COPIES)
+    if not copies or not original:
+        return None
+    copy = Path(copies) / original.lstrip("/")
+    return copy if copy.is_file() else None
 
 
 def folder_of(path: Path) -> Path:

@@ -97,6 +97,8 @@ class AnalysedSlide:
     seams: Seams
     borders: BorderShare
     crops: Sequence[CropPicture]
+    unreadable_tiles: int
+    """Tiles of the file that could not be read, by any stage."""
 
 
 def read_analysed_slide(
@@ -141,7 +143,16 @@ def read_analysed_slide(
             seams=seams,
             borders=read_border_share(predictions, image, mpp),
             crops=crops,
+            unreadable_tiles=_count_unreadable(tile, segment, pyramid),
         )
+
+
+def _count_unreadable(tile: StageFolder, segment: Sequence[StageFolder], pyramid: Pyramid) -> int:
+    """Return how many tiles of the file no stage could read, also of those that were read just now."""
+    tiled = tile.read(TileResults)
+    found = {*tiled.unreadable, *pyramid.finer.unreadable}
+    found |= {item for shard in segment for item in shard.read(SegmentResults).unreadable}
+    return max(len(found), tiled.unreadable_tiles)
 
 
 def _read_appearance(pyramid: Pyramid, mask: Mask, scale: PictureScale) -> Appearance:

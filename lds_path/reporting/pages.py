@@ -21,7 +21,7 @@ from lds_path.provenance.cohort import STAGES
 from lds_path.quality.metrics.metric import AREA, CONFIDENCE, SHARE, format_metric, format_number
 from lds_path.reporting.cohort_table import mean_dice
 from lds_path.reporting.metric_rows import metric_groups
-from lds_path.reporting.outcomes import outcome_of, reasons_of
+from lds_path.reporting.outcomes import outcome_of, reasons_of, result_of
 from lds_path.reporting.words.advice import doubts_of
 from lds_path.reporting.words.slide_words import describe_slide
 

@@ -30,6 +30,12 @@ class RuleArguments:
         """Return a params function for the options in sections of the configuration."""
         return lambda wildcards: format_options(*(self.setup.config[name] for name in sections))
 
+    @exit_with_message()
+    def finest_level(self, wildcards: object) -> str:
+        """Return the finest level of a pyramid that is stored, as an option, unless all are."""
+        finest = self.setup.finest_level
+        return f"--finest-level {finest}" if finest else ""
+
     def classes(self, wildcards: object) -> str:
         """Return the classes as command-line options."""
         return format_classes(self.setup.config["classes"])

@@ -14,12 +14,14 @@ import yaml
 from lds_path.geometry import Region, Size
 from lds_path.inference.budget import UNIFORM
 from lds_path.models.ancestor import find_ancestor
+from lds_path.models.card import find_model, read_card
 from lds_path.models.working import set_working
 from lds_path.options.configuration import read_configuration
-from lds_path.options.slides import DetectOptions, TileOptions
+from lds_path.options.slides import ALL, DetectOptions, TileOptions
 from lds_path.provenance.fingerprint import COPIES
 from lds_path.rules.chosen_model import TRAIN, ChosenModel, read_class_names, watch_ready_model
 from lds_path.rules.slide_files import check_name, open_sheet
+from lds_path.rules.stored_levels import finest_level
 from lds_path.run.config import rename_old_keys
 from lds_path.run.parent_watch import VARIABLE
 from lds_path.run.run_start import RunStart, join_run, start_run
@@ -64,6 +66,25 @@ class RunSetup:
         """The models that are there before the run, besides that which segments."""
         config = self.config
         return [config["screen"]["model"], *config["segment"]["also"], *self.starting_model]
+
+    @cached_property
+    def finest_level(self) -> int:
+        """Finest level of the pyramids that is stored.
+
+        Raises
+        ------
+        ModelError
+            If the model is damaged.
+        """
+        model, tile, detect = self.model, self.config["tile"], self.config["detect"]
+        if tile["levels"] == ALL:
+            return 0
+        return finest_level(
+            model.network if model.is_trained else read_card(find_model(model.name)).network,
+            mpp=tile["mpp"],
+            **{key: detect[key] for key in ("region_size", "lattice", "tissue_mpp")},
+            trains=model.is_trained,
+        )
 
     @cached_property
     def training_labels(self) -> list[str]:

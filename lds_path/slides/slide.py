@@ -97,6 +97,16 @@ class Slide:
         """Pieces of at most 256 x 256 pixels that could not be decoded and were read as white."""
         return sum(len(pieces) for pieces in self._unreadable)
 
+    @property
+    def unreadable_pieces(self) -> tuple[tuple[int, int, int], ...]:
+        """Level, column and row of these pieces, sorted."""
+        with self._lock:
+            return tuple(
+                (level, column, row)
+                for level, pieces in enumerate(self._unreadable)
+                for column, row in sorted(pieces)
+            )
+
     def read_region(self, level: int, left: int, top: int, size: Size) -> NDArray[np.uint8]:
         """Return a rectangle of a level; white outside the slide and where it is damaged.
 

@@ -10,6 +10,7 @@ from lds_path.errors import UsageError
 from lds_path.formats.class_map import open_class_map
 from lds_path.formats.mask import open_mask
 from lds_path.formats.results import AssessResults, CropPosition, PictureSize
+from lds_path.formats.slide_pixels.origin import slide_input
 from lds_path.option import as_parameters
 from lds_path.options.quality import AssessOptions
 from lds_path.provenance.manifest import write_json
@@ -88,6 +89,7 @@ def assess(
             **name_shards("segment", segment),
             "stitch": stitch,
             **({"screen": screened} if options.screen and screened is not None else {}),
+            **slide_input(tile),
         },
         parameters=as_parameters(options),
         strict=strict,
@@ -133,7 +135,7 @@ def measure(slide: AnalysedSlide, *, min_confidence: float, max_blur: float) -> 
     appearance, tissue = slide.appearance, slide.tissue
     mpp, tissue_mm2 = slide.tile.mpp, slide.detect.tissue_mm2
     return {
-        **slide_metrics.identity_metrics(slide.tile),
+        **slide_metrics.identity_metrics(slide.tile, slide.unreadable_tiles),
         **slide_metrics.focus_metrics(appearance.blurs, max_blur),
         **slide_metrics.artefact_metrics(appearance.artefacts, tissue),
         **slide_metrics.stain_metrics(appearance.glass, appearance.stains, appearance.staining),

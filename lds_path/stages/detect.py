@@ -17,6 +17,7 @@ from lds_path.formats.overview import read_overview
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.formats.results import DetectResults, TileParameters, TileResults
+from lds_path.formats.slide_pixels.origin import slide_input
 from lds_path.geometry import Region, Size, ceil_div, tile_starts
 from lds_path.objects.drawn_objects import read_objects
 from lds_path.option import as_parameters
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.formats.pyramid import Pyramid
+    from lds_path.provenance.fingerprint import InputFiles
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import StageInputs
 
@@ -76,7 +78,8 @@ def detect(
     UsageError
         If the method is `network`, but no folder of the screen stage is given.
     """
-    inputs = {"tile": tile} | ({"roi": roi} if roi is not None and roi.is_file() else {})
+    inputs: dict[str, Path | InputFiles] = {"tile": tile}
+    inputs |= {"roi": roi} if roi is not None and roi.is_file() else {}
     if options.method == "network":
         if screened is None:
             raise UsageError(
@@ -84,6 +87,7 @@ def detect(
                 " --screened, or use the method classic"
             )
         inputs["screen"] = screened
+    inputs |= slide_input(tile)
     return run_stage(
         "detect",
         output,

@@ -13,6 +13,7 @@ import numpy as np
 from lds_path.errors import UsageError
 from lds_path.formats.regions import REGIONS_NAME, copy_regions, read_regions
 from lds_path.formats.results import DetectResults, PlanResults, TileParameters, TileResults
+from lds_path.formats.slide_pixels.origin import slide_input
 from lds_path.inference.budget import parse_budget
 from lds_path.inference.expected_errors import (
     EXPECTED_ERRORS_NAME,
@@ -92,7 +93,7 @@ def plan(
         "plan",
         output,
         partial(_plan, budget=budget, model=model, threads=threads),
-        inputs={**inputs, "model": note_input(found, model_files(found))},
+        inputs={**inputs, "model": note_input(found, model_files(found)), **slide_input(tile)},
         parameters=parameters,
         strict=strict,
         device=device_name(choose_device("cpu")),

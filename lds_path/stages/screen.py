@@ -12,6 +12,7 @@ from lds_path.formats.class_map import write_class_map
 from lds_path.formats.overview import read_overview
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.results import ScreenResults
+from lds_path.formats.slide_pixels.origin import slide_input
 from lds_path.option import as_parameters
 from lds_path.options.slides import ScreenOptions
 from lds_path.provenance.fingerprint import note_input
@@ -76,7 +77,7 @@ def screen(
         "screen",
         output,
         partial(_screen, model=options.model, threads=threads),
-        inputs={**inputs, "model": note_input(found, model_files(found))},
+        inputs={**inputs, "model": note_input(found, model_files(found)), **slide_input(tile)},
         parameters=parameters,
         strict=strict,
         device=device_name(choose_device("cpu")),

@@ -18,6 +18,7 @@ from lds_path.formats.results import (
     TileParameters,
     TileResults,
 )
+from lds_path.formats.slide_pixels.origin import slide_input
 from lds_path.option import as_parameters
 from lds_path.options.labels import SegmentOptions
 from lds_path.provenance.fingerprint import note_input
@@ -104,7 +105,7 @@ def segment(
                 device=device,
                 threads=threads,
             ),
-            inputs={**inputs, **models},
+            inputs={**inputs, **models, **slide_input(tile)},
             parameters=parameters,
             strict=strict,
             device=device_name(device),
@@ -157,6 +158,7 @@ def _segment(
         remarks=remarks,
         patches=None if watch is None else len(watch.unlike) * PATCHES**2,
         unlike_patches=None if watch is None else sum(watch.unlike.values()),
+        unreadable=pyramid.finer.unreadable,
     )
 
 

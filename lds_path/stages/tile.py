@@ -4,61 +4,50 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lds_path.errors import UsageError
+from lds_path.formats.ome_zarr.quadtree import halved_sizes
 from lds_path.formats.pyramid import CHUNK, PYRAMID_NAME
 from lds_path.formats.pyramid_writer import write_pyramid
 from lds_path.formats.results import TileResults
+from lds_path.formats.slide_pixels.level_reader import LevelReader
+from lds_path.formats.slide_pixels.source import choose_source
 from lds_path.geometry import Frame, Rectangle, Size
 from lds_path.option import as_parameters
-from lds_path.options.slides import TileOptions
-from lds_path.pixels.area_mean import halve
-from lds_path.pixels.glass import is_glass
+from lds_path.options.slides import ALL, TileOptions
+from lds_path.pixels.glass import CELL, is_glass
 from lds_path.provenance.fingerprint import note_input
 from lds_path.provenance.stage_run import run_stage
 from lds_path.quality.known_glass import find_glass
+from lds_path.quality.scanner_level import find_scanner_level
 from lds_path.slides.companions import find_slide_files
 from lds_path.slides.probe import is_regular
 from lds_path.slides.slide import open_slide
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from lds_path.pixels.glass import Color
+    from lds_path.provenance.fingerprint import InputFiles
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import StageInputs
-    from lds_path.slides.reader import Level
     from lds_path.slides.slide import Slide
 
 log = logging.getLogger(__name__)
 
-MPP_TOLERANCE = 0.05
-"""A level, or a whole-number reduction of one, is used as it is within this fraction of the mpp."""
-MAX_PITCH = 4.0
-"""A level that OpenSlide would interpolate is avoided for one up to this many times finer."""
-READ_EDGE = 2048
-"""Slide pixels are read in squares of about this edge."""
 WHITE = 255
-
-
-@dataclass(frozen=True)
-class Source:
-    """What the working pixels are read from."""
-
-    level: int
-    """Level of the slide."""
-    pitch: float
-    """Pixels of that level per working pixel, >= 1."""
-    downsample: float
-    """Level-0 pixels per working pixel."""
+SCANNED_EDGE = 1024
+"""A level that the scanner wrote is read in squares of this edge."""
+SMALL_PIXELS = 2**24
+"""Up to this many working pixels all levels are stored: reading the slide again would take longer."""
+COARSER = 1.5
+"""A slide whose pixels are larger than asked for by more than this factor is stored whole, too."""
 
 
 def tile(
@@ -102,7 +91,7 @@ def tile(
     def work(folder: Path, _: StageInputs) -> TileResults:
         limit = options.max_unreadable_percent
         with open_slide(slide, mpp=options.slide_mpp, max_unreadable_percent=limit) as opened:
-            return _write(opened, folder, options.mpp, threads)
+            return _write(opened, folder, options, files, threads)
 
     return run_stage(
         "tile",
@@ -114,59 +103,22 @@ def tile(
     )
 
 
-def choose_source(slide_mpp: float, levels: Sequence[Level], mpp: float) -> Source:
-    """Return the level and the pitch that give the working mpp with the least reading.
-
-    A level, or a whole-number reduction of one, within 5 % of the working mpp is used as it is;
-    else the next finer level is resampled to the working mpp exactly. Nothing is upsampled. A level
-    that OpenSlide would interpolate is avoided if a finer one can be halved instead.
-
-    Parameters
-    ----------
-    slide_mpp
-        Microns per level-0 pixel.
-    levels
-        Of the slide, from the finest.
-    mpp
-        Working microns per pixel.
-    """
-    if slide_mpp * (1 + MPP_TOLERANCE) >= mpp:
-        return Source(level=0, pitch=1.0, downsample=1.0)
-    fitting: list[tuple[bool, int, int]] = []
-    for index, level in enumerate(levels):
-        factor = max(round(mpp / (slide_mpp * level.downsample)), 1)
-        if abs(factor * level.downsample * slide_mpp / mpp - 1) <= MPP_TOLERANCE:
-            fitting.append((factor > 2 or not level.aligned, factor, index))
-    if fitting:
-        _, factor, index = min(fitting)
-        return Source(index, float(factor), factor * levels[index].downsample)
-    pitches = {
-        index: mpp / (slide_mpp * level.downsample)
-        for index, level in enumerate(levels)
-        if slide_mpp * level.downsample < mpp
-    }
-    exact = [k for k, pitch in pitches.items() if levels[k].aligned and pitch <= MAX_PITCH]
-    index = min(exact or pitches, key=pitches.__getitem__)
-    return Source(index, pitches[index], mpp / slide_mpp)
-
-
 class BlockReader:
-    """Reads blocks of working pixels, with glass replaced by the background."""
+    """Reads blocks of the finest level that is stored, with glass replaced by the background."""
 
-    def __init__(self, slide: Slide, source: Source) -> None:
-        self.slide = slide
-        self.source = source
-        level_size = slide.levels[source.level].size
-        self.size = Size(
-            max(int(np.ceil(level_size.width / source.pitch - 1e-6)), 1),
-            max(int(np.ceil(level_size.height / source.pitch - 1e-6)), 1),
-        )
-        self.edge = max(2 ** int(np.log2(READ_EDGE / source.pitch)), 1)
+    def __init__(self, reader: LevelReader, finest: int) -> None:
+        slide, source = reader.slide, reader.source
+        self.reader, self.finest = reader, finest
+        self.chunk = CHUNK >> finest
         self.glass, self.glass_chunks = find_glass(slide, source.level, source.downsample)
         self.background = WHITE if self.glass is None else round(sum(self.glass) / 3)
+        self.scanned = find_scanner_level(reader, finest, self.glass_chunks) if finest else None
+        self.edge = reader.edge(finest)
+        if self.scanned is not None:
+            self.edge = max(SCANNED_EDGE, self.edge)
 
     def read_block(self, left: int, top: int, size: Size) -> NDArray[np.uint8] | None:
-        """Return working pixels, (3, H, W), or None if all are glass.
+        """Return pixels of the level, (3, H, W), or None if all are glass.
 
         The corner must lie on a chunk.
         """
@@ -179,32 +131,49 @@ class BlockReader:
                 block = np.full((3, size.height, size.width), self.background, np.uint8)
             block[:, *piece.slices] = self._read_piece(on_slide)
         if block is not None and self.glass is not None:
-            _flatten_glass(block, self.glass, self.background)
+            self._flatten_glass(block, self.glass)
         return block
 
     def _known_glass(self, piece: Rectangle) -> bool:
         """Whether coarse levels show glass in all chunks of a piece."""
         if self.glass_chunks is None:
             return False
-        return bool(self.glass_chunks[piece.reduced(CHUNK).slices].all())
+        return bool(self.glass_chunks[piece.reduced(self.chunk).slices].all())
 
     def _read_piece(self, piece: Rectangle) -> NDArray[np.uint8]:
-        level, pitch = self.source.level, self.source.pitch
-        x, y = piece.left * pitch, piece.top * pitch
-        right = int(np.ceil(x + piece.size.width * pitch))
-        bottom = int(np.ceil(y + piece.size.height * pitch))
-        touched = Rectangle.between(int(x), int(y), right, bottom)
-        touched = touched.clipped(self.slide.levels[level].size)
-        pixels = self.slide.read_region(level, touched.left, touched.top, touched.size)
-        planes = pixels.transpose(2, 0, 1)
-        if pitch == 1:
-            return planes
-        if pitch == 2:
-            return halve(np.ascontiguousarray(planes))
-        from lds_path.pixels.area_mean import area_mean  # numba takes half a second to import
+        """Return a piece of the scanner's level, where it shows the slide; else it is computed."""
+        planes = None if self.scanned is None else self.scanned.read(piece)
+        if self.scanned is None or planes is None:
+            return self.reader.read(self.finest, piece)
+        wrong = self.scanned.wrong_chunks(planes, piece, self.chunk)
+        computed: NDArray[np.uint8] | None = None
+        for row, column in np.ndindex(wrong.shape):
+            corner = Rectangle(column * self.chunk, row * self.chunk, Size(self.chunk, self.chunk))
+            place = corner.clipped(piece.size)
+            chunk = place.seen_from(-piece.left, -piece.top)
+            if wrong[row, column] or self._is_new_glass(planes[:, *place.slices], chunk):
+                computed = planes.copy() if computed is None else computed
+                computed[:, *place.slices] = self.reader.read(self.finest, chunk)
+        return planes if computed is None else computed
 
-        left, top = x - touched.left, y - touched.top
-        return area_mean(pixels, piece.size, pitch=pitch, left=left, top=top)
+    def _is_new_glass(self, planes: NDArray[np.uint8], chunk: Rectangle) -> bool:
+        """Whether only the scanner's level shows nothing in a chunk, perhaps because it was lost."""
+        if self.glass is None:
+            return bool((planes == WHITE).all())
+        return not self._known_glass(chunk) and is_glass(planes, self.glass, cell=self._cell)
+
+    @property
+    def _cell(self) -> int:
+        return max(CELL >> self.finest, 1)
+
+    def _flatten_glass(self, block: NDArray[np.uint8], color: Color) -> None:
+        """Fill every chunk of a block that shows only glass with the background, in place."""
+        _, height, width = block.shape
+        edge = self.chunk
+        for top, left in product(range(0, height, edge), range(0, width, edge)):
+            chunk = block[:, top : top + edge, left : left + edge]
+            if is_glass(chunk, color, cell=self._cell):
+                chunk[:] = self.background
 
 
 def _to_json(number: float | None) -> float | str | None:
@@ -212,8 +181,10 @@ def _to_json(number: float | None) -> float | str | None:
     return number if number is None or math.isfinite(number) else str(number)
 
 
-def _write(slide: Slide, folder: Path, mpp: float, threads: int) -> TileResults:
-    source = choose_source(slide.mpp, slide.levels, mpp)
+def _write(
+    slide: Slide, folder: Path, options: TileOptions, files: InputFiles, threads: int
+) -> TileResults:
+    source = choose_source(slide.mpp, slide.levels, options.mpp)
     frame = Frame(
         mpp=slide.mpp * source.downsample,
         downsample=source.downsample,
@@ -226,13 +197,16 @@ def _write(slide: Slide, folder: Path, mpp: float, threads: int) -> TileResults:
             slide.path.name,
             "; ".join(slide.description.other_images),
         )
-    reader = BlockReader(slide, source)
+    reader = LevelReader(slide, source)
+    finest = _finest_stored(reader, frame.mpp, options)
+    blocks = BlockReader(reader, finest)
     levels = write_pyramid(
         folder / PYRAMID_NAME,
-        reader.read_block,
+        blocks.read_block,
         reader.size,
         frame,
-        background=reader.background,
+        background=blocks.background,
+        finest=finest,
         threads=threads,
         name=slide.path.stem,
     )
@@ -253,18 +227,24 @@ def _write(slide: Slide, folder: Path, mpp: float, threads: int) -> TileResults:
         levels=levels,
         slide_level=source.level,
         unreadable_tiles=slide.unreadable_tiles,
-        background=reader.background,
+        background=blocks.background,
         icc=slide.description.icc_profile,
         objective_power=slide.description.objective_power,
         painted=slide.description.painted,
         other_images=slide.description.other_images,
+        finest_level=finest,
+        stored_from=None if blocks.scanned is None else blocks.scanned.source.level,
+        identities=tuple(tuple(item or ()) for item in files.identities) if finest else (),
+        unreadable=slide.unreadable_pieces if finest else (),
     )
 
 
-def _flatten_glass(block: NDArray[np.uint8], color: Color, background: int) -> None:
-    """Fill every chunk of a block that shows only glass with the background, in place."""
-    _, height, width = block.shape
-    for top, left in product(range(0, height, CHUNK), range(0, width, CHUNK)):
-        chunk = block[:, top : top + CHUNK, left : left + CHUNK]
-        if is_glass(chunk, color):
-            chunk[:] = background
+def _finest_stored(reader: LevelReader, mpp: float, options: TileOptions) -> int:
+    """Return the finest level that is stored: the one that is asked for, unless all are."""
+    levels = reader.slide.levels
+    is_in_memory = len(levels) == 1 and levels[0].tile is None
+    if options.levels == ALL or is_in_memory or reader.size.area <= SMALL_PIXELS:
+        return 0
+    if mpp > COARSER * options.mpp:
+        return 0
+    return min(options.finest_level, len(halved_sizes(reader.size, CHUNK)) - 1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lds_path.classes import make_classes
 from lds_path.errors import UsageError
+from lds_path.formats.slide_pixels.origin import slide_input
 from lds_path.learning.data.training_set import (
     SPLITS,
     check_alike,
@@ -125,6 +126,7 @@ def train(
             ancestor=ancestor,
         )
         inputs: dict[str, Path | InputFiles] = {"sheet": noted, **training.inputs()}
+        inputs |= training.slide_inputs()
         with use_threads(threads):
             manifest = run_stage(
                 "train",
@@ -203,6 +205,14 @@ class Training:
             inputs |= {f"labels/{name}": slide.labels}
             inputs |= {f"roi/{name}": slide.roi} if slide.roi else {}
         return inputs
+
+    def slide_inputs(self) -> dict[str, InputFiles]:
+        """Return the slides that levels are read from which their pyramids do not hold."""
+        return {
+            f"slide/{slide.slide}": noted
+            for slide in (*self.slides["train"], *self.slides["tune"])
+            for noted in slide_input(slide.tile).values()
+        }
 
     def run(self, folder: Path, state: Path, output: Path, *, threads: int) -> dict[str, Any]:
         """Train, write the model into a folder that becomes `output`, and return the results."""

@@ -139,21 +139,28 @@ def test_the_command_line_changes_keys_of_every_type(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("model", "options"),
+    ("model", "options", "finest"),
     [
-        ("glomeruli-pas", "--region-size 1024 --overlap 128 --lattice 128"),
-        ("demo", "--region-size 2048 --overlap 256 --lattice 256"),
-        ("train", "--region-size 2048 --overlap 256 --lattice 256"),
+        ("glomeruli-pas", "--region-size 1024 --overlap 128 --lattice 128", 2),
+        ("demo", "--region-size 2048 --overlap 256 --lattice 256", 2),
+        ("train", "--region-size 2048 --overlap 256 --lattice 256", 1),
     ],
 )
-def test_regions_and_lattice_are_those_of_the_model(tmp_path, model, options):
+def test_regions_lattice_and_levels_are_those_of_the_model(tmp_path, model, options, finest):
     config = ["slides=demo-training", f"model={model}"]
     config += [] if model == "train" else ["classes=null"]
     run = snakemake(tmp_path, "-n", "-p", "--config", *config)
     assert run.returncode == 0, run.stderr
-    assert "--mpp 0.5 --max-unreadable-percent" in run.stdout
+    assert "--mpp 0.5 --levels needed --max-unreadable-percent 20.0 --finest-level" in run.stdout
+    assert run.stdout.count(f"--finest-level {finest} ") == jobs_of(run)["tile"]
     assert run.stdout.count(options) == jobs_of(run)["detect"]
     assert "config.yaml:" not in run.stderr
+
+
+def test_all_levels_are_stored_on_request(tmp_path):
+    run = snakemake(tmp_path, "-n", "-p", "--config", "tile={levels: all}")
+    assert run.stdout.count("--levels all ") == jobs_of(run)["tile"]
+    assert "--finest-level" not in run.stdout
 
 
 def test_a_value_that_the_model_was_not_trained_with_is_a_warning_before_the_first_job(tmp_path):

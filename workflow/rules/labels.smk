@@ -27,6 +27,7 @@ rule plan:
 
 rule segment:
     input:
+        slide=inputs.file("path"),
         tile="<results>/tile/{slide}",
         plan="<results>/plan/{slide}",
         model=inputs.model,

@@ -3,6 +3,7 @@ rule train:
         sheet=slides.sheet,
         labels=inputs.training_labels,
         roi=inputs.files(slides.training, "roi"),
+        slide=inputs.files(slides.training, "path"),
         tile=collect("<results>/tile/{slide}", slide=slides.training),
         detect=collect("<results>/detect/{slide}", slide=slides.training),
         start=inputs.starting_model,

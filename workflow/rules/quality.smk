@@ -1,5 +1,6 @@
 rule assess:
     input:
+        slide=inputs.file("path"),
         tile="<results>/tile/{slide}",
         detect="<results>/detect/{slide}",
         segment=gather.shards("<results>/segment/{{slide}}/{scatteritem}"),

@@ -43,12 +43,13 @@ rule tile:
     params:
         slide=arguments.path("path", "slide"),
         slide_mpp=arguments.cell("mpp", "--slide-mpp"),
+        finest_level=arguments.finest_level,
         replacement=arguments.replacement("path"),
         options=arguments.options("tile"),
         strict=arguments.strict,
     shell:
         "lds-path tile {params.slide} {output} {params.slide_mpp} {params.options}"
-        " --threads {threads} {params.strict} 2> {log}"
+        " {params.finest_level} --threads {threads} {params.strict} 2> {log}"
 
 
 rule screen:

@@ -98,7 +98,7 @@ def _metadata(labels: Labels, name: str, source: str) -> dict[str, Any]:
     classes = labels.classes
     return {
         "multiscales": describe_levels(
-            PLANE, labels.mpp, labels.level_count, name=f"{name} labels", method="majority"
+            PLANE, labels.mpp, range(labels.level_count), name=f"{name} labels", method="majority"
         ),
         "image-label": {
             "colors": [

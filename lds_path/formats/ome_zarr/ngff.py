@@ -15,11 +15,11 @@ PLANE = (
 
 
 def describe_levels(
-    axes: Sequence[dict[str, str]], mpp: float, level_count: int, *, name: str, method: str
+    axes: Sequence[dict[str, str]], mpp: float, levels: range, *, name: str, method: str
 ) -> list[dict[str, Any]]:
-    """Return the `multiscales` of an image; its levels are the arrays `0`, `1` and so on.
+    """Return the `multiscales` of an image; its levels are the arrays of their numbers.
 
-    Convention: the middle of the first pixel of level 0 is the origin; the middle of a coarse pixel
+    Convention: the middle of the first pixel of level 0, stored or not, is the origin; the middle of a coarse pixel
     is the middle of the pixels that it covers.
 
     Parameters
@@ -28,8 +28,8 @@ def describe_levels(
         `CHANNEL` and those of `PLANE`, in the order of the arrays.
     mpp
         Microns per pixel of level 0.
-    level_count
-        Number of levels.
+    levels
+        Numbers of the levels that are there.
     name
         Of the image.
     method
@@ -50,6 +50,6 @@ def describe_levels(
                 },
             ],
         }
-        for level in range(level_count)
+        for level in levels
     ]
     return [{"name": name, "axes": list(axes), "datasets": datasets, "type": method}]

@@ -26,8 +26,8 @@ NEAR_UM = 200.0
 """Artefacts count that are on the tissue or as near to it as this, as by the rules."""
 
 
-def identity_metrics(tile: TileResults) -> dict[str, Metric]:
-    """Return the pixel sizes of the slide, their source, and how much of its file was read."""
+def identity_metrics(tile: TileResults, unreadable_tiles: int) -> dict[str, Metric]:
+    """Return the pixel sizes of the slide, their source, and how much of its file was unreadable."""
     others = {
         "other_images": Metric(
             "; ".join(tile.other_images),
@@ -53,11 +53,11 @@ def identity_metrics(tile: TileResults) -> dict[str, Metric]:
             "tile",
         ),
         "unreadable_tiles": Metric(
-            tile.unreadable_tiles,
+            unreadable_tiles,
             "tiles",
-            "Tiles of the file that could not be decoded, or have no bytes although another level"
-            " shows something there. They are white.",
-            "tile",
+            "Tiles of the file, among those that the analysis read, that could not be decoded, or have"
+            " no bytes although another level shows something there. They are white.",
+            "tile, segment",
         ),
         **(others if tile.other_images else {}),
     }

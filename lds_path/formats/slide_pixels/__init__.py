@@ -1,0 +1,1 @@
+"""The pixels of a pyramid's levels, computed from its slide."""
