@@ -56,6 +56,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
             "slide\tpath\tsplit\tpatient\na\tx\ttrain\tP 1\nb\ty\ttrain\tP 1\nc\tz\ttest\tP 1\n",
             "the patient 'P 1' is in the splits train (a, b) and test (c); put all slides",
         ),
+        ("slide \tpath\na\ta.svs\n", "has the unknown column 'slide '"),
         ("slide,path\na,x\n", "has the unknown column 'slide,path'"),
         ("slide;path;mpp\na;a.svs;0,25\n", "has the unknown column 'slide;path;mpp'"),
         ("Slide\tPath\na\ta.svs\n", "has the unknown column 'Slide'"),
@@ -122,6 +123,14 @@ def test_quotes_that_a_spreadsheet_puts_around_a_cell_are_not_part_of_it(tmp_pat
     sheet = read_sheet(write(tmp_path, f"slide\tpath\tmpp\r\na\t{cell}\t0.25\r\n"))
     assert sheet.loc["a", "path"] == str(tmp_path / name)
     assert sheet.loc["a", "mpp"] == 0.25
+
+
+@pytest.mark.parametrize(
+    "cell", ["scans\\a.svs", "~/a.svs", "%USERPROFILE%/a.svs", "a.svs#1", "$HOME/a.svs"]
+)
+def test_a_path_means_what_it_says(tmp_path, cell):
+    sheet = read_sheet(write(tmp_path, f"slide\tpath\na\t{cell}\n"))
+    assert sheet.loc["a", "path"] == f"{tmp_path}/{cell}"
 
 
 @pytest.mark.parametrize(
