@@ -3,6 +3,7 @@ rule train:
         sheet=slides.sheet,
         labels=inputs.training_labels,
         roi=inputs.files(slides.training, "roi"),
+        encoder_weights=inputs.encoder_weights,
         tile=collect("<results>/tile/{slide}", slide=slides.training),
         detect=collect("<results>/detect/{slide}", slide=slides.training),
         start=inputs.starting_model,
