@@ -31,6 +31,7 @@ FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "JPEG2000", "PPM")
 SEVERAL = ("TIFF", "GIF", "WEBP", "PNG")
 """Formats whose files may hold several pictures, all meant to be seen."""
 REMEDY = "convert it to a tiled pyramidal TIFF (vips tiffsave --tile --pyramid)"
+MIRAX = ".mrxs"
 ORIENTATION = 274
 """Tag that says how a viewer may turn an image; Pillow turns TIFFs by it, slide viewers do not."""
 CONVERTED_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "La", "CMYK", "YCbCr"}
@@ -81,6 +82,11 @@ def open_image(probe: Probe) -> ImageReader | None:
     if probe.is_folder:
         return None
     path = probe.path
+    if path.suffix.lower() == MIRAX:
+        raise UnreadableSlideError(
+            f"{path} is only the small picture of a MIRAX slide; the slide is in the folder"
+            f" {path.stem} beside it, which is missing or incomplete; copy it again from its source"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
