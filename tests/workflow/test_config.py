@@ -178,6 +178,14 @@ def test_the_environments_hold_the_tested_versions():
         assert set(packages) <= tested, path.name
 
 
+def test_the_bounds_of_tifffile_are_versions_that_are_tested():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    (bounds,) = (line for line in project["dependencies"] if line.startswith("tifffile"))
+    oldest, newest = re.fullmatch(r"tifffile>=([\d.]+),<=([\d.]+)", bounds).groups()
+    assert f"tifffile=={newest}\n" in (REPOSITORY / "requirements.txt").read_text()
+    assert f"tifffile=={oldest}\n" in (REPOSITORY / "Makefile").read_text()
+
+
 def test_the_network_environment_holds_all_that_the_package_needs():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     declared = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}
