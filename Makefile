@@ -5,13 +5,20 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: demo test test-slurm test-faults test-fuzz check schema benchmark study clean
+.PHONY: demo test test-oldest test-slurm test-faults test-fuzz check schema benchmark study clean
 
 demo: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES)
 
 test: .venv/installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n auto --dist loadfile --ignore tests/slurm
+
+# What reads and writes TIFF, with the oldest tifffile that pyproject.toml allows; .venv has the newest.
+test-oldest: .venv/installed-test
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target build/oldest \
+	  tifffile==2025.5.21
+	PYTHONPATH="$(CURDIR)/build/oldest" $(BIN)/pytest tests/slides tests/formats tests/reference \
+	  tests/hostile_files
 
 # The workflow on a SLURM that the tests start and stop. As root it installs the Debian packages for it.
 test-slurm: .venv/installed-test

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,10 @@ def cases() -> Iterator[Case]:
     yield Case("mirax", mirax, DONE, file="slide.mrxs", mpp=0.5)
     yield Case("mirax-partly-scanned", mirax_partly_scanned, DONE, file="slide.mrxs", mpp=0.5)
     yield Case("mirax-folder", mirax_folder, QUARANTINED, "slide.mrxs beside it", "slide")
+    for lost in ("", "Slidedat.ini", "Index.dat"):
+        alone = partial(mirax_alone, lost=lost)
+        name = f"mirax-without-{lost or 'anything'}".lower()
+        yield Case(name, alone, QUARANTINED, "copy it again", "slide.mrxs", slide_mpp=0.5)
     for flaw in ("missing", "cut"):
         damaged = partial(mirax_damaged, flaw=flaw)
         yield Case(f"mirax-data-{flaw}", damaged, QUARANTINED, "copy it again", "slide.mrxs")
@@ -112,6 +117,16 @@ def mirax_partly_scanned(path: Path, source: Source) -> Pixels:
 
 def mirax_folder(path: Path, source: Source) -> None:
     mirax(path.with_name("slide.mrxs"), source)
+
+
+def mirax_alone(path: Path, source: Source, *, lost: str) -> None:
+    """Write a slide whose folder, or a file in it, was not copied; the named file is a picture."""
+    mirax(path, source)
+    folder = path.with_suffix("")
+    if lost:
+        (folder / lost).unlink()
+    else:
+        shutil.rmtree(folder)
 
 
 def mirax_damaged(path: Path, source: Source, *, flaw: str) -> None:

@@ -63,6 +63,11 @@ def _planes() -> Iterator[Case]:
     yield Case("three-grey-channels", ome_channels, DONE, file=ome, mpp=0.5)
     named = partial(ome_channels, names=["Red", "Green", "Blue"])
     yield Case("three-channels-named-as-colours", named, DONE, file=ome)
+    blue_first = partial(ome_channels, colours=[0x0000FFFF, 0x00FF00FF, 0xFF0000FF - 2**32])
+    yield Case("three-channels-blue-first", blue_first, QUARANTINED, "Red, Green, Blue", ome)
+    in_order = partial(ome_channels, colours=[0xFF0000FF - 2**32, 0x00FF00FF, 0x0000FFFF])
+    yield Case("three-channels-red-first", in_order, DONE, file=ome)
+    yield Case("imagej-composite", imagej_composite, QUARANTINED, "3 channels", "a.tif", 0.5)
     stains = partial(ome_channels, names=["DAPI", "FITC", "Cy5"])
     yield Case("three-channels-named-as-stains", stains, QUARANTINED, "channels DAPI, FITC", ome)
     for compression in (None, "deflate"):
@@ -70,6 +75,8 @@ def _planes() -> Iterator[Case]:
         yield Case(f"colours-in-three-files-{compression}", split, DONE, file=ome, mpp=0.5)
     lost = partial(ome_in_three_files, lost=True)
     yield Case("colours-in-three-files-one-lost", lost, QUARANTINED, "several files", ome)
+    yield Case("one-plane-that-another-file-describes", one_plane_of_others, QUARANTINED,
+               "one of several files", ome)  # fmt: skip
     samples = partial(write_page, photometric="minisblack", planarconfig="contig")
     yield Case("three-samples-called-grey", samples, QUARANTINED, "it calls grey", ome)
 
@@ -88,6 +95,11 @@ def _colours() -> Iterator[Case]:
     for stored, stated in (("RGB", "rgb"), ("YCbCr", "rgb")):
         codec = partial(jpeg_tiles, stored=stored, stated=stated)
         yield Case(f"jpeg-{stored}-called-{stated}".lower(), codec, DONE, file=tif)
+    codec = partial(jpeg_tiles, stored="RGB", stated="rgb")
+    yield Case("jpeg-rgb-ome", codec, DONE, file=ome, mpp=0.5)
+    for orientation in (2, 3, 6, 8):  # which viewers of slides leave as they are
+        turned = partial(cmyk_turned, orientation=orientation)
+        yield Case(f"cmyk-with-orientation-{orientation}", turned, DONE, file=tif, mpp=0.5)
     for kind in ("unassalpha", "unspecified"):
         for file in (tif, ome):
             clear = partial(transparent_surround, kind=kind)
@@ -188,16 +200,39 @@ def ome_stack(path: Path, source: Source, *, grey: bool = False) -> None:
     tifffile.imwrite(path, stack[..., 1] if grey else stack, ome=True, metadata=metadata, **options)
 
 
-def ome_channels(path: Path, source: Source, *, names: list[str] | None = None) -> Pixels:
+def ome_channels(
+    path: Path,
+    source: Source,
+    *,
+    names: list[str] | None = None,
+    colours: list[int] | None = None,
+) -> Pixels:
     metadata: dict[str, Any] = {"axes": "CYX"} | SIZED
-    if names:
-        metadata["Channel"] = {"Name": names}
+    if names or colours:
+        metadata["Channel"] = {"Name": names} if names else {"Color": colours}
     planes = np.ascontiguousarray(source.pixels.transpose(2, 0, 1))
     options = TILED | {"photometric": "minisblack"}
     with tifffile.TiffWriter(path, ome=True) as writer:
         writer.write(planes, metadata=metadata, subifds=1, **options)
         writer.write(planes[:, ::2, ::2], subfiletype=1, **options)
     return source.pixels
+
+
+def imagej_composite(path: Path, source: Source) -> None:
+    """Write three channels of a microscope, which the file does not call red, green and blue."""
+    planes = np.ascontiguousarray(source.pixels.transpose(2, 0, 1))
+    tifffile.imwrite(path, planes, imagej=True, metadata={"axes": "CYX", "mode": "composite"})
+
+
+def one_plane_of_others(path: Path, source: Source) -> None:
+    """Write red alone, as one of the files that a companion file describes."""
+    xml = (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        '<BinaryOnly MetadataFile="slide.companion.ome" UUID="urn:uuid:1"/></OME>'
+    )
+    options = TILED | HALF_UM | {"photometric": "minisblack", "metadata": None}
+    tifffile.imwrite(path, source.pixels[..., 0].copy(), description=xml.encode(), **options)
 
 
 def ome_in_three_files(
@@ -269,7 +304,16 @@ def jpeg_tiles(path: Path, source: Source, *, stored: str, stated: str) -> Pixel
     tifffile.imwrite(
         path, iter(tiles), shape=pixels.shape, dtype=np.uint8, tile=(128, 128),
         photometric=stated, compression="jpeg", metadata=None, **HALF_UM,
+        description=_ome_xml(pixels).encode() if path.name.endswith(".ome.tif") else None,
     )  # fmt: skip
+    return pixels
+
+
+def cmyk_turned(path: Path, source: Source, *, orientation: int) -> Pixels:
+    """Write CMYK, which Pillow reads, with a tag by which it turns the picture."""
+    pixels = source.pixels[:, :400]
+    cmyk = np.concatenate([255 - pixels, np.zeros_like(pixels[..., :1])], axis=2)
+    _write_page(path, cmyk, photometric="separated", extratags=[(274, "H", 1, orientation, True)])
     return pixels
 
 
@@ -283,9 +327,9 @@ def transparent_surround(path: Path, source: Source, *, kind: str) -> Pixels:
     return shown
 
 
-def _write_page(path: Path, samples: Pixels, **options: Any) -> None:
+def _ome_xml(samples: Pixels) -> str:
     height, width, count = samples.shape
-    xml = (
+    return (
         '<?xml version="1.0" encoding="UTF-8"?>'
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
         f'<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" SizeX="{width}"'
@@ -293,7 +337,10 @@ def _write_page(path: Path, samples: Pixels, **options: Any) -> None:
         f' PhysicalSizeY="0.5"><Channel ID="Channel:0:0" SamplesPerPixel="{count}"/><TiffData/>'
         "</Pixels></Image></OME>"
     )
-    description = xml.encode() if path.name.endswith(".ome.tif") else None
+
+
+def _write_page(path: Path, samples: Pixels, **options: Any) -> None:
+    description = _ome_xml(samples).encode() if path.name.endswith(".ome.tif") else None
     settings = TILED | HALF_UM | {"metadata": None, "description": description} | options
     tifffile.imwrite(
         path,

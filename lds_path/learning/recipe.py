@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_WEIGHT = 10**6
+OWN_WEIGHTS = ("imagenet", "none")
+"""What `encoder_weights` may be besides the path of a file."""
 PRECISIONS = ("auto", "float32", "bfloat16")
 FROZEN = ("none", "encoder", "density", "encoder-and-density")
 

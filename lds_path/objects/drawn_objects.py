@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 MAX_BYTES = 2**29
 """Of a file when it is unzipped; its objects take several times as much memory."""
+MAX_COORDINATE = 2**31
+"""Pixels; shapely computes nothing with much larger numbers, and says nothing."""
 _WITHOUT_AREA = ("Point", "MultiPoint", "LineString", "MultiLineString")
 _MALFORMED = (AttributeError, LookupError, TypeError, ValueError, shapely.errors.ShapelyError)
 _EXPECTED = "expected GeoJSON as QuPath exports it (File > Export objects as GeoJSON)"
@@ -177,12 +179,20 @@ def _ring_lists(geometry: Mapping[str, Any]) -> Iterator[list[Any]]:
 
 
 def _polygon(rings: list[Any]) -> BaseGeometry:
-    """Return the polygon of rings; a ring of less than three positions encloses nothing."""
+    """Return the polygon of rings; a ring of less than three positions encloses nothing.
+
+    Holes that overlap each other or the outline take away what lies in any of them.
+    """
     points = [_positions(ring) for ring in rings]
     if not points or len(points[0]) < 3:
         return Polygon()
-    polygon = Polygon(points[0], [hole for hole in points[1:] if len(hole) >= 3])
-    return polygon if polygon.is_valid else shapely.make_valid(polygon)
+    shell, holes = points[0], [hole for hole in points[1:] if len(hole) >= 3]
+    polygon = Polygon(shell, holes)
+    if polygon.is_valid:
+        return polygon
+    # Repaired as a whole, what lies in two holes, or in a hole outside, would be filled.
+    outline, *taken = (areas_of(Polygon(ring)) or Polygon() for ring in (shell, *holes))
+    return shapely.difference(outline, shapely.union_all(taken)) if taken else outline
 
 
 def _positions(ring: list[Any]) -> NDArray[np.float64]:
@@ -192,8 +202,8 @@ def _positions(ring: list[Any]) -> NDArray[np.float64]:
         return np.empty((0, 2))
     if points.ndim != 2 or points.shape[1] < 2:
         raise ValueError("a ring is not a list of positions")
-    if not np.isfinite(points).all():
-        raise ValueError("a coordinate is not a number")
+    if not (np.abs(points) < MAX_COORDINATE).all():
+        raise ValueError("a coordinate is not a number of pixels")
     return points[:, :2]
 
 

@@ -98,10 +98,14 @@ class RuleArguments:
         return self._replacements_of([self.setup.config["screen"]["model"]])
 
     def training_replacements(self, wildcards: object) -> list[str]:
-        """Return what changes when labels or the model that a model learns from are replaced."""
+        """Return what changes when labels, weights or a model that a model learns from are replaced."""
         slides, hashes = self.setup.slides, self.setup.started.replacements
-        replaced = slides.replacements(slides.training, ("labels", "roi"), hashes)
-        return replaced + self._replacements_of(self.setup.starting_model)
+        weights = [hashes.get(str(file), "") for file in self.setup.encoder_weights]
+        return [
+            *slides.replacements(slides.training, ("labels", "roi"), hashes),
+            *filter(None, weights),
+            *self._replacements_of(self.setup.starting_model),
+        ]
 
     @exit_with_message()
     def _replacements_of(self, models: Sequence[str]) -> list[str]:

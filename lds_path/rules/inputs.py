@@ -41,6 +41,11 @@ class RuleInputs:
         """Return the reference labels that a model learns from."""
         return self._mark(self.setup.training_labels)
 
+    def encoder_weights(self, wildcards: object) -> list[Any]:
+        """Return the file of weights that a training starts from, if the user brings one."""
+        files = map(str, self.setup.encoder_weights)
+        return [self.ancient(file) for file in files if is_input(file)]
+
     @exit_with_message()
     def model(self, wildcards: object) -> str | list[Any]:
         """Return the folder of the model that is trained in this run, or the files of another."""

@@ -13,6 +13,7 @@ import yaml
 
 from lds_path.geometry import Region, Size
 from lds_path.inference.budget import UNIFORM
+from lds_path.learning.recipe import OWN_WEIGHTS
 from lds_path.models.ancestor import find_ancestor
 from lds_path.models.card import find_model, read_card
 from lds_path.models.working import set_working
@@ -24,6 +25,7 @@ from lds_path.rules.slide_files import check_name, open_sheet
 from lds_path.rules.stored_levels import finest_level
 from lds_path.run.config import rename_old_keys
 from lds_path.run.parent_watch import VARIABLE
+from lds_path.run.replaced_files import WatchedInput
 from lds_path.run.run_start import RunStart, join_run, start_run
 
 if TYPE_CHECKING:
@@ -66,6 +68,13 @@ class RunSetup:
         """The models that are there before the run, besides that which segments."""
         config = self.config
         return [config["screen"]["model"], *config["segment"]["also"], *self.starting_model]
+
+    @property
+    def encoder_weights(self) -> list[Path]:
+        """The file of weights that a training starts from, if the user brings one."""
+        weights = self.config["train"]["encoder_weights"]
+        own = self.model.is_trained and weights not in OWN_WEIGHTS
+        return [Path(weights)] if own and Path(weights).is_file() else []
 
     @cached_property
     def finest_level(self) -> int:
@@ -154,6 +163,9 @@ def set_up_run(
         watched = setup.slides.watched() | setup.model.watched()
         for name in setup.ready_models:
             watched |= watch_ready_model(name)
+        read_by = ((results / "train", "encoder"),)
+        for file in setup.encoder_weights:
+            watched[str(file)] = WatchedInput(file, (file,), read_by)
         started = start_run(STATE, results, watched)
     else:
         started = join_run(STATE)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 WORDS = {"true": True, "false": False, "null": None, "none": None, "~": None, "": None}
 """What YAML means by these words, and Snakemake where it passes None to its jobs."""
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STANDARD = jsonschema.Draft202012Validator
 _Validator = jsonschema.validators.extend(
     _STANDARD,
@@ -50,8 +51,10 @@ def check_config(
     Raises
     ------
     UsageError
-        If a key is unknown or missing, or a value is not what the schema allows.
+        If a key is unknown, missing or written twice, or a value is not what the schema allows.
     """
+    for file in files:
+        _check_keys(file)
     error = jsonschema.exceptions.best_match(_Validator(schema).iter_errors(config))
     if error is not None:
         key, message = _explain(error)
@@ -200,6 +203,28 @@ def _read(file: Path) -> Any:  # noqa: ANN401 - any YAML
         return yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):  # Snakemake has read it in its own way
         return None
+
+
+def _check_keys(file: Path) -> None:
+    """Refuse a file that has a key twice: the last one would count, without a word."""
+    try:
+        nodes = [yaml.compose(file.read_text(encoding="utf-8"), _Loader)]
+    except (OSError, ValueError, yaml.YAMLError):  # as above
+        return
+    for node in nodes:
+        if not isinstance(node, yaml.CollectionNode):
+            continue
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+            continue
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        nodes += [value for _, value in node.value]
+        for place, (key, _) in enumerate(node.value):
+            if key.value in keys[:place]:
+                raise UsageError(
+                    f"{file}, line {key.start_mark.line + 1}: the key '{key.value}' is written"
+                    " twice; keep one of them"
+                )
 
 
 def _holds(content: Any, path: Sequence[str | int]) -> bool:  # noqa: ANN401 - any YAML

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MICRONS = {"nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 """Per unit; the micro sign and the Greek letter look alike."""
+PRIMARIES = (0xFF000000, 0x00FF0000, 0x0000FF00)
+"""Red, green and blue as OME-XML packs them (RGBA); alpha is left out."""
 COLOURS = (("red", "r"), ("green", "g"), ("blue", "b"))
 """Names of the channels that are colours, in their order."""
 
@@ -33,10 +35,18 @@ def ome_mpp(xml: str | None, size: Size) -> tuple[float, float] | None:
         return None
 
 
-def check_channels(path: Path, xml: str | None, size: Size) -> None:
-    """Refuse three grey channels whose names say that they are not red, green and blue.
+def names_other_file(xml: str | None) -> bool:
+    """Return whether an OME-XML text only says which other file describes this one."""
+    try:
+        return any(e.tag.endswith("}BinaryOnly") for e in parse_xml(xml or "").iter())
+    except ValueError:
+        return False
 
-    Channels without names are taken for colours, as converters write them.
+
+def check_channels(path: Path, xml: str | None, size: Size) -> None:
+    """Refuse three grey channels whose names or colours are not red, green and blue.
+
+    Channels with neither are taken for colours, as converters write them; white is no colour.
 
     Raises
     ------
@@ -47,14 +57,28 @@ def check_channels(path: Path, xml: str | None, size: Size) -> None:
         pixels = _pixels(xml, size)
     except (LookupError, ValueError):
         return
-    names = [str(e.get("Name", "")).strip() for e in pixels if e.tag.endswith("}Channel")]
-    if any(names) and any(
-        name.lower() not in known for name, known in zip(names, COLOURS, strict=False)
-    ):
+    channels = [e for e in pixels if e.tag.endswith("}Channel")]
+    names = [str(e.get("Name", "")).strip() for e in channels]
+    shown = [_colour(e) for e in channels]
+    if any(names):
+        fits = all(name.lower() in known for name, known in zip(names, COLOURS, strict=False))
+    else:
+        fits = not any(shown) or shown == list(PRIMARIES)
+        names = [f"#{(colour or 0) >> 8:06x}" for colour in shown]
+    if not fits:
         raise UnsuitableSlideError(
             f"{path} has the channels {', '.join(names)}; expected Red, Green, Blue; convert it to"
             " 8-bit RGB, or leave it out of the sheet"
         )
+
+
+def _colour(channel: Element) -> int | None:
+    """Return the packed colour of a channel without its alpha; None if it is white or not stated."""
+    try:
+        colour = int(channel.get("Color", "")) & 0xFFFFFF00
+    except ValueError:
+        return None
+    return None if colour == 0xFFFFFF00 else colour
 
 
 def _pixels(xml: str | None, size: Size) -> Element:

@@ -50,7 +50,7 @@ def check_tiff(path: Path, file: tifffile.TiffFile) -> None:
 
 
 def check_page(path: Path, page: Any, file_bytes: int) -> None:  # noqa: ANN401 - a tifffile page
-    """Refuse a page with tiles that are missing, beyond the file's end or too large to hold.
+    """Refuse a page with tiles or strips that are missing, beyond the file's end or too large.
 
     Raises
     ------
@@ -68,16 +68,25 @@ def check_page(path: Path, page: Any, file_bytes: int) -> None:  # noqa: ANN401 
         raise UnreadableSlideError(
             f"{path} is damaged: its tiles have no width or height; copy it again from its source"
         )
-    if keyframe.is_tiled and len(page.dataoffsets) < math.prod(keyframe.chunked):
-        raise UnreadableSlideError(
-            f"{path} is damaged: it lists {len(page.dataoffsets)} tiles for an image of"
-            f" {keyframe.imagewidth} x {keyframe.imagelength}; copy it again from its source"
-        )
+    _check_count(path, page)
     # The byte counts of an NDPI beyond 4 GiB are not reliable.
     counts = page.databytecounts if not page.parent.is_ndpi else [1] * len(page.dataoffsets)
     pieces = zip(page.dataoffsets, counts, strict=False)
     if max((start + count for start, count in pieces if count), default=0) > file_bytes:
         raise _cut_short(path, "tiles")
+
+
+def _check_count(path: Path, page: Any) -> None:  # noqa: ANN401 - a tifffile page
+    """Refuse a page whose size is that of more tiles, or strips, than it lists."""
+    keyframe = page.keyframe
+    if page.parent.is_ndpi or not (keyframe.is_tiled or keyframe.rowsperstrip):
+        return  # an NDPI's one strip has more rows than its tag can hold
+    if len(page.dataoffsets) < math.prod(keyframe.chunked):
+        kind = "tiles" if keyframe.is_tiled else "strips"
+        raise UnreadableSlideError(
+            f"{path} is damaged: it lists {len(page.dataoffsets)} {kind} for an image of"
+            f" {keyframe.imagewidth} x {keyframe.imagelength}; copy it again from its source"
+        )
 
 
 def _xml_of(page: Any) -> list[str]:  # noqa: ANN401 - a tifffile page

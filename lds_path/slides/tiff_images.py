@@ -103,11 +103,13 @@ def check_single_plane(path: Path, series: Any) -> None:  # noqa: ANN401 - tifff
     Raises
     ------
     UnsuitableSlideError
-        If there are any; channels are left to the reader.
+        If there are any, or channels in a file that does not say which colours they are; those of
+        OME-XML are left to the reader.
     """
+    known = "CYXS" if series.kind == "ome" else "YXS"
     axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
     for axis, length in zip(axes, shape, strict=True):
-        if axis not in "CYXS" and length > 1:
+        if axis not in known and length > 1:
             what = PLANES.get(axis, "pages of one size")
             raise UnsuitableSlideError(f"{path} holds {length} {what}; expected one; {SAVE_ONE}")
     pages = len(series.pages)

@@ -79,12 +79,34 @@ FEATURES = {
         ],
         image((3, 20, 20, 60, 60), (2, 80, 20, 120, 60)),
     ),
+    "a ring of one position": ([feature(polygon([[2, 2]])), feature(BOX)], TUMOR),
+    "a box beside it": ([feature(BOX) | {"bbox": [20, 20, 60, 60]}], TUMOR),
+    "a hole outside": ([feature(polygon(ring(20, 20, 60, 60), ring(100, 100, 120, 120)))], TUMOR),
+    "a hole across the outline": (
+        [feature(polygon(ring(20, 20, 60, 60), ring(50, 20, 80, 60)))],
+        image((3, 20, 20, 50, 60)),
+    ),
+    "holes that overlap": (
+        [feature(polygon(ring(20, 20, 60, 60), ring(30, 30, 50, 50), ring(40, 30, 55, 50)))],
+        image((3, 20, 20, 60, 60), (0, 30, 30, 55, 50)),
+    ),
     "heights": ([feature(polygon([[*place, 0.0] for place in ring(20, 20, 60, 60)]))], TUMOR),
     "partly outside": (
         [feature(polygon(ring(-40, -20, 60, 60))), feature(polygon(ring(180, 140, 300, 180)), "Gland")],
         image((3, 0, 0, 60, 60), (2, 180, 140, 200, 160)),
     ),
 }  # fmt: skip
+
+
+def bow_tie():
+    """A ring that crosses itself, and what it covers."""
+    corners = [[20, 20], [60, 61], [60, 20], [20, 61], [20, 20]]
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5
+    inside = (x > 20) & (x < 60) & (abs(y - 40.5) * 40 < abs(x - 40) * 41)
+    return [feature(polygon(corners))], np.where(inside, np.uint8(3), np.uint8(0))
+
+
+FEATURES["a bow tie"] = bow_tie()
 
 
 @pytest.mark.parametrize("name", FEATURES)
@@ -99,6 +121,21 @@ def test_a_parent_without_a_class_is_left_out_if_the_class_map_says_so(tmp_path)
     outer = feature(polygon(ring(10, 10, 120, 120)), None, childObjects=[feature(BOX)])
     (tmp_path / "a.geojson").write_text(json.dumps([outer]))
     np.testing.assert_array_equal(read(tmp_path / "a.geojson", class_map={"": ""}), TUMOR)
+
+
+def test_a_list_of_features_as_tissuumaps_writes_it_is_read(tmp_path):
+    several = {"type": "MultiPolygon", "coordinates": [BOX["coordinates"]]}
+    (tmp_path / "a.json").write_text(json.dumps([feature(several, {"name": "Tumor"}, name="x")]))
+    np.testing.assert_array_equal(read(tmp_path / "a.json"), TUMOR)
+
+
+@pytest.mark.parametrize("number", [1e308, -1e12, float("nan")])
+def test_a_coordinate_that_no_slide_has_is_named(tmp_path, number):
+    """Geometry with such numbers comes out empty, without an error."""
+    ring_of_it = [[20, 20], [number, 20], [number, 60], [20, 60], [20, 20]]
+    (tmp_path / "a.geojson").write_text(json.dumps([feature(BOX), feature(polygon(ring_of_it))]))
+    with pytest.raises(LabelsError, match=r"object 2 .*a coordinate is not a number of pixels"):
+        read(tmp_path / "a.geojson")
 
 
 def test_a_polygon_that_has_the_rings_of_several_is_refused(tmp_path):
@@ -181,7 +218,60 @@ def pictures(path):
     first.save(path, save_all=True, append_images=rest)
 
 
+def marked_pages(path):
+    """A page per class, of which all but the first are marked as levels."""
+    with tifffile.TiffWriter(path) as writer:
+        for number, page in enumerate(PAGES):
+            options = {"photometric": "minisblack", "subfiletype": int(number > 0)}
+            writer.write(page, metadata=None, **options)
+
+
+def pages_below(path):
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(PAGES[0], photometric="minisblack", metadata=None, subifds=1)
+        writer.write(PAGES[1], photometric="minisblack", metadata=None)
+
+
+def finest_below(path):
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(MEANT[::2, ::2], photometric="minisblack", metadata=None, subifds=1)
+        writer.write(MEANT, photometric="minisblack", metadata=None)
+
+
+def one_page_for_all(path):
+    """ImageJ writes a stack with a single directory."""
+    tifffile.imwrite(path, PAGES, imagej=True, truncate=True, metadata={"axes": "ZYX"})
+
+
+def one_of_several_files(path):
+    xml = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        '<BinaryOnly MetadataFile="a.companion.ome" UUID="urn:uuid:1"/></OME>'
+    )
+    tifffile.imwrite(path, MEANT, description=xml.encode(), metadata=None)
+
+
+def numbered_anew(path):
+    """A palette of greys, as programs make of few greys to save space."""
+    greys = np.unique(MEANT)
+    picture = Image.fromarray(np.searchsorted(greys, MEANT).astype(np.uint8), "P")
+    picture.putpalette(np.repeat(greys, 3).tolist())
+    picture.save(path)
+
+
+def photograph(path):
+    Image.fromarray(MEANT).save(path, quality=100)
+
+
 REFUSED = {
+    "marked-pages.tif": (marked_pages, "holds 4 images"),
+    "pages-below.tif": (pages_below, "holds 2 images"),
+    "finest-below.tif": (finest_below, r"holds 2 images \(100 x 80, 200 x 160\)"),
+    "one-page-for-all.tif": (one_page_for_all, "holds 4 images"),
+    "one-of-several.ome.tif": (one_of_several_files, "one of several files"),
+    "numbered-anew.png": (numbered_anew, "the values 0, 1, 2, 3 are the greys 0, 1, 3, 4"),
+    "photograph.jpg": (photograph, r"as a photograph \(JPEG\)"),
+    "photograph.jp2": (lambda path: Image.fromarray(MEANT).save(path), "photograph"),
     "pages.tif": (pages, "holds 4 images"),
     "tiled-pages.tif": (lambda path: pages(path, tile=(64, 64)), "holds 4 images"),
     "channels.ome.tif": (channels, "holds 4 images"),

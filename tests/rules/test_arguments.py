@@ -10,6 +10,7 @@ from snakemake_run import REPOSITORY
 
 from lds_path.errors import LabelsError
 from lds_path.models.card import find_model
+from lds_path.provenance.stage_run import run_stage
 from lds_path.rules.arguments import RuleArguments, growing
 from lds_path.rules.inputs import RuleInputs
 from lds_path.rules.setup import set_up_run
@@ -104,6 +105,27 @@ def test_the_model_that_a_training_starts_from_is_an_input_of_it(set_up):
     assert names == ["model.json", "weights.safetensors"]
     setup.started.lock.close()
     assert RuleInputs(set_up(), str).starting_model(WILDCARDS) == []
+
+
+def test_weights_of_an_encoder_that_are_exchanged_change_the_arguments_of_the_training(
+    set_up, tmp_path
+):
+    weights = tmp_path / "encoder.safetensors"
+    weights.write_bytes(b"first")
+    train = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["train"]
+    changes = {"train": train | {"encoder_weights": str(weights)}, "model": "train"}
+    changes["classes"] = CLASSES
+    setup = set_up(**changes)
+    inputs = RuleInputs(setup, ancient=lambda file: ("ancient", file))
+    assert inputs.encoder_weights(WILDCARDS) == [("ancient", str(weights))]
+    assert RuleArguments(setup).training_replacements(WILDCARDS) == []
+    run_stage("train", tmp_path / "results/train", lambda *_: {}, inputs={"encoder": weights},
+              parameters={})  # fmt: skip
+    setup.started.lock.close()
+    times = weights.stat()
+    weights.write_bytes(b"other")
+    os.utime(weights, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert RuleArguments(set_up(**changes)).training_replacements(WILDCARDS) != []
 
 
 CLASSES = [{"name": "Tumor", "color": "#ff0000"}, {"name": "Other", "color": "#00ff00"}]

@@ -130,6 +130,14 @@ def test_quotes_that_a_spreadsheet_puts_around_a_cell_are_not_part_of_it(tmp_pat
 
 
 @pytest.mark.parametrize(
+    "cell", ["scans\\a.svs", "~/a.svs", "%USERPROFILE%/a.svs", "a.svs#1", "$HOME/a.svs"]
+)
+def test_a_path_means_what_it_says(tmp_path, cell):
+    sheet = read_sheet(write(tmp_path, f"slide\tpath\na\t{cell}\n"))
+    assert sheet.loc["a", "path"] == f"{tmp_path}/{cell}"
+
+
+@pytest.mark.parametrize(
     ("table", "ids"),
     [
         ("slide\tpath\ra\ta.svs\rb\tb.svs\r", ["a", "b"]),

@@ -53,7 +53,7 @@ def test_one_missing_byte_of_pixels_is_found(tmp_path, source):
 
 def test_directories_in_a_circle_are_refused(tmp_path, source):
     make.loop_directories(tmp_path / "a.tif", source)
-    with pytest.raises(UnreadableSlideError, match="circle"):
+    with pytest.raises(UnreadableSlideError, match="form a cycle"):
         check(tmp_path / "a.tif")
 
 
@@ -66,6 +66,15 @@ def test_a_tile_too_large_to_hold_is_refused(tmp_path, source):
 def test_fewer_tiles_than_the_size_needs_are_refused(tmp_path, source):
     make.set_tags(tmp_path / "a.tif", source, ImageWidth=2_000_000)
     with pytest.raises(UnreadableSlideError, match="2000000"):
+        check(tmp_path / "a.tif")
+
+
+def test_fewer_strips_than_the_size_of_any_page_needs_are_refused(tmp_path, source):
+    """The strips of a height that a damaged tag states would fill the memory."""
+    make.write_tiff(tmp_path / "a.tif", source, tile=None, rowsperstrip=7)
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as file:
+        file.pages.first.tags["ImageLength"].overwrite(2**31, dtype=4)
+    with pytest.raises(UnreadableSlideError, match="69 strips for an image of 600 x 2147483648"):
         check(tmp_path / "a.tif")
 
 

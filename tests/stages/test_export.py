@@ -49,7 +49,7 @@ def blobs(height=150, width=200):
     return labels
 
 
-def write_stitch(folder, labels, *, confidence=None, step=16):
+def write_stitch(folder, labels, *, confidence=None, step=16, classes=CLASSES):
     size = Size(labels.shape[1], labels.shape[0])
 
     def work(output, _):
@@ -57,12 +57,12 @@ def write_stitch(folder, labels, *, confidence=None, step=16):
             labels[b.top : b.top + b.size.height, b.left : b.left + b.size.width]
             for b in label_blocks(size)
         )
-        write_labels(output / "s1.labels.ome.tif", blocks, size, mpp=MPP, classes=CLASSES)
+        write_labels(output / "s1.labels.ome.tif", blocks, size, mpp=MPP, classes=classes)
         if confidence is not None:
             Image.fromarray(confidence).save(output / "confidence.png")
         return stitch_results(
             size,
-            CLASSES,
+            classes,
             mpp=MPP,
             downsample=DOWNSAMPLE,
             left_l0=LEFT_L0,
@@ -87,6 +87,26 @@ def read_features(folder):
 @pytest.fixture(scope="module")
 def stitch(tmp_path_factory):
     return write_stitch(tmp_path_factory.mktemp("stitch") / "s1", blobs())
+
+
+ODD_NAMES = (
+    'Tumor, "invasive" (G3) <b>&amp;</b><script>alert(1)</script>',
+    "Stroma 'x' \\ $HOME `z` '''",
+    "Dr\u00fcse \U0001f52c \u817a %s {slide} {{1}}",
+    "-rf",
+)
+
+
+def test_names_of_classes_may_be_any_text_wherever_they_are_written(tmp_path):
+    classes = tuple(LabelClass(n, name, (n, 2, 3)) for n, name in enumerate(ODD_NAMES, start=1))
+    labels = np.repeat(np.arange(5, dtype=np.uint8), 40)[:, None].repeat(90, axis=1)
+    export(
+        write_stitch(tmp_path / "stitch", labels, classes=classes), tmp_path / "s1", options=EXACT
+    )
+    found = [feature["properties"] for feature in read_features(tmp_path / "s1")]
+    assert {item["classification"]["name"] for item in found} >= set(ODD_NAMES)
+    shown = json.dumps(read_content(tmp_path / "s1/show_overlay.groovy"))
+    assert all(json.dumps(name)[1:-1] in shown for name in ODD_NAMES)
 
 
 def test_the_objects_are_the_labels_again(stitch, tmp_path):

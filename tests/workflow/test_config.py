@@ -80,6 +80,28 @@ def test_a_mistake_in_the_configuration_is_named_in_one_line(change, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "key"),
+    [
+        ("tile:\n  mpp: 1.0\nstrict: true\ntile:\n  mpp: 0.5\n", 4, "tile"),
+        ("segment:\n  flips: true\n  flips: false\n", 3, "flips"),
+        ('{"classes": [{"name": "A", "color": "#ff0000", "name": "B"}]}', 1, "name"),
+    ],
+)
+def test_a_key_that_is_written_twice_is_named_and_not_read_from_the_last(tmp_path, text, line, key):
+    (tmp_path / "my.yaml").write_text(text)
+    with pytest.raises(
+        UsageError, match=rf"my\.yaml, line {line}: the key '{key}' is written twice"
+    ):
+        check_config(CONFIG, SCHEMA, files=[tmp_path / "my.yaml"])
+
+
+def test_a_key_that_replaces_one_of_a_merged_mapping_is_no_repetition(tmp_path):
+    text = "a: &a {mpp: 1.0}\nb:\n  <<: *a\n  mpp: 0.5\n"
+    (tmp_path / "my.yaml").write_text(text)
+    check_config(CONFIG, SCHEMA, files=[tmp_path / "my.yaml"])
+
+
 def test_a_key_is_accepted_under_its_old_name_with_a_warning():
     config = CONFIG | {"train": CONFIG["train"] | {"foretell": "network"}}
     warnings = rename_old_keys(config, SCHEMA)
@@ -154,6 +176,14 @@ def test_the_environments_hold_the_tested_versions():
     for path in (REPOSITORY / "envs").glob("*.yaml"):
         packages = yaml.safe_load(path.read_text())["dependencies"][-1]["pip"]
         assert set(packages) <= tested, path.name
+
+
+def test_the_bounds_of_tifffile_are_versions_that_are_tested():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    (bounds,) = (line for line in project["dependencies"] if line.startswith("tifffile"))
+    oldest, newest = re.fullmatch(r"tifffile>=([\d.]+),<=([\d.]+)", bounds).groups()
+    assert f"tifffile=={newest}\n" in (REPOSITORY / "requirements.txt").read_text()
+    assert f"tifffile=={oldest}\n" in (REPOSITORY / "Makefile").read_text()
 
 
 def test_the_network_environment_holds_all_that_the_package_needs():

@@ -4,6 +4,7 @@ rule train:
         labels=inputs.training_labels,
         roi=inputs.files(slides.training, "roi"),
         slide=inputs.files(slides.training, "path"),
+        encoder_weights=inputs.encoder_weights,
         tile=collect("<results>/tile/{slide}", slide=slides.training),
         detect=collect("<results>/detect/{slide}", slide=slides.training),
         start=inputs.starting_model,

@@ -31,6 +31,9 @@ FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "JPEG2000", "PPM")
 SEVERAL = ("TIFF", "GIF", "WEBP", "PNG")
 """Formats whose files may hold several pictures, all meant to be seen."""
 REMEDY = "convert it to a tiled pyramidal TIFF (vips tiffsave --tile --pyramid)"
+MIRAX = ".mrxs"
+ORIENTATION = 274
+"""Tag that says how a viewer may turn an image; Pillow turns TIFFs by it, slide viewers do not."""
 CONVERTED_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "La", "CMYK", "YCbCr"}
 
 
@@ -79,14 +82,20 @@ def open_image(probe: Probe) -> ImageReader | None:
     if probe.is_folder:
         return None
     path = probe.path
+    if path.suffix.lower() == MIRAX:
+        raise UnreadableSlideError(
+            f"{path} is only the small picture of a MIRAX slide; the slide is in the folder"
+            f" {path.stem} beside it, which is missing or incomplete; copy it again from its source"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             compare_checksums(path)
             with Image.open(path, formats=FORMATS) as image:
                 others = _choose_frame(probe, image)
+                turned = image.getexif().get(ORIENTATION, 1) if image.format == "TIFF" else 1
                 _check(path, image)
-                pixels = to_rgb(image)
+                pixels = _as_stored(to_rgb(image), turned)
                 return ImageReader(pixels, _describe(image, Size(*pixels.shape[1::-1]), others))
     except UnidentifiedImageError:
         return None
@@ -123,6 +132,18 @@ def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
         strip = image.crop((0, top, image.width, min(top + rows, image.height)))
         pixels[top : top + rows] = _strip_to_rgb(strip)
     return pixels
+
+
+def _as_stored(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Return the pixels of an image that Pillow turned in the order in which the file stores them.
+
+    Convention: (H, W, 3); the orientation is that of TIFF 6.0.
+    """
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    down = -1 if orientation in (3, 4, 6, 7) else 1
+    across = -1 if orientation in (2, 3, 7, 8) else 1
+    return np.ascontiguousarray(pixels[::down, ::across])
 
 
 def _strip_to_rgb(image: Image.Image) -> NDArray[np.uint8]:

@@ -79,7 +79,7 @@ class OwnTilesReader:
 
 
 def open_vendor(probe: Probe) -> SlideReader | None:
-    """Return a vendor's slide; None if OpenSlide does not know it, or shows another image of it.
+    """Return a vendor's slide; None if OpenSlide does not know it, or shows another image.
 
     Tiles of a TIFF are decoded here if that gives the same pixels.
 
@@ -100,7 +100,9 @@ def open_vendor(probe: Probe) -> SlideReader | None:
     try:
         if slide.description.vendor in UNNAMED_VENDORS and (found := _name_images(probe)):
             main, others = found
-            if main.size != slide.description.levels[0].size:
+            # Within each tile, OpenSlide turns the pixels by the tag; the tiles stay in their places.
+            turned = main.content.keyframe.tags.valueof("Orientation", 1) != 1
+            if turned or main.size != slide.description.levels[0].size:
                 slide.close()
                 return None
             slide.description = replace(slide.description, other_images=others)

@@ -11,7 +11,7 @@ import tifffile
 from lds_path.errors import UnreadableSlideError, UnsuitableSlideError
 from lds_path.geometry import Rectangle, Size
 from lds_path.slides.mpp import mpp_from_resolution
-from lds_path.slides.ome import check_channels, ome_mpp
+from lds_path.slides.ome import check_channels, names_other_file, ome_mpp
 from lds_path.slides.reader import PAINTED, Level, SlideDescription
 from lds_path.slides.readers.colours import PHOTOMETRIC, check_colours
 from lds_path.slides.readers.image import MAX_PIXELS, REMEDY, ImageReader
@@ -75,6 +75,11 @@ def open_tiff(probe: Probe) -> TiffReader | ImageReader | None:
     if file is None:
         return None
     try:
+        if file.is_ome and names_other_file(file.ome_metadata):
+            raise UnsuitableSlideError(
+                f"{path} is one of several files, and its OME-XML only names the one that describes"
+                " them; convert them to one OME-TIFF"
+            )
         main, others = choose_image(path, images_of_series(file))
         page = main.content.keyframe
         if not file.is_ome and _is_unusual(page):
