@@ -49,10 +49,13 @@ def run(
     os.environ.setdefault("TQDM_LEAVE", "")
     with frozen_imports():
         from lds_path.direct.doctor import usable_cores
-        from lds_path.direct.request import read_request
+        from lds_path.direct.request import read_keys, read_request
         from lds_path.direct.run import run_slides
 
-    request = read_request(source, output, model=model, mpp=mpp, config_file=config_file)
+    given = {} if config_file is None else read_keys(config_file)
+    request = read_request(
+        source, output, model=model, mpp=mpp, given=given, config_file=config_file
+    )
     for warning in request.warnings:
         click.echo(warning, err=True)
     try:

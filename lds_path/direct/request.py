@@ -45,7 +45,13 @@ class Request:
 
 
 def read_request(
-    source: Path, output: Path, *, model: str | None, mpp: float | None, config_file: Path | None
+    source: Path,
+    output: Path,
+    *,
+    model: str | None,
+    mpp: float | None,
+    given: Mapping[str, Any],
+    config_file: Path | None = None,
 ) -> Request:
     """Return what a run is asked for, with its sheet and configuration in the folder.
 
@@ -61,15 +67,16 @@ def read_request(
         Id of a shipped model, or a model folder; that of the configuration when None.
     mpp
         Microns per pixel of the slides; for a sheet None.
-    config_file
+    given
         Keys of config.yaml that differ from their defaults.
+    config_file
+        Where they come from, if from a file.
 
     Raises
     ------
     LdsPathError
         If any of this cannot be used.
     """
-    given = {} if config_file is None else _read_config(config_file)
     name = model or given.get("model")
     if not isinstance(name, str) or name == TRAIN:
         raise UsageError(
@@ -109,7 +116,14 @@ def _find_sheet(
     return sheet, text, slides
 
 
-def _read_config(file: Path) -> dict[str, Any]:
+def read_keys(file: Path) -> dict[str, Any]:
+    """Return the keys of config.yaml in a file.
+
+    Raises
+    ------
+    UsageError
+        If it is missing or cannot be read.
+    """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -40,7 +40,7 @@ def segment_painted(folder: Path, *, threads: int) -> float:
     row = f"{SLIDE}\t{SLIDE}/slide.tif\t{SLIDE}/labels.tif"
     sheet.write_text(f"slide\tpath\tlabels\n{row}\n", encoding="utf-8")
     results = folder / "results"
-    request = read_request(sheet, results, model="demo", mpp=None, config_file=None)
+    request = read_request(sheet, results, model="demo", mpp=None, given={})
     with logged_to(folder / "run.log"):
         for call in stage_calls(request.setup, SLIDE, threads).values():
             call()

@@ -191,12 +191,7 @@ def _write(
         left_l0=slide.bounds_l0.left,
         top_l0=slide.bounds_l0.top,
     )
-    if slide.description.other_images:
-        log.warning(
-            "%s holds other images, which are not analysed: %s",
-            slide.path.name,
-            "; ".join(slide.description.other_images),
-        )
+    _warn_of_other_images(slide)
     reader = LevelReader(slide, source)
     finest = _finest_stored(reader, frame.mpp, options)
     blocks = BlockReader(reader, finest)
@@ -237,6 +232,15 @@ def _write(
         identities=tuple(tuple(item or ()) for item in files.identities) if finest else (),
         unreadable=slide.unreadable_pieces if finest else (),
     )
+
+
+def _warn_of_other_images(slide: Slide) -> None:
+    if slide.description.other_images:
+        log.warning(
+            "%s holds other images, which are not analysed: %s",
+            slide.path.name,
+            "; ".join(slide.description.other_images),
+        )
 
 
 def _finest_stored(reader: LevelReader, mpp: float, options: TileOptions) -> int:

@@ -113,17 +113,12 @@ def train(
     state = state or output.with_name(f"{output.name}-state")
     noted = note_input(sheet)
     with take_device(options.device) as device:
-        ancestor = find_ancestor(options.start.start)
-        options = options.for_classes(len(classes))
-        if ancestor:
-            options = replace(options, network=ancestor.shape(options.network))
         training = Training(
             slides=find_slides(sheet, base=base, tile=tile, detect=detect),
             legend=legend,
             classes=make_classes(classes, colors),
-            options=options,
             device=device,
-            ancestor=ancestor,
+            **_settle(options, len(classes)),
         )
         inputs: dict[str, Path | InputFiles] = {"sheet": noted, **training.inputs()}
         inputs |= training.slide_inputs()
@@ -147,6 +142,15 @@ def train(
     for line in last_lines(output, manifest.results):
         log.info(line)
     return manifest
+
+
+def _settle(options: TrainOptions, class_count: int) -> dict[str, Any]:
+    """Return the options for a number of classes, and the model that the training starts from."""
+    ancestor = find_ancestor(options.start.start)
+    options = options.for_classes(class_count)
+    if ancestor:
+        options = replace(options, network=ancestor.shape(options.network))
+    return {"options": options, "ancestor": ancestor}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from snakemake_run import REPOSITORY
 
 from lds_path.cli import cli
-from lds_path.direct.request import read_request
+from lds_path.direct.request import read_keys, read_request
 from lds_path.errors import LdsPathError, UsageError
 from lds_path.options.configuration import default_configuration
 
@@ -24,7 +24,8 @@ def ask(source, output, *, model="demo", mpp=None, config=None):
     if config is not None:
         file = output.parent / "mine.yaml"
         file.write_text(config)
-    return read_request(source, output, model=model, mpp=mpp, config_file=file)
+    given = {} if file is None else read_keys(file)
+    return read_request(source, output, model=model, mpp=mpp, given=given, config_file=file)
 
 
 def test_a_slide_is_asked_for_with_the_values_of_its_model(slide, tmp_path):
