@@ -72,6 +72,8 @@ class ModelCard:
             raise UsageError(
                 f"the classes have the values {values}, expected 1 to {self.network.class_count}"
             )
+        if len({*self.class_names} - {""}) < len(values):
+            raise UsageError(f"the classes are {list(self.class_names)}, expected a name for each")
         if not 0 < self.mpp < math.inf:
             raise UsageError(f"mpp is {self.mpp}, expected microns per pixel, such as 0.5")
 

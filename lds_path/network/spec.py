@@ -25,6 +25,8 @@ DENSITY_NETWORKS = ("context", "local")
 SAMPLERS = ("uniform", "kernel", "separable", "knothe-rosenblatt")
 SIZE = {"minimum": 1, "maximum": 8192}
 """Bounds of channels and lattices; beyond them a description from elsewhere could only exhaust the memory."""
+MIN_STD = 1e-4
+"""Of the colours of a model; a training writes 0.01 or more."""
 
 
 @dataclass(frozen=True)
@@ -237,8 +239,10 @@ def _check_size(region: Region, kind: str, size: Size, key: str, multiple: int) 
         )
 
 
-def _check_colours(**colours: Sequence[float]) -> None:
-    """Raise a `UsageError` unless each is three numbers."""
-    for name, colour in colours.items():
+def _check_colours(mean: Sequence[float], std: Sequence[float]) -> None:
+    """Raise a `UsageError` unless each is three numbers that colours from 0 to 1 can have."""
+    for name, colour, least in (("mean", mean, 0.0), ("std", std, MIN_STD)):
         if len(colour) != 3 or not all(math.isfinite(part) for part in colour):
             raise UsageError(f"{name} is not three numbers, one for each colour")
+        if not all(least <= part <= 1 for part in colour):
+            raise UsageError(f"{name} is {list(colour)}, expected numbers from {least:g} to 1")
