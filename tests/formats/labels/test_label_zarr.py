@@ -93,7 +93,7 @@ def test_its_levels_are_those_of_the_pyramid(store, tmp_path):
     pyramid = open_pyramid(tmp_path)
     group = zarr.open_group(path, mode="r")
     shapes = [group[str(level)].shape for level in range(pyramid.level_count)]
-    assert shapes == [level.shape[1:] for level in pyramid.levels]
+    assert shapes == [(size.height, size.width) for size in pyramid.sizes]
 
 
 def test_chunks_where_nothing_was_analysed_are_not_written(store):
