@@ -244,7 +244,7 @@ def evaluate(**values: Any) -> None:
 @click.option(
     "--sheet",
     type=PATH,
-    help="Sample sheet, for the batches, and for the slides if no SLIDES are given.",
+    help="Sample sheet, for batches and stains, and for the slides if no SLIDES are given.",
 )
 def report(**values: Any) -> None:
     """Write the pages and the table of a cohort; RESULTS holds the folders of its stages.

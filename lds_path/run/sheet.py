@@ -14,7 +14,7 @@ from lds_path.run.sheet_file import read_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-COLUMNS = ("slide", "path", "mpp", "labels", "roi", "split", "patient", "batch")
+COLUMNS = ("slide", "path", "mpp", "labels", "roi", "split", "patient", "batch", "stain")
 REQUIRED = ("slide", "path")
 SPLITS = ("train", "tune", "test")
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import astuple, fields
 from hashlib import sha256 as digest_of
@@ -20,7 +21,8 @@ from lds_path.formats.results import (
     TileResults,
 )
 from lds_path.formats.table import write_table
-from lds_path.objects.qupath_scripts import write_cohort_scripts
+from lds_path.objects.qupath.project import write_project
+from lds_path.objects.qupath.scripts import list_script_slides, write_cohort_scripts
 from lds_path.objects.tally import ExportParameters, ExportResults
 from lds_path.provenance.cohort import SMALL, SMALL_SIZE, read_slide_record
 from lds_path.provenance.complete_file import place_file
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import ManifestPart, StageInputs
 
+log = logging.getLogger(__name__)
+
 SUMMARY_NAME = "summary.txt"
 PICTURES = "pictures"
 """Folder of the pictures beside the pages, whose names end with .html."""
@@ -74,7 +78,8 @@ def report(
 
     Writes `index.html`, `slides/<slide>.html` with its pictures, `cohort.tsv` with its dictionary
     `cohort-columns.tsv`, `summary.txt`, and in `qupath` the scripts for the cohort. The pages need
-    nothing outside the folder. A slide that is quarantined or not finished has its reason there.
+    nothing outside the folder. The project for QuPath is written into `qupath` in `results`, since
+    people work in it. A slide that is quarantined or not finished has its reason there.
 
     Parameters
     ----------
@@ -85,7 +90,7 @@ def report(
     slides
         Ids in the order of the pages; those of the sheet when empty.
     sheet
-        Sample sheet, for the batches; slides have none when not given.
+        Sample sheet, for batches and stains; slides have none when not given.
     strict
         Accepted as by every stage; no problem of a slide stops the report.
 
@@ -107,6 +112,8 @@ def report(
 
     def work(folder: Path, _: StageInputs) -> ReportResults:
         records = [_read_record(results, slide, cells.get(slide, {})) for slide in slides]
+        stains = {slide: row["stain"] for slide, row in cells.items()}
+        _write_qupath(folder / QUPATH_NAME, results, records, stains)
         _write_report(folder, records, find_original(output))
         return _describe(records)
 
@@ -122,11 +129,11 @@ def report(
 
 
 def _read_cells(sheet: Path) -> dict[str, dict[str, str]]:
-    """Return slide -> batch, and cells in columns of the user's own."""
+    """Return slide -> batch, stain, and cells in columns of the user's own."""
     table = read_sheet(sheet)
     own = [name for name in table.columns if name not in COLUMNS]
     return {
-        str(slide): {name: str(row[name]) for name in ("batch", *own)}
+        str(slide): {name: str(row[name]) for name in ("batch", "stain", *own)}
         for slide, row in table.to_dict("index").items()
     }
 
@@ -140,8 +147,24 @@ def _check_known(sheet: Path, slides: Sequence[str], known: Sequence[str]) -> No
 
 
 def _read_record(results: Path, slide: str, cells: Mapping[str, str]) -> SlideRecord:
-    own = {name: cell for name, cell in cells.items() if name != "batch"}
+    own = {name: cell for name, cell in cells.items() if name not in COLUMNS}
     return read_slide_record(results, slide, cells.get("batch", ""), own=own, parts=PARTS)
+
+
+def _write_qupath(
+    folder: Path, results: Path, records: Sequence[SlideRecord], stains: Mapping[str, str]
+) -> None:
+    """Write the scripts for QuPath, and outside the report the project that people work in."""
+    slides = list_script_slides(records, stains)
+    write_cohort_scripts(folder, slides)
+    if not slides or find_original(results) != results:  # a copy is not kept
+        return
+    try:
+        write_project(results / QUPATH_NAME, slides)
+    except OSError as error:
+        log.warning(
+            "the project for QuPath in %s is not complete: %s", results / QUPATH_NAME, error
+        )
 
 
 def _write_report(folder: Path, records: Sequence[SlideRecord], output: Path) -> None:
@@ -156,7 +179,6 @@ def _write_report(folder: Path, records: Sequence[SlideRecord], output: Path) ->
         folder / DICTIONARY_NAME, [field.name for field in fields(Column)], map(astuple, columns)
     )
     _write_text(folder / INDEX_NAME, render_index(records, files, columns))
-    write_cohort_scripts(folder / QUPATH_NAME, records)
     _write_text(folder / SUMMARY_NAME, summarise(records, files, output))
 
 
