@@ -42,7 +42,7 @@ from lds_path.reporting.words.last_lines import (
     TABLE_NAME,
     summarise,
 )
-from lds_path.run.sheet import COLUMNS, read_sheet
+from lds_path.run.sheet import COLUMNS, STAIN, read_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,7 +112,7 @@ def report(
 
     def work(folder: Path, _: StageInputs) -> ReportResults:
         records = [_read_record(results, slide, cells.get(slide, {})) for slide in slides]
-        stains = {slide: row["stain"] for slide, row in cells.items()}
+        stains = {slide: _find_stain(row) for slide, row in cells.items()}
         _write_qupath(folder / QUPATH_NAME, results, records, stains)
         _write_report(folder, records, find_original(output))
         return _describe(records)
@@ -129,11 +129,11 @@ def report(
 
 
 def _read_cells(sheet: Path) -> dict[str, dict[str, str]]:
-    """Return slide -> batch, stain, and cells in columns of the user's own."""
+    """Return slide -> batch, and cells in columns of the user's own."""
     table = read_sheet(sheet)
     own = [name for name in table.columns if name not in COLUMNS]
     return {
-        str(slide): {name: str(row[name]) for name in ("batch", "stain", *own)}
+        str(slide): {name: str(row[name]) for name in ("batch", *own)}
         for slide, row in table.to_dict("index").items()
     }
 
@@ -147,8 +147,12 @@ def _check_known(sheet: Path, slides: Sequence[str], known: Sequence[str]) -> No
 
 
 def _read_record(results: Path, slide: str, cells: Mapping[str, str]) -> SlideRecord:
-    own = {name: cell for name, cell in cells.items() if name not in COLUMNS}
+    own = {name: cell for name, cell in cells.items() if name != "batch"}
     return read_slide_record(results, slide, cells.get("batch", ""), own=own, parts=PARTS)
+
+
+def _find_stain(cells: Mapping[str, str]) -> str:
+    return next((cell for name, cell in cells.items() if name.lower() == STAIN), "")
 
 
 def _write_qupath(

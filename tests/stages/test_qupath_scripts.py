@@ -189,3 +189,14 @@ def test_a_project_that_is_open_is_changed_where_it_is_open(elsewhere):
 def test_the_last_lines_name_the_project(cohort):
     summary = (cohort / "report" / "summary.txt").read_text()
     assert f"  {Path('results/qupath/project.qpproj')}: " in summary
+
+
+def test_the_stain_of_the_sheet_is_that_of_the_images(cohort, tmp_path):
+    sheet = tmp_path / "slides.tsv"
+    sheet.write_text("slide\tpath\tStain\nb\tb.tif\tPAS\n")
+    results = tmp_path / "results"
+    shutil.copytree(cohort, results)
+    report(results, tmp_path / "report", sheet=sheet)
+    script = (results / "qupath" / "scripts" / "make_project.groovy").read_text()
+    (slide,) = json.loads(script.split("'''")[1])["slides"]
+    assert slide["image_type"] == "BRIGHTFIELD_OTHER"
