@@ -245,7 +245,7 @@ def evaluate(**values: Any) -> None:
 @click.option(
     "--sheet",
     type=PATH,
-    help="Sample sheet, for the batches, and for the slides if no SLIDES are given.",
+    help="Sample sheet, for batches and stains, and for the slides if no SLIDES are given.",
 )
 @options_of(ReportOptions())
 @command.threads

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COLUMNS = ("slide", "path", "mpp", "labels", "roi", "split", "patient", "batch")
+STAIN = "stain"
+"""Column that is shown as one of the user's own is, and tells QuPath the stain."""
 REQUIRED = ("slide", "path")
 SPLITS = ("train", "tune", "test")
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

@@ -20,7 +20,7 @@ from lds_path.objects.dsa import write_dsa
 from lds_path.objects.geojson import SlideObject, write_classes, write_geojson
 from lds_path.objects.pieces import STRIP, trace_labels
 from lds_path.objects.polygons import mean_inside, place_all_on_grid
-from lds_path.objects.qupath_scripts import CLASSES_NAME, ScriptSlide, maps_of, write_scripts
+from lds_path.objects.qupath.scripts import CLASSES_NAME, ScriptSlide, maps_of, write_scripts
 from lds_path.objects.style import Style
 from lds_path.objects.tally import ObjectTally
 from lds_path.option import as_parameters

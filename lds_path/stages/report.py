@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import astuple, fields
 from functools import partial
@@ -21,7 +22,8 @@ from lds_path.formats.results import (
     TileResults,
 )
 from lds_path.formats.table import write_table
-from lds_path.objects.qupath_scripts import write_cohort_scripts
+from lds_path.objects.qupath.project import write_project
+from lds_path.objects.qupath.scripts import list_script_slides, write_cohort_scripts
 from lds_path.objects.tally import ExportParameters, ExportResults
 from lds_path.option import as_parameters
 from lds_path.options.quality import ReportOptions
@@ -46,7 +48,7 @@ from lds_path.reporting.words.last_lines import (
 from lds_path.reporting.zoom.neighbours import has_comparison, render_comparison, surround
 from lds_path.reporting.zoom.scripts import write_scripts
 from lds_path.reporting.zoom.viewer import write_zoom
-from lds_path.run.sheet import COLUMNS, read_sheet
+from lds_path.run.sheet import COLUMNS, STAIN, read_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,6 +61,8 @@ if TYPE_CHECKING:
     from lds_path.reporting.zoom.viewer import Zoom
 
     WriteZoom = Callable[[SlideRecord, Path, str], Zoom | None]
+
+log = logging.getLogger(__name__)
 
 COMPARISON_NAME = "compare.html"
 SUMMARY_NAME = "summary.txt"
@@ -89,7 +93,8 @@ def report(
 
     Writes `index.html`, `compare.html`, `slides/<slide>.html` with its pictures and tiles, `cohort.tsv` with its dictionary
     `cohort-columns.tsv`, `summary.txt`, and in `qupath` the scripts for the cohort. The pages need
-    nothing outside the folder. A slide that is quarantined or not finished has its reason there.
+    nothing outside the folder. The project for QuPath is written into `qupath` in `results`, since
+    people work in it. A slide that is quarantined or not finished has its reason there.
 
     Parameters
     ----------
@@ -100,7 +105,7 @@ def report(
     slides
         Ids in the order of the pages; those of the sheet when empty.
     sheet
-        Sample sheet, for the batches; slides have none when not given.
+        Sample sheet, for batches and stains; slides have none when not given.
     options
         See `ReportOptions`.
     threads
@@ -126,6 +131,8 @@ def report(
 
     def work(folder: Path, _: StageInputs) -> ReportResults:
         records = [_read_record(results, slide, cells.get(slide, {})) for slide in slides]
+        stains = {slide: _find_stain(row) for slide, row in cells.items()}
+        _write_qupath(folder / QUPATH_NAME, results, records, stains)
         zoom = partial(write_zoom, mpp=options.zoom_mpp, threads=threads)
         _write_report(folder, records, find_original(output), zoom)
         return _describe(records)
@@ -164,6 +171,26 @@ def _read_record(results: Path, slide: str, cells: Mapping[str, str]) -> SlideRe
     return read_slide_record(results, slide, cells.get("batch", ""), own=own, parts=PARTS)
 
 
+def _find_stain(cells: Mapping[str, str]) -> str:
+    return next((cell for name, cell in cells.items() if name.lower() == STAIN), "")
+
+
+def _write_qupath(
+    folder: Path, results: Path, records: Sequence[SlideRecord], stains: Mapping[str, str]
+) -> None:
+    """Write the scripts for QuPath, and outside the report the project that people work in."""
+    slides = list_script_slides(records, stains)
+    write_cohort_scripts(folder, slides)
+    if not slides or find_original(results) != results:  # a copy is not kept
+        return
+    try:
+        write_project(results / QUPATH_NAME, slides)
+    except OSError as error:
+        log.warning(
+            "the project for QuPath in %s is not complete: %s", results / QUPATH_NAME, error
+        )
+
+
 def _write_report(
     folder: Path, records: Sequence[SlideRecord], output: Path, zoom: WriteZoom
 ) -> None:
@@ -185,7 +212,6 @@ def _write_report(
         folder / DICTIONARY_NAME, [field.name for field in fields(Column)], map(astuple, columns)
     )
     _write_text(folder / INDEX_NAME, render_index(records, files, columns))
-    write_cohort_scripts(folder / QUPATH_NAME, records)
     _write_text(folder / SUMMARY_NAME, summarise(records, files, output))
 
 

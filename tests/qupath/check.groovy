@@ -59,7 +59,7 @@ def maps = [null, ["density"]].collect { arguments ->
 /** Where the objects of a slide lie in an image of some size. */
 def shifts = { ProjectImageEntry entry, int wide, int high ->
     QPEx.entry = entry
-    QPEx.server = new ImageServer(file: entry.data.server.file, width: wide, height: high)
+    QPEx.server = new ImageServer(file: new File(entry.uri), width: wide, height: high)
     QPEx.hierarchy = new PathObjectHierarchy()
     run("import_objects")
     return QPEx.hierarchy.objects*.shift.unique()

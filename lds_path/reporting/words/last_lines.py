@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lds_path.objects.qupath_scripts import PROJECT_SCRIPT
+from lds_path.objects.qupath.project import PROJECT_NAME
+from lds_path.objects.qupath.scripts import PROJECT_SCRIPT
 from lds_path.quality.metrics.verdict import WORDS
 from lds_path.reporting.cohort_page import count_outcomes
 from lds_path.reporting.outcomes import outcome_of
@@ -35,8 +36,7 @@ def summarise(records: Sequence[SlideRecord], files: Mapping[str, Files], output
     lines += [f"  {output / TABLE_NAME}: one row a slide, one column a metric"]
     lines += [f"  {output / DICTIONARY_NAME}: what the columns mean"]
     if done:
-        script = output / QUPATH_NAME / PROJECT_SCRIPT
-        lines += [f"  {script}: run it in QuPath for a project of these slides"]
+        lines.append(_name_project(done[0], output))
         outputs = files[done[0].slide].outputs
         lines += [f"  {path}: {use}" for path, use in outputs.items()]
     if len(done) > 1:
@@ -71,6 +71,14 @@ def _describe_group(outcome: str, records: Sequence[SlideRecord]) -> Iterator[st
     rest = sum(len(group.records) for group in groups[limit:])
     if rest:
         yield f"  and {rest} more, see {INDEX_NAME}"
+
+
+def _name_project(record: SlideRecord, output: Path) -> str:
+    project = record.stages["tile"].folder.parents[1] / QUPATH_NAME / PROJECT_NAME
+    if project.is_file():
+        return f"  {project}: the slides in QuPath; its script make_project adds the objects"
+    script = output / QUPATH_NAME / PROJECT_SCRIPT
+    return f"  {script}: run it in QuPath for a project of these slides"
 
 
 def _listing(records: Sequence[SlideRecord], limit: int = 10) -> str:

@@ -5,6 +5,8 @@ class PathClass {
     Integer color
     private static Map<String, PathClass> known = [:]
 
+    String toString() { return name }
+
     static PathClass fromString(String string, Integer color) {
         return known.computeIfAbsent(string) { new PathClass(name: it, color: color) }
     }

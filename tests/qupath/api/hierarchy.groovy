@@ -1,9 +1,13 @@
 package qupath.lib.objects.hierarchy
 
+import qupath.lib.objects.classes.PathClass
+
 class PathObject {
     UUID ID
     Object data
     List<Double> shift = [0d, 0d]
+    boolean locked
+    PathClass pathClass
 }
 
 class PathObjectHierarchy {
@@ -13,5 +17,9 @@ class PathObjectHierarchy {
 
     boolean addObjects(Collection<? extends PathObject> pathObjects) {
         return objects.addAll(pathObjects)
+    }
+
+    void removeObjects(Collection<? extends PathObject> pathObjects, boolean keepChildren) {
+        objects.removeAll(pathObjects)
     }
 }

@@ -8,7 +8,8 @@ class PathIO {
     static List<PathObject> readObjects(File file) {
         def stream = new GZIPInputStream(new FileInputStream(file))
         return new JsonSlurper().parse(stream).features.collect {
-            new PathObject(ID: UUID.fromString(it.id), data: it)
+            new PathObject(ID: UUID.fromString(it.id), data: it,
+                    locked: it.properties.isLocked)
         }
     }
 }

@@ -8,7 +8,7 @@ class PathObjectTools {
             boolean copyMeasurements, boolean createNewIDs) {
         return new PathObject(
                 ID: createNewIDs ? UUID.randomUUID() : pathObject.getID(),
-                data: pathObject.data,
+                data: pathObject.data, locked: pathObject.locked, pathClass: pathObject.pathClass,
                 shift: [transform.getTranslateX(), transform.getTranslateY()])
     }
 }

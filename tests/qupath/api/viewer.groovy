@@ -1,5 +1,7 @@
 package qupath.lib.gui.viewer
 
+import qupath.lib.images.ImageData
+
 class OverlayOptions {
     boolean showPixelClassification
 }
@@ -7,6 +9,7 @@ class OverlayOptions {
 class QuPathViewer {
     OverlayOptions overlayOptions = new OverlayOptions()
     Object overlay
+    ImageData imageData
 
     void setCustomPixelLayerOverlay(Object pathOverlay) { overlay = pathOverlay }
 

@@ -98,14 +98,6 @@ def colorModel(map) {
 }
 
 
-def chooseSlide(slides, server) {
-    def names = [getProjectEntry()?.getImageName()]
-    names.addAll(server.getURIs().collect { new File(it.getPath() ?: "").getName() })
-    def named = slides.find { it.slide in names || it.file in names }
-    return named ?: (slides.size() == 1 ? slides[0] : null)
-}
-
-
 def findMap(slide, map) {
     def candidates = []
     def noted = getProjectEntry()?.getMetadata()?.get("lds-path labels")
@@ -121,13 +113,4 @@ def findMap(slide, map) {
     def found = candidates.find { it.isFile() }
     return found != null ? found.getCanonicalFile() : promptForFile("tif")
 }
-
-
-def scriptFile() {
-    try {
-        def path = getProperty(ScriptAttributes.FILE_PATH)
-        return path == null ? null : new File(path as String)
-    } catch (MissingPropertyException ignored) {
-        return null // the script was pasted and not saved
-    }
-}
+@PARTS choosing script_file@

@@ -78,14 +78,6 @@ Platform.runLater {
 println "${file} lies over the slide."
 
 
-def chooseSlide(slides, server) {
-    def names = [getProjectEntry()?.getImageName()]
-    names.addAll(server.getURIs().collect { new File(it.getPath() ?: "").getName() })
-    def named = slides.find { it.slide in names || it.file in names }
-    return named ?: (slides.size() == 1 ? slides[0] : null)
-}
-
-
 def findLabels(overlay) {
     def candidates = []
     if (args) {
@@ -104,13 +96,4 @@ def findLabels(overlay) {
     def found = candidates.find { it.isFile() }
     return found != null ? found.getCanonicalFile() : promptForFile("tif")
 }
-
-
-def scriptFile() {
-    try {
-        def path = getProperty(ScriptAttributes.FILE_PATH)
-        return path == null ? null : new File(path as String)
-    } catch (MissingPropertyException ignored) {
-        return null // the script was pasted and not saved
-    }
-}
+@PARTS choosing script_file@

@@ -5,12 +5,14 @@
  * (Automate > Script editor, then File > Open), and choose Run, or "Run for project".
  *
  * The objects are looked for where the script's first argument says, then beside this script, then
- * in the folder that export wrote; if they are in none of them, you are asked for the file.
- * Objects of an earlier analysis stay: delete them first (Objects > Delete).
+ * in the folder that export wrote or in the project; if they are in none of them, you are asked for the file.
+ * Objects of an earlier run are replaced if you say so (or `replace` is an argument), except what
+ * you have unlocked.
  */
 
 import groovy.json.JsonSlurper
 import java.awt.geom.AffineTransform
+import qupath.fx.dialogs.Dialogs
 import qupath.lib.io.PathIO
 import qupath.lib.objects.PathObjectTools
 import qupath.lib.scripting.ScriptAttributes
@@ -41,43 +43,34 @@ if (file == null) {
     return
 }
 def hierarchy = getCurrentHierarchy()
-def known = hierarchy.getAllObjects(false).collect { it.getID() } as Set
-def objects = PathIO.readObjects(file).findAll { !(it.getID() in known) }
-hierarchy.addObjects(placed(objects, slide, server))
+def present = hierarchy.getAllObjects(false)
+def known = present*.getID() as Set
+def objects = PathIO.readObjects(file)
+def earlier = earlierObjects(present, objects)
+if (earlier && !mayReplace(earlier.size())) {
+    println "The ${earlier.size()} objects of an earlier run stay; none of ${file} was added."
+    return
+}
+if (earlier) {
+    hierarchy.removeObjects(earlier, true)
+    println "${earlier.size()} objects of an earlier run were removed."
+}
+def added = objects.findAll { !(it.getID() in known) }
+hierarchy.addObjects(placed(added, slide, server))
 fireHierarchyUpdate()
-println "${objects.size()} objects of ${file} were added."
+println "${added.size()} objects of ${file} were added."
 
 
-def chooseSlide(slides, server) {
-    def names = [getProjectEntry()?.getImageName()]
-    names.addAll(server.getURIs().collect { new File(it.getPath() ?: "").getName() })
-    def named = slides.find { it.slide in names || it.file in names }
-    return named ?: (slides.size() == 1 ? slides[0] : null)
-}
-
-
-/** Returns the objects where the open image has them: it begins at the bounds or at the file's corner. */
-def placed(objects, slide, server) {
-    def left = (slide.frame == "level0" ? -slide.left_l0 : 0) + (isWhole(slide, server) ? slide.left_l0 : 0)
-    def top = (slide.frame == "level0" ? -slide.top_l0 : 0) + (isWhole(slide, server) ? slide.top_l0 : 0)
-    if (left == 0 && top == 0) {
-        return objects
-    }
-    def shift = AffineTransform.getTranslateInstance(left, top)
-    return objects.collect { PathObjectTools.transformObject(it, shift, true, false) }
-}
-
-
-/** Says whether the open image reaches beyond the scanned part: opened uncropped, or not with OpenSlide. */
-def isWhole(slide, server) {
-    def tolerance = 2 * slide.downsample
-    return server.getWidth() > slide.width_l0 + tolerance || server.getHeight() > slide.height_l0 + tolerance
+/** Says whether objects of an earlier run are replaced: as the arguments say, or you are asked. */
+def mayReplace(number) {
+    return (args && "replace" in args.toList()) || (getQuPath() != null && Dialogs.showYesNoDialog(
+            "lds-path", "Replace the ${number} objects of an earlier run? What you have unlocked stays."))
 }
 
 
 def findObjects(slide) {
     def candidates = []
-    if (args) {
+    if (args && args[0] != "replace") {
         candidates << new File(args[0])
     }
     def script = scriptFile()
@@ -85,17 +78,9 @@ def findObjects(slide) {
         def folder = script.getAbsoluteFile().getParentFile()
         candidates << new File(folder, slide.objects)
         candidates << new File(folder, "../../export/${slide.slide}/${slide.objects}")
+        candidates << new File(folder, "../objects/${slide.objects}")
     }
     def found = candidates.find { it.isFile() }
     return found != null ? found.getCanonicalFile() : promptForFile("gz")
 }
-
-
-def scriptFile() {
-    try {
-        def path = getProperty(ScriptAttributes.FILE_PATH)
-        return path == null ? null : new File(path as String)
-    } catch (MissingPropertyException ignored) {
-        return null // the script was pasted and not saved
-    }
-}
+@PARTS choosing placing earlier script_file@

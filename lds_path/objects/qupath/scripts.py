@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from lds_path.formats.labels.label_images import name_labels
 from lds_path.formats.results import StitchResults, TileResults
 from lds_path.objects.geojson import write_classes
+from lds_path.objects.qupath.stain import image_type
 from lds_path.objects.tally import ExportParameters
+from lds_path.provenance.fingerprint import identify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,10 +23,13 @@ if TYPE_CHECKING:
     from lds_path.geometry import Size
     from lds_path.provenance.cohort import SlideRecord
 
+TEMPLATES = resources.files("lds_path.objects.qupath") / "templates"
 SLIDE_SCRIPTS = ("show_overlay.groovy", "import_objects.groovy", "show_map.groovy")
 """Scripts that work on the open slide, which is looked up among the slides of the script."""
 PROJECT_SCRIPT = "make_project.groovy"
 CLASSES_NAME = "classes.json"
+PARTS = re.compile(r"@PARTS ([a-z_ ]+)@\n")
+"""In a template: files of its folder `parts`, whose functions it uses."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,14 @@ class ScriptSlide:
     """Absolute path of the slide's file; empty if unknown."""
     mpp: float | None = None
     """Microns per level-0 pixel if the sheet states them; those of the file when None."""
+    stain: str = ""
+    """As the sheet states it."""
+
+    @property
+    def file_bytes(self) -> int | None:
+        """Size of the slide's file; None if it is a folder, or not there."""
+        identity = identify(Path(self.path)) if self.path else None
+        return identity[0] if identity else None
 
     def describe(self) -> dict[str, Any]:
         """Return the content for the scripts."""
@@ -82,6 +96,8 @@ class ScriptSlide:
             "slide": self.slide,
             "file": self.path.replace("\\", "/").rpartition("/")[2],
             "path": self.path,
+            "bytes": self.file_bytes,
+            "image_type": image_type(self.stain),
             "mpp": self.mpp,
             "labels": name_labels(self.slide),
             "objects": f"{self.slide}.geojson.gz",
@@ -103,14 +119,13 @@ def write_scripts(folder: Path, slides: Sequence[ScriptSlide]) -> None:
         _write(folder / name, content)
 
 
-def write_cohort_scripts(folder: Path, records: Sequence[SlideRecord]) -> None:
-    """Write the scripts for the slides that have objects, and all their classes.
+def write_cohort_scripts(folder: Path, slides: Sequence[ScriptSlide]) -> None:
+    """Write the scripts for slides that have objects, and all their classes.
 
     The folder lies two levels below the folder of all results, where the scripts find the files.
     """
-    slides = [slide for record in records if (slide := _script_slide(record)) is not None]
     classes = {item.name: item for slide in slides for item in slide.classes}
-    folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     write_classes(folder / CLASSES_NAME, {item.name: item.color for item in classes.values()})
     write_scripts(folder, slides)
     _write(
@@ -122,7 +137,15 @@ def write_cohort_scripts(folder: Path, records: Sequence[SlideRecord]) -> None:
     )
 
 
-def _script_slide(record: SlideRecord) -> ScriptSlide | None:
+def list_script_slides(
+    records: Sequence[SlideRecord], stains: Mapping[str, str]
+) -> list[ScriptSlide]:
+    """Return the slides that have objects, with their stains by id."""
+    found = (_script_slide(record, stains.get(record.slide, "")) for record in records)
+    return [slide for slide in found if slide is not None]
+
+
+def _script_slide(record: SlideRecord, stain: str) -> ScriptSlide | None:
     """Return a slide as the scripts need it, None if it has no objects."""
     tile, stitch = record.read(TileResults), record.read(StitchResults)
     export = record.read(ExportParameters)
@@ -139,12 +162,17 @@ def _script_slide(record: SlideRecord) -> ScriptSlide | None:
         maps_of(stitch),
         str(Path(path).resolve()) if path else "",
         tile.slide_mpp if tile.mpp_source == "sheet" else None,
+        stain,
     )
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
     text = json.dumps(content, indent=1, ensure_ascii=False)
     quoted = text.replace("\\", "\\\\").replace("'", "\\'")  # between ''' of Groovy
-    template = resources.files("lds_path.objects") / "templates" / path.name
-    script = template.read_text(encoding="utf-8").replace("@CONTENT@", quoted)
-    path.write_text(script, encoding="utf-8", newline="\n")
+    template = (TEMPLATES / path.name).read_text(encoding="utf-8")
+    whole = PARTS.sub(lambda found: "".join(map(_read_part, found[1].split())), template)
+    path.write_text(whole.replace("@CONTENT@", quoted), encoding="utf-8", newline="\n")
+
+
+def _read_part(name: str) -> str:
+    return (TEMPLATES / "parts" / f"{name}.groovy").read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What QuPath opens besides the objects: scripts, and a project of the cohort."""
