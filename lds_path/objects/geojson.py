@@ -12,7 +12,7 @@ import logging
 import uuid
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
@@ -86,6 +86,14 @@ def write_geojson(path: Path, objects: Iterable[SlideObject], *, slide: str) -> 
         if zipped:
             stream.close()
     return count
+
+
+def read_features(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Yield the objects of a gzipped file of `write_geojson`; one is in memory at a time."""
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            if line.startswith('{"type":"Feature",'):
+                yield json.loads(line.rstrip().removesuffix(","))
 
 
 def _gather(texts: Iterable[bytes]) -> Iterator[bytes]:

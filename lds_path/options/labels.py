@@ -108,3 +108,6 @@ class ExportOptions(Options):
     dsa: bool = option(
         False, "true: the objects also as an annotation of the Digital Slide Archive"
     )
+    parquet: bool = option(
+        False, "true: the objects also as GeoParquet, for geopandas, R or DuckDB; needs pyarrow"
+    )

@@ -15,8 +15,9 @@ from lds_path.formats.grey_image import CONFIDENCE_NAME, open_confidence
 from lds_path.formats.labels.label_images import open_labels
 from lds_path.formats.results import StitchResults
 from lds_path.geometry import Size
+from lds_path.objects.converted.dsa import write_dsa
+from lds_path.objects.converted.geoparquet import check_pyarrow, write_geoparquet
 from lds_path.objects.detected import write_outlines
-from lds_path.objects.dsa import write_dsa
 from lds_path.objects.geojson import SlideObject, write_classes, write_geojson
 from lds_path.objects.pieces import STRIP, trace_labels
 from lds_path.objects.polygons import mean_inside, place_all_on_grid
@@ -112,6 +113,8 @@ def _export(
     folder: Path, inputs: StageInputs, *, options: ExportOptions, threads: int
 ) -> ExportResults:
     """Write the objects, the scripts and the optional files."""
+    if options.parquet:
+        check_pyarrow()
     style = Style(
         options.tolerance_um,
         options.min_object_um2,
@@ -133,8 +136,7 @@ def _export(
     write_classes(folder / CLASSES_NAME, {item.name: item.color for item in classes})
     downsample, maps = placement.downsample, maps_of(labelled)
     write_scripts(folder, [ScriptSlide(slide, size, downsample, frame, classes, corner, maps)])
-    if options.dsa:
-        write_dsa(folder / f"{slide}.dsa.json.gz", path, slide=slide)
+    _write_copies(folder, path, slide, placement, options)
     outlines = None
     if "detect" in inputs.paths:
         outlines = write_outlines(
@@ -143,6 +145,22 @@ def _export(
     return tally.results(
         classes, placement.mpp, used, file_size=path.stat().st_size, outlines=outlines
     )
+
+
+def _write_copies(
+    folder: Path, geojson: Path, slide: str, placement: Placement, options: ExportOptions
+) -> None:
+    """Write the objects of the GeoJSON file in the other formats that were asked for."""
+    if options.dsa:
+        write_dsa(folder / f"{slide}.dsa.json.gz", geojson, slide=slide)
+    if options.parquet:
+        write_geoparquet(
+            folder / f"{slide}.parquet",
+            geojson,
+            slide=slide,
+            frame=options.frame,
+            um_per_unit=placement.mpp / placement.downsample,
+        )
 
 
 def _write_objects(

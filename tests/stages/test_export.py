@@ -18,6 +18,7 @@ from lds_path.errors import StageInputError, UnsuitableSlideError, UsageError
 from lds_path.formats.labels.label_images import label_blocks, write_labels
 from lds_path.formats.regions import write_regions
 from lds_path.geometry import Frame, Region, Size
+from lds_path.objects.converted import geoparquet
 from lds_path.objects.drawn_objects import read_objects
 from lds_path.objects.polygons import GRID
 from lds_path.objects.simplify import FINENESS
@@ -380,6 +381,51 @@ def test_the_annotation_for_dsa_has_the_objects_of_the_geojson(stitch, tmp_path)
         shapes[element["group"]] += shapely.Polygon(rings[0], rings[1:]).area
     for item in CLASSES:
         assert shapes[item.name] == (blobs() == item.value).sum() * DOWNSAMPLE**2
+
+
+@pytest.mark.parametrize(("frame", "confident"), [("bounds", True), ("level0", False)])
+def test_the_geoparquet_is_the_geojson_for_geopandas(tmp_path, frame, confident):
+    geopandas = pytest.importorskip("geopandas")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    confidence = np.full((10, 13), 200, np.uint8) if confident else None
+    stitch = write_stitch(tmp_path / "stitch", blobs(), confidence=confidence)
+    export(stitch, tmp_path / "s1", options=replace(EXACT, frame=frame, parquet=True))
+    table = geopandas.read_parquet(tmp_path / "s1/s1.parquet")
+    features = read_features(tmp_path / "s1")
+    assert len(table) == len(features) > 100
+    assert table.crs is None
+    for row, feature in zip(table.to_dict("records"), features, strict=True):
+        properties = feature["properties"]
+        assert row["geometry"].equals_exact(shape(feature["geometry"]))
+        assert (row["id"], row["kind"]) == (feature["id"], properties["objectType"])
+        assert row["class"] == properties["classification"]["name"]
+        assert row["color"] == "#{:02x}{:02x}{:02x}".format(*properties["classification"]["color"])
+        measured = {name: row[name] for name in properties["measurements"]}
+        assert measured == properties["measurements"]
+    assert table["Mean confidence"].notna().all() == confident
+    about = json.loads(parquet.read_schema(tmp_path / "s1/s1.parquet").metadata[b"lds_path"])
+    assert about == {
+        "slide": "s1", "frame": frame, "unit": "level-0 pixel", "um_per_unit": MPP / DOWNSAMPLE
+    }  # fmt: skip
+
+
+def test_a_slide_without_objects_gives_an_empty_table(tmp_path):
+    geopandas = pytest.importorskip("geopandas")
+    pytest.importorskip("pyarrow")
+    stitch = write_stitch(tmp_path / "stitch", np.zeros((40, 30), np.uint8))
+    export(stitch, tmp_path / "s1", options=replace(EXACT, parquet=True))
+    table = geopandas.read_parquet(tmp_path / "s1/s1.parquet")
+    assert len(table) == 0
+    assert {"geometry", "class", "color", "kind", "Area um2"} <= set(table.columns)
+
+
+def test_geoparquet_without_pyarrow_ends_in_one_line_before_anything_is_traced(
+    stitch, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(geoparquet, "find_spec", lambda _: None)
+    with pytest.raises(UsageError, match=r"needs the package pyarrow, .* pip install pyarrow"):
+        export(stitch, tmp_path / "s1", options=replace(EXACT, parquet=True))
+    assert not (tmp_path / "s1").exists()
 
 
 def test_a_quarantined_slide_stays_so(tmp_path):

@@ -133,7 +133,7 @@ def test_the_command_line_changes_keys_of_every_type(tmp_path):
     run = snakemake(tmp_path, "-n", "-p", "--config", *config)
     assert run.returncode == 0, run.stderr
     assert "--mpp 1.5 --confidence True --density False --zarr 0.5" in run.stdout
-    assert "--frame bounds --dsa True --threads 1 --strict" in run.stdout
+    assert "--frame bounds --dsa True --parquet False --threads 1 --strict" in run.stdout
     assert "--channels 8 --channels 16 " in run.stdout
     assert "--max-zoom 4 " in run.stdout
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from lds_path.objects.geojson import read_features
 from lds_path.provenance.complete_file import complete_file
 
 if TYPE_CHECKING:
@@ -42,20 +43,13 @@ def write_dsa(path: Path, geojson: Path, *, slide: str) -> int:
     ):
         name = json.dumps(f"lds-path {slide}")
         stream.write(f'{{"name":{name},"description":"","elements":['.encode())
-        for feature in _features(geojson):
+        for feature in read_features(geojson):
             for element in _elements(feature):
                 stream.write(b",\n" if count else b"\n")
                 stream.write(json.dumps(element, separators=(",", ":")).encode())
                 count += 1
         stream.write(b"\n]}\n")
     return count
-
-
-def _features(geojson: Path) -> Iterator[Mapping[str, Any]]:
-    with gzip.open(geojson, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            if line.startswith('{"type":"Feature",'):
-                yield json.loads(line.rstrip().removesuffix(","))
 
 
 def _elements(feature: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""The objects of a GeoJSON file in the formats of other programs."""
