@@ -183,7 +183,7 @@ def test_a_slide_with_one_class_everywhere_is_doubtful(tmp_path):
     folders = make_folders(tmp_path, "one", rgb, tissue, np.minimum(labels, 1))
     manifest = assess(*vars(folders).values(), tmp_path / "assess")
     assert manifest.results["verdict"] == "warn"
-    assert "one class covers 100 % of the labelled tissue" in manifest.results["reasons"][0]
+    assert "one class covers 100.0 % of the labelled tissue" in manifest.results["reasons"][0]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_slide_with_one_class_everywhere_is_doubtful(tmp_path):
         ({"confidence": 0.6, "parameters": {"min_confidence": 0.7}}, "fail", "unsure"),
         ({"tile": {"unreadable_tiles": 3}}, "warn", "3 tiles of the file are unreadable"),
         ({"parameters": {"warn_tissue_mm2": 5.0}}, "warn", "mm² of tissue was found (limit 5 mm²)"),
-        ({"damaged": damage.blurred}, "fail", "100 % of the tissue is out of focus (limit 60 %)"),
+        ({"damaged": damage.blurred}, "fail", "100.0 % of the tissue is out of focus (limit 60 %)"),
         ({"damaged": damage.folded}, "warn", "of the tissue is folded or too thick"),
         ({"damaged": damage.soiled}, "warn", "of the tissue lies under dark spots"),
         ({"damaged": damage.marked}, "fail", "of the tissue is marked with a pen"),
@@ -208,7 +208,7 @@ def test_a_slide_with_one_class_everywhere_is_doubtful(tmp_path):
         (
             {"segment": {"about": model(), "patches": 64, "unlike_patches": 32}},
             "warn",
-            "the network sees what it did not learn from in 50 % of the slide",
+            "the network sees what it did not learn from in 50.0 % of the slide",
         ),
     ],
 )
