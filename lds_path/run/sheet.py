@@ -104,7 +104,7 @@ def _check_row(line: str, slide: str, file: str, files: str, split: str) -> None
     if split and split not in SPLITS:
         near = did_you_mean(split, SPLITS)
         hint = f"did you mean '{near}'?" if near else f"use one of {', '.join(SPLITS)}"
-        raise UsageError(f"{line}: split '{split}' is unknown; {hint}")
+        raise UsageError(f"{line}: split {split!r} is unknown; {hint}")
 
 
 def _check_duplicates(path: Path, slides: pd.Series[str]) -> None:
