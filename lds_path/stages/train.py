@@ -113,12 +113,14 @@ def train(
     state = state or output.with_name(f"{output.name}-state")
     noted = note_input(sheet)
     with take_device(options.device) as device:
+        ancestor = find_ancestor(options.start.start)
         training = Training(
             slides=find_slides(sheet, base=base, tile=tile, detect=detect),
             legend=legend,
             classes=make_classes(classes, colors),
+            options=_settle(options, len(classes), ancestor),
             device=device,
-            **_settle(options, len(classes)),
+            ancestor=ancestor,
         )
         inputs: dict[str, Path | InputFiles] = {"sheet": noted, **training.inputs()}
         inputs |= training.slide_inputs()
@@ -144,13 +146,10 @@ def train(
     return manifest
 
 
-def _settle(options: TrainOptions, class_count: int) -> dict[str, Any]:
-    """Return the options for a number of classes, and the model that the training starts from."""
-    ancestor = find_ancestor(options.start.start)
+def _settle(options: TrainOptions, class_count: int, ancestor: Ancestor | None) -> TrainOptions:
+    """Return the options for a number of classes, with the network of the ancestor, if any."""
     options = options.for_classes(class_count)
-    if ancestor:
-        options = replace(options, network=ancestor.shape(options.network))
-    return {"options": options, "ancestor": ancestor}
+    return replace(options, network=ancestor.shape(options.network)) if ancestor else options
 
 
 @dataclass(frozen=True)
