@@ -39,7 +39,11 @@ def cases() -> Iterator[Case]:
     planes = partial(dicom, focal_planes=3)
     yield Case("dicom-of-focal-planes", planes, QUARANTINED, "several focal planes", "L0.dcm")
     yield Case("dicom-called-rgb", dicom_called_rgb, EITHER, file="L0.dcm")
-    yield Case("dicom-finest-cut-short", dicom_cut_short, EITHER, file="L1.dcm")
+    for size in (0, 120, 400, 600, 900):
+        yield Case(
+            f"dicom-finest-cut-to-{size}", partial(dicom_cut_short, size=size), QUARANTINED,
+            "L0.dcm is damaged or cut short: it ends before its pixels", "L1.dcm",
+        )  # fmt: skip
     yield Case("mirax", mirax, DONE, file="slide.mrxs", mpp=0.5)
     yield Case("mirax-partly-scanned", mirax_partly_scanned, DONE, file="slide.mrxs", mpp=0.5)
     yield Case("mirax-folder", mirax_folder, QUARANTINED, "slide.mrxs beside it", "slide")
@@ -96,10 +100,11 @@ def dicom_padded(path: Path, source: Source, *, working: int) -> Pixels:
     return reduced(padded(pixels), working)
 
 
-def dicom_cut_short(path: Path, source: Source) -> None:
+def dicom_cut_short(path: Path, source: Source, *, size: int) -> None:
+    """Leave so many bytes of the finest level, which OpenSlide then leaves out."""
     dicom(path, source)
     finest = path.parent / "L0.dcm"
-    finest.write_bytes(finest.read_bytes()[:400])
+    finest.write_bytes(finest.read_bytes()[:size])
 
 
 def mirax(path: Path, source: Source) -> Pixels:

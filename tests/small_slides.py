@@ -54,8 +54,11 @@ def make_card(spec: NetworkSpec) -> ModelCard:
 def make_slide(
     root: Path, slide: str, *, seed: int = 0, mpp: float = 0.5, painted: bool = False
 ) -> SmallSlide:
-    """Write `root/{tile,detect}/<slide>` and `root/labels/<slide>.png`."""
+    """Write `root/{tile,detect}/<slide>` and `root/{slides,labels}/<slide>.png`."""
     rgb, labels = paint(seed)
+    file = root / "slides" / f"{slide}.png"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(rgb).save(file)
     folders = SmallSlide(
         root / "tile" / slide, root / "detect" / slide, root / "labels" / f"{slide}.png"
     )
@@ -78,7 +81,7 @@ def make_slide(
         Image.fromarray(np.full((4, 4), 255, np.uint8)).save(folder / MASK_NAME)
         return detect_results(size.width / 4, regions=len(regions))
 
-    run_stage("tile", folders.tile, tile, inputs={}, parameters={"mpp": mpp})
+    run_stage("tile", folders.tile, tile, inputs={"slide": file}, parameters={"mpp": mpp})
     run_stage(
         "detect",
         folders.detect,

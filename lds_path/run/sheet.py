@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -42,8 +43,8 @@ def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
     Raises
     ------
     UsageError
-        If the table cannot be read, a column, an id or a value is invalid, or a patient has slides
-        in two splits.
+        If the table cannot be read, a column, an id or a value is invalid, or a patient or a file
+        is in two splits.
     """
     sheet, separator = read_table(path)
     sheet.columns = pd.Index(_name_columns(path, list(sheet.columns)))
@@ -54,7 +55,7 @@ def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
         line = f"{path}, line {number + 2}"
         _check_row(line, str(row.slide), str(row.path), files, str(row.split))
     _check_duplicates(path, sheet["slide"])
-    _check_patients(path, sheet)
+    _check_splits(path, sheet)
     sheet["mpp"] = _read_mpp(path, sheet["mpp"], separator)
     folder = (base or path.parent).resolve()
     for column in ("path", "labels", "roi"):
@@ -117,19 +118,27 @@ def _check_duplicates(path: Path, slides: pd.Series[str]) -> None:
         )
 
 
-def _check_patients(path: Path, sheet: pd.DataFrame) -> None:
-    """Slides of one patient look alike: a score on one of them says little about other patients."""
-    known = sheet[(sheet["patient"] != "") & (sheet["split"] != "")]
-    for patient, rows in known.groupby("patient", sort=False):
-        splits = {
-            split: ", ".join(group["slide"]) for split, group in rows.groupby("split", sort=False)
-        }
-        if len(splits) > 1:
-            groups = " and ".join(f"{split!s} ({slides})" for split, slides in splits.items())
-            raise UsageError(
-                f"{path}: the patient '{patient}' is in the splits {groups}; put all slides of a"
-                " patient into one split"
-            )
+def _check_splits(path: Path, sheet: pd.DataFrame) -> None:
+    """Check that no patient and no file is in two splits: its scores would not be those of others.
+
+    Two `roi` of one file may be.
+    """
+    chosen = sheet[sheet["split"] != ""]
+    patients = chosen[chosen["patient"] != ""]
+    files = chosen["path"].map(os.path.normpath)
+    for what, rows, key in (
+        ("patient", patients, patients["patient"].str.casefold()),
+        ("file", chosen, [files, chosen["roi"]]),
+    ):
+        for _, same in rows.groupby(key, sort=False):
+            by_split = same.groupby("split", sort=False)["slide"].agg(", ".join)
+            if len(by_split) > 1:
+                name = same["patient" if what == "patient" else "path"].iloc[0]
+                groups = " and ".join(f"{split} ({slides})" for split, slides in by_split.items())
+                raise UsageError(
+                    f"{path}: the {what} '{name}' is in the splits {groups}; put all slides of a"
+                    f" {what} into one split"
+                )
 
 
 def _read_mpp(path: Path, cells: pd.Series[str], separator: str) -> pd.Series[float]:

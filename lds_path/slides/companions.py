@@ -9,12 +9,13 @@ from __future__ import annotations
 import html
 import re
 from functools import lru_cache
+from itertools import filterfalse
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import tifffile
 
-from lds_path.slides.dicom_header import read_series
+from lds_path.slides.dicom_header import has_pixels, read_series
 from lds_path.slides.probe import TIFF_MAGIC, is_regular
 from lds_path.slides.tiff_check import DECODE_ERRORS
 
@@ -42,6 +43,17 @@ def find_slide_files(path: Path) -> tuple[Path, ...]:
         return (path,)
     found = _files_of_mirax(path) if suffix == ".mrxs" else _find_named(path)
     return (path, *sorted(set(found) - {path}))
+
+
+def find_short_instance(path: Path) -> Path | None:
+    """Return a file beside a DICOM slide that may be a level of it, and ends before its pixels.
+
+    OpenSlide leaves it out, and shows the slide without its level. A file whose series cannot be
+    read may be of any slide in the folder.
+    """
+    named = [file for file in _files_in(path.parent) if file.suffix.lower() == ".dcm"]
+    maybe = {file for file in named if not file.name.startswith(".") and not _series_of(file)}
+    return next(filterfalse(has_pixels, sorted(maybe.union(_find_series(path)))), None)
 
 
 def _files_of_mirax(path: Path) -> list[Path]:

@@ -1,15 +1,19 @@
-"""The series that a DICOM file belongs to, from its first elements."""
+"""What the elements of a DICOM file before its pixels tell: its series, and that it has them."""
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import BufferedReader
     from pathlib import Path
 
+_Tag: TypeAlias = tuple[int, int]
+
 _PREAMBLE = 128
-_SYNTAX, _SERIES = (0x0002, 0x0010), (0x0020, 0x000E)
+_SYNTAX, _SERIES, _PIXELS = (0x0002, 0x0010), (0x0020, 0x000E), (0x7FE0, 0x0008)
 _ITEM, _SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 _IMPLICIT = "1.2.840.10008.1.2"
 _UNREAD = ("1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")
@@ -30,25 +34,48 @@ def read_series(path: Path) -> str:
         return ""
 
 
-def _find_series(stream: BinaryIO) -> str:
+def has_pixels(path: Path) -> bool:
+    """Return whether a file is DICOM and reaches to its pixels."""
+    try:
+        with path.open("rb") as stream:
+            dicom = stream.read(_PREAMBLE + 4).endswith(b"DICM")
+            return dicom and any(tag >= _PIXELS for tag, _ in _elements(stream))
+    except (OSError, struct.error, ValueError):
+        return False
+
+
+def _find_series(stream: BufferedReader) -> str:
     """Return the series; those that sequences refer to are passed over."""
-    syntax = ""
-    for _ in range(_MAX_ELEMENTS):
-        tag, length = _read_head(stream, implicit=syntax == _IMPLICIT)
-        if tag == _SYNTAX:
-            syntax = _read_uid(stream, length)
-        elif tag == _SERIES:
+    for tag, length in _elements(stream):
+        if tag == _SERIES:
             return _read_uid(stream, length)
-        elif tag > _SERIES or syntax in _UNREAD:
-            return ""
-        elif length == _UNDEFINED:
-            _skip_items(stream, implicit=syntax == _IMPLICIT)
-        else:
-            stream.seek(length, 1)
+        if tag > _SERIES:
+            break
     return ""
 
 
-def _skip_items(stream: BinaryIO, *, implicit: bool) -> None:
+def _elements(stream: BufferedReader) -> Iterator[tuple[_Tag, int]]:
+    """Yield tag and length of one element after the other, the stream at its value.
+
+    Ends with the file, or where elements come that are not read.
+    """
+    syntax = ""
+    for _ in range(_MAX_ELEMENTS):
+        if syntax in _UNREAD or not stream.peek(1):
+            return
+        tag, length = _read_head(stream, implicit=syntax == _IMPLICIT)
+        value = stream.tell()
+        yield tag, length
+        stream.seek(value)
+        if tag == _SYNTAX:
+            syntax = _read_uid(stream, length)
+        if length == _UNDEFINED:
+            _skip_items(stream, implicit=syntax == _IMPLICIT)
+        else:
+            stream.seek(value + length)
+
+
+def _skip_items(stream: BufferedReader, *, implicit: bool) -> None:
     """Pass over the items of a sequence whose length is not stated."""
     depth = 1
     for _ in range(_MAX_ELEMENTS):
@@ -63,7 +90,7 @@ def _skip_items(stream: BinaryIO, *, implicit: bool) -> None:
             return
 
 
-def _read_head(stream: BinaryIO, *, implicit: bool) -> tuple[tuple[int, int], int]:
+def _read_head(stream: BufferedReader, *, implicit: bool) -> tuple[_Tag, int]:
     """Return the tag of an element and the length of its value."""
     group, element, rest = struct.unpack("<HH4s", stream.read(8))
     tag = group, element
@@ -74,5 +101,6 @@ def _read_head(stream: BinaryIO, *, implicit: bool) -> tuple[tuple[int, int], in
     return tag, int.from_bytes(rest[2:], "little")
 
 
-def _read_uid(stream: BinaryIO, length: int) -> str:
-    return stream.read(min(length, _MAX_UID_BYTES)).decode("ascii").strip(" \0")
+def _read_uid(stream: BufferedReader, length: int) -> str:
+    value = stream.read(min(length, _MAX_UID_BYTES))
+    return value.decode("ascii").strip(" \0") if len(value) == length else ""

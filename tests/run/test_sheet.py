@@ -63,6 +63,14 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
             "slide\tpath\tsplit\tpatient\na\tx\ttrain\tP 1\nb\ty\ttrain\tP 1\nc\tz\ttest\tP 1\n",
             "the patient 'P 1' is in the splits train (a, b) and test (c); put all slides",
         ),
+        (
+            "slide\tpath\tsplit\tpatient\na\tx\ttrain\tp1\nb\ty\ttest\tP1\n",
+            "the patient 'p1' is in the splits train (a) and test (b)",
+        ),
+        (
+            "slide\tpath\tsplit\na\tx/y.tif\ttrain\nb\t./x/../x/y.tif\ttune\n",
+            "the file 'x/y.tif' is in the splits train (a) and tune (b); put all slides of a file",
+        ),
         ("a\ta.svs\nb\tb.svs\n", "has no column 'slide' (it has a, a.svs)"),
         ("slide path\na a.svs\n", "tabs, semicolons or commas between the columns"),
         ("slide\tpath\tmpp\na\ta.svs\t0,25\n", "the mpp '0,25' is not a number"),
@@ -106,9 +114,14 @@ def test_a_null_character_in_a_path_is_refused(tmp_path, column):
 
 
 def test_slides_without_a_patient_or_a_split_are_accepted(tmp_path):
-    rows = ["a\tx\ttrain\tP", "b\tx\t\tP", "c\tx\ttrain\t", "d\tx\ttest\t", "e\tx\ttrain\tP"]
+    rows = ["a\tx\ttrain\tP", "b\tx\t\tP", "c\tx\ttrain\t", "d\ty\ttest\t", "e\tx\ttrain\tP"]
     sheet = read_sheet(write(tmp_path, "\n".join(["slide\tpath\tsplit\tpatient", *rows])))
     assert len(sheet) == 5
+
+
+def test_two_parts_of_one_file_may_be_in_two_splits(tmp_path):
+    rows = "slide\tpath\tsplit\troi\na\tx\ttrain\tleft.geojson\nb\tx\ttune\tright.geojson\n"
+    assert len(read_sheet(write(tmp_path, rows))) == 2
 
 
 def test_cells_missing_at_the_end_of_a_line_are_empty(tmp_path):

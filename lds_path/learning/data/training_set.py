@@ -25,7 +25,7 @@ from lds_path.reference.reference import open_reference
 from lds_path.run.sheet import read_sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -84,8 +84,8 @@ def find_slides(
     Raises
     ------
     TrainingError
-        If no slide of the split `train` has labels, or slides of the split `tune` are there but
-        none has labels.
+        If no slide of the split `train` has labels, slides of the split `tune` are there but none
+        has labels, or the same slide is in both.
     """
     slides: dict[str, list[LabelledSlide]] = {split: [] for split in SPLITS}
     rows = read_sheet(sheet, base=base)
@@ -112,6 +112,7 @@ def find_slides(
             f"{sheet} has no slide to learn from: fill its columns 'labels' and 'split' ('train',"
             " and 'tune' for a few others) for some slides that are not quarantined"
         )
+    _check_contents(slides)
     _check_tune(sheet, rows.index[rows["split"] == "tune"].tolist(), slides["tune"])
     return slides
 
@@ -263,6 +264,22 @@ def measure_colour(
     pixels = np.concatenate([view.numpy() for view in views], axis=1) / 255.0  # (3, n)
     mean, std = pixels.mean(axis=1), np.maximum(pixels.std(axis=1), 0.01)
     return tuple(np.round(mean, 4).tolist()), tuple(np.round(std, 4).tolist())
+
+
+def _check_contents(slides: Mapping[str, Sequence[LabelledSlide]]) -> None:
+    """Check that no slide to learn from is, under another name, also one to score."""
+    learned = {_content_of(slide): slide.slide for slide in slides["train"]}
+    for slide in slides["tune"]:
+        if same := learned.get(_content_of(slide)):
+            raise TrainingError(
+                f"{same} (train) and {slide.slide} (tune) are the same slide under two names; remove"
+                " one of them from the sheet"
+            )
+
+
+def _content_of(slide: LabelledSlide) -> tuple[str, Path | None]:
+    """Return the hash of a slide's file, and which part of it has labels."""
+    return open_folder(slide.tile).manifest.inputs["slide"]["sha256"], slide.roi
 
 
 def _check_tune(sheet: Path, ids: Sequence[str], slides: Sequence[LabelledSlide]) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from lds_path.errors import UnreadableSlideError, UnsuitableSlideError
 from lds_path.geometry import Rectangle, Size
+from lds_path.slides.companions import find_short_instance
 from lds_path.slides.mpp import mpp_from_resolution
 from lds_path.slides.reader import PAINTED, Level, SlideDescription
 from lds_path.slides.readers.image import WHITE
@@ -90,7 +91,7 @@ def open_openslide(probe: Probe) -> OpenSlideReader | None:
     if probe.is_folder:
         return None
     try:
-        return OpenSlideReader(probe.path)
+        reader = OpenSlideReader(probe.path)
     except openslide.OpenSlideUnsupportedFormatError:
         return None
     except openslide.OpenSlideError as error:
@@ -105,6 +106,13 @@ def open_openslide(probe: Probe) -> OpenSlideReader | None:
             f"{probe.path} cannot be opened ({error}); the file is damaged or incomplete, copy it"
             " again from its source; if it is whole, convert it to a tiled TIFF"
         ) from None
+    if reader.description.vendor == "dicom" and (short := find_short_instance(probe.path)):
+        reader.close()
+        raise UnreadableSlideError(
+            f"{short} is damaged or cut short: it ends before its pixels, and may be a level of"
+            f" {probe.path}; copy it again from its source"
+        )
+    return reader
 
 
 def scanned_bounds(properties: Mapping[str, str], full: Size) -> Rectangle:

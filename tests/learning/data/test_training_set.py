@@ -66,6 +66,16 @@ def test_slides_are_found_by_their_split_and_labels(root):
     assert found["tune"][0].roi == root / "roi.geojson"
 
 
+def test_a_slide_under_two_names_is_not_both_learned_from_and_scored(tmp_path):
+    for slide in "ab":
+        make_slide(tmp_path, slide, seed=0)
+    rows = [
+        f"{slide}\t{slide}.tif\tx.png\t{split}" for slide, split in (("a", "train"), ("b", "tune"))
+    ]
+    with pytest.raises(TrainingError, match=r"a \(train\) and b \(tune\) are the same slide"):
+        find_slides(**write_sheet(tmp_path, *rows))
+
+
 def test_the_counts_are_the_classes_of_each_region(root):
     found = open_training_set([labelled(root, "a"), labelled(root, "b")], LEGEND)
     assert [one.slide for one in found.regions] == ["a"] * 6 + ["b"] * 6
