@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from corpus_case import DONE, EITHER, QUARANTINED, Case
 from corpus_levels import enlarged, padded, reduced
 from dicom import new_uid, write_instance
+from hamamatsu import write_vms
 from mirax import write_mirax
 
 if TYPE_CHECKING:
@@ -54,6 +55,13 @@ def cases() -> Iterator[Case]:
     for flaw in ("missing", "cut"):
         damaged = partial(mirax_damaged, flaw=flaw)
         yield Case(f"mirax-data-{flaw}", damaged, QUARANTINED, "copy it again", "slide.mrxs")
+    yield Case("vms", vms, DONE, file="slide.vms", mpp=0.5)
+    for flaw, words in {
+        "missing": "right.jpg: No such file", "empty": "right.jpg", "cut": "lacks restart markers",
+        "overwritten": "right.jpg is damaged: its JPEG lacks restart markers",
+    }.items():  # fmt: skip
+        damaged = partial(vms_damaged, flaw=flaw)
+        yield Case(f"vms-image-{flaw}", damaged, QUARANTINED, words, "slide.vms")
 
 
 def dicom(
@@ -141,3 +149,22 @@ def mirax_damaged(path: Path, source: Source, *, flaw: str) -> None:
         data.unlink()
     else:
         data.write_bytes(data.read_bytes()[:20_000])
+
+
+def vms(path: Path, source: Source) -> Pixels:
+    pixels = enlarged(source.pixels, WIDTH, HEIGHT)
+    write_vms(path, pixels, 0.5)
+    return pixels
+
+
+def vms_damaged(path: Path, source: Source, *, flaw: str) -> None:
+    """Spoil an image: what follows an interval without its marker would be drawn in its place."""
+    vms(path, source)
+    image = path.with_name("right.jpg")
+    content = image.read_bytes()
+    middle, gap = len(content) // 2, len(content) // 20
+    overwritten = content[:middle] + bytes(gap) + content[middle + gap :]
+    if flaw == "missing":
+        image.unlink()
+    else:
+        image.write_bytes({"empty": b"", "cut": content[:middle], "overwritten": overwritten}[flaw])

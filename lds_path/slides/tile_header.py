@@ -20,6 +20,9 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from mmap import mmap
+
     from PIL.ImageFile import ImageFile
 
 JPEG_START = b"\xff\xd8"
@@ -64,20 +67,29 @@ def stated_size(data: bytes) -> tuple[int, int] | None:
         return None
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """Follow the segments to the first scan; ValueError unless there is one frame before it."""
-    frames: list[tuple[int, int]] = []
+def jpeg_segments(data: bytes | mmap) -> Iterator[tuple[int, int]]:
+    """Yield the marker of each segment before the first scan, and where its content begins.
+
+    Raises
+    ------
+    ValueError, IndexError, struct.error
+        If something else comes before the scan.
+    """
     position = len(JPEG_START)
     while (marker := data[position + 1]) != JPEG_SCAN:
         (length,) = struct.unpack_from(">H", data, position + 2)
         if data[position] != 0xFF or marker not in JPEG_SEGMENTS or length < 2:
             raise ValueError("no segment")
-        if marker in JPEG_FRAMES:
-            height, width = struct.unpack_from(">2H", data, position + 5)
-            frames.append((width, height))
+        yield marker, position + 4
         position += 2 + length
-    (frame,) = frames
-    return frame
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    """Return the size; ValueError unless there is one frame before the first scan."""
+    starts = [start for marker, start in jpeg_segments(data) if marker in JPEG_FRAMES]
+    (frame,) = starts
+    height, width = struct.unpack_from(">2H", data, frame + 1)
+    return width, height
 
 
 def _codestream(data: bytes) -> bytes:

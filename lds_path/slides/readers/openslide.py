@@ -15,6 +15,7 @@ from lds_path.geometry import Rectangle, Size
 from lds_path.slides.companions import find_short_instance
 from lds_path.slides.mpp import mpp_from_resolution
 from lds_path.slides.reader import PAINTED, Level, SlideDescription
+from lds_path.slides.readers.hamamatsu import check_restarts
 from lds_path.slides.readers.image import WHITE
 
 if TYPE_CHECKING:
@@ -106,12 +107,11 @@ def open_openslide(probe: Probe) -> OpenSlideReader | None:
             f"{probe.path} cannot be opened ({error}); the file is damaged or incomplete, copy it"
             " again from its source; if it is whole, convert it to a tiled TIFF"
         ) from None
-    if reader.description.vendor == "dicom" and (short := find_short_instance(probe.path)):
+    try:
+        _check_parts(reader)
+    except BaseException:
         reader.close()
-        raise UnreadableSlideError(
-            f"{short} is damaged or cut short: it ends before its pixels, and may be a level of"
-            f" {probe.path}; copy it again from its source"
-        )
+        raise
     return reader
 
 
@@ -124,6 +124,18 @@ def scanned_bounds(properties: Mapping[str, str], full: Size) -> Rectangle:
     stated = Rectangle.between(int(x), int(y), int(x + width), int(y + height))
     bounds = stated.clipped(full)
     return Rectangle.whole(full) if bounds.is_empty else bounds
+
+
+def _check_parts(reader: OpenSlideReader) -> None:
+    """Check files of a slide whose damage OpenSlide passes over."""
+    path, vendor = reader.path, reader.description.vendor
+    if vendor == "hamamatsu":
+        check_restarts(path)
+    if vendor == "dicom" and (short := find_short_instance(path)):
+        raise UnreadableSlideError(
+            f"{short} is damaged or cut short: it ends before its pixels, and may be a level of"
+            f" {path}; copy it again from its source"
+        )
 
 
 def over_white(image: Image.Image) -> NDArray[np.uint8]:
