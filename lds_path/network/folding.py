@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from monai.networks.blocks.convolutions import Convolution
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from lds_path.network.architectures.monai_networks import Convolution
 
 
 def fold_batch_norm(network: nn.Module) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from monai.networks.nets.flexible_unet import FlexibleUNet
-from monai.networks.nets.segresnet import SegResNet
-from monai.networks.nets.unet import UNet
-
 from lds_path.errors import UsageError
 from lds_path.network.architectures.efficientnet_lite import EfficientNetLite
+from lds_path.network.architectures.monai_networks import FlexibleUNet, SegResNet, UNet
 from lds_path.network.architectures.space_to_depth import SpaceToDepth
 
 if TYPE_CHECKING:
