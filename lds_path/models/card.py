@@ -112,6 +112,12 @@ def find_model(model: str) -> Path:
     )
 
 
+def name_model(model: str) -> str:
+    """Return the id of a shipped model, also if its folder is given; any other name as it is."""
+    folder = Path(model).absolute()
+    return folder.name if folder.parent == SHIPPED else model
+
+
 def model_files(folder: Path) -> tuple[Path, ...]:
     """Return the files of a model folder that shape what the model predicts."""
     return folder / CARD_NAME, folder / WEIGHTS_NAME

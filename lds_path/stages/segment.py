@@ -125,7 +125,7 @@ def _segment(
     """Write the predictions of the shard's regions."""
     from lds_path.inference.familiarity import PATCHES, watched
     from lds_path.inference.runner import Runner, in_order
-    from lds_path.models.card import check_classes, find_model
+    from lds_path.models.card import check_classes, find_model, name_model
     from lds_path.models.checkpoint import load_model
     from lds_path.models.ensemble import load_members
     from lds_path.network.spec import check_sizes
@@ -139,7 +139,7 @@ def _segment(
     regions = [region for region in table if region.index % count == number]
     check_sizes(regions, segmenter.spec)
     others = tuple(member.to(device) for member in load_members(options.also, card, regions))
-    remarks = _remarks(inputs["tile"], table, card, model)
+    remarks = _remarks(inputs["tile"], table, card, name_model(model))
     for remark in remarks:
         log.warning("%s", remark.reason)
     with watched(segmenter.to(device), card.familiarity, card.lattice) as watch:
@@ -150,7 +150,7 @@ def _segment(
         regions=len(regions),
         region_mpp=pyramid.frame.mpp,
         samples=sum(region.lattice.area for region in regions),
-        model=" + ".join((model, *options.also)),
+        model=" + ".join(map(name_model, (model, *options.also))),
         model_mpp=card.mpp,
         sampler=card.network.sampler,
         classes=card.classes,

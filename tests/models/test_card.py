@@ -162,3 +162,9 @@ print(describe(read_card(folder), folder).count("Pale") > 0, "torch" in sys.modu
         [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False
     )
     assert ended.stdout == "True False\n", ended.stderr
+
+
+def test_a_shipped_model_is_named_by_its_id_however_it_is_given(tmp_path):
+    assert card.name_model("demo") == "demo"
+    assert card.name_model(str(card.find_model("demo"))) == "demo"
+    assert card.name_model(str(tmp_path / "demo")) == str(tmp_path / "demo")
