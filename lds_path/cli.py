@@ -115,6 +115,7 @@ def screen(**values: Any) -> None:
 @cli.command()
 @folders("tile", "output")
 @command.roi
+@command.tissue
 @command.screened
 @options_of(DetectOptions())
 @command.strict

@@ -89,7 +89,12 @@ def _inputs(setup: RunSetup, slide: str, at: Mapping[str, Path]) -> dict[str, di
     inputs: dict[str, dict[str, Any]] = {
         "tile": {"slide": _file(setup, slide, "path")},
         "screen": tiled,
-        "detect": {**tiled, "roi": roi, "screened": screened},
+        "detect": {
+            **tiled,
+            "roi": roi,
+            "tissue": _file(setup, slide, "tissue"),
+            "screened": screened,
+        },
         "plan": {**found, "model": model},
         "segment": {**tiled, "plan": at["plan"], "model": model, "classes": classes},
         "stitch": {**found, "segment": [at["segment"]]},

@@ -33,6 +33,9 @@ model = click.option("--model", required=True, help="Id of a shipped model, or a
 roi = click.option(
     "--roi", type=PATH, help="GeoJSON polygons to stay within, as QuPath saves them."
 )
+tissue = click.option(
+    "--tissue", type=PATH, help="GeoJSON or mask image of the tissue, in place of the method."
+)
 screened = click.option(
     "--screened", type=PATH, help="Folder of the stage screen, if what it found is used."
 )

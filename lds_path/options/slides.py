@@ -96,7 +96,7 @@ class ScreenOptions(Options):
     )
 
 
-METHODS = ("classic", "network")
+METHODS = ("classic", "network", "whole")
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,12 @@ class DetectOptions(Options):
     """
 
     method: str = option(
-        "classic", "what finds the tissue: rules (classic) or the stage screen", choices=METHODS
+        "classic",
+        "what finds the tissue: rules (classic), the stage screen (network), or nothing: all is (whole)",
+        choices=METHODS,
     )
-    """`network`: where the stage screen found tissue, folded or out of focus or not."""
+    """`network`: where the stage screen found tissue, folded or out of focus or not. The column `tissue`
+    of the sheet takes precedence."""
     tissue_mpp: float = option(
         8.0,
         "resolution at which the rules look for tissue, um per pixel",

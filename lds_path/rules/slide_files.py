@@ -24,6 +24,7 @@ SPECIAL = frozenset("{}<>")
 READ_BY = {
     "path": (("tile/{}", "slide"),),
     "labels": (("evaluate/{}", "labels"), ("train", "labels/{}")),
+    "tissue": (("detect/{}", "tissue"),),
     "roi": (("detect/{}", "roi"), ("evaluate/{}", "roi"), ("train", "roi/{}")),
 }
 """Column -> folders of the stages that read its file, and the name of the input in their manifests;

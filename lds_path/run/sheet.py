@@ -15,7 +15,8 @@ from lds_path.run.sheet_file import read_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-COLUMNS = ("slide", "path", "mpp", "labels", "roi", "split", "patient", "batch")
+COLUMNS = ("slide", "path", "mpp", "labels", "roi", "tissue", "split", "patient", "batch")
+FILES = ("path", "labels", "roi", "tissue")
 STAIN = "stain"
 """Column that is shown as one of the user's own is, and tells QuPath the stain."""
 REQUIRED = ("slide", "path")
@@ -31,7 +32,7 @@ def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
     """Return the sheet, indexed by slide id, with every known column, and then those of the user's own.
 
     Empty cells are empty strings, except `mpp`, which is a float and NaN where empty. The paths
-    in `path`, `labels` and `roi` are absolute.
+    in `path`, `labels`, `roi` and `tissue` are absolute.
 
     Parameters
     ----------
@@ -51,14 +52,14 @@ def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
     own = [name for name in sheet.columns if name not in COLUMNS]
     sheet = sheet.reindex(columns=[*COLUMNS, *own], fill_value="")
     for number, row in zip(sheet.index, sheet[list(COLUMNS)].itertuples(index=False), strict=True):
-        files = f"{row.path}\t{row.labels}\t{row.roi}"
+        files = "\t".join(str(getattr(row, column)) for column in FILES)
         line = f"{path}, line {number + 2}"
         _check_row(line, str(row.slide), str(row.path), files, str(row.split))
     _check_duplicates(path, sheet["slide"])
     _check_splits(path, sheet)
     sheet["mpp"] = _read_mpp(path, sheet["mpp"], separator)
     folder = (base or path.parent).resolve()
-    for column in ("path", "labels", "roi"):
+    for column in FILES:
         sheet[column] = [str(folder / cell) if cell else "" for cell in sheet[column]]
     return sheet.set_index("slide", drop=False)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import sys
+import warnings
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -26,4 +28,7 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     del frame
     for other in SIGNALS:
         signal.signal(other, signal.SIG_DFL)
+    # An object that was being made may complain when it is dropped: nobody needs to know.
+    sys.unraisablehook = lambda _: None
+    warnings.simplefilter("ignore")
     raise KeyboardInterrupt(signal.Signals(number).name)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
 import numpy as np
-import shapely
 from PIL import Image
 
-from lds_path.errors import LabelsError, UnsuitableSlideError, UsageError
+from lds_path.errors import UnsuitableSlideError, UsageError
 from lds_path.formats.class_map import open_class_map
 from lds_path.formats.mask import MASK_NAME
 from lds_path.formats.overview import read_overview
@@ -19,7 +19,6 @@ from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.formats.results import DetectResults, TileParameters, TileResults
 from lds_path.formats.slide_pixels.origin import slide_input
 from lds_path.geometry import Region, Size, ceil_div, tile_starts
-from lds_path.objects.drawn_objects import read_objects
 from lds_path.option import as_parameters
 from lds_path.options.slides import DetectOptions
 from lds_path.pixels.components import count_pieces
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lds_path.formats.overview import Overview
     from lds_path.formats.pyramid import Pyramid
     from lds_path.provenance.fingerprint import InputFiles
     from lds_path.provenance.manifest import Manifest
@@ -47,6 +47,7 @@ def detect(
     output: Path,
     *,
     roi: Path | None = None,
+    tissue: Path | None = None,
     screened: Path | None = None,
     options: DetectOptions = DetectOptions(),
     strict: bool = False,
@@ -61,6 +62,8 @@ def detect(
         Folder to write.
     roi
         GeoJSON of the areas to analyse, in QuPath's frame; the whole slide when not given.
+    tissue
+        GeoJSON, or mask image, of where the tissue is, in place of the method.
     screened
         Folder of the screen stage, for the method `network`.
     options
@@ -79,8 +82,9 @@ def detect(
         If the method is `network`, but no folder of the screen stage is given.
     """
     inputs: dict[str, Path | InputFiles] = {"tile": tile}
-    inputs |= {"roi": roi} if roi is not None and roi.is_file() else {}
-    if options.method == "network":
+    drawn = {"roi": roi, "tissue": tissue}
+    inputs |= {name: file for name, file in drawn.items() if file is not None and file.is_file()}
+    if options.method == "network" and tissue is None:
         if screened is None:
             raise UsageError(
                 "the method network takes the tissue from the stage screen; name its folder by"
@@ -91,7 +95,7 @@ def detect(
     return run_stage(
         "detect",
         output,
-        partial(_detect, roi=roi, options=options),
+        partial(_detect, roi=roi, outline=tissue, options=options),
         inputs=inputs,
         parameters=as_parameters(options),
         strict=strict,
@@ -99,7 +103,12 @@ def detect(
 
 
 def _detect(
-    folder: Path, inputs: StageInputs, *, roi: Path | None, options: DetectOptions
+    folder: Path,
+    inputs: StageInputs,
+    *,
+    roi: Path | None,
+    outline: Path | None,
+    options: DetectOptions,
 ) -> DetectResults:
     """Write the tissue mask and the region table."""
     tile = inputs["tile"].read(TileResults)
@@ -107,19 +116,17 @@ def _detect(
     pyramid = open_pyramid(inputs["tile"].path)
     overview = read_overview(pyramid, options.tissue_mpp)
     _refuse_dark(tile.file, overview.pixels)
-    bounds = {"min_tissue_um2": options.min_tissue_um2, "max_hole_um2": options.max_hole_um2}
-    if options.method == "network":
-        found = open_class_map(inputs["screen"])
-        downsample, mpp = round(found.results.map_downsample), found.results.map_mpp
-        tissue = tidy_tissue(found.where(*FOUND_BY_SCREEN), mpp, **bounds)
-    else:
-        downsample, mpp, background = overview.downsample, overview.mpp, pyramid.background
-        tissue = find_tissue(overview.pixels, mpp, **bounds, background=background)
+    found = _find_tissue(overview, inputs, pyramid, outline, options)
     del overview
-    empty_objects = 0
+    empty_objects = found.empty_objects
     if roi is not None:
-        inside, empty_objects = _read_roi(roi, pyramid, downsample)
-        tissue &= inside
+        # rasterio takes 0.1 s to import: only for slides with something drawn.
+        from lds_path.reference.outlines import read_area
+
+        inside, empty = read_area(roi, pyramid, found.downsample)
+        found.tissue &= inside
+        empty_objects += empty
+    tissue, downsample, mpp = found.tissue, found.downsample, found.mpp
     _refuse_empty(tile.file, tissue, mpp, options.min_tissue_um2, roi)
     regions = lay_regions(
         tissue,
@@ -141,6 +148,45 @@ def _detect(
         mask_mpp=mpp,
         empty_objects=empty_objects,
     )
+
+
+@dataclass
+class _Found:
+    """Where tissue is."""
+
+    tissue: NDArray[np.bool_]
+    """(H, W)."""
+    downsample: int
+    """Working pixels per pixel."""
+    mpp: float
+    empty_objects: int = 0
+    """Outlines without area."""
+
+
+def _find_tissue(
+    overview: Overview,
+    inputs: StageInputs,
+    pyramid: Pyramid,
+    outline: Path | None,
+    options: DetectOptions,
+) -> _Found:
+    """Return the tissue that someone outlined, or that the method finds."""
+    bounds = {"min_tissue_um2": options.min_tissue_um2, "max_hole_um2": options.max_hole_um2}
+    downsample, mpp = overview.downsample, overview.mpp
+    if outline is not None:
+        from lds_path.reference.outlines import read_area
+
+        tissue, empty = read_area(outline, pyramid, downsample)
+        return _Found(tissue, downsample, mpp, empty)
+    if options.method == "whole":
+        size = pyramid.size.ceil_div(downsample)
+        return _Found(np.ones((size.height, size.width), np.bool_), downsample, mpp)
+    if options.method == "network":
+        classes = open_class_map(inputs["screen"])
+        downsample, mpp = round(classes.results.map_downsample), classes.results.map_mpp
+        return _Found(tidy_tissue(classes.where(*FOUND_BY_SCREEN), mpp, **bounds), downsample, mpp)
+    tissue = find_tissue(overview.pixels, mpp, **bounds, background=pyramid.background)
+    return _Found(tissue, downsample, mpp)
 
 
 def lay_regions(
@@ -219,30 +265,6 @@ def _refuse_empty(
         where = f" inside {roi}" if roi is not None else ""
         raise UnsuitableSlideError(
             f"{file} shows no tissue of {min_tissue_um2:g} um2 or more{where} at {mpp:.3g} um"
-            " per pixel; if it has some, lower min_tissue_um2, otherwise leave the slide out"
+            " per pixel; if it has some, outline it in QuPath and name the exported GeoJSON in the"
+            " column `tissue` of the sheet, or lower min_tissue_um2; otherwise leave the slide out"
         )
-
-
-def _read_roi(path: Path, pyramid: Pyramid, downsample: int) -> tuple[NDArray[np.bool_], int]:
-    """Return which mask pixels lie in a region of interest, (H, W), and its objects without area."""
-    # rasterio takes 0.1 s to import: only for slides with a region of interest.
-    from lds_path.reference.drawing import rasterise
-
-    drawn = read_objects(path)
-    area = shapely.union_all([polygon for _, polygon in drawn.polygons])
-    extent, scale = pyramid.size, pyramid.frame.downsample
-    slide = shapely.box(0, 0, extent.width * scale, extent.height * scale)
-    if not area.intersects(slide):
-        span, whole = (tuple(round(bound) for bound in shape.bounds) for shape in (area, slide))
-        raise LabelsError(
-            f"{path} lies outside the slide: its areas span {span} (left, top, right, bottom in"
-            f" level-0 pixels from the bounds corner), the slide {whole}; draw it on this slide"
-        )
-    size = extent.ceil_div(downsample)
-    inside = rasterise([(area, 1)], size, downsample=scale * downsample) > 0
-    if not inside.any():
-        raise LabelsError(
-            f"{path} covers no pixel of the tissue mask, which has"
-            f" {pyramid.frame.mpp * downsample:.3g} um per pixel; draw a larger area"
-        )
-    return inside, drawn.empty

@@ -21,6 +21,7 @@ SLIDE, LABELS = "results/demo/a/slide.tif", "results/demo/a/labels.tif"
 OUTPUTS = {
     "demo": "results/demo/a",
     "tile": TILE,
+    "screen": "results/screen/a",
     "detect": DETECT,
     "train": "results/train",
     "plan": PLAN,
@@ -41,6 +42,7 @@ RECIPE = [
 ARGUMENTS = {
     "demo": [OUTPUTS["demo"], "--seed", "3", *SIZE],
     "tile": [SLIDE, TILE],
+    "screen": [TILE, OUTPUTS["screen"]],
     "detect": [TILE, DETECT, *REGIONS],
     "train": [
         *("slides.tsv", OUTPUTS["train"], "--tile", "results/tile", "--detect", "results/detect"),

@@ -80,6 +80,7 @@ rule screen:
 rule detect:
     input:
         roi=inputs.file("roi"),
+        tissue=inputs.file("tissue"),
         tile="<results>/tile/{slide}",
         screen=inputs.screened_if(wanted=config["detect"]["method"] == "network"),
     output:
@@ -96,10 +97,11 @@ rule detect:
         runtime=growing(30),
     params:
         roi=arguments.path("roi", "roi", "--roi"),
+        tissue=arguments.path("tissue", "tissue", "--tissue"),
         screen=arguments.screened,
-        replacement=arguments.replacement("roi"),
+        replacement=arguments.replacement("roi", "tissue"),
         options=arguments.options("detect"),
         strict=arguments.strict,
     shell:
-        "lds-path detect {input.tile} {output} {params.roi} {params.screen} {params.options}"
-        " {params.strict} 2> {log}"
+        "lds-path detect {input.tile} {output} {params.roi} {params.tissue} {params.screen}"
+        " {params.options} {params.strict} 2> {log}"
