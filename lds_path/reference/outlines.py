@@ -43,6 +43,11 @@ def read_area(path: Path, pyramid: Pyramid, downsample: int) -> tuple[NDArray[np
     LabelsError
         If the file cannot be read, is not of this slide, or holds no area.
     """
+    if not path.is_file():
+        raise LabelsError(
+            f"{path} does not exist; expected GeoJSON or a mask image: check the path, and give a column"
+            " of your own another name than `tissue` or `roi`"
+        )
     size = pyramid.size.ceil_div(downsample)
     if path.name.lower().endswith(GEOJSON):
         inside, empty = _from_outlines(path, pyramid, size, downsample)
