@@ -17,16 +17,30 @@ if TYPE_CHECKING:
     from lds_path.network.segmenter import Segmenter
 
 WARM_UP_STEPS = 50
+RISE = 0.3
+"""Share of the steps in which the rate of one cycle rises."""
+LOWEST = 0.04
+"""Fraction of the highest rate at which one cycle starts."""
 
 
-def learning_rate_factor(number: int, steps: int, schedule: str = "cosine") -> float:
+def learning_rate_factor(number: int, steps: int, schedule: str = "one-cycle") -> float:
     """Return the learning rate at a step as a fraction of the highest; see `Recipe.schedule`."""
+    progress = number / steps
     if schedule == "steps":
-        return 0.1 ** sum(number >= fraction * steps for fraction in (0.4, 0.8))
-    warm_up = min(WARM_UP_STEPS, steps / 10)
-    if number < warm_up:
-        return (number + 1) / (warm_up + 1)
-    return 0.01 + 0.99 * (1 + math.cos(math.pi * number / steps)) / 2
+        return 0.1 ** sum(progress >= end for end in (0.4, 0.8))
+    if schedule == "cosine":
+        warm_up = min(WARM_UP_STEPS, steps / 10)
+        if number < warm_up:
+            return (number + 1) / (warm_up + 1)
+        return 0.01 + 0.99 * _fall(progress)
+    if progress < RISE:
+        return LOWEST + (1 - LOWEST) * (1 - _fall(progress / RISE))
+    return 1e-4 + (1 - 1e-4) * _fall((progress - RISE) / (1 - RISE))
+
+
+def _fall(progress: float) -> float:
+    """Return half a cosine, from 1 to 0."""
+    return (1 + math.cos(math.pi * progress)) / 2
 
 
 def parameter_groups(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 MAX_WEIGHT = 10**6
 OWN_WEIGHTS = ("imagenet", "none")
 """What `encoder_weights` may be besides the path of a file."""
+SCHEDULES = ("one-cycle", "cosine", "steps")
 PRECISIONS = ("auto", "float32", "bfloat16")
 FROZEN = ("none", "encoder", "density", "encoder-and-density")
 
@@ -23,7 +24,7 @@ class Recipe(Options):
 
     steps: int = option(1500, "length of the training", minimum=1, maximum=10**7)
     learning_rate: float = option(
-        2e-3, "highest learning rate of the segmentation network", minimum=0, maximum=10
+        3e-3, "highest learning rate of the segmentation network", minimum=0, maximum=10
     )
     density_learning_rate: float = option(
         2e-3, "highest learning rate of the density network", minimum=0, maximum=10
@@ -36,11 +37,12 @@ class Recipe(Options):
         "imagenet", "EfficientNetLite: its encoder starts from imagenet, none or a safetensors file"
     )
     """The file has timm's names of EfficientNet-Lite. The samples are then normalised as for ImageNet."""
-    schedule: str = option("cosine", "cosine or steps", choices=("cosine", "steps"))
-    """`cosine`: the learning rate rises shortly, then falls as a cosine to a hundredth; `steps`:
-    divided by ten after 40 % and again after 80 % of the steps."""
+    schedule: str = option("one-cycle", "one-cycle, cosine or steps", choices=SCHEDULES)
+    """`one-cycle`: the learning rate rises for 30 % of the steps, then falls to nothing (Smith and Topin
+    2017); `cosine`: it rises shortly, then falls to a hundredth; `steps`: divided by ten after 40 % and
+    again after 80 % of the steps."""
     optimizer: str = option("AdamW", "AdamW or Adam", choices=("AdamW", "Adam"))
-    weight_decay: float = option(1e-4, "weight decay of the optimizer", minimum=0, maximum=10)
+    weight_decay: float = option(0.01, "weight decay of the optimizer", minimum=0, maximum=10)
     largest_gradient: float | None = option(
         5.0, "norm that the gradient is clipped to", above=0, maximum=MAX_WEIGHT
     )

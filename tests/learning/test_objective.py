@@ -134,7 +134,10 @@ def test_the_first_five_fields_are_those_of_every_recipe():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schedule": "linear"}, "schedule 'linear' is unknown; there are cosine, steps"),
+        (
+            {"schedule": "linear"},
+            "schedule 'linear' is unknown; there are one-cycle, cosine, steps",
+        ),
         ({"optimizer": "SGD"}, "optimizer 'SGD' is unknown"),
         ({"edge_loss": "l1"}, "edge_loss 'l1' is unknown"),
         ({"precision": "float64"}, "precision 'float64' is unknown"),

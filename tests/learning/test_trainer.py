@@ -83,11 +83,12 @@ def test_a_loss_that_is_no_number_names_the_step(regions):
         trainer.step(7, read_labelled(regions[0], SPEC))
 
 
-def test_the_learning_rate_rises_and_then_falls():
-    shares = [learning_rate_factor(number, 1000) for number in range(1000)]
+@pytest.mark.parametrize(("schedule", "highest"), [("one-cycle", 300), ("cosine", 50)])
+def test_the_learning_rate_rises_and_then_falls(schedule, highest):
+    shares = [learning_rate_factor(number, 1000, schedule) for number in range(1000)]
     peak = int(np.argmax(shares))
     assert 0.9 < max(shares) <= 1
-    assert 40 < peak < 60
+    assert peak == pytest.approx(highest, abs=10)
     assert np.all(np.diff(shares[:peak]) > 0)
     assert np.all(np.diff(shares[peak:]) < 0)
-    assert shares[-1] < 0.02
+    assert 0 < shares[-1] < 0.02
