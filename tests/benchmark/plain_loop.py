@@ -2,7 +2,8 @@
 
 It reads every slide at the pitch of the uniform lattice, draws crops of a lattice's size anywhere in the
 annotated area, turns and recolours them, and descends by AdamW on a one-cycle schedule. The Dice on
-the regions of the split `tune` is measured as `train` measures it.
+the regions of the split `tune` is measured as `train` measures it. Seconds are those of all threads
+together, which a busy machine changes little.
 
     python tests/benchmark/plain_loop.py SHEET TILE DETECT --classes Epithelium --classes Stroma
 """
@@ -80,7 +81,7 @@ def main(
     """Train on the split `train` of SHEET, and tell the Dice on `tune` against the seconds."""
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    started = time.perf_counter()
+    started = time.process_time()
     legend = Legend(classes)
     slides = find_slides(sheet, base=sheet.parent, tile=tile, detect=detect)
     train, tune = (
@@ -102,7 +103,7 @@ def main(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps)
     random = np.random.default_rng(seed)
     curve, scoring = [], 0.0
-    click.echo(f"read after {time.perf_counter() - started:.1f} s")
+    click.echo(f"read after {time.process_time() - started:.1f} s")
     for step in range(1, steps + 1):
         network.train()
         image, shares = draw(read, region.lattice, batch_size, random)
@@ -112,10 +113,10 @@ def main(
         optimizer.step()
         schedule.step()
         if step % tune_every == 0:
-            before = time.perf_counter()
+            before = time.process_time()
             dice = score(network, spec, tune.regions)
-            scoring += time.perf_counter() - before
-            seconds = time.perf_counter() - started - scoring
+            scoring += time.process_time() - before
+            seconds = time.process_time() - started - scoring
             curve.append({"step": step, "seconds": round(seconds, 1), "dice": dice})
             click.echo(f"{step} {seconds:.1f} s loss {loss.item():.3f} Dice {np.mean(dice):.4f}")
     if output:
