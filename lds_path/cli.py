@@ -1,4 +1,4 @@
-"""The command line: a run, one subcommand per stage, some for models, and two for provenance.
+"""The command line: a run, one subcommand per stage, some for models, and some for what is finished.
 
 A command parses its options, imports its stage and runs it. An error that a user can fix is
 printed as one line and ends with exit code 1; any other keeps its traceback. A slide that is
@@ -303,6 +303,24 @@ def measure(**values: Any) -> None:
     for name, spread in vars(found).items():
         known = "too little to tell" if spread is None else f"limit {spread.limit:g}"
         click.echo(f"{name}: {known}")
+
+
+@cli.command("dicom-seg")
+@click.argument("results", type=PATH)
+@click.argument("slide")
+@click.argument("output", type=PATH)
+@click.option(
+    "--level", type=int, help="Of the slide, 0 the finest; default: nearest to the labels."
+)
+@click.option("--source", type=PATH, help="A file of the slide, where it is not where it was.")
+def dicom_seg(
+    results: Path, slide: str, output: Path, level: int | None, source: Path | None
+) -> None:
+    """Write the labels of SLIDE, a DICOM slide of RESULTS, as a DICOM segmentation OUTPUT."""
+    with frozen_imports():
+        from lds_path.api import open_result
+
+    open_result(results, slide).to_dicom_seg(output, slide=source, level=level)
 
 
 @cli.command()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
@@ -74,6 +75,24 @@ def write_instance(
     dataset["PixelData"].is_undefined_length = True
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset.save_as(path, enforce_file_format=True)
+
+
+def place_on_glass(path: Path) -> None:
+    """Add to an instance of a slide what viewers need: whose it is, and where on the glass it lies.
+
+    All levels of a series share a study and a frame of reference.
+    """
+    dataset = dcmread(path)
+    series = str(dataset.SeriesInstanceUID)
+    dataset.StudyInstanceUID = generate_uid(entropy_srcs=["study", series])
+    dataset.FrameOfReferenceUID = generate_uid(entropy_srcs=["frame", series])
+    dataset.PatientID, dataset.PatientName = "case-1", "Müller^Jörg"
+    dataset.SpecificCharacterSet = "ISO_IR 100"
+    dataset.ImageOrientationSlide = [0, -1, 0, -1, 0, 0]
+    origin = Dataset()
+    origin.XOffsetInSlideCoordinateSystem, origin.YOffsetInSlideCoordinateSystem = 20.0, 40.0
+    dataset.TotalPixelMatrixOriginSequence = Sequence([origin])
+    dataset.save_as(path)
 
 
 def new_uid() -> str:

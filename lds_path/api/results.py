@@ -22,7 +22,7 @@ from lds_path.api.sources import (
     PyramidSource,
 )
 from lds_path.errors import StageInputError, UsageError, did_you_mean, named_damage
-from lds_path.formats.labels.label_images import BLOCK
+from lds_path.formats.labels.label_images import BLOCK, open_labels
 from lds_path.formats.labels.label_tiles import TILE
 from lds_path.formats.ome_zarr.quadtree import halved_sizes
 from lds_path.formats.pyramid import CHUNK, SHARD
@@ -78,15 +78,8 @@ class Result:
         StageInputError
             If its file is not where it was.
         """
-        tile = self.tile.open()
-        path = str(tile.manifest.inputs.get("slide", {}).get("path", "the slide"))
-        place = locate(path, tile.path, self.results)
-        if place is None:
-            raise StageInputError(
-                f"{path}, from which {tile.path} was made, is not there any more; use `pyramid`, or"
-                " open the slide by open_slide where it is now"
-            )
-        return slides.open_slide(place, mpp=tile.read(TileResults).slide_mpp)
+        path = self._find_slide("use `pyramid`, or open the slide by open_slide where it is now")
+        return slides.open_slide(path, mpp=self.tile.open().read(TileResults).slide_mpp)
 
     @cached_property
     def pyramid(self) -> MultiscaleImage:
@@ -189,6 +182,47 @@ class Result:
         path = export.file(f"{export.slide}.geojson.gz")
         return read_objects(path, um_per_unit=stitched.mpp / stitched.downsample, corner=corner)
 
+    def to_dicom_seg(
+        self, path: str | Path, *, slide: str | Path | None = None, level: int | None = None
+    ) -> None:
+        """Write the labels as a DICOM segmentation, which refers to a level of the DICOM slide.
+
+        Needs highdicom: `pip install "lds-path[dicom]"`. A segment is a class; the pixels are those
+        of the level, each with the label at its centre.
+
+        Parameters
+        ----------
+        path
+            File to write, which must not exist.
+        slide
+            A file of the slide, where it is not where it was.
+        level
+            Of the slide, 0 the finest; the one nearest to the labels when not given.
+
+        Raises
+        ------
+        UsageError
+            If highdicom is missing, the file exists, the slide is no DICOM, another one, or has no
+            such level, or the level is too large.
+        StageInputError
+            If the slide's file is not where it was, or the label image is damaged.
+        """
+        from lds_path.objects.converted.dicom_seg import check_highdicom, write_dicom_seg
+
+        check_highdicom()
+        place = Path(slide) if slide else self._find_slide("name it where it is now by slide")
+        tiled = self.tile.open().read(TileResults)
+        with open_labels(self.stitch.open()) as labels:
+            write_dicom_seg(
+                Path(path),
+                labels,
+                place,
+                size_l0=Size(tiled.left_l0 + tiled.width_l0, tiled.top_l0 + tiled.height_l0),
+                frame=self._stitched.frame,
+                model=Path(self.segment[0].open().read(SegmentResults).model).name,
+                level=level,
+            )
+
     def __repr__(self) -> str:
         size, names = self._stitched.size, ", ".join(item.name for item in self.classes)
         return f"<{self.name}: {size.width} x {size.height} labels of {names}>"
@@ -200,6 +234,17 @@ class Result:
     @property
     def _label_sizes(self) -> list[Size]:
         return halved_sizes(self._stitched.size, TILE)
+
+    def _find_slide(self, remedy: str) -> Path:
+        """Return where the file of the slide is."""
+        tile = self.tile.open()
+        path = str(tile.manifest.inputs.get("slide", {}).get("path", "the slide"))
+        place = locate(path, tile.path, self.results)
+        if place is None:
+            raise StageInputError(
+                f"{path}, from which {tile.path} was made, is not there any more; {remedy}"
+            )
+        return place
 
     def _coarse(self, name: str, source: Source, rows: int) -> MultiscaleImage:
         step = self._stitched.confidence_downsample
