@@ -1,0 +1,1 @@
+"""What a results folder tells other programs and archives about itself."""
