@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import shlex
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -132,6 +133,16 @@ def test_the_summary_counts_and_names_the_files_to_open(made):
     assert "dark (detect): fluorescence" in text
     for name in ("index.html", "cohort.tsv", "good.labels.ome.tif", "good.geojson.gz"):
         assert name in text
+
+
+def test_the_summary_names_the_command_that_shows_the_pages_at_full_resolution(tmp_path):
+    record = read_slide_record(tmp_path, "never")
+    root = tmp_path / "my results"
+    lines = summarise([record], {}, root / "report").splitlines()
+    (line,) = [line for line in lines if line.startswith("  lds-path view ")]
+    command = shlex.split(line.partition(": ")[0])
+    assert command == ["lds-path", "view", str(root)]
+    assert "lds-path view" not in summarise([record], {}, root / "report-so-far")
 
 
 def test_the_last_lines_name_the_slides_that_do_not_pass_and_why(tmp_path):

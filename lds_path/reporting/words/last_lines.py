@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from lds_path.objects.qupath.project import PROJECT_NAME
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lds_path.reporting.pages import Files
 
 INDEX_NAME = "index.html"
+REPORT_NAME = "report"
 TABLE_NAME = "cohort.tsv"
 DICTIONARY_NAME = "cohort-columns.tsv"
 QUPATH_NAME = "qupath"
@@ -33,6 +35,9 @@ def summarise(records: Sequence[SlideRecord], files: Mapping[str, Files], output
         lines += _describe_group(outcome, records)
     done = [record for record in records if record.status == "done"]
     lines += ["\nopen:", f"  {output / INDEX_NAME}: the cohort and each slide"]
+    if output.name == REPORT_NAME:  # where `view` looks for it
+        command = f"lds-path view {quote(str(output.parent))}"
+        lines.append(f"  {command}: the same at full resolution, and notes that stay")
     lines += [f"  {output / TABLE_NAME}: one row a slide, one column a metric"]
     lines += [f"  {output / DICTIONARY_NAME}: what the columns mean"]
     if done:
