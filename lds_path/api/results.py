@@ -223,6 +223,22 @@ class Result:
                 level=level,
             )
 
+    def to_spatialdata(self) -> Any:  # noqa: ANN401
+        """Return the result as a `spatialdata.SpatialData`, as lazy as its arrays.
+
+        Its coordinate system `microns` begins at the corner of the slide's bounds. It has the images
+        `pyramid`, `probabilities`, `confidence` and `density`, the labels `labels`, the shapes
+        `objects` if the stage export finished and found any, and the table `classes`.
+
+        Raises
+        ------
+        UsageError
+            If spatialdata is not installed.
+        """
+        from lds_path.api.spatial_data import to_spatialdata
+
+        return to_spatialdata(self)
+
     def __repr__(self) -> str:
         size, names = self._stitched.size, ", ".join(item.name for item in self.classes)
         return f"<{self.name}: {size.width} x {size.height} labels of {names}>"
