@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import shapely
 import tifffile
+from notebook_run import run_notebook
 from skimage.registration import phase_cross_correlation
 from snakemake_run import jobs_of, snakemake
 
@@ -55,6 +56,13 @@ def test_a_result_is_told_from_the_painting_on(demo):
     assert stages[-1] == "stitch"
     assert set(stages) == {"demo", "tile", "detect", "plan", "segment", "stitch"}
     assert len(stages) == 6
+
+
+def test_the_notebook_runs_on_the_results(demo, tmp_path):
+    tables = run_notebook(demo[0] / "results", tmp_path)
+    for name in ("areas", "borders", "metrics"):
+        assert json.loads(tables[name])["index"] == list(SLIDES)
+    assert set(json.loads(tables["areas"])["columns"]) == set(CLASSES)
 
 
 @pytest.mark.parametrize("slide", SLIDES)
