@@ -58,7 +58,7 @@ def cli() -> None:
     """
 
 
-for command_of_its_own in (commands.run, view, crate, commands.models, commands.doctor):
+for command_of_its_own in (commands.run, view, commands.models, commands.doctor):
     cli.add_command(command_of_its_own)
 
 
@@ -317,11 +317,19 @@ def measure(**values: Any) -> None:
 def dicom_seg(
     results: Path, slide: str, output: Path, level: int | None, source: Path | None
 ) -> None:
-    """Write the labels of SLIDE, a DICOM slide of RESULTS, as a DICOM segmentation OUTPUT."""
+    """Write the labels of a DICOM slide as a DICOM segmentation.
+
+    SLIDE is the id of a slide of RESULTS, OUTPUT a new file. Needs highdicom.
+    """
     with frozen_imports():
         from lds_path.api import open_result
 
+    logging.getLogger("highdicom").setLevel(logging.WARNING)  # it tells of every module
     open_result(results, slide).to_dicom_seg(output, slide=source, level=level)
+    click.echo(f"wrote {output}")
+
+
+cli.add_command(crate)
 
 
 @cli.command()

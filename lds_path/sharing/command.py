@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 )
 @click.option("--replace", is_flag=True, help="Replace the file of an earlier call.")
 def crate(results: Path, licence: str, replace: bool) -> None:
-    """Describe the run in RESULTS as an RO-Crate, in RESULTS/ro-crate-metadata.json.
+    """Describe a run as an RO-Crate, for archives.
 
-    With slides and models as inputs, outputs, parameters, software and times; nothing is hashed again.
+    RESULTS/ro-crate-metadata.json has slides and models as inputs, outputs, parameters, software and
+    times. All is taken from the manifests: nothing is hashed again.
     """
     from lds_path.sharing.crate import write_crate
 

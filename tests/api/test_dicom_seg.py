@@ -199,6 +199,26 @@ def test_a_slide_that_leaves_out_what_may_be_empty_gets_a_segmentation(data, tmp
 
 
 @needs_highdicom
+def test_labels_without_a_class_are_refused(data, tmp_path):
+    slide, size = data / "slides/multiframe_camelyon_challenge_image.dcm", Size(576, 350)
+    classes = (LabelClass(1, "Tumor", (213, 94, 0)),)
+    path = tmp_path / "x.ome.tif"
+    write_labels(path, [np.zeros((350, 576), np.uint8)], size, mpp=57.9, classes=classes)
+    with (
+        Labels(path) as labels,
+        pytest.raises(UsageError, match=r"x.ome.tif has no pixel of a class"),
+    ):
+        dicom_seg.write_dicom_seg(
+            tmp_path / "labels.dcm",
+            labels,
+            slide,
+            size_l0=Size(1152, 700),
+            frame=Frame(57.9, 2.0),
+            model="own",
+        )
+
+
+@needs_highdicom
 def test_a_slide_that_does_not_say_where_it_lies_is_refused(result, run, tmp_path):
     folder = shutil.copytree(run / "slide", tmp_path / "slide")
     for path in folder.iterdir():

@@ -176,6 +176,8 @@ def _label_matrix(
             frames += _count_frames(segments, source.tile.width)
             if segments.any():  # else the file has a hole there
                 matrix[window.slices] = segments
+        if not frames:
+            raise UsageError(f"{labels.path} has no pixel of a class; there is nothing to convert")
         if frames * source.tile.area // 8 > MAX_BYTES:
             _refuse(source, f"{frames} frames, more than the {MAX_BYTES >> 20} MiB of memory allow")
         yield matrix
