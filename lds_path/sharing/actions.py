@@ -80,12 +80,12 @@ class Actions:
     def _add_input(
         self, name: str, described: Mapping[str, Any], folder: Path, manifest: Manifest
     ) -> str:
-        """Add what a stage read; what another stage wrote is its folder."""
+        """Add what a stage read; what another stage wrote is there: its folder, or one of its files."""
         place = locate(str(described.get("path", "")), folder, self._results)
         inside = self._inside(place)
         if inside is not None and (self._results / inside / FILE_NAME).is_file():
             return f"{quote(inside)}/"
-        if inside in RUN_FILES:
+        if inside is not None and (inside in RUN_FILES or quote(inside) in self._entities):
             return quote(inside)
         entity = _describe_source(name, described, manifest)
         if name == "model":

@@ -48,6 +48,9 @@ class Entities:
         self._by_id.setdefault(name, entity)
         return name
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._by_id
+
     def __iter__(self) -> Iterator[Entity]:
         return iter(self._by_id.values())
 

@@ -16,9 +16,10 @@ from lds_path.cli import cli
 from lds_path.errors import UsageError
 from lds_path.models.card import find_model, read_card
 from lds_path.options.labels import SegmentOptions
-from lds_path.options.slides import TileOptions
+from lds_path.options.slides import DemoOptions, TileOptions
 from lds_path.provenance.manifest import read_manifest
 from lds_path.sharing.crate import CRATE_NAME, write_crate
+from lds_path.stages.demo import demo
 from lds_path.stages.export import export
 from lds_path.stages.segment import segment
 from lds_path.stages.tile import tile
@@ -47,6 +48,8 @@ def results(tmp_path_factory):
         model="demo",
         options=SegmentOptions(),
     )
+    demo(results / "demo/painted", options=DemoOptions(width=700, height=600))
+    tile(results / "demo/painted/slide.tif", results / "tile/painted", options=TileOptions())
     (results / "detect/case-2").mkdir()
     (results / "detect/case-2/.lds-path").touch()  # a stage that is still at work
     (results / "config.yaml").write_text("model: demo\n")
@@ -125,6 +128,12 @@ def test_slide_and_model_are_named_without_their_place(crate, results):
     assert str(find_model("demo").parent) not in text
 
 
+def test_a_slide_that_a_stage_painted_is_the_file_of_that_stage(crate):
+    action = crate["#action-tile/painted"]
+    assert "demo/painted/slide.tif" in set(references(action["object"]))
+    assert crate["demo/painted/slide.tif"]["@type"] == "File"
+
+
 def test_a_stage_that_did_not_finish_is_left_out(crate):
     assert "tile/case-2/" in crate
     assert not [name for name in crate if "detect/case-2" in name]
@@ -133,7 +142,7 @@ def test_a_stage_that_did_not_finish_is_left_out(crate):
 def test_rocrate_reads_it(crate, results):
     rocrate = pytest.importorskip("rocrate.rocrate", reason="rocrate is not installed")
     read = rocrate.ROCrate(results)
-    assert read.name == "Segmentation of 2 slides by lds-path"
+    assert read.name == "Segmentation of 3 slides by lds-path"
     assert read.get("export/case-1/case-1.geojson.gz").type == "File"
     assert {entity.id for entity in read.get_by_type("CreateAction")} == {
         name for name, item in crate.items() if item["@type"] == "CreateAction"
