@@ -17,6 +17,7 @@ import corpus_images
 import corpus_levels
 import corpus_recipes as make
 import corpus_stated
+import corpus_zarr
 import numpy as np
 from corpus_case import DONE, EITHER, QUARANTINED, Case
 
@@ -308,7 +309,7 @@ def all_cases() -> list[Case]:
     groups = (
         _truncated, _flipped, _wrong_tags, _shapes, _pixels, _images, _no_slides, _bombs, _mpps,
         _texts, _names, corpus_images.cases, corpus_levels.cases, corpus_folders.cases,
-        corpus_stated.cases,
+        corpus_stated.cases, corpus_zarr.cases,
     )  # fmt: skip
     return [case for group in groups for case in group()]
 

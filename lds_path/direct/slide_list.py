@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lds_path.errors import UsageError, did_you_mean
 from lds_path.provenance.complete_file import complete_file
+from lds_path.provenance.fingerprint import is_store
 from lds_path.run.sheet import COLUMNS, read_sheet
 from lds_path.slides.companions import find_slide_files
 
@@ -23,6 +24,8 @@ SLIDE_SUFFIXES = {
     ".tiff", ".btf", ".tf2", ".tf8",
 }  # fmt: skip
 """Files in a folder that are taken for slides."""
+STORE_SUFFIX = ".zarr"
+"""A folder of this name is taken for a slide if it is a Zarr store."""
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg"}
 """Files that are slides only where nothing else is: they lie beside slides as their previews."""
 ID_LENGTH = 80
@@ -36,7 +39,7 @@ def is_sheet(source: Path) -> bool:
 def find_slides(source: Path) -> list[Path]:
     """Return the slides that a path leads to: itself, or those in a folder, sorted.
 
-    In a folder the names decide. Files that belong to another slide are left out, of DICOM all
+    In a folder the names decide; an OME-Zarr is a slide, and not a folder of slides. Files that belong to another slide are left out, of DICOM all
     instances of a series but the first. If there are none, the folders in it are looked at.
 
     Raises
@@ -44,7 +47,7 @@ def find_slides(source: Path) -> list[Path]:
     UsageError
         If there is none.
     """
-    if source.is_file():
+    if source.is_file() or is_store(source):
         return [source]
     if not source.is_dir():
         beside = source.parent.iterdir() if source.parent.is_dir() else ()
@@ -55,12 +58,12 @@ def find_slides(source: Path) -> list[Path]:
         )
     for suffixes in (SLIDE_SUFFIXES, PICTURE_SUFFIXES):
         for pattern in ("*", "*/*"):
-            files = sorted(path for path in source.glob(pattern) if _has_suffix(path, suffixes))
+            files = sorted(path for path in source.glob(pattern) if _is_slide(path, suffixes))
             if files:
                 return _without_companions(files)
-    known = ", ".join(sorted(suffix[1:] for suffix in SLIDE_SUFFIXES | PICTURE_SUFFIXES))
+    known = ", ".join(sorted(s[1:] for s in (*SLIDE_SUFFIXES, *PICTURE_SUFFIXES, STORE_SUFFIX)))
     raise UsageError(
-        f"{source} holds no slide; expected files that end with {known}, or name them in a sheet"
+        f"{source} holds no slide; expected names that end with {known}, or name them in a sheet"
     )
 
 
@@ -150,8 +153,14 @@ def write_if_other(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _has_suffix(path: Path, suffixes: set[str]) -> bool:
-    return path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+def _is_slide(path: Path, suffixes: set[str]) -> bool:
+    """Return whether a name is that of a slide; what lies within a store is not one."""
+    suffix = path.suffix.lower()
+    if path.name.startswith(".") or path.parent.suffix.lower() == STORE_SUFFIX:
+        return False
+    if suffix == STORE_SUFFIX:
+        return suffixes == SLIDE_SUFFIXES and is_store(path)
+    return suffix in suffixes and path.is_file()
 
 
 def _without_companions(files: list[Path]) -> list[Path]:

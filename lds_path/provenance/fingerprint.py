@@ -1,6 +1,8 @@
 """What identifies files and folders, by which a replaced file is noticed.
 
 The hash identifies the bytes. Size, times and inode cost nothing to read and change with the bytes.
+A Zarr store is one input, although it is a folder of perhaps 100,000 files: it has the hash of
+their list, and what identifies it is the sum of what identifies them.
 """
 
 from __future__ import annotations
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 MANIFEST_NAME = "manifest.json"
+STORE_NAMES = ("zarr.json", ".zgroup", ".zattrs")
+"""One of these is in the folder of a Zarr store."""
+STORE_HIDDEN = (".zarray", ".zattrs", ".zgroup", ".zmetadata")
+"""Hidden files that belong to a store; others are of file managers or of Snakemake."""
+HASHING_THREADS = 4
+"""Files of a store that are read at a time."""
 COPIES = "LDS_PATH_COPIES"
 """Environment variable: folder below which a job finds copies, by the paths of their originals."""
 
@@ -56,29 +64,46 @@ def note_input(path: Path, files: Sequence[Path] = ()) -> InputFiles:
     path
         File, folder of a stage, or folder of `files`.
     files
-        Everything that belongs to it: the files of a slide or of a model. When empty, the file
-        itself; of the folder of a stage its manifest, which has the hashes of the others.
+        Everything that belongs to it: the files of a slide or of a model, or the folder of a Zarr
+        store. When empty, the file itself; of the folder of a stage its manifest, which has the
+        hashes of the others.
     """
     noted = tuple(files) or ((path / MANIFEST_NAME if path.is_dir() else path),)
     return InputFiles(path, noted, tuple(map(identify, noted)))
 
 
+def is_store(path: Path) -> bool:
+    """Return whether a path leads to the folder of a Zarr store."""
+    try:
+        return path.is_dir() and any((path / name).is_file() for name in STORE_NAMES)
+    except (OSError, ValueError):
+        return False
+
+
 def identify(path: Path) -> list[int] | None:
     """Return size, times and inode of a file; they change when it is written or replaced.
 
-    None for what is not a file: a pipe would wait for a writer forever.
+    Of a Zarr store the sums and the latest times, and a hash of all. None for what is neither: a
+    pipe would wait for a writer forever.
     """
     try:
         status = path.stat()
     except (OSError, ValueError):
         return None
+    if stat.S_ISDIR(status.st_mode) and is_store(path):
+        return _identify_store(path)
     if not stat.S_ISREG(status.st_mode):
         return None
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+    return _identity(status)
 
 
 def sha256(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file."""
+    """Return the hexadecimal SHA-256 of a file, or that of the list of a Zarr store's files."""
+    if is_store(path):
+        files = _files_of_store(path)
+        with ThreadPoolExecutor(HASHING_THREADS) as pool:
+            hashes = dict(zip(files, pool.map(sha256, files.values()), strict=True))
+        return hash_list(hashes)
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -115,7 +140,7 @@ def find_copy(original: str) -> Path | None:
     if not copies or not original:
         return None
     copy = Path(copies) / original.lstrip("/")
-    return copy if copy.is_file() else None
+    return copy if copy.is_file() or is_store(copy) else None
 
 
 def folder_of(path: Path) -> Path:
@@ -165,6 +190,32 @@ def output_names(folder: Path) -> list[str]:
 def count_files(folder: Path) -> int:
     """Return the number of files in a folder and below it; 0 where there is none."""
     return sum(len(files) for _, _, files in os.walk(folder))
+
+
+def _identity(status: os.stat_result) -> list[int]:
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+
+
+def _identify_store(store: Path) -> list[int] | None:
+    try:
+        found = {name: _identity(file.stat()) for name, file in _files_of_store(store).items()}
+    except OSError:  # removed meanwhile
+        return None
+    digest = hashlib.sha256(repr(found).encode(errors="surrogateescape")).hexdigest()
+    sizes, written, changed, _ = zip(*found.values(), strict=True)
+    return [sum(sizes), max(written), max(changed), int(digest[:12], 16)]
+
+
+def _files_of_store(store: Path) -> dict[str, Path]:
+    """Return the files of a store by their names in it, sorted."""
+    found = {}
+    for root, _, names in os.walk(store):
+        folder = Path(root)
+        start = "" if folder == store else f"{folder.relative_to(store).as_posix()}/"
+        for name in names:
+            if not name.startswith(".") or name in STORE_HIDDEN:
+                found[start + name] = folder / name
+    return dict(sorted(found.items()))
 
 
 def _files_of(path: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from lds_path.errors import StageInputError
 from lds_path.provenance.cohort import STAGES
-from lds_path.provenance.fingerprint import describe_outputs, folder_of, sha256
+from lds_path.provenance.fingerprint import describe_outputs, folder_of, is_store, sha256
 from lds_path.provenance.lineage import find_depth, find_folders, find_root, inputs_of, locate
 from lds_path.provenance.manifest import FILE_NAME, Manifest, read_manifest
 from lds_path.provenance.stage_run import installed_versions
@@ -189,21 +189,23 @@ def _check_inputs(
                 yield _missing_input(shown, folder, manifest.stage, recorded)
             continue
         listed = _listed_files(path, recorded)
-        of_stage = (path.is_dir() and len(listed) == 1) or (folder_of(path) / FILE_NAME).is_file()
+        is_folder = path.is_dir() and not is_store(path)
+        of_stage = (is_folder and len(listed) == 1) or (folder_of(path) / FILE_NAME).is_file()
         if not (slides or of_stage):
             continue
         for file, expected in listed.items():
-            current = hashes.of(file) if file.is_file() else "nothing"
+            current = hashes.of(file) if file.is_file() or is_store(file) else "nothing"
             if current != expected:
                 yield _changed_input(file, current, expected, folder, of_stage=of_stage)
 
 
 def _listed_files(path: Path, recorded: Mapping[str, Any]) -> dict[Path, object]:
-    """Return file -> hash of an input: of each file of a slide or model, or of a manifest."""
+    """Return file -> hash of an input: of each file of a slide or model, a store or a manifest."""
     files = recorded.get("files")
     if isinstance(files, dict):
         return {folder_of(path) / name: digest for name, digest in files.items()}
-    return {path / FILE_NAME if path.is_dir() else path: recorded["sha256"]}
+    is_folder = path.is_dir() and not is_store(path)
+    return {path / FILE_NAME if is_folder else path: recorded["sha256"]}
 
 
 def _is_of_run(name: str, path: Path, root: Path) -> bool:

@@ -13,10 +13,10 @@ from PIL import Image, UnidentifiedImageError
 
 from lds_path.errors import LabelsError, UnreadableSlideError
 from lds_path.geometry import Size
+from lds_path.slides.images import is_level_of, is_reduced
 from lds_path.slides.ome import names_other_file
 from lds_path.slides.readers.image import FORMATS, compare_checksums
 from lds_path.slides.tiff_check import DECODE_ERRORS, check_page
-from lds_path.slides.tiff_images import is_level_of, is_reduced
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from lds_path.errors import UsageError
+from lds_path.provenance.fingerprint import is_store
 from lds_path.run.replaced_files import WatchedInput
 from lds_path.run.sheet import read_sheet
 from lds_path.slides.companions import find_slide_files
@@ -184,5 +185,6 @@ def check_name(key: str, path: str) -> None:
 
 
 def is_input(cell: str) -> bool:
-    """Return whether a file is there and can be the input of a rule."""
-    return bool(cell) and not SPECIAL & set(cell) and Path(cell).is_file()
+    """Return whether a file, or a Zarr store, is there and can be the input of a rule."""
+    path = Path(cell)
+    return bool(cell) and not SPECIAL & set(cell) and (path.is_file() or is_store(path))

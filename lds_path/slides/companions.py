@@ -36,7 +36,7 @@ def find_slide_files(path: Path) -> tuple[Path, ...]:
 
     Those of MIRAX lie in the folder of its name; Hamamatsu's index and OME-XML name others; of
     DICOM, the instances of one series in one folder are a slide, as for OpenSlide. Any other slide
-    is one file, and so is one that cannot be read.
+    is one file, or the folder of a Zarr store, and so is one that cannot be read.
     """
     suffix = path.suffix.lower()
     if suffix in SINGLE_SUFFIXES:

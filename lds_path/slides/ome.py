@@ -8,6 +8,7 @@ from lds_path.errors import UnsuitableSlideError
 from lds_path.slides.safe_xml import parse_xml
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from xml.etree.ElementTree import Element
 
@@ -60,10 +61,30 @@ def check_channels(path: Path, xml: str | None, size: Size) -> None:
     channels = [e for e in pixels if e.tag.endswith("}Channel")]
     names = [str(e.get("Name", "")).strip() for e in channels]
     shown = [_colour(e) for e in channels]
+    check_colours(path, names, shown)
+
+
+def check_colours(path: Path, names: Sequence[str], shown: Sequence[int | None]) -> None:
+    """Refuse channels whose names or colours are not red, green and blue.
+
+    Parameters
+    ----------
+    path
+        The slide, for the message.
+    names
+        Of the channels; empty where there is none.
+    shown
+        Packed colours of the channels; None where there is none.
+
+    Raises
+    ------
+    UnsuitableSlideError
+        If they are not.
+    """
     if any(names):
         fits = all(name.lower() in known for name, known in zip(names, COLOURS, strict=False))
     else:
-        fits = not any(shown) or shown == list(PRIMARIES)
+        fits = not any(shown) or list(shown) == list(PRIMARIES)
         names = [f"#{(colour or 0) >> 8:06x}" for colour in shown]
     if not fits:
         raise UnsuitableSlideError(

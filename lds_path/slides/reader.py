@@ -69,10 +69,12 @@ class SlideDescription:
 class LostTilesError(UnreadableSlideError):
     """The file has no bytes for a part of a rectangle; the rest was read."""
 
-    def __init__(self, message: str, pixels: NDArray[np.uint8]) -> None:
+    def __init__(self, message: str, pixels: NDArray[np.uint8], lost: NDArray[np.bool_]) -> None:
         super().__init__(message)
         self.pixels = pixels
-        """RGB, (H, W, 3), white where bytes are missing."""
+        """RGB, (H, W, 3); where bytes are missing, what the format says for what was not scanned."""
+        self.lost = lost
+        """Where they are missing, (H, W, 1), or (H, W, 3) by colour."""
 
 
 class SlideReader(Protocol):

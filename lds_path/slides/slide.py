@@ -17,6 +17,7 @@ from lds_path.slides.mpp import check_area, choose_mpp
 from lds_path.slides.probe import probe
 from lds_path.slides.reader import LostTilesError
 from lds_path.slides.readers.image import WHITE, open_image
+from lds_path.slides.readers.ome_zarr import open_ome_zarr
 from lds_path.slides.readers.own_tiles import open_vendor
 from lds_path.slides.readers.tiff import open_ome_tiff, open_tiff
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from lds_path.slides.reader import SlideReader
 
 READERS: tuple[Callable[[Probe], SlideReader | None], ...] = (
+    open_ome_zarr,
     open_ome_tiff,
     open_vendor,
     open_tiff,
@@ -39,8 +41,8 @@ READERS: tuple[Callable[[Probe], SlideReader | None], ...] = (
 PIECES = (1024, 256)
 """Edges of the pieces in which a rectangle that cannot be read at once is read again."""
 MAX_UNREADABLE_PERCENT = 20.0
-FAINTEST = 220
-"""Smallest of the three colours that glass is not darker than."""
+STRAY = 35
+"""Grey values by which a colour of glass, which is white, may differ from what was not scanned."""
 MAX_STRAY_SHARE = 0.02
 """Share of pixels that compression and rounding may darken."""
 MAX_PIXELS = 2**38
@@ -169,18 +171,21 @@ class Slide:
             except UnreadableSlideError as error:
                 if len(edges) > 1:
                     pixels = self._read_pieces(level, piece, edges[1:])
+                elif isinstance(error, LostTilesError) and not self._was_scanned(
+                    level, piece, error
+                ):
+                    pixels = error.pixels
                 else:
-                    lost = error.pixels if isinstance(error, LostTilesError) else None
-                    if lost is None or self._was_scanned(level, piece, lost):
-                        self._note_unreadable(level, piece.left // edges[0], piece.top // edges[0])
-                    if lost is None:
+                    self._note_unreadable(level, piece.left // edges[0], piece.top // edges[0])
+                    if not isinstance(error, LostTilesError):
                         continue
-                    pixels = lost
+                    lost = error.lost.any(axis=2, keepdims=True)
+                    pixels = np.where(lost, np.uint8(WHITE), error.pixels)
             block[piece.seen_from(rectangle.left, rectangle.top).slices] = pixels
         return block
 
-    def _was_scanned(self, level: int, piece: Rectangle, pixels: NDArray[np.uint8]) -> bool:
-        """Return whether the next level shows more than glass where a piece is white.
+    def _was_scanned(self, level: int, piece: Rectangle, found: LostTilesError) -> bool:
+        """Return whether the next level shows more than what stands where a piece has no bytes.
 
         Scanners do not store what they have not scanned, at any level.
         """
@@ -194,9 +199,10 @@ class Slide:
         view = self.peek(level + 1, seen)
         if view is None:
             return True
-        blank = (pixels == WHITE).all(axis=2)
-        shown = view[rows - top][:, columns - left][blank].min(axis=1) < FAINTEST
-        return bool(shown.mean() > MAX_STRAY_SHARE) if shown.size else False
+        difference = view[rows - top][:, columns - left].astype(np.int16) - found.pixels
+        shown = ((np.abs(difference) > STRAY) & found.lost).any(axis=2)
+        lost = found.lost.any(axis=2)
+        return bool(shown[lost].mean() > MAX_STRAY_SHARE) if lost.any() else False
 
     def _note_unreadable(self, level: int, column: int, row: int) -> None:
         pieces = self.levels[level].size.ceil_div(PIECES[-1]).area
@@ -221,7 +227,7 @@ def open_slide(
     Parameters
     ----------
     path
-        File of any format that OpenSlide reads, OME-TIFF, TIFF, PNG or JPEG.
+        File of any format that OpenSlide reads, OME-TIFF, TIFF, PNG or JPEG; folder of OME-Zarr.
     mpp
         Microns per level-0 pixel by the sample sheet; takes precedence over the file.
     max_unreadable_percent
@@ -263,6 +269,11 @@ def _open_reader(probed: Probe) -> SlideReader:
 
 def _is_a_folder(path: Path) -> UnreadableSlideError:
     """Return the error for a folder, which names the file that stands for the slide in it."""
+    if path.suffix.lower() == ".zarr":
+        return UnreadableSlideError(
+            f"{path} has neither zarr.json nor .zattrs, so it is no OME-Zarr, or incomplete; copy it"
+            " again from its source"
+        )
     mirax = path.parent / f"{path.name}.mrxs"
     if mirax.is_file():
         file = f"the file {mirax.name} beside it"

@@ -20,7 +20,7 @@ from lds_path.geometry import Frame, Rectangle, Size
 from lds_path.option import as_parameters
 from lds_path.options.slides import ALL, TileOptions
 from lds_path.pixels.glass import CELL, is_glass
-from lds_path.provenance.fingerprint import note_input
+from lds_path.provenance.fingerprint import is_store, note_input
 from lds_path.provenance.stage_run import run_stage
 from lds_path.quality.known_glass import find_glass
 from lds_path.quality.scanner_level import find_scanner_level
@@ -63,7 +63,7 @@ def tile(
     Parameters
     ----------
     slide
-        Slide or plain image.
+        Slide or plain image; of OME-Zarr the folder.
     output
         Folder to write.
     options
@@ -97,7 +97,7 @@ def tile(
         "tile",
         output,
         work,
-        inputs={"slide": files} if is_regular(slide) else {},
+        inputs={"slide": files} if is_regular(slide) or is_store(slide) else {},
         parameters=as_parameters(options) | {"slide_mpp": _to_json(options.slide_mpp)},
         strict=strict,
     )

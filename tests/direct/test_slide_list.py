@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dicom import new_uid, write_instance
+from ngff import write_image
 
 from lds_path.direct.slide_list import find_slides, is_sheet, list_slides, make_id, write_if_other
 from lds_path.errors import UsageError
@@ -40,6 +41,16 @@ def test_a_slide_of_several_files_is_one_slide(tmp_path):
     for name, uid in (("1.dcm", series), ("2.dcm", series), ("3.dcm", other)):
         write_instance(tmp_path / name, pixels, 0.5, uid)
     assert names_of(find_slides(tmp_path)) == ["1.dcm", "3.dcm"]
+
+
+def test_an_ome_zarr_is_a_slide_and_no_folder_of_slides(tmp_path):
+    store = write_image(tmp_path / "case" / "a.ome.zarr", [np.zeros((64, 64, 3), np.uint8)])
+    (store / "thumbnail.tif").touch()
+    (tmp_path / "case" / "empty.zarr").mkdir()
+    assert find_slides(store) == [store]
+    assert find_slides(tmp_path / "case") == [store]
+    assert find_slides(tmp_path) == [store]
+    assert make_id(store, set()) == "a"
 
 
 def test_ids_are_the_names_as_far_as_ids_may_hold_them():
@@ -96,7 +107,7 @@ def test_a_sheet_is_known_by_its_name():
 
 
 def test_what_holds_no_slide_is_named(tmp_path):
-    with pytest.raises(UsageError, match="holds no slide; expected files that end with"):
+    with pytest.raises(UsageError, match="holds no slide; expected names that end with"):
         find_slides(tmp_path)
     with pytest.raises(UsageError, match="does not exist; name a slide"):
         find_slides(tmp_path / "gone.svs")

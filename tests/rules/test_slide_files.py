@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import pytest
+from ngff import pyramid, random_pixels, write_image
 
 from lds_path.errors import UsageError
+from lds_path.provenance.fingerprint import sha256
 from lds_path.rules.slide_files import open_sheet
+from lds_path.run.replaced_files import find_replacements
+from lds_path.stages.tile import tile
 
 HEADER = "slide\tpath\tlabels\troi\tsplit\n"
 ODD_NAMES = ("x {slide}.svs", "<results>.svs", "a}.svs")
@@ -24,6 +28,27 @@ def test_files_that_exist_are_inputs_and_others_are_left_out(tmp_path):
     assert slides.ids == ["a", "b", "c"]
     assert slides.files(slides.ids, "path") == [str(tmp_path / "a.svs")]
     assert slides.files(slides.ids, "labels") == []
+
+
+def test_a_zarr_store_is_one_input_whatever_it_holds(tmp_path):
+    store = write_image(tmp_path / "a.ome.zarr", pyramid(random_pixels(200, 300), 1))
+    slides = open_rows(tmp_path, "a\ta.ome.zarr")
+    assert slides.files(["a"], "path") == [str(store)]
+    assert slides.watched()[str(store)].files == (store,)
+
+
+def test_a_chunk_that_was_replaced_is_a_replaced_slide(tmp_path):
+    store = write_image(tmp_path / "a.zarr", pyramid(random_pixels(200, 300), 1))
+    slides, record = open_rows(tmp_path, "a\ta.zarr"), tmp_path / "record.json"
+    tile(store, tmp_path / "results" / "tile" / "a")
+    assert find_replacements(record, slides.watched()) == {str(store): ""}
+    (store / ".snakemake_timestamp").touch()
+    assert find_replacements(record, slides.watched()) == {str(store): ""}
+    chunk = store / "0" / "0" / "1" / "0" / "0" / "0"
+    chunk.write_bytes(chunk.read_bytes())  # other times, the same bytes
+    assert find_replacements(record, slides.watched()) == {str(store): ""}
+    chunk.write_bytes(chunk.read_bytes() + b" ")
+    assert find_replacements(record, slides.watched()) == {str(store): sha256(store)}
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)

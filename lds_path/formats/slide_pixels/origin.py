@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lds_path.errors import StageInputError
 from lds_path.formats.results import TileResults
-from lds_path.provenance.fingerprint import describe_input, find_copy, note_input
+from lds_path.provenance.fingerprint import describe_input, find_copy, is_store, note_input
 from lds_path.provenance.lineage import find_root, locate
 from lds_path.provenance.stage_folder import open_folder
 
@@ -82,7 +82,7 @@ def _find_place(folder: StageFolder) -> Path | None:
         return copy
     root = find_root(folder.path, "tile", default=folder.path.absolute().parent)
     place = locate(path, folder.path, root) if path else None
-    return place if place is not None and place.is_file() else None
+    return place if place is not None and (place.is_file() or is_store(place)) else None
 
 
 def _recorded_path(folder: StageFolder) -> str:

@@ -87,7 +87,8 @@ class ScriptSlide:
     @property
     def file_bytes(self) -> int | None:
         """Size of the slide's file; None if it is a folder, or not there."""
-        identity = identify(Path(self.path)) if self.path else None
+        path = Path(self.path)
+        identity = identify(path) if self.path and not path.is_dir() else None
         return identity[0] if identity else None
 
     def describe(self) -> dict[str, Any]:

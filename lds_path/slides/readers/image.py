@@ -10,9 +10,9 @@ from PIL import Image, UnidentifiedImageError
 
 from lds_path.errors import UnreadableSlideError, UnsuitableSlideError
 from lds_path.geometry import Rectangle, Size
+from lds_path.slides.images import choose_image, images_of_pages
 from lds_path.slides.mpp import mpp_from_resolution
 from lds_path.slides.reader import Level, SlideDescription
-from lds_path.slides.tiff_images import choose_image, images_of_pages
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import tifffile
 
 from lds_path.errors import UnreadableSlideError
+from lds_path.slides.images import choose_image, images_of_pages
 from lds_path.slides.reader import LostTilesError
+from lds_path.slides.readers.lost_tiles import lacking_levels
 from lds_path.slides.readers.openslide import open_openslide
 from lds_path.slides.readers.tiff_tiles import (
     Plane,
     TiffTiles,
     TiledLevel,
-    lacking_levels,
 )
 from lds_path.slides.tiff_check import DECODE_ERRORS
-from lds_path.slides.tiff_images import choose_image, images_of_pages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.geometry import Size
+    from lds_path.slides.images import SlideImage
     from lds_path.slides.probe import Probe
     from lds_path.slides.reader import SlideDescription, SlideReader
-    from lds_path.slides.tiff_images import TiffImage
 
 VENDORS = ("aperio", "generic-tiff")
 """Vendors whose levels are plain grids of tiles that do not overlap."""
@@ -112,7 +112,7 @@ def open_vendor(probe: Probe) -> SlideReader | None:
         raise
 
 
-def _name_images(probe: Probe) -> tuple[TiffImage, tuple[str, ...]] | None:
+def _name_images(probe: Probe) -> tuple[SlideImage, tuple[str, ...]] | None:
     """Return the largest image of a TIFF and the names of others; None if it is no TIFF."""
     if probe.tiff is None:
         return None

@@ -10,20 +10,20 @@ import tifffile
 
 from lds_path.errors import UnreadableSlideError, UnsuitableSlideError
 from lds_path.geometry import Rectangle, Size
+from lds_path.slides.images import check_single_plane, choose_image, images_of_series
 from lds_path.slides.mpp import mpp_from_resolution
 from lds_path.slides.ome import check_channels, names_other_file, ome_mpp
 from lds_path.slides.reader import PAINTED, Level, SlideDescription
 from lds_path.slides.readers.colours import PHOTOMETRIC, check_colours
 from lds_path.slides.readers.image import MAX_PIXELS, REMEDY, ImageReader
+from lds_path.slides.readers.lost_tiles import lacking_levels
 from lds_path.slides.readers.tiff_tiles import (
     Plane,
     TiffTiles,
     TiledLevel,
-    lacking_levels,
     segment_size,
 )
 from lds_path.slides.tiff_check import DECODE_ERRORS, check_page, unsuitable
-from lds_path.slides.tiff_images import check_single_plane, choose_image, images_of_series
 from lds_path.slides.tile_header import UNKNOWN
 
 if TYPE_CHECKING:

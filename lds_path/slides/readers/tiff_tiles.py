@@ -50,9 +50,14 @@ class TiledLevel:
         """Whether tiles have checksums, of which only some decoders take notice."""
         return all(plane.page.keyframe.compression in DEFLATE for plane in self.planes)
 
+    @property
+    def stored(self) -> Size:
+        """Size of its tiles or strips."""
+        return segment_size(self.planes[0].page.keyframe)
+
     def has_no_bytes(self) -> NDArray[np.bool_]:
         """Return which tiles or strips the file has no bytes for, (rows, columns)."""
-        tile = segment_size(self.planes[0].page.keyframe)
+        tile = self.stored
         rows, columns = (
             ceil_div(self.size.height, tile.height),
             ceil_div(self.size.width, tile.width),
@@ -109,7 +114,7 @@ class TiffTiles:
                 ) from None
         if not (complete or blank):
             message = f"{self.path} has tiles without bytes; copy it again from its source"
-            raise LostTilesError(message, block)
+            raise LostTilesError(message, block, (block == WHITE).all(axis=2, keepdims=True))
         return block
 
     def close(self) -> None:
@@ -148,34 +153,6 @@ class TiffTiles:
         _check_stated_size(data, keyframe)
         pixels, _, shape = keyframe.decode(data, index, jpegtables=keyframe.jpegtables)
         return None if pixels is None else to_rgb(pixels[0, : shape[1], : shape[2]], keyframe)
-
-
-def lacking_levels(levels: Sequence[TiledLevel]) -> set[int]:
-    """Return the levels that have no bytes for a tile although level 0 has some there.
-
-    Where level 0 has none either, the part was not scanned.
-    """
-    full, present = levels[0], ~levels[0].has_no_bytes()
-    lacking = set()
-    for index, level in enumerate(levels[1:], start=1):
-        rows, columns = _tiles_below(level, full)
-        for row, column in np.argwhere(level.has_no_bytes()).tolist():
-            if present[rows[row] : rows[row + 1], columns[column] : columns[column + 1]].any():
-                lacking.add(index)
-                break
-    return lacking
-
-
-def _tiles_below(level: TiledLevel, full: TiledLevel) -> tuple[list[int], list[int]]:
-    """Return the tiles of level 0 at which each row and each column of a level's tiles begins."""
-    tile, fine = (segment_size(one.planes[0].page.keyframe) for one in (level, full))
-    down = full.size.height / level.size.height * tile.height / fine.height
-    across = full.size.width / level.size.width * tile.width / fine.width
-    rows, columns = ceil_div(level.size.height, tile.height), ceil_div(level.size.width, tile.width)
-    return (
-        [round(row * down) for row in range(rows + 1)],
-        [round(column * across) for column in range(columns + 1)],
-    )
 
 
 def _open_others(

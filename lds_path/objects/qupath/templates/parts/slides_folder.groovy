@@ -1,13 +1,13 @@
 
 
-/** Returns the files below a folder to some depth, without hidden ones and those of stages. */
+/** Returns the files and OME-Zarr folders below a folder to some depth, without those of stages. */
 def listFiles(folder, depth) {
     def found = []
     folder?.listFiles()?.sort()?.each {
-        if (it.isHidden() || it.getName().endsWith(".zarr")) {
+        if (it.isHidden()) {
             return
         }
-        if (it.isFile()) {
+        if (it.isFile() || it.getName().endsWith(".zarr")) {
             found << it
         } else if (depth > 0 && !new File(it, "manifest.json").isFile()) {
             found.addAll(listFiles(it, depth - 1))

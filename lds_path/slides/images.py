@@ -1,4 +1,4 @@
-"""The images in a TIFF: which one is the slide, and what lies beside it.
+"""The images in a file: which one is the slide, and what lies beside it.
 
 A file may hold a label, a photograph of the glass or another scan, before the slide or after it.
 """
@@ -30,17 +30,17 @@ SAVE_ONE = (
 
 
 @dataclass(frozen=True)
-class TiffImage:
+class SlideImage:
     """One image, without its levels."""
 
     name: str
     """As the file names it, and its size."""
     size: Size
     content: Any
-    """A page or a series of tifffile."""
+    """A page or a series of tifffile, or an image of OME-Zarr."""
 
 
-def images_of_pages(file: tifffile.TiffFile) -> list[TiffImage]:
+def images_of_pages(file: tifffile.TiffFile) -> list[SlideImage]:
     """Return the pages of a TIFF that are not marked as levels of another one."""
     return [
         _image(f"page {number}", page, page)
@@ -49,7 +49,7 @@ def images_of_pages(file: tifffile.TiffFile) -> list[TiffImage]:
     ]
 
 
-def images_of_series(file: tifffile.TiffFile) -> list[TiffImage]:
+def images_of_series(file: tifffile.TiffFile) -> list[SlideImage]:
     """Return the series of pages that tifffile finds in a TIFF."""
     images = [
         _image(series.name or f"image {number}", series.keyframe, series)
@@ -58,7 +58,7 @@ def images_of_series(file: tifffile.TiffFile) -> list[TiffImage]:
     return [image for image in images if not is_reduced(image.content.keyframe)] or images[:1]
 
 
-def choose_image(path: Path, images: Sequence[TiffImage]) -> tuple[TiffImage, tuple[str, ...]]:
+def choose_image(path: Path, images: Sequence[SlideImage]) -> tuple[SlideImage, tuple[str, ...]]:
     """Return the largest image, and the names of the others.
 
     Raises
@@ -119,9 +119,9 @@ def check_single_plane(path: Path, series: Any) -> None:  # noqa: ANN401 - tifff
         )
 
 
-def _image(name: str, page: Any, content: Any) -> TiffImage:  # noqa: ANN401 - of tifffile
+def _image(name: str, page: Any, content: Any) -> SlideImage:  # noqa: ANN401 - of tifffile
     size = Size(int(page.imagewidth), int(page.imagelength))
     title = str(page.description).partition("\n")[0].strip()
     if name.startswith(("page ", "image ")) and title and not title.startswith(("<", "{")):
         name = f"{name} '{title[:NAME_LENGTH]}'"
-    return TiffImage(f"{' '.join(name.split())}: {size.width} x {size.height}", size, content)
+    return SlideImage(f"{' '.join(name.split())}: {size.width} x {size.height}", size, content)
