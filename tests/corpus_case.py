@@ -32,6 +32,8 @@ class Case:
     """What the sheet names; the recipe may write other files beside it."""
     slide_mpp: float | None = None
     """Of the sheet."""
+    scene: str = ""
+    """Of the sheet."""
     working_mpp: float = 0.5
     mpp: float | None = None
     """Of the pyramid, if it is done."""

@@ -39,7 +39,7 @@ def cases() -> Iterator[Case]:
 def _several_images() -> Iterator[Case]:
     ome, tif = "slide.ome.tif", "slide.tif"
     yield Case("ome-macro-first", ome_macro_first, DONE, file=ome, mpp=0.5,
-               others=("macro: 60 x 80",))  # fmt: skip
+               others=("image 0 'macro': 60 x 80",))  # fmt: skip
     yield Case("tiff-macro-first", tiff_macro_first, DONE, file=tif, slide_mpp=0.5,
                others=("image 0 'Label Image': 60 x 80",))  # fmt: skip
     tiled = partial(tiff_macro_first, tile=(16, 16))
@@ -49,6 +49,19 @@ def _several_images() -> Iterator[Case]:
         pages = partial(pages_of_one_size, **options)
         yield Case(f"pages-of-one-size-in-{name}", pages, QUARANTINED, "one size", tif, 0.5)
     yield Case("ome-scenes-of-one-size", ome_scenes, QUARANTINED, "'left': 600 x 480, ", ome)
+    for scene in ("1", "Right"):
+        yield Case(
+            f"ome-scene-{scene}".lower(), partial(ome_scenes, chosen=1), DONE, file=ome, scene=scene
+        )
+    yield Case("ome-scene-of-no-image", ome_scenes, QUARANTINED, "has no scene '2', but image 0", ome,
+               scene="2")  # fmt: skip
+    for name, options in (("tiles", {"tile": (128, 128)}), ("strips", {"rowsperstrip": 64})):
+        pages = partial(pages_of_one_size, chosen=2, **options)
+        yield Case(f"page-in-{name}", pages, DONE, file=tif, slide_mpp=0.5, scene="2")
+    yield Case("cmyk-page", cmyk_after_a_label, DONE, file=tif, slide_mpp=0.5, scene="1")
+    yield Case("scene-of-a-gif", gif_of_three, QUARANTINED, "3 pictures", "a.gif", 0.5, "1")
+    yield Case("scene-of-an-svs", lambda path, source: path.write_bytes(source.slide), QUARANTINED,
+               "read as one image", scene="1")  # fmt: skip
     yield Case("gif-of-three-pictures", gif_of_three, QUARANTINED, "3 pictures", "a.gif", 0.5)
     yield Case("levels-that-are-not-marked", unmarked_levels, DONE, file=tif, slide_mpp=0.5)
     yield Case("levels-in-subifds", levels_in_subifds, DONE, file=tif, mpp=0.5)
@@ -147,17 +160,20 @@ def cmyk_after_a_label(path: Path, source: Source) -> Pixels:
     return source.pixels
 
 
-def pages_of_one_size(path: Path, source: Source, **options: Any) -> None:
+def pages_of_one_size(path: Path, source: Source, *, chosen: int = 0, **options: Any) -> Pixels:
+    pages = [np.roll(source.pixels, 50 * number, axis=1) for number in range(3)]
     with tifffile.TiffWriter(path) as writer:
-        for number in range(3):
-            pixels = np.roll(source.pixels, 50 * number, axis=1)
+        for pixels in pages:
             writer.write(pixels, photometric="rgb", metadata=None, **HALF_UM, **options)
+    return pages[chosen]
 
 
-def ome_scenes(path: Path, source: Source) -> None:
+def ome_scenes(path: Path, source: Source, *, chosen: int = 0) -> Pixels:
+    scenes = {"left": source.pixels, "right": source.pixels[:, 50:]}
     with tifffile.TiffWriter(path, ome=True) as writer:
-        for name, pixels in (("left", source.pixels), ("right", source.pixels[:, 50:])):
-            writer.write(pixels, metadata={"axes": "YXS", "Name": f"'{name}'"} | SIZED, **TILED)
+        for name, pixels in scenes.items():
+            writer.write(pixels, metadata={"axes": "YXS", "Name": name} | SIZED, **TILED)
+    return list(scenes.values())[chosen]
 
 
 def gif_of_three(path: Path, source: Source) -> None:

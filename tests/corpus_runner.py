@@ -137,7 +137,7 @@ def run_case(case: Case, folder: Path, source: Source) -> Outcome:
     started = time.monotonic()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        options = TileOptions(mpp=case.working_mpp, slide_mpp=case.slide_mpp)
+        options = TileOptions(mpp=case.working_mpp, slide_mpp=case.slide_mpp, scene=case.scene)
         tiled = tile(path, folder / "tile" / case.name, options=options)
         detected = detect(folder / "tile" / case.name, folder / "detect" / case.name)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

@@ -99,6 +99,10 @@ def _refused() -> Iterator[Case]:
         yield Case(f"zarr-{name}", partial(image, **options), QUARANTINED, words, FILE)
     yield Case("zarr-series", series, DONE, file=FILE, mpp=0.5,
                others=("image 0 'label image': 100 x 80", "image 2: 300 x 60"))  # fmt: skip
+    yield Case("zarr-scene", two_scans, DONE, file=FILE, scene="1", mpp=0.5)
+    yield Case(
+        "zarr-scene-of-no-image", two_scans, QUARANTINED, "has no scene 'x'", FILE, scene="x"
+    )
     yield Case("zarr-two-scans", two_scans, QUARANTINED, "holds 2 images", FILE)
     yield Case("zarr-folder", lambda path, _: path.mkdir(), QUARANTINED, "neither", FILE)
 

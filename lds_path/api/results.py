@@ -79,7 +79,8 @@ class Result:
             If its file is not where it was.
         """
         path = self._find_slide("use `pyramid`, or open the slide by open_slide where it is now")
-        return slides.open_slide(path, mpp=self.tile.open().read(TileResults).slide_mpp)
+        tiled = self.tile.open().read(TileResults)
+        return slides.open_slide(path, mpp=tiled.slide_mpp, scene=tiled.scene)
 
     @cached_property
     def pyramid(self) -> MultiscaleImage:

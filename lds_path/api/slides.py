@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 BLOCK = Size(2048, 2048)
 
 
-def open_slide(path: str | Path, mpp: float | None = None) -> MultiscaleImage:
+def open_slide(
+    path: str | Path, mpp: float | None = None, *, scene: str | int = ""
+) -> MultiscaleImage:
     """Return a slide or plain image: RGB, (c, y, x), with the levels of its file.
 
     Convention: the image starts at the corner of the slide's bounds, as in QuPath.
@@ -37,6 +39,8 @@ def open_slide(path: str | Path, mpp: float | None = None) -> MultiscaleImage:
         File of any format that the pipeline reads.
     mpp
         Microns per level-0 pixel where the file does not state them, or states them wrongly.
+    scene
+        Number or name of the image to read, of a file with several; the largest when not given.
 
     Raises
     ------
@@ -44,12 +48,12 @@ def open_slide(path: str | Path, mpp: float | None = None) -> MultiscaleImage:
         If the slide is missing, damaged, of an unknown format, or nothing states its mpp.
     """
     path = Path(path).absolute()
-    with slide_files.open_slide(path, mpp=mpp) as opened:
+    with slide_files.open_slide(path, mpp=mpp, scene=str(scene)) as opened:
         levels, true_mpp = opened.levels, opened.mpp
     finest = levels[0].downsample
     return make_image(
         path.name,
-        SlideSource(path, mpp, _identify(path)),
+        SlideSource(path, mpp, _identify(path), str(scene)),
         [level.size for level in levels],
         mpp=true_mpp * finest,
         dtype=np.uint8,
@@ -67,11 +71,12 @@ class SlideSource:
     mpp: float | None
     identity: tuple[tuple[int, ...] | None, ...]
     """Size, times and inode of each of its files."""
+    scene: str = ""
 
     @property
     def token(self) -> str:
         """Hash of path and identity."""
-        text = repr((str(self.path), self.mpp, self.identity))
+        text = repr((str(self.path), self.mpp, self.identity, self.scene))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def open(self) -> Opened:
@@ -86,7 +91,7 @@ class SlideSource:
             raise ChangedInputError(
                 f"{self.path} has changed since it was opened; call open_slide again"
             )
-        opened = slide_files.open_slide(self.path, mpp=self.mpp)
+        opened = slide_files.open_slide(self.path, mpp=self.mpp, scene=self.scene)
 
         def read(level: int, window: Rectangle) -> NDArray[np.uint8]:
             pixels = opened.read_region(level, window.left, window.top, window.size)

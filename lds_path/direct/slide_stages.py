@@ -70,6 +70,7 @@ def _options(setup: RunSetup, slide: str) -> dict[str, Any]:
     options["tile"] = replace(
         options["tile"],
         slide_mpp=None if math.isnan(mpp) else mpp,
+        scene=str(setup.slides.cell(slide, "scene")),
         finest_level=setup.finest_level,
     )
     options["evaluate"] = replace(options["evaluate"], labels=options["labels"])

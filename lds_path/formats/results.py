@@ -80,6 +80,10 @@ class TileResults(StageResults):
     """Whether `lds-path demo` painted the slide."""
     other_images: tuple[str, ...] = ()
     """What the file holds beside the slide, by name and size; not analysed."""
+    scene: str = ""
+    """Number or name of the image that was asked for, of a file with several."""
+    image_number: int = 0
+    """Its number, as the file counts its images."""
     finest_level: int = 0
     """Finest level of the pyramid that is stored; finer ones are read from the slide."""
     stored_from: int | None = None

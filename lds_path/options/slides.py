@@ -78,6 +78,11 @@ class TileOptions(Options):
         "the slide's um per pixel; takes precedence over what the file states",
         scope="command",
     )
+    scene: str = option(
+        "",
+        "number or name of the image to read, of a file with several; the largest when not given",
+        scope="command",
+    )
     max_unreadable_percent: float = option(
         20.0,
         "tiles that may fail to decode; they are filled with white, counted and reported",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -15,7 +16,7 @@ from lds_path.run.sheet_file import read_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-COLUMNS = ("slide", "path", "mpp", "labels", "roi", "tissue", "split", "patient", "batch")
+COLUMNS = ("slide", "path", "scene", "mpp", "labels", "roi", "tissue", "split", "patient", "batch")
 FILES = ("path", "labels", "roi", "tissue")
 STAIN = "stain"
 """Column that is shown as one of the user's own is, and tells QuPath the stain."""
@@ -78,7 +79,7 @@ def _name_columns(path: Path, columns: list[str]) -> list[str]:
     missing = [name for name in COLUMNS if name not in names]
     for name in names:
         near = "" if name in COLUMNS else did_you_mean(name, missing)
-        if near and abs(len(near) - len(name)) <= 1:
+        if near and _is_misspelt(name.lower(), near):
             raise UsageError(
                 f"{path} has the unknown column '{name}'; did you mean '{near}'? Rename it, or give a"
                 " column of your own a name that is less like it"
@@ -90,6 +91,12 @@ def _name_columns(path: Path, columns: list[str]) -> list[str]:
                 " and tabs, semicolons or commas between the columns"
             )
     return names
+
+
+def _is_misspelt(name: str, known: str) -> bool:
+    """Return whether two names differ by the order of letters and one letter, not as words do."""
+    letters, others = Counter(name), Counter(known)
+    return (letters - others).total() <= 1 >= (others - letters).total()
 
 
 def _check_row(line: str, slide: str, file: str, files: str, split: str) -> None:
@@ -122,14 +129,14 @@ def _check_duplicates(path: Path, slides: pd.Series[str]) -> None:
 def _check_splits(path: Path, sheet: pd.DataFrame) -> None:
     """Check that no patient and no file is in two splits: its scores would not be those of others.
 
-    Two `roi` of one file may be.
+    Two `roi`, or two scenes, of one file may be.
     """
     chosen = sheet[sheet["split"] != ""]
     patients = chosen[chosen["patient"] != ""]
     files = chosen["path"].map(os.path.normpath)
     for what, rows, key in (
         ("patient", patients, patients["patient"].str.casefold()),
-        ("file", chosen, [files, chosen["roi"]]),
+        ("file", chosen, [files, chosen["roi"], chosen["scene"]]),
     ):
         for _, same in rows.groupby(key, sort=False):
             by_split = same.groupby("split", sort=False)["slide"].agg(", ".join)

@@ -22,10 +22,10 @@ COLOURS = (("red", "r"), ("green", "g"), ("blue", "b"))
 """Names of the channels that are colours, in their order."""
 
 
-def ome_mpp(xml: str | None, size: Size) -> tuple[float, float] | None:
-    """Return (x, y) microns per pixel of the image of a size in an OME-XML text."""
+def ome_mpp(xml: str | None, size: Size, number: int = 0) -> tuple[float, float] | None:
+    """Return (x, y) microns per pixel of an image in an OME-XML text, by its size and number."""
     try:
-        attributes = _pixels(xml, size).attrib
+        attributes = _pixels(xml, size, number).attrib
         x = float(attributes["PhysicalSizeX"])
         y = float(attributes.get("PhysicalSizeY", x))
         return (
@@ -44,7 +44,7 @@ def names_other_file(xml: str | None) -> bool:
         return False
 
 
-def check_channels(path: Path, xml: str | None, size: Size) -> None:
+def check_channels(path: Path, xml: str | None, size: Size, number: int = 0) -> None:
     """Refuse three grey channels whose names or colours are not red, green and blue.
 
     Channels with neither are taken for colours, as converters write them; white is no colour.
@@ -55,7 +55,7 @@ def check_channels(path: Path, xml: str | None, size: Size) -> None:
         If they are not.
     """
     try:
-        pixels = _pixels(xml, size)
+        pixels = _pixels(xml, size, number)
     except (LookupError, ValueError):
         return
     channels = [e for e in pixels if e.tag.endswith("}Channel")]
@@ -102,11 +102,15 @@ def _colour(channel: Element) -> int | None:
     return None if colour == 0xFFFFFF00 else colour
 
 
-def _pixels(xml: str | None, size: Size) -> Element:
-    """Return the element of the image of a size, or the only one; LookupError if there is none."""
+def _pixels(xml: str | None, size: Size, number: int) -> Element:
+    """Return the element of the image of a size, or the only one; LookupError if there is none.
+
+    Of several of this size it is the one with the number, if that is one of them.
+    """
     elements = [e for e in parse_xml(xml or "").iter() if e.tag.endswith("}Pixels")]
     stated = {"SizeX": str(size.width), "SizeY": str(size.height)}
     fitting = [e for e in elements if stated.items() <= e.attrib.items()]
     if not fitting and len(elements) != 1:
         raise LookupError("no image of this size")
-    return (fitting or elements)[0]
+    numbered = [e for e in elements[number : number + 1] if e in fitting]
+    return (numbered or fitting or elements)[0]

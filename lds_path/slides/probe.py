@@ -30,6 +30,8 @@ class Probe:
     """Why tifffile cannot open a file that starts like a TIFF."""
     is_ome: bool = False
     """Whether it is an OME-TIFF that tifffile understands."""
+    scene: str = ""
+    """Number or name of the image that is asked for, of a file with several; else empty."""
     _kept: bool = field(default=False, init=False)
 
     @property
@@ -49,8 +51,15 @@ class Probe:
             self.tiff.close()
 
 
-def probe(path: Path) -> Probe:
+def probe(path: Path, scene: str = "") -> Probe:
     """Return the probe of a file or folder; a TIFF is opened here and nowhere else.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    scene
+        Number or name of the image that is asked for.
 
     Raises
     ------
@@ -59,19 +68,19 @@ def probe(path: Path) -> Probe:
     """
     magic = _magic(path)
     if magic not in TIFF_MAGIC:
-        return Probe(path, magic)
+        return Probe(path, magic, scene=scene)
     try:
         file = tifffile.TiffFile(path)
     except DECODE_ERRORS as error:
-        return Probe(path, magic, tiff_error=error)
+        return Probe(path, magic, tiff_error=error, scene=scene)
     try:
         check_tiff(path, file)
-        return Probe(path, magic, file, is_ome=file.is_ome)
+        return Probe(path, magic, file, is_ome=file.is_ome, scene=scene)
     except UnreadableSlideError:
         file.close()
         raise
     except DECODE_ERRORS:  # OpenSlide may understand it
-        return Probe(path, magic, file)
+        return Probe(path, magic, file, scene=scene)
     except BaseException:
         file.close()
         raise

@@ -62,6 +62,8 @@ class SlideDescription:
     """Magnification of the objective, if stated."""
     painted: bool = False
     """Whether the file says that the stage demo painted it."""
+    image_number: int = 0
+    """Of the slide among the images of the file."""
     other_images: tuple[str, ...] = ()
     """What else the file holds, by name and size; a slide's label and macro count only in a TIFF."""
 

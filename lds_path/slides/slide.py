@@ -220,6 +220,7 @@ def open_slide(
     path: Path,
     *,
     mpp: float | None = None,
+    scene: str = "",
     max_unreadable_percent: float = MAX_UNREADABLE_PERCENT,
 ) -> Slide:
     """Return a slide or plain image, open for reading.
@@ -230,6 +231,8 @@ def open_slide(
         File of any format that OpenSlide reads, OME-TIFF, TIFF, PNG or JPEG; folder of OME-Zarr.
     mpp
         Microns per level-0 pixel by the sample sheet; takes precedence over the file.
+    scene
+        Number or name of the image to read, of a file with several; the largest when empty.
     max_unreadable_percent
         Tiles of a level that may fail to decode and are read as white.
 
@@ -242,9 +245,9 @@ def open_slide(
     ImplausibleMppError
         If the pixel size that counts lies outside 0.05 to 50 um.
     UnsuitableSlideError
-        If the pixels are not square.
+        If the pixels are not square, or the scene is not there.
     """
-    with probe(path) as probed:
+    with probe(path, scene) as probed:
         reader = _open_reader(probed)
     try:
         return Slide(path, reader, mpp=mpp, max_unreadable_percent=max_unreadable_percent)

@@ -89,8 +89,12 @@ def tile(
     files = note_input(slide, find_slide_files(slide))
 
     def work(folder: Path, _: StageInputs) -> TileResults:
-        limit = options.max_unreadable_percent
-        with open_slide(slide, mpp=options.slide_mpp, max_unreadable_percent=limit) as opened:
+        with open_slide(
+            slide,
+            mpp=options.slide_mpp,
+            scene=options.scene,
+            max_unreadable_percent=options.max_unreadable_percent,
+        ) as opened:
             return _write(opened, folder, options, files, threads)
 
     return run_stage(
@@ -219,6 +223,8 @@ def _write(
         vendor=slide.description.vendor,
         file=slide.path.name,
         format=slide.description.format,
+        scene=options.scene,
+        image_number=slide.description.image_number,
         levels=levels,
         slide_level=source.level,
         unreadable_tiles=slide.unreadable_tiles,

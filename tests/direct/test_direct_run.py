@@ -3,13 +3,16 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
+import tifffile
 from click.testing import CliRunner
 from filelock import FileLock
 
 from lds_path.cli import cli
 from lds_path.direct import slide_stages
 from lds_path.errors import StageInputError, UsageError
+from lds_path.formats.pyramid import open_pyramid
 from lds_path.options.slides import DemoOptions
 from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.verification import verify
@@ -171,3 +174,23 @@ def test_labels_of_a_sheet_are_scored(again):
     assert manifest.parameters["boundary_um"] == 5.0
     tile = json.loads((again / "out" / "tile" / "x" / "manifest.json").read_text())
     assert tile["parameters"]["slide_mpp"] == 0.5
+
+
+def test_a_row_of_the_sheet_is_a_scene_of_a_file(again):
+    pixels = tifffile.imread(again / "good" / "slide.tif", key=0)
+    with tifffile.TiffWriter(again / "both.ome.tif", ome=True) as writer:
+        for name, image in {"first": pixels, "second": pixels[::-1]}.items():
+            sizes = {"Name": name, "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+            writer.write(image, photometric="rgb", tile=(128, 128), metadata=sizes)
+    rows = ["slide\tpath\tscene", "a\tboth.ome.tif\t0", "b\tboth.ome.tif\tSecond"]
+    (again / "slides.tsv").write_text("\n".join([*rows, "c\tboth.ome.tif\tthird\n"]))
+    result = start(again, source="slides.tsv")
+    assert "3 slides: 2 done" in result.stdout
+    assert "has no scene 'third', but image 0 'first': 640 x 512, image 1 'second'" in result.stdout
+    for slide, image in (("a", pixels), ("b", pixels[::-1])):
+        pyramid = open_pyramid(again / "out" / "tile" / slide)
+        found = pyramid.read(0, 0, 0, pyramid.size).astype(int)
+        assert np.abs(found - image).mean() < 3  # glass is flattened
+    project = json.loads((again / "out" / "qupath" / "project.qpproj").read_text())
+    servers = {image["imageName"]: image["serverBuilder"] for image in project["images"]}
+    assert [servers[slide]["args"] for slide in "ab"] == [["--series", "0"], ["--series", "1"]]

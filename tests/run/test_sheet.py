@@ -222,3 +222,21 @@ def test_a_binary_file_is_not_a_sheet(tmp_path):
     path.write_bytes(bytes(range(256)))
     with pytest.raises(UsageError, match="is not a table"):
         read_sheet(path)
+
+
+def test_two_scenes_of_a_file_may_be_in_two_splits(tmp_path):
+    head, rows = "slide\tpath\tscene\tsplit\n", "a\tx.tif\t0\ttrain\nb\tx.tif\t{}\ttest\n"
+    assert list(read_sheet(write(tmp_path, head + rows.format(1)))["scene"]) == ["0", "1"]
+    with pytest.raises(UsageError, match="is in the splits train"):
+        read_sheet(write(tmp_path, head + rows.format(0)))
+
+
+@pytest.mark.parametrize("name", ["score", "gene", "scan", "stage"])
+def test_a_word_that_is_somewhat_like_a_column_is_one_of_the_users_own(tmp_path, name):
+    assert read_sheet(write(tmp_path, f"slide\tpath\t{name}\na\tx\t1\n")).loc["a", name] == "1"
+
+
+@pytest.mark.parametrize("name", ["scenes", "secne", "sceen", "scane"])
+def test_a_misspelt_scene_is_told(tmp_path, name):
+    with pytest.raises(UsageError, match="did you mean 'scene'"):
+        read_sheet(write(tmp_path, f"slide\tpath\t{name}\na\tx\t1\n"))

@@ -2,10 +2,13 @@
 
 import json
 import re
+import shlex
 import shutil
 
+import numpy as np
 import pytest
 import yaml
+from ngff import write_image
 from snakemake_run import REPOSITORY, jobs_of, snakemake
 
 STAGES = ("tile", "detect", "segment", "stitch", "export", "assess")
@@ -85,6 +88,19 @@ def plan_training(folder, *names, config=()):
         (folder / "a.geojson").write_text(json.dumps(collection))
     sheet = f"slides={folder / 'slides.tsv'}"
     return snakemake(folder, "-n", "train", "--config", sheet, *config)
+
+
+def test_a_zarr_store_is_an_input_and_a_scene_reaches_its_command(tmp_path):
+    store = write_image(tmp_path / "a.ome.zarr", [np.zeros((64, 64, 3), np.uint8)])
+    rows = "slide\tpath\tscene\na\ta.ome.zarr\t1\nb\ta.ome.zarr\tthe 'second' {one}\n"
+    (tmp_path / "slides.tsv").write_text(rows)
+    run = snakemake(tmp_path, "-n", "-p", "--config", f"slides={tmp_path / 'slides.tsv'}")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count(f"input: {store}\n") == 2
+    found = [shlex.split(line) for line in run.stdout.splitlines() if "lds-path tile " in line]
+    assert [line[line.index("tile") + 1] for line in found] == [str(store)] * 2
+    scenes = {line[line.index("--scene") + 1] for line in found}
+    assert scenes == {"1", "the 'second' {one}"}
 
 
 def test_annotations_with_all_classes_start_a_training(tmp_path):

@@ -43,13 +43,14 @@ rule tile:
     params:
         slide=arguments.path("path", "slide"),
         slide_mpp=arguments.cell("mpp", "--slide-mpp"),
+        scene=arguments.cell("scene", "--scene"),
         finest_level=arguments.finest_level,
         replacement=arguments.replacement("path"),
         options=arguments.options("tile"),
         strict=arguments.strict,
     shell:
-        "lds-path tile {params.slide} {output} {params.slide_mpp} {params.options}"
-        " {params.finest_level} --threads {threads} {params.strict} 2> {log}"
+        "lds-path tile {params.slide} {output} {params.slide_mpp} {params.scene}"
+        " {params.options} {params.finest_level} --threads {threads} {params.strict} 2> {log}"
 
 
 rule screen:

@@ -61,7 +61,9 @@ class FinerLevels:
         folder = open_folder(self._tile)
         tiled, limit = folder.read(TileResults), folder.read(TileParameters).max_unreadable_percent
         noted = note_slide(self._tile)
-        slide = open_slide(noted.path, mpp=tiled.slide_mpp, max_unreadable_percent=limit)
+        slide = open_slide(
+            noted.path, mpp=tiled.slide_mpp, scene=tiled.scene, max_unreadable_percent=limit
+        )
         weakref.finalize(self, slide.close)
         reader = LevelReader(slide, _source_of(slide, tiled))
         if reader.size != tiled.size:

@@ -70,7 +70,7 @@ def describe_project(slides: Sequence[ScriptSlide]) -> dict[str, Any]:
 
 
 def _describe_image(number: int, slide: ScriptSlide) -> dict[str, Any]:
-    server = {"builderType": "uri", "uri": Path(slide.path).as_uri(), "args": []}
+    server = {"builderType": "uri", "uri": Path(slide.path).as_uri(), "args": slide.arguments}
     metadata = {"stain": slide.stain} if slide.stain else {}
     return {
         "serverBuilder": server,  # without a provider, so that QuPath takes the best it has

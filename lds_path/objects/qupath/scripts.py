@@ -83,6 +83,8 @@ class ScriptSlide:
     """Microns per level-0 pixel if the sheet states them; those of the file when None."""
     stain: str = ""
     """As the sheet states it."""
+    series: int | None = None
+    """Number of the image in the file, if the sheet names one of several."""
 
     @property
     def file_bytes(self) -> int | None:
@@ -91,12 +93,18 @@ class ScriptSlide:
         identity = identify(path) if self.path and not path.is_dir() else None
         return identity[0] if identity else None
 
+    @property
+    def arguments(self) -> list[str]:
+        """What Bio-Formats needs to open the image in a file of several."""
+        return [] if self.series is None else ["--series", str(self.series)]
+
     def describe(self) -> dict[str, Any]:
         """Return the content for the scripts."""
         return {
             "slide": self.slide,
             "file": self.path.replace("\\", "/").rpartition("/")[2],
             "path": self.path,
+            "arguments": self.arguments,
             "bytes": self.file_bytes,
             "image_type": image_type(self.stain),
             "mpp": self.mpp,
@@ -153,6 +161,8 @@ def _script_slide(record: SlideRecord, stain: str) -> ScriptSlide | None:
     if tile is None or stitch is None or export is None:
         return None
     path = record.stages["tile"].manifests[0].inputs.get("slide", {}).get("path", "")
+    if tile.scene and not tile.format.startswith("OME-"):
+        path = ""  # Bio-Formats counts the pages of other files in ways of its own
     return ScriptSlide(
         record.slide,
         stitch.size,
@@ -164,6 +174,7 @@ def _script_slide(record: SlideRecord, stain: str) -> ScriptSlide | None:
         str(Path(path).resolve()) if path else "",
         tile.slide_mpp if tile.mpp_source == "sheet" else None,
         stain,
+        tile.image_number if tile.scene else None,
     )
 
 

@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from lds_path.errors import UnreadableSlideError, UnsuitableSlideError
 from lds_path.geometry import Rectangle, Size
-from lds_path.slides.images import choose_image, images_of_pages
+from lds_path.slides.images import check_only_scene, choose_image, images_of_pages
 from lds_path.slides.mpp import mpp_from_resolution
 from lds_path.slides.reader import Level, SlideDescription
 
@@ -166,14 +166,15 @@ def _choose_frame(probe: Probe, image: Image.Image) -> tuple[str, ...]:
     """Go to the largest image of a TIFF, and return the names of the others."""
     frames = getattr(image, "n_frames", 1)
     if frames == 1 or image.format not in SEVERAL:
+        check_only_scene(probe.path, probe.scene)
         return ()
     if image.format != "TIFF" or probe.tiff is None:
         raise UnsuitableSlideError(
             f"{probe.path} holds {frames} pictures; expected one; convert the one to analyse to a"
             " file of its own"
         )
-    main, others = choose_image(probe.path, images_of_pages(probe.tiff))
-    image.seek(main.content.index)
+    main, others = choose_image(probe.path, images_of_pages(probe.tiff), probe.scene)
+    image.seek(main.number)
     return others
 
 

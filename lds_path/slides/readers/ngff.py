@@ -219,8 +219,7 @@ def _image(store: Path, folder: Path, number: int, attributes: Mapping[str, Any]
     shapes = [read_shape(store, _inside(folder, level["path"])) for level in multiscale["datasets"]]
     size = max((Size(shape[x], shape[y]) for shape in shapes), key=lambda one: one.area)
     title = " ".join(str(multiscale.get("name") or "").split()).strip("/")[:NAME_LENGTH]
-    name = f"image {number}" + (f" '{title}'" if title else "")
-    return SlideImage(f"{name}: {size.width} x {size.height}", size, (folder, attributes))
+    return SlideImage(number, title, size, (folder, attributes))
 
 
 def _letter(axis: Mapping[str, Any]) -> str:

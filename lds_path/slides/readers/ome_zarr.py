@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING
@@ -107,10 +108,11 @@ def open_ome_zarr(probe: Probe) -> OmeZarrReader | None:
     attributes = read_attributes(path) if probe.is_folder else None
     if attributes is None:
         return None
-    chosen, others = choose_image(path, find_images(path, attributes))
+    chosen, others = choose_image(path, find_images(path, attributes), probe.scene)
     image = open_ngff(path, chosen)
     levels = _usable_levels(image)
-    return OmeZarrReader(path, levels, _describe(image, levels, others))
+    description = replace(_describe(image, levels), image_number=chosen.number, other_images=others)
+    return OmeZarrReader(path, levels, description)
 
 
 def _usable_levels(image: NgffImage) -> list[NgffLevel]:
@@ -129,9 +131,7 @@ def _is_in_place(level: NgffLevel, full: NgffLevel) -> bool:
     return all(abs(a - b) <= MAX_SHIFT * pixel for a, b, pixel in shifts)
 
 
-def _describe(
-    image: NgffImage, levels: Sequence[NgffLevel], others: tuple[str, ...]
-) -> SlideDescription:
+def _describe(image: NgffImage, levels: Sequence[NgffLevel]) -> SlideDescription:
     full = levels[0]
     described = tuple(
         Level(
@@ -148,5 +148,4 @@ def _describe(
         levels=described,
         bounds_l0=Rectangle.whole(full.size),
         metadata_mpp=image.mpp,
-        other_images=others,
     )

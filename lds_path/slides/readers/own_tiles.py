@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import tifffile
 
 from lds_path.errors import UnreadableSlideError
-from lds_path.slides.images import choose_image, images_of_pages
+from lds_path.slides.images import check_only_scene, choose_image, images_of_pages
 from lds_path.slides.reader import LostTilesError
 from lds_path.slides.readers.lost_tiles import lacking_levels
 from lds_path.slides.readers.openslide import open_openslide
@@ -98,14 +98,19 @@ def open_vendor(probe: Probe) -> SlideReader | None:
     if slide is None:
         return None
     try:
-        if slide.description.vendor in UNNAMED_VENDORS and (found := _name_images(probe)):
+        named = slide.description.vendor in UNNAMED_VENDORS
+        if named and (found := _name_images(probe)):
             main, others = found
             # Within each tile, OpenSlide turns the pixels by the tag; the tiles stay in their places.
             turned = main.content.keyframe.tags.valueof("Orientation", 1) != 1
-            if turned or main.size != slide.description.levels[0].size:
+            # It takes the levels of all images for those of the first.
+            mixed = bool(probe.scene)
+            if turned or mixed or main.size != slide.description.levels[0].size:
                 slide.close()
                 return None
             slide.description = replace(slide.description, other_images=others)
+        else:
+            check_only_scene(probe.path, probe.scene)
         return decode_own_tiles(probe, slide)
     except BaseException:
         slide.close()
@@ -120,7 +125,7 @@ def _name_images(probe: Probe) -> tuple[SlideImage, tuple[str, ...]] | None:
         images = images_of_pages(probe.tiff)
     except DECODE_ERRORS:  # OpenSlide understands the file
         return None
-    return choose_image(probe.path, images)
+    return choose_image(probe.path, images, probe.scene)
 
 
 def decode_own_tiles(probe: Probe, slide: SlideReader) -> SlideReader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,13 @@ import tifffile
 
 from lds_path.errors import UnreadableSlideError, UnsuitableSlideError
 from lds_path.geometry import Rectangle, Size
-from lds_path.slides.images import check_single_plane, choose_image, images_of_series
+from lds_path.slides.images import (
+    check_single_plane,
+    choose_image,
+    images_of_pages,
+    images_of_series,
+    levels_of_page,
+)
 from lds_path.slides.mpp import mpp_from_resolution
 from lds_path.slides.ome import check_channels, names_other_file, ome_mpp
 from lds_path.slides.reader import PAINTED, Level, SlideDescription
@@ -27,10 +34,9 @@ from lds_path.slides.tiff_check import DECODE_ERRORS, check_page, unsuitable
 from lds_path.slides.tile_header import UNKNOWN
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
+    from lds_path.slides.images import SlideImage
     from lds_path.slides.probe import Probe
 
 UNITS = {2: "inch", 3: "centimeter"}
@@ -58,7 +64,9 @@ def open_ome_tiff(probe: Probe) -> TiffReader | ImageReader | None:
 
 
 def open_tiff(probe: Probe) -> TiffReader | ImageReader | None:
-    """Return the largest image of a TIFF, as tifffile reads it; in strips, it is decoded at once.
+    """Return an image of a TIFF, as tifffile reads it; in strips, it is decoded at once.
+
+    It is the largest, or the scene that is asked for: a series of OME-TIFF, a page of other files.
 
     None if the file is not a TIFF, or has pixels of a kind that is left to Pillow.
 
@@ -67,7 +75,7 @@ def open_tiff(probe: Probe) -> TiffReader | ImageReader | None:
     UnreadableSlideError
         If the file is damaged or its pixels are neither 8-bit grey nor 8-bit colour.
     UnsuitableSlideError
-        If it holds several images that may be meant.
+        If it holds several images that may be meant, or not the scene.
     """
     path, file = probe.path, probe.tiff
     if probe.tiff_error is not None:
@@ -80,19 +88,21 @@ def open_tiff(probe: Probe) -> TiffReader | ImageReader | None:
                 f"{path} is one of several files, and its OME-XML only names the one that describes"
                 " them; convert them to one OME-TIFF"
             )
-        main, others = choose_image(path, images_of_series(file))
+        images = (
+            images_of_pages(file) if probe.scene and not file.is_ome else images_of_series(file)
+        )
+        main, others = choose_image(path, images, probe.scene)
         page = main.content.keyframe
         if not file.is_ome and _is_unusual(page):
             return None
-        check_single_plane(path, main.content)
-        levels = [_level(path, file, level) for level in main.content.levels]
+        levels = [_level(path, file, pages, main.number) for pages in _pages_of_levels(file, main)]
         tiles = TiffTiles(path, file, levels)
-        description = _describe(file, page, levels)
+        description = _describe(file, page, levels, main.number)
     except (UnreadableSlideError, UnsuitableSlideError):
         raise
     except DECODE_ERRORS as error:
         raise _damaged(path, error) from None
-    description = replace(description, other_images=others)
+    description = replace(description, image_number=main.number, other_images=others)
     if not page.is_tiled and (image := _in_memory(tiles, description)):
         return image
     probe.keep_tiff()
@@ -110,9 +120,16 @@ def _is_unusual(page: Any) -> bool:  # noqa: ANN401 - a tifffile page
     )
 
 
-def _level(path: Path, file: tifffile.TiffFile, series: Any) -> TiledLevel:  # noqa: ANN401
-    """Return a level of tifffile's, whose pixels must be 8-bit grey or colours."""
-    pages = list(series.pages)
+def _pages_of_levels(file: tifffile.TiffFile, image: SlideImage) -> list[list[Any]]:
+    """Return the pages of each level of an image."""
+    if image.kind == "page":
+        return [[page] for page in levels_of_page(file, image.number)]
+    check_single_plane(Path(file.filehandle.path), image.content)
+    return [list(level.pages) for level in image.content.levels]
+
+
+def _level(path: Path, file: tifffile.TiffFile, pages: list[Any], number: int) -> TiledLevel:
+    """Return a level of an image, whose pixels must be 8-bit grey or colours."""
     if None in pages or any(_folder(page) != file.filehandle.dirname for page in pages):
         raise UnreadableSlideError(
             f"{path} is one of several files of a slide, and others are missing or in another"
@@ -130,7 +147,7 @@ def _level(path: Path, file: tifffile.TiffFile, series: Any) -> TiledLevel:  # n
         raise unsuitable(path, f"pixels of type {keyframe.dtype}")
     check_colours(path, keyframe)
     if len(pages) > 1:
-        check_channels(path, file.ome_metadata if file.is_ome else None, size)
+        check_channels(path, file.ome_metadata if file.is_ome else None, size, number)
     return TiledLevel(size, _planes(path, pages))
 
 
@@ -158,8 +175,9 @@ def _describe(
     file: tifffile.TiffFile,
     page: Any,  # noqa: ANN401 - of tifffile
     tiled_levels: list[TiledLevel],
+    number: int,
 ) -> SlideDescription:
-    """Return what the file states about the image whose first page is given."""
+    """Return what the file states about the image of a number, whose first page is given."""
     full, lacking = tiled_levels[0].size, lacking_levels(tiled_levels)
     levels = tuple(
         Level(
@@ -176,7 +194,7 @@ def _describe(
         format="OME-TIFF" if file.is_ome else "TIFF",
         levels=levels,
         bounds_l0=Rectangle.whole(full),
-        metadata_mpp=ome_mpp(file.ome_metadata, full) if file.is_ome else None,
+        metadata_mpp=ome_mpp(file.ome_metadata, full, number) if file.is_ome else None,
         tags_mpp=_tags_mpp(page),
         icc_profile=page.iccprofile is not None,
         painted=page.description == PAINTED,

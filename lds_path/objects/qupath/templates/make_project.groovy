@@ -94,7 +94,7 @@ def locate = { slide ->
 def obtainEntry = { slide ->
     def entry = project.getImageList().find { it.getOriginalImageName() == slide.slide }
     if (entry == null) {
-        def server = buildServer(locate(slide).toURI().toString())
+        def server = buildServer(locate(slide).toURI().toString(), *slide.arguments)
         entry = project.addImage(server.getBuilder())
         entry.setImageName(slide.slide)
         server.close()
