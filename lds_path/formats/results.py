@@ -76,6 +76,10 @@ class TileResults(StageResults):
     icc: bool
     """Whether the slide has a colour profile."""
     objective_power: float | None
+    icc_name: str = ""
+    """What the profile calls itself."""
+    icc_applied: bool = False
+    """Whether the pixels are converted by it to sRGB."""
     painted: bool = False
     """Whether `lds-path demo` painted the slide."""
     other_images: tuple[str, ...] = ()

@@ -44,6 +44,8 @@ class DemoOptions(Options):
 
 LEVELS = ("needed", "all")
 ALL = LEVELS[1]
+PROFILES = ("keep", "apply")
+APPLY = PROFILES[1]
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,12 @@ class TileOptions(Options):
         " from the slide",
         choices=LEVELS,
     )
+    icc: str = option(
+        "keep",
+        "colour profile of a slide: keep the colours that are stored, or apply it, so that they are sRGB",
+        choices=PROFILES,
+    )
+    """A model should see what it was trained with."""
     finest_level: int = option(
         0,
         "finest level that is stored where not all are; 0 has the working pixels, each other one"

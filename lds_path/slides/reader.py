@@ -56,8 +56,8 @@ class SlideDescription:
     """Microns per level-0 pixel (x, y) as the scanner wrote them."""
     tags_mpp: tuple[float, float] | None = None
     """Microns per level-0 pixel (x, y) by the resolution tags."""
-    icc_profile: bool = False
-    """Whether the file holds a colour profile."""
+    icc_profile: bytes = b""
+    """Colour profile of the slide; empty if the file holds none."""
     objective_power: float | None = None
     """Magnification of the objective, if stated."""
     painted: bool = False

@@ -16,10 +16,11 @@ from lds_path.slides.levels import bounded_levels
 from lds_path.slides.mpp import check_area, choose_mpp
 from lds_path.slides.probe import probe
 from lds_path.slides.reader import LostTilesError
+from lds_path.slides.readers.colour_profile import ToSrgb
 from lds_path.slides.readers.image import WHITE, open_image
-from lds_path.slides.readers.ome_zarr import open_ome_zarr
 from lds_path.slides.readers.own_tiles import open_vendor
 from lds_path.slides.readers.tiff import open_ome_tiff, open_tiff
+from lds_path.slides.readers.zarr_store.reader import open_ome_zarr
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,8 +73,11 @@ class Slide:
         *,
         mpp: float | None = None,
         max_unreadable_percent: float = MAX_UNREADABLE_PERCENT,
+        to_srgb: bool = False,
     ) -> None:
         description = reader.description
+        has_profile = to_srgb and bool(description.icc_profile)
+        self._to_srgb = ToSrgb(path, description.icc_profile) if has_profile else None
         chosen = choose_mpp(
             path, sheet=mpp, metadata=description.metadata_mpp, tags=description.tags_mpp
         )
@@ -88,6 +92,11 @@ class Slide:
         self._max_unreadable_percent = max_unreadable_percent
         self._unreadable: list[set[tuple[int, int]]] = [set() for _ in self.levels]
         self._lock = threading.Lock()
+
+    @property
+    def is_converted(self) -> bool:
+        """Whether its colour profile is applied: its pixels are then sRGB."""
+        return self._to_srgb is not None
 
     @property
     def size(self) -> Size:
@@ -158,7 +167,15 @@ class Slide:
         source, bounds = self.levels[level], self.bounds_l0
         left = bounds.left / source.downsample + rectangle.left
         top = bounds.top / source.downsample + rectangle.top
-        return self._reader.read(source.index, left, top, rectangle.size)
+        try:
+            pixels = self._reader.read(source.index, left, top, rectangle.size)
+        except LostTilesError as error:
+            error.pixels = self._converted(error.pixels)
+            raise
+        return self._converted(pixels)
+
+    def _converted(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return pixels if self._to_srgb is None else self._to_srgb(pixels)
 
     def _read_pieces(
         self, level: int, rectangle: Rectangle, edges: tuple[int, ...]
@@ -222,6 +239,7 @@ def open_slide(
     mpp: float | None = None,
     scene: str = "",
     max_unreadable_percent: float = MAX_UNREADABLE_PERCENT,
+    to_srgb: bool = False,
 ) -> Slide:
     """Return a slide or plain image, open for reading.
 
@@ -235,6 +253,8 @@ def open_slide(
         Number or name of the image to read, of a file with several; the largest when empty.
     max_unreadable_percent
         Tiles of a level that may fail to decode and are read as white.
+    to_srgb
+        Whether the colour profile of the slide, if it has one, is applied.
 
     Raises
     ------
@@ -245,12 +265,18 @@ def open_slide(
     ImplausibleMppError
         If the pixel size that counts lies outside 0.05 to 50 um.
     UnsuitableSlideError
-        If the pixels are not square, or the scene is not there.
+        If the pixels are not square, the scene is not there, or the profile cannot be applied.
     """
     with probe(path, scene) as probed:
         reader = _open_reader(probed)
     try:
-        return Slide(path, reader, mpp=mpp, max_unreadable_percent=max_unreadable_percent)
+        return Slide(
+            path,
+            reader,
+            mpp=mpp,
+            max_unreadable_percent=max_unreadable_percent,
+            to_srgb=to_srgb,
+        )
     except BaseException:
         reader.close()
         raise

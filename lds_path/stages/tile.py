@@ -18,7 +18,7 @@ from lds_path.formats.slide_pixels.level_reader import LevelReader
 from lds_path.formats.slide_pixels.source import choose_source
 from lds_path.geometry import Frame, Rectangle, Size
 from lds_path.option import as_parameters
-from lds_path.options.slides import ALL, TileOptions
+from lds_path.options.slides import ALL, APPLY, TileOptions
 from lds_path.pixels.glass import CELL, is_glass
 from lds_path.provenance.fingerprint import is_store, note_input
 from lds_path.provenance.stage_run import run_stage
@@ -26,6 +26,7 @@ from lds_path.quality.known_glass import find_glass
 from lds_path.quality.scanner_level import find_scanner_level
 from lds_path.slides.companions import find_slide_files
 from lds_path.slides.probe import is_regular
+from lds_path.slides.readers.colour_profile import profile_name
 from lds_path.slides.slide import open_slide
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def tile(
             mpp=options.slide_mpp,
             scene=options.scene,
             max_unreadable_percent=options.max_unreadable_percent,
+            to_srgb=options.icc == APPLY,
         ) as opened:
             return _write(opened, folder, options, files, threads)
 
@@ -229,7 +231,9 @@ def _write(
         slide_level=source.level,
         unreadable_tiles=slide.unreadable_tiles,
         background=blocks.background,
-        icc=slide.description.icc_profile,
+        icc=bool(slide.description.icc_profile),
+        icc_name=profile_name(slide.description.icc_profile),
+        icc_applied=slide.is_converted,
         objective_power=slide.description.objective_power,
         painted=slide.description.painted,
         other_images=slide.description.other_images,

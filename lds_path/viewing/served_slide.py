@@ -157,7 +157,7 @@ def _open_finer(
     if place is None or tile.slide_mpp * _FINER > pyramid.frame.mpp:
         return None
     try:
-        return open_slide(place, mpp=tile.slide_mpp, scene=tile.scene)
+        return open_slide(place, mpp=tile.slide_mpp, scene=tile.scene, to_srgb=tile.icc_applied)
     except LdsPathError:  # it has become unreadable since; the pyramid has not
         return None
 

@@ -62,7 +62,11 @@ class FinerLevels:
         tiled, limit = folder.read(TileResults), folder.read(TileParameters).max_unreadable_percent
         noted = note_slide(self._tile)
         slide = open_slide(
-            noted.path, mpp=tiled.slide_mpp, scene=tiled.scene, max_unreadable_percent=limit
+            noted.path,
+            mpp=tiled.slide_mpp,
+            scene=tiled.scene,
+            max_unreadable_percent=limit,
+            to_srgb=tiled.icc_applied,
         )
         weakref.finalize(self, slide.close)
         reader = LevelReader(slide, _source_of(slide, tiled))

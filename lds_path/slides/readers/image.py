@@ -185,7 +185,7 @@ def _describe(image: Image.Image, size: Size, others: tuple[str, ...]) -> SlideD
         levels=(Level(0, size, 1.0, aligned=True),),
         bounds_l0=Rectangle.whole(size),
         tags_mpp=mpp_from_resolution(float(dpi[0]), float(dpi[1]), "inch") if dpi else None,
-        icc_profile="icc_profile" in image.info,
+        icc_profile=image.info.get("icc_profile") or b"",
         other_images=others,
     )
 

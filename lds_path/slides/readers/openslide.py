@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import openslide
-from PIL import Image
+from PIL import Image, ImageCms
 
 from lds_path.errors import UnreadableSlideError, UnsuitableSlideError
 from lds_path.geometry import Rectangle, Size
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from lds_path.slides.probe import Probe
 
+DAMAGED_PROFILE = b"damaged"
+"""In place of a colour profile that cannot be opened."""
 TAG_VENDORS = {"generic-tiff"}
 """Vendors for which OpenSlide takes mpp from the resolution tags."""
 
@@ -165,10 +167,18 @@ def _describe(handle: openslide.OpenSlide) -> SlideDescription:
             _number(properties, "tiff.YResolution") or 0.0,
             properties.get("tiff.ResolutionUnit", ""),
         ),
-        icc_profile="openslide.icc-size" in properties,
+        icc_profile=_profile(handle),
         objective_power=_number(properties, openslide.PROPERTY_NAME_OBJECTIVE_POWER),
         painted=properties.get("tiff.ImageDescription") == PAINTED,
     )
+
+
+def _profile(handle: openslide.OpenSlide) -> bytes:
+    try:
+        profile = handle.color_profile
+    except ImageCms.PyCMSError:
+        return DAMAGED_PROFILE
+    return b"" if profile is None else bytes(profile.tobytes())
 
 
 def _tile(properties: Mapping[str, str], level: int) -> Size | None:

@@ -196,7 +196,7 @@ def _describe(
         bounds_l0=Rectangle.whole(full),
         metadata_mpp=ome_mpp(file.ome_metadata, full, number) if file.is_ome else None,
         tags_mpp=_tags_mpp(page),
-        icc_profile=page.iccprofile is not None,
+        icc_profile=page.iccprofile or b"",
         painted=page.description == PAINTED,
     )
 

@@ -13,7 +13,12 @@ from lds_path.errors import UnreadableSlideError, UnsuitableSlideError
 from lds_path.geometry import Size
 from lds_path.slides.images import NAME_LENGTH, SlideImage
 from lds_path.slides.ome import check_colours
-from lds_path.slides.readers.zarr_metadata import damaged, open_array, read_attributes, read_shape
+from lds_path.slides.readers.zarr_store.metadata import (
+    damaged,
+    open_array,
+    read_attributes,
+    read_shape,
+)
 from lds_path.slides.tiff_check import DECODE_ERRORS
 
 if TYPE_CHECKING:
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lds_path.slides.readers.zarr_array import ZarrArray
+    from lds_path.slides.readers.zarr_store.array import ZarrArray
 
 VERSIONS = ("0.4", "0.5")
 MICRONS = {

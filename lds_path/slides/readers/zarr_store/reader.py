@@ -16,8 +16,8 @@ from lds_path.slides.images import choose_image
 from lds_path.slides.reader import Level, LostTilesError, SlideDescription
 from lds_path.slides.readers.image import WHITE
 from lds_path.slides.readers.lost_tiles import lacking_levels
-from lds_path.slides.readers.ngff import find_images, open_ngff
-from lds_path.slides.readers.zarr_metadata import read_attributes
+from lds_path.slides.readers.zarr_store.metadata import read_attributes
+from lds_path.slides.readers.zarr_store.ngff import find_images, open_ngff
 from lds_path.slides.tiff_check import DECODE_ERRORS
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.slides.probe import Probe
-    from lds_path.slides.readers.ngff import NgffImage, NgffLevel
+    from lds_path.slides.readers.zarr_store.ngff import NgffImage, NgffLevel
 
 CACHE_BYTES = 2**26
 """Of decoded chunks: windows may be smaller than these, and share them."""

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lds_path.errors import UnreadableSlideError
-from lds_path.slides.readers.zarr_array import DECODERS, Coding, ZarrArray
+from lds_path.slides.readers.zarr_store.array import DECODERS, Coding, ZarrArray
 from lds_path.slides.tiff_check import DECODE_ERRORS, unsuitable
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""OME-Zarr: its metadata, its arrays, and the reader of its images."""
