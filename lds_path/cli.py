@@ -65,7 +65,8 @@ for command_of_its_own in (commands.run, init, view, commands.models, commands.d
 
 def main() -> None:
     """Run the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("lds_path").setLevel(logging.INFO)  # of libraries, warnings only
     end_in_order()
     end_with_run()
     skip_last_collection()
