@@ -1,4 +1,4 @@
-"""Puts into the wheel what lies beside the package in a clone: the workflow, as `lds_path/share`."""
+"""Puts into the wheel what lies beside the package in a clone: the workflow, as `lds_path/workflow_files`."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ class Workflow(BuildHookInterface):
         """Add the files to a wheel that holds the package."""
         if version != "editable":
             build_data["force_include"] |= {
-                name: f"lds_path/share/{name}" for name in self.config["files"]
+                name: f"lds_path/workflow_files/{name}" for name in self.config["files"]
             }

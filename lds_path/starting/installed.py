@@ -8,7 +8,7 @@ import lds_path
 from lds_path.errors import UsageError
 
 SNAKEFILE = "Snakefile"
-SHARE = "share"
+FOLDER = "workflow_files"
 """Folder of the workflow in a wheel; pyproject.toml lists what is in it."""
 
 
@@ -21,9 +21,9 @@ def find_workflow() -> Path:
         If it is in neither.
     """
     package = Path(lds_path.__file__).resolve().parent
-    for folder in (package / SHARE, package.parent):
+    for folder in (package / FOLDER, package.parent):
         if (folder / SNAKEFILE).is_file() and (folder / "workflow").is_dir():
             return folder
     raise UsageError(
-        f"{package} lacks {SHARE}/{SNAKEFILE}, as a wheel of lds-path has it; install lds-path again by pip"
+        f"{package} lacks {FOLDER}/{SNAKEFILE}, as a wheel of lds-path has it; install lds-path again by pip"
     )

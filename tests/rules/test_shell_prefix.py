@@ -78,7 +78,7 @@ def test_a_virtual_environment_that_is_not_activated_has_its_program_in_reach(
 
 def test_an_installed_package_runs_by_its_program_with_the_paths_of_the_user(programs, tmp_path):
     _, venv = programs
-    assert run(tmp_path / "share", venv) == ["venv-lds-path tile", ""]
+    assert run(tmp_path / "workflow_files", venv) == ["venv-lds-path tile", ""]
 
 
 def test_the_environment_of_a_rule_imports_an_installed_package_but_not_what_lies_beside_it(
@@ -86,7 +86,7 @@ def test_the_environment_of_a_rule_imports_an_installed_package_but_not_what_lie
 ):
     conda, venv = programs
     site = tmp_path / "site's packages"
-    (site / "lds_path/share").mkdir(parents=True)
+    (site / "lds_path/workflow_files").mkdir(parents=True)
     (site / "beside.py").touch()
     (site / "lds_path/__init__.py").touch()
     (site / "lds_path/cli.py").write_text(
@@ -96,5 +96,5 @@ def test_the_environment_of_a_rule_imports_an_installed_package_but_not_what_lie
     (conda / "bin/python").unlink()
     (conda / "bin/python").symlink_to(PYTHON)
     monkeypatch.setattr(lds_path, "__file__", str(site / "lds_path/__init__.py"))
-    said = run(site / "lds_path/share", conda, venv, conda=conda)
+    said = run(site / "lds_path/workflow_files", conda, venv, conda=conda)
     assert said == ["['lds-path', 'tile'] None", ""]

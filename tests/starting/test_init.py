@@ -37,7 +37,9 @@ def test_a_clone_is_where_its_workflow_is():
 
 def test_a_package_without_its_workflow_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(lds_path, "__file__", str(tmp_path / "lds_path/__init__.py"))
-    with pytest.raises(UsageError, match=r"lacks share/Snakefile, .*install lds-path again"):
+    with pytest.raises(
+        UsageError, match=r"lacks workflow_files/Snakefile, .*install lds-path again"
+    ):
         find_workflow()
 
 

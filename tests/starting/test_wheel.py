@@ -74,9 +74,9 @@ def files_below(folder: Path) -> dict[str, bytes]:
 def test_a_wheel_holds_the_package_with_its_models_and_the_workflow(site):
     package = files_below(site / "lds_path")
     shared = {
-        name.removeprefix("share/"): package.pop(name)
+        name.removeprefix("workflow_files/"): package.pop(name)
         for name in list(package)
-        if name.startswith("share/")
+        if name.startswith("workflow_files/")
     }
     assert package == files_below(REPOSITORY / "lds_path")
     for name in SHARED:
