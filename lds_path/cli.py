@@ -27,6 +27,7 @@ from lds_path.run.gc_freeze import frozen_imports, skip_last_collection
 from lds_path.run.parent_watch import end_with_run
 from lds_path.run.signals import end_in_order
 from lds_path.sharing.command import crate
+from lds_path.starting.command import init
 from lds_path.viewing.command import view
 
 if TYPE_CHECKING:
@@ -58,13 +59,14 @@ def cli() -> None:
     """
 
 
-for command_of_its_own in (commands.run, view, commands.models, commands.doctor):
+for command_of_its_own in (commands.run, init, view, commands.models, commands.doctor):
     cli.add_command(command_of_its_own)
 
 
 def main() -> None:
     """Run the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("lds_path").setLevel(logging.INFO)  # of libraries, warnings only
     end_in_order()
     end_with_run()
     skip_last_collection()

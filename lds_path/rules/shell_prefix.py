@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pathlib import Path
+import lds_path
 
 _IN_CONDA = '[ -n "${CONDA_PREFIX:-}" ] && [ "$(command -v python)" = "$CONDA_PREFIX/bin/python" ]'
+_RUN = (
+    "import sys, importlib.util as util; sys.argv[0] = 'lds-path';"
+    " spec = util.spec_from_file_location('lds_path', {file!r});"
+    " sys.modules['lds_path'] = module = util.module_from_spec(spec);"
+    " spec.loader.exec_module(module);"
+    " from lds_path.cli import main; main()"
+)
+"""Runs an installed package, but no other package of its installation."""
 
 
 def command_prefix(base: Path) -> str:
     """Return shell code that makes `lds-path` a command.
 
     A conda environment of a rule contains the dependencies of the package but not the package.
-    There, `lds-path` is the package in `base`, run by the environment's Python, even where the
-    environment in which Snakemake runs has a program of that name. So it is where there is none.
+    There, `lds-path` is this package, run by the environment's Python, even where the environment in
+    which Snakemake runs has a program of that name. So it is where there is no program.
+
+    Parameters
+    ----------
+    base
+        Folder that contains `workflow`: a clone, whose package is then the one that runs, or a part
+        of an installed package.
     """
+    programs = quote(str(Path(sys.executable).parent))
+    reach = f'export PATH="$PATH:"{programs}; '  # Snakemake may run without `activate`
+    if (base / "lds_path").is_dir():
+        reach += f"export PYTHONPATH={quote(str(base))}; "
+        run = "-m lds_path.cli"
+    else:
+        run = f"-c {quote(_RUN.format(file=lds_path.__file__))}"
     return (
-        f"export PYTHONPATH={quote(str(base))}; "
-        "if ! command -v lds-path > /dev/null ||"
+        f"{reach}if ! command -v lds-path > /dev/null ||"
         f' {{ {_IN_CONDA} && [ ! -e "$CONDA_PREFIX/bin/lds-path" ]; }};'
-        ' then lds-path() { python -m lds_path.cli "$@"; }; fi; '
+        f' then lds-path() {{ python {run} "$@"; }}; fi; '
     )

@@ -25,6 +25,8 @@ SPLITS = ("train", "tune", "test")
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """Ids name folders and files, and mean nothing else in a shell, an address or a path."""
 
+REMARK = "# "
+"""How a line begins that lists no slide: no id does."""
 REPEATED = re.compile(r"\.\d+$")
 """What pandas adds to the name of a column that comes twice."""
 
@@ -32,8 +34,8 @@ REPEATED = re.compile(r"\.\d+$")
 def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
     """Return the sheet, indexed by slide id, with every known column, and then those of the user's own.
 
-    Empty cells are empty strings, except `mpp`, which is a float and NaN where empty. The paths
-    in `path`, `labels`, `roi` and `tissue` are absolute.
+    A line whose id begins with `# ` is a remark. Empty cells are empty strings, except `mpp`, which is a
+    float and NaN where empty. The paths in `path`, `labels`, `roi` and `tissue` are absolute.
 
     Parameters
     ----------
@@ -50,6 +52,9 @@ def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
     """
     sheet, separator = read_table(path)
     sheet.columns = pd.Index(_name_columns(path, list(sheet.columns)))
+    sheet = sheet[~sheet["slide"].str.startswith(REMARK)]
+    if sheet.empty:
+        raise UsageError(f"{path} lists no slide; add one line a slide below the header")
     own = [name for name in sheet.columns if name not in COLUMNS]
     sheet = sheet.reindex(columns=[*COLUMNS, *own], fill_value="")
     for number, row in zip(sheet.index, sheet[list(COLUMNS)].itertuples(index=False), strict=True):

@@ -38,16 +38,13 @@ def read_table(path: Path) -> tuple[pd.DataFrame, str]:
     Raises
     ------
     UsageError
-        If it cannot be read, or lists nothing.
+        If it cannot be read.
     """
     text = _read_text(path)
     header = text.lstrip().partition("\n")[0]
     separator = next((mark for mark in SEPARATORS if mark in header), TAB)
     sheet = _parse(path, text, separator).fillna("").map(_cell)
-    sheet = _without_empty_cells(path, sheet)
-    if sheet.empty:
-        raise UsageError(f"{path} lists no slide; add one line a slide below the header")
-    return sheet, separator
+    return _without_empty_cells(path, sheet), separator
 
 
 def _read_text(path: Path) -> str:

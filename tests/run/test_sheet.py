@@ -207,6 +207,21 @@ def test_empty_rows_and_columns_are_left_out_and_lines_are_counted_all_the_same(
         read_sheet(write(tmp_path, table + "b b\tb.svs\r\n"))
 
 
+def test_a_line_whose_id_is_a_remark_lists_no_slide(tmp_path):
+    sheet = tmp_path / "slides.tsv"
+    sheet.write_text("path\tslide\n# 1.svs\ta\nb.svs\t# b\n# from Monday\t# on\n")
+    assert read_sheet(sheet)["path"].to_dict() == {"a": str(tmp_path / "# 1.svs")}
+    sheet.write_text("slide\tpath\n# a\ta.svs\nno id\tb.svs\n")
+    with pytest.raises(UsageError, match="line 3: the slide id 'no id'"):
+        read_sheet(sheet)
+    sheet.write_text("slide\tpath\n#12\ta.svs\n")
+    with pytest.raises(UsageError, match="line 2: the slide id '#12'"):
+        read_sheet(sheet)
+    sheet.write_text("slide\tpath\n# a\ta.svs\n")
+    with pytest.raises(UsageError, match="lists no slide; add one line a slide"):
+        read_sheet(sheet)
+
+
 def test_cells_below_no_name_are_refused(tmp_path):
     with pytest.raises(UsageError, match="has cells in column 3, which has no name"):
         read_sheet(write(tmp_path, "slide\tpath\t\na\ta.svs\t0.25\n"))

@@ -3,8 +3,10 @@ from pathlib import Path
 
 from snakemake.utils import update_config
 
-BASE = Path(workflow.basedir)
-sys.path.insert(0, str(BASE))
+# The Snakefile may be included by another one, as `lds-path init` writes it.
+BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+if (BASE / "lds_path").is_dir():  # in a clone; an installed package is in reach
+    sys.path.insert(0, str(BASE))
 
 from lds_path.errors import exit_with_message
 from lds_path.rules.arguments import RuleArguments, growing

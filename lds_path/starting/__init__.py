@@ -1,0 +1,1 @@
+"""A folder to run the workflow in, with the installed package: `lds-path init`."""
