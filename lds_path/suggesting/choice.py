@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 WEIGHTS = {"doubt": 1.0, "distance": 0.5, "error": 0.5}
 """Of the parts in the score."""
+MIDDLE = 0.5
+"""Rank of what is not known."""
 EQUAL_SHARES = 1.5
 """A slide or patient gets at most so many times its equal share of the areas, unless others have too few."""
 
@@ -92,13 +94,19 @@ def rank(slides: Sequence[Squares], part: str) -> NDArray[np.float64]:
 
 
 def _score(ranks: Mapping[str, NDArray[np.float64]], by: By) -> NDArray[np.float64]:
-    """Return the weighted mean of the ranks that are known; -1 where none is."""
-    names = list(WEIGHTS) if by == "score" else [by]
-    values = np.stack([ranks[name] for name in names])  # (parts, N)
-    weights = np.where(np.isnan(values), 0, np.array([[WEIGHTS[name]] for name in names]))
-    total = weights.sum(axis=0)
-    mean = (weights * np.nan_to_num(values)).sum(axis=0) / np.where(total > 0, total, 1)
-    scores: NDArray[np.float64] = np.where(total > 0, mean, -1)
+    """Return the weighted mean of the ranks; one that is not known counts as the middle.
+
+    It is -1 everywhere if no part is known of any square.
+    """
+    names = [
+        name for name in (WEIGHTS if by == "score" else [by]) if np.isfinite(ranks[name]).any()
+    ]
+    if not names:
+        return np.full(len(next(iter(ranks.values()))), -1.0)
+    values = [np.nan_to_num(ranks[name], nan=MIDDLE) for name in names]
+    scores: NDArray[np.float64] = np.average(
+        values, axis=0, weights=[WEIGHTS[name] for name in names]
+    )
     return scores
 
 

@@ -1,4 +1,4 @@
-"""The squares of a slide that may be suggested, and the means of its maps in them."""
+"""The squares of a slide that may be suggested, and how much of each part of the score they hold."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ class Squares:
     tissue: NDArray[np.float32]
     """Analysed fraction of it."""
     parts: Mapping[str, NDArray[np.float32]]
-    """Part of the score -> its mean over the tissue; NaN where it is not known."""
+    """Part of the score -> its mean over the tissue times `tissue`; NaN where it is not known.
+
+    Squares at the edge of the tissue, where a model always doubts, hold less of what it could learn."""
 
     def rectangle(self, number: int, scale: int, limit: Size) -> Rectangle:
         """Return a square, as far as it lies on the slide, in pixels `scale` times finer."""
@@ -73,7 +75,7 @@ def find_squares(maps: SlideMaps, side: int, *, taken: NDArray[np.bool_] | None 
         total = _sum_squares(np.where(known, values, 0), cell)[enough]
         count = _sum_squares(known, cell)[enough]
         mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-        parts[name] = mean.astype(np.float32)
+        parts[name] = (mean * tissue[enough]).astype(np.float32)
     rows, columns = (axis.astype(np.int32) for axis in np.nonzero(enough))
     return Squares(cell, rows, columns, tissue[enough].astype(np.float32), parts)
 

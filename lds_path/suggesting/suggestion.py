@@ -50,7 +50,7 @@ class Area:
     tissue: float
     """Analysed fraction of it."""
     parts: Mapping[str, float]
-    """Part of the score -> its mean over the tissue; only where known."""
+    """Part of the score -> its value, see `Squares.parts`; only where known."""
     chosen: Chosen
 
     @property

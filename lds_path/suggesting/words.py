@@ -28,7 +28,10 @@ TUNE_SHARE = 5
 def explain(ranks: Mapping[str, float]) -> str:
     """Return why an area was chosen, from the ranks of the parts that are known."""
     high = sorted((item for item in ranks.items() if item[1] >= HIGH), key=lambda item: -item[1])
-    reasons = [f"{PARTS[name]} (more than in {rank:.0%} of the tissue)" for name, rank in high]
+    reasons = [
+        f"{PARTS[name]} (more than in {min(int(100 * rank), 99)} % of all squares)"
+        for name, rank in high
+    ]
     text = "; ".join(reasons) or "no part of the score stands out"
     return text[:1].upper() + text[1:]
 

@@ -27,7 +27,18 @@ def test_the_shipped_configuration_follows_its_schema():
 
 def test_every_stage_is_a_command_and_the_others_are_known():
     assert set(cli.commands) - set(STAGES) == {
-        *("run", "view", "models", "doctor", "describe", "bundle", "measure", "verify", "explain"),
+        *(
+            "run",
+            "view",
+            "suggest",
+            "models",
+            "doctor",
+            "describe",
+            "bundle",
+            "measure",
+            "verify",
+            "explain",
+        ),
     }
     assert set(STAGES) <= set(cli.commands)
 
