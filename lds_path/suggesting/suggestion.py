@@ -14,7 +14,7 @@ from lds_path.formats.results import StitchResults, TileResults
 from lds_path.geometry import Size
 from lds_path.objects.drawn_objects import read_objects
 from lds_path.options.suggesting import SuggestOptions
-from lds_path.provenance.complete_file import complete_folder
+from lds_path.provenance.complete_file import MARKER, complete_folder
 from lds_path.reference.drawing import rasterise
 from lds_path.suggesting.choice import choose
 from lds_path.suggesting.cohort import find_start, read_cohort
@@ -124,6 +124,7 @@ def suggest(
     suggestion = Suggestion(areas, cohort, start, output)
     with complete_folder(output) as folder:
         _write(folder, suggestion)
+    (output / MARKER).unlink()  # it marks what a stage wrote and may write again
     return suggestion
 
 

@@ -26,10 +26,12 @@ from lds_path.objects.drawn_objects import read_objects
 from lds_path.options.suggesting import SuggestOptions
 from lds_path.provenance.stage_folder import open_folder
 from lds_path.provenance.stage_run import run_stage
+from lds_path.provenance.verification import verify
 from lds_path.reference.legend import IGNORE, Legend
 from lds_path.reference.reference import open_reference
 from lds_path.run.sheet import read_sheet
 from lds_path.suggesting.suggestion import suggest
+from lds_path.suggesting.words import explain
 
 SIZE = Size(1100, 700)
 LEGEND = Legend(tuple(item.name for item in CLASSES))
@@ -136,14 +138,12 @@ def test_chance_depends_on_the_seed_alone(results, tmp_path):
 
 
 def test_what_looks_unlike_the_training_is_suggested_where_doubt_is_equal(tmp_path):
-    for name, distance in (("near", 0.0), ("strange", 2.5), ("usual", 0.2), ("usual2", 0.3)):
-        make_slide(tmp_path, name, distances=distance)
+    make_slide(tmp_path, "near", distances=0.0)
+    make_slide(tmp_path, "strange", distances=2.5)
     found = suggest(tmp_path, tmp_path / "out", options=SuggestOptions(areas=1))
     (area,) = found.areas
     assert area.name == "strange"
     assert area.parts["distance"] == pytest.approx(2.5)
-    (line,) = read_rows(tmp_path / "out/suggested.tsv")
-    assert "t looks unlike what the model learned from (more than in 7" in line["why"]
 
 
 def test_expected_errors_of_a_plan_count_per_tissue(tmp_path):
@@ -287,6 +287,22 @@ def test_a_slide_to_score_on_is_named(results, tmp_path):
     arguments = ["suggest", str(results), str(tmp_path / "out"), "-n", "1", "--sheet", str(sheet)]
     run = CliRunner().invoke(cli, arguments)
     assert "The split tune scores the new model: c; nothing was suggested there." in run.output
+
+
+def test_the_reasons_are_the_parts_that_are_high_the_highest_first():
+    assert explain({"doubt": 0.8, "distance": 1.0, "error": 0.3}) == (
+        "It looks unlike what the model learned from (more than in 99 % of all squares); the model"
+        " doubts its labels (more than in 80 % of all squares)"
+    )
+    assert explain({"doubt": 0.5}) == "No part of the score stands out"
+
+
+def test_a_results_folder_is_still_verified_with_the_areas_in_it(results, tmp_path):
+    root = tmp_path / "results"
+    shutil.copytree(results, root)
+    before = verify(root, slides=False, versions=False, threads=1).findings
+    suggest(root, root / "suggested", options=SuggestOptions(areas=1))
+    assert verify(root, slides=False, versions=False, threads=1).findings == before
 
 
 def test_what_cannot_be_done_is_said_in_one_line_and_leaves_nothing(results, tmp_path):
