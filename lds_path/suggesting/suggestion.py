@@ -22,6 +22,7 @@ from lds_path.suggesting.next_training import name_rows, write_configuration, wr
 from lds_path.suggesting.slide_files import write_areas, write_objects, write_table
 from lds_path.suggesting.slide_maps import read_maps
 from lds_path.suggesting.squares import find_squares, whole_side
+from lds_path.suggesting.words import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.geometry import Rectangle
+    from lds_path.options.suggesting import By
     from lds_path.suggesting.choice import Chosen
     from lds_path.suggesting.cohort import Candidate, Cohort
     from lds_path.suggesting.squares import Squares
@@ -110,6 +112,7 @@ def suggest(
     side_um = options.side_um or REGION_FRACTION * _region_um(cohort.candidates[0])
     bar = tqdm(cohort.candidates, unit="slide", desc="suggest", disable=None)
     squares = [_find_squares(candidate, side_um) for candidate in bar]
+    _check_known(results, squares, options.by)
     patients = [candidate.patient for candidate in cohort.candidates]
     chosen = choose(squares, patients, options.areas, by=options.by, seed=options.seed)
     if len(chosen) < options.areas:
@@ -145,6 +148,13 @@ def _find_squares(candidate: Candidate, side_um: float) -> Squares:
         downsample = stitched.downsample * step
         taken = rasterise(marked, Size(width, height), downsample=downsample) > 0
     return find_squares(maps, whole_side(side_um, stitched.mpp * step), taken=taken)
+
+
+def _check_known(results: Path, squares: Sequence[Squares], by: By) -> None:
+    if by in UNKNOWN and not any(by in each.parts for each in squares):
+        raise UsageError(
+            f"{results} does not hold the {by} of any slide: {UNKNOWN[by]}; choose by score"
+        )
 
 
 def _make_area(cohort: Cohort, name: str, squares: Squares, chosen: Chosen) -> Area:

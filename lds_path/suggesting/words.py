@@ -18,6 +18,11 @@ PARTS = {
     "error": "the model expects to be wrong",
 }
 """Part of the score -> what a high value means."""
+UNKNOWN = {
+    "distance": "the model does not tell what it learned from, or segment ran before it kept this",
+    "error": "`plan: budget` was uniform",
+}
+"""Part of the score -> why it may not be known."""
 HIGH = 0.75
 """Rank from which a part is named as a reason."""
 SHOWN = 5
@@ -64,12 +69,11 @@ def _what(suggestion: Suggestion) -> list[str]:
     width, height = areas[0].side_um
     total = sum(each.side_um[0] * each.side_um[1] for each in areas) / 1e6
     known = [name for name in PARTS if any(name in area.parts for area in areas)]
-    unknown = [name for name in PARTS if name not in known]
-    without = f"; not known here: {', '.join(unknown)}" if unknown else ""
+    without = [f"; not by {name}: {why}" for name, why in UNKNOWN.items() if name not in known]
     places = f"{_count(len(areas), 'area')} of {width:.0f} x {height:.0f} um on {_count(len(slides), 'slide')}"
     return [
         f"{places}, {total:.2g} mm2 in all: {suggestion.output / 'suggested.tsv'}",
-        f"Chosen by {', '.join(known)}{without}.",
+        f"Known of them: {' and '.join(known)}{''.join(without)}.",
         *(f"Left out, {reason}: {_some(names)}." for reason, names in cohort.left_out.items()),
     ]
 

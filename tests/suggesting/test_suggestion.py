@@ -289,6 +289,15 @@ def test_a_slide_to_score_on_is_named(results, tmp_path):
     assert "The split tune scores the new model: c; nothing was suggested there." in run.output
 
 
+def test_places_are_given_from_the_bounds_corner_and_from_that_of_the_file(tmp_path):
+    make_slide(tmp_path, "a", tile={"left_l0": 1000, "top_l0": 300})
+    suggest(tmp_path, tmp_path / "out", options=SuggestOptions(areas=1))
+    (line,) = read_rows(tmp_path / "out/suggested.tsv")
+    ((left, top, *_),) = boxes_of(tmp_path / "out", "a")
+    assert (float(line["left_um"]), float(line["top_um"])) == (left * 0.5, top * 0.5)
+    assert (float(line["left_l0"]), float(line["top_l0"])) == (left + 1000, top + 300)
+
+
 def test_the_reasons_are_the_parts_that_are_high_the_highest_first():
     assert explain({"doubt": 0.8, "distance": 1.0, "error": 0.3}) == (
         "It looks unlike what the model learned from (more than in 99 % of all squares); the model"
@@ -311,6 +320,10 @@ def test_what_cannot_be_done_is_said_in_one_line_and_leaves_nothing(results, tmp
         UsageError, match=r"has room for \d+ areas of 128 um, but 500 are asked for"
     ):
         suggest(results, output, options=SuggestOptions(areas=500))
+    with pytest.raises(
+        UsageError, match="not hold the error of any slide: `plan: budget` was uniform"
+    ):
+        suggest(results, output, options=SuggestOptions(by="error"))
     with pytest.raises(UsageError, match="holds no results of slides; name the folder"):
         suggest(tmp_path / "nowhere", output)
     (tmp_path / "begun/tile/a").mkdir(parents=True)
