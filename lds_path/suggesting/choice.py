@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lds_path.options.suggesting import By
     from lds_path.suggesting.squares import Squares
 
-WEIGHTS = {"doubt": 1.0, "distance": 0.5, "error": 0.5}
+WEIGHTS = {"doubt": 1.0, "distance": 0.25, "error": 0.25}
 """Of the parts in the score."""
 MIDDLE = 0.5
 """Rank of what is not known."""

@@ -130,7 +130,9 @@ def find_start(candidates: Sequence[Candidate], results: Path) -> str:
         If it is not there any more.
     """
     shard = candidates[0].folder("segment")
-    given = str(shard.manifest.inputs["model"]["path"])
+    given = str(
+        shard.manifest.inputs.get("model", {}).get("path", shard.read(SegmentResults).model)
+    )
     place = locate(given, shard.path, results) or Path(given)
     name = name_model(str(place))
     return name if find_model(name) != Path(name) else str(place.absolute())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lds_path.errors import StageInputError
 from lds_path.formats.grey_image import open_confidence
 from lds_path.formats.regions import REGIONS_NAME, read_regions
 from lds_path.formats.results import StitchResults
@@ -60,10 +61,12 @@ def read_maps(record: SlideRecord) -> SlideMaps:
     regions = read_regions(plan.file(REGIONS_NAME))
     boxes = place_regions(regions, stitched.scale * confidence.downsample)
     if known := _read_distances(record.stages["segment"].folders):
+        _check_regions(record.slide, "segment", max(known) + 1, len(boxes))
         found = [(boxes[index], values) for index, values in known.items()]
         parts["distance"] = paint_means(analysed.shape, found)
     if EXPECTED_ERRORS_NAME in plan.manifest.outputs:
         errors = read_expected_errors(plan.file(EXPECTED_ERRORS_NAME))
+        _check_regions(record.slide, "plan", len(errors), len(boxes))
         parts["error"] = paint_means(analysed.shape, _per_pixel(errors, boxes, analysed))
     return SlideMaps(analysed, parts)
 
@@ -107,6 +110,13 @@ def paint_means(
     return means
 
 
+def _check_regions(slide: str, stage: str, found: int, expected: int) -> None:
+    if found > expected:
+        raise StageInputError(
+            f"{slide}: {stage} knows {found} regions and its plan {expected}; run {stage} again"
+        )
+
+
 def _read_distances(segment: Sequence[StageFolder]) -> dict[int, NDArray[np.float64]]:
     """Return region -> distances of its patches, (k, k), of all shards that have any."""
     known: dict[int, NDArray[np.float64]] = {}
@@ -124,6 +134,6 @@ def _per_pixel(
     errors: Sequence[float], boxes: Sequence[tuple[slice, slice]], analysed: NDArray[np.bool_]
 ) -> Iterable[tuple[tuple[slice, slice], NDArray[np.float64]]]:
     """Yield each region with its error per pixel that was analysed."""
-    for error, box in zip(errors, boxes, strict=True):
+    for error, box in zip(errors, boxes, strict=False):
         pixels = int(analysed[box].sum())
         yield box, np.array([[error / max(pixels, 1)]])

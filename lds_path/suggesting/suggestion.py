@@ -115,13 +115,7 @@ def suggest(
     _check_known(results, squares, options.by)
     patients = [candidate.patient for candidate in cohort.candidates]
     chosen = choose(squares, patients, options.areas, by=options.by, seed=options.seed)
-    if len(chosen) < options.areas:
-        raise UsageError(
-            f"{results} has room for {len(chosen)} areas of {side_um:.0f} um, but {options.areas} are"
-            f" asked for; ask for at most {len(chosen)} by -n, or for smaller ones by --side-um"
-            if chosen
-            else f"{results} has no tissue left to suggest areas in; add slides"
-        )
+    _check_room(results, len(chosen), options.areas, side_um)
     names = name_rows(cohort, {item.slide for item in chosen})
     areas = [_make_area(cohort, names[item.slide], squares[item.slide], item) for item in chosen]
     suggestion = Suggestion(areas, cohort, start, output)
@@ -154,6 +148,16 @@ def _check_known(results: Path, squares: Sequence[Squares], by: By) -> None:
     if by in UNKNOWN and not any(by in each.parts for each in squares):
         raise UsageError(
             f"{results} does not hold the {by} of any slide: {UNKNOWN[by]}; choose by score"
+        )
+
+
+def _check_room(results: Path, room: int, areas: int, side_um: float) -> None:
+    if room == 0:
+        raise UsageError(f"{results} has no tissue left to suggest areas in; add slides")
+    if room < areas:
+        raise UsageError(
+            f"{results} has room for {room} areas of {side_um:.0f} um, but {areas} are asked for; ask for"
+            f" at most {room} by -n, or for smaller ones by --side-um"
         )
 
 

@@ -19,7 +19,7 @@ PARTS = {
 }
 """Part of the score -> what a high value means."""
 UNKNOWN = {
-    "distance": "the model does not tell what it learned from, or segment ran before it kept this",
+    "distance": "segment kept none (an older run or model, or lattices of a budget)",
     "error": "`plan: budget` was uniform",
 }
 """Part of the score -> why it may not be known."""
@@ -80,9 +80,10 @@ def _what(suggestion: Suggestion) -> list[str]:
 
 def _how_to_correct(output: Path) -> str:
     return (
-        f"Open a slide in QuPath and drag its .geojson in {output} onto it: in each dark blue square,"
-        " Area 1, Area 2, ..., correct the objects until all of the square is right. Export all"
-        " annotations (File > Export objects as GeoJSON) over the same file."
+        f"Open a slide in QuPath, without the objects of the run, and drag its .geojson in {output} onto"
+        " it: in each dark blue square, Area 1, Area 2, ..., correct the objects until all of it is right."
+        " Export all annotations (File > Export objects as GeoJSON) over the same file. docs/suggest.md"
+        " has scripts for many slides."
     )
 
 

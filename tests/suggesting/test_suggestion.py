@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import shutil
+import subprocess
+import sys
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
 from PIL import Image
+from snakemake_run import REPOSITORY, jobs_of
 from stage_folders import CLASSES, make_folders
 
 from lds_path.cli import cli
@@ -31,7 +36,7 @@ from lds_path.reference.legend import IGNORE, Legend
 from lds_path.reference.reference import open_reference
 from lds_path.run.sheet import read_sheet
 from lds_path.suggesting.suggestion import suggest
-from lds_path.suggesting.words import explain
+from lds_path.suggesting.words import command, explain
 
 SIZE = Size(1100, 700)
 LEGEND = Legend(tuple(item.name for item in CLASSES))
@@ -221,6 +226,20 @@ def test_a_training_reads_the_sheet_that_was_written(results, tmp_path):
         {"name": "Stroma", "color": "#56B4E9"},
         {"name": "Tumor", "color": "#D55E00"},
     ]
+
+
+def test_the_command_that_is_printed_trains_on_the_slides_with_areas_alone(results, tmp_path):
+    sheet = write_rows(tmp_path / "s.tsv", *(row(results, slide) for slide in "abc"))
+    suggest(results, tmp_path / "o ut", sheet=sheet, options=SuggestOptions(areas=4))
+    program, *arguments = shlex.split(command(tmp_path / "o ut"))
+    run = subprocess.run(
+        [Path(sys.executable).parent / program, "-n", *arguments],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert jobs_of(run) == {"tile": 2, "detect": 2, "train": 1, "total": 5}
 
 
 def test_what_scores_a_model_or_has_labels_is_kept_and_not_suggested(results, tmp_path):
