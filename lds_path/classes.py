@@ -15,6 +15,8 @@ PALETTE = ("#56B4E9", "#009E73", "#D55E00", "#F0E442", "#CC79A7", "#0072B2", "#E
 """Okabe and Ito's colours, which colour-blind people can distinguish."""
 IGNORED_CLASSES = ("Ignore*",)
 """QuPath's own class for what is to be ignored."""
+OUTLINE_CLASS = "Region*"
+"""QuPath's own class for what is only outlined: it draws no surface and never trains on it."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from lds_path.run.parent_watch import end_with_run
 from lds_path.run.signals import end_in_order
 from lds_path.sharing.command import crate
 from lds_path.starting.command import init
+from lds_path.suggesting.command import suggest
 from lds_path.viewing.command import view
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def cli() -> None:
     """
 
 
-for command_of_its_own in (commands.run, init, view, commands.models, commands.doctor):
+for command_of_its_own in (commands.run, init, view, suggest, commands.models, commands.doctor):
     cli.add_command(command_of_its_own)
 
 

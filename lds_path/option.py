@@ -50,6 +50,8 @@ class About:
     """Whether null in config.yaml stands for the model's value."""
     old_name: str = ""
     """Former name of the option: still accepted, with a warning."""
+    short: str = ""
+    """A letter for the command line, such as -n."""
     scope: Literal["config", "command", "python"] = "config"
     """Where it can be set. `config`: a key of config.yaml and an option of the command; `command`: only an option of the
     command; `python`: neither."""

@@ -20,8 +20,11 @@ from lds_path.formats.predictions import (
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
 from lds_path.formats.pyramid_writer import write_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
+from lds_path.formats.spread import DISTANCES_NAME, write_distances
 from lds_path.geometry import Frame, Region, Size, tile_starts
+from lds_path.models.card import find_model, model_files
 from lds_path.options.labels import StitchOptions
+from lds_path.provenance.fingerprint import note_input
 from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.plan import plan
 from lds_path.stages.stitch import stitch
@@ -57,17 +60,20 @@ def make_folders(
     tissue: NDArray[np.bool_],
     labels: NDArray[np.uint8],
     *,
-    confidence: float = 0.9,
+    confidence: float | NDArray[np.floating] = 0.9,
     zoom: float = 1.0,
     disagree: bool = False,
     tile: dict[str, Any] | None = None,
     segment: dict[str, Any] | None = None,
     maps: bool = False,
+    file: Path | None = None,
+    distances: float | None = None,
 ) -> Folders:
     """Write the folders of a slide below `root/<stage>/<slide>`.
 
     `tissue` has one pixel for 16 x 16 of the slide. `tile` and `segment` replace results of these
-    stages.
+    stages. `file` is the slide that tile read; `confidence` may have a value for each pixel of it.
+    With `distances` all patches lie as far from what the model learned from.
     With `maps` stitch also writes confidence and density for QuPath. With `disagree` every second region takes one class for the other.
     """
     size = Size(rgb.shape[1], rgb.shape[0])
@@ -78,15 +84,14 @@ def make_folders(
         segment=[root / "segment" / slide / f"{shard}-of-2" for shard in (1, 2)],
         stitch=root / "stitch" / slide,
     )
-    _write_tile(folders.tile, rgb, tile or {})
+    _write_tile(folders.tile, rgb, tile or {}, file)
     _write_detect(folders, tissue, regions)
     plan(folders.tile, folders.detect, root / "plan" / slide, model="demo")
     for number, folder in enumerate(folders.segment):
         shard = regions[number::2]
         shown = np.where(labels > 0, 3 - labels, 0) if disagree and number else labels
-        _write_segment(
-            folders, folder, shard, shown.astype(np.uint8), confidence, zoom, segment or {}
-        )
+        with_changes = (confidence, zoom, segment or {}, distances)
+        _write_segment(folders, folder, shard, shown.astype(np.uint8), *with_changes)
     inputs = (folders.tile, folders.detect, folders.segment)
     stitch(*inputs, folders.stitch, options=StitchOptions(confidence=maps, density=maps))
     return folders
@@ -104,7 +109,9 @@ def _regions(size: Size) -> list[Region]:
     ]
 
 
-def _write_tile(output: Path, rgb: NDArray[np.uint8], changes: dict[str, Any]) -> None:
+def _write_tile(
+    output: Path, rgb: NDArray[np.uint8], changes: dict[str, Any], file: Path | None
+) -> None:
     size = Size(rgb.shape[1], rgb.shape[0])
 
     def work(folder: Path, _: StageInputs) -> StageResults:
@@ -117,7 +124,8 @@ def _write_tile(output: Path, rgb: NDArray[np.uint8], changes: dict[str, Any]) -
         write_pyramid(folder / PYRAMID_NAME, read_block, size, frame, background=243)
         return tile_results(size, mpp=MPP, **{"file": "slide & co.tif"} | changes)
 
-    run_stage("tile", output, work, inputs={}, parameters={"mpp": MPP}, slide=output.name)
+    inputs = {} if file is None else {"slide": file}
+    run_stage("tile", output, work, inputs=inputs, parameters={"mpp": MPP}, slide=output.name)
 
 
 def _write_detect(folders: Folders, tissue: NDArray[np.bool_], regions: Sequence[Region]) -> None:
@@ -137,22 +145,31 @@ def _write_segment(
     output: Path,
     regions: Sequence[Region],
     labels: NDArray[np.uint8],
-    confidence: float,
+    confidence: float | NDArray[np.floating],
     zoom: float,
     changes: dict[str, Any],
+    distances: float | None,
 ) -> None:
     def work(folder: Path, _: StageInputs) -> StageResults:
         with PredictionWriter(folder / PREDICTIONS_NAME) as writer:
             for region in regions:
                 writer.write(_predict(region, labels, confidence, zoom))
+        if distances is not None:
+            found = {region.index: np.full(16, distances) for region in regions}
+            write_distances(folder / DISTANCES_NAME, found)
         return replace(segment_results(CLASSES, regions=len(regions)), **changes)
 
+    model = find_model("demo")
     inputs = {"tile": folders.tile, "detect": folders.detect}
+    inputs |= {"model": note_input(model, model_files(model))}
     run_stage("segment", output, work, inputs=inputs, parameters={"batch_size": 4})
 
 
 def _predict(
-    region: Region, labels: NDArray[np.uint8], confidence: float, zoom: float
+    region: Region,
+    labels: NDArray[np.uint8],
+    confidence: float | NDArray[np.floating],
+    zoom: float,
 ) -> Prediction:
     centres = (np.arange(LATTICE) + 0.5) / LATTICE * 2 - 1
     axis = np.sign(centres) * np.abs(centres) ** zoom  # above 1: denser in the middle
@@ -160,6 +177,8 @@ def _predict(
     x = region.left + ((axis + 1) / 2 * region.size.width).astype(int)
     y = region.top + ((axis + 1) / 2 * region.size.height).astype(int)
     x, y = np.minimum(x, labels.shape[1] - 1), np.minimum(y, labels.shape[0] - 1)
+    if not isinstance(confidence, float):
+        confidence = confidence[y[:, None], x]
     other = (1 - confidence) / (len(CLASSES) - 1)
     found = np.stack([labels[y[:, None], x] == item.value for item in CLASSES])
     return Prediction(

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lds_path.errors import named_damage
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from numpy.typing import NDArray
+
+DISTANCES_NAME = "familiarity.tsv"
+"""Of the stage segment: one row a region, how far its patches lie from what the model learned from."""
 
 MAX_AXES = 16
 MIN_VALUES = 8
@@ -66,6 +75,13 @@ class Spread:
         """Return how many measurements lie beyond the limit."""
         return int(np.count_nonzero(self.distances(values) > self.limit))
 
+    def scaled(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the distance of each measurement, (N,): 1 at the limit, 0 where half of the training lay."""
+        median = self.quantiles[0] if self.quantiles else 0.0
+        span = max(self.limit - median, _MIN_VARIANCE)
+        scaled: NDArray[np.float64] = (self.distances(values) - median) / span
+        return scaled
+
 
 @dataclass(frozen=True)
 class Familiarity:
@@ -119,6 +135,37 @@ def measure_spread(
         quantiles=_rounded(within),
         limit=_rounded([max(limits)])[0],
     )
+
+
+def write_distances(path: Path, distances: Mapping[int, NDArray[np.floating]]) -> None:
+    """Write the scaled distances of the patches of regions.
+
+    Parameters
+    ----------
+    path
+        File to write; the same distances give the same bytes.
+    distances
+        Index of a region -> distances of its patches, row by row, the same number for each.
+    """
+    count = len(next(iter(distances.values()), ()))
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
+        writer.writerow(["region", *(f"patch_{number + 1}" for number in range(count))])
+        for index in sorted(distances):
+            writer.writerow([index, *(f"{value:.3f}" for value in distances[index].tolist())])
+
+
+def read_distances(path: Path) -> dict[int, NDArray[np.float64]]:
+    """Return what `write_distances` wrote.
+
+    Raises
+    ------
+    StageInputError
+        If the file is damaged.
+    """
+    with named_damage(path, "segment"), path.open(encoding="utf-8", newline="") as stream:
+        _, *rows = csv.reader(stream, delimiter="\t")
+        return {int(row[0]): np.array(row[1:], np.float64) for row in rows}
 
 
 def _last_quantile(spread: Spread, values: NDArray[np.floating]) -> list[float]:

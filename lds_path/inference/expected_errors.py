@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lds_path.errors import named_damage
 from lds_path.inference.allocation import allocate
 
 if TYPE_CHECKING:
@@ -72,3 +73,16 @@ def write_expected_errors(
         writer.writerow(["region", "lattice", *(f"error_{side}" for side in ladder)])
         for index, (row, rung) in enumerate(zip(errors, rungs.tolist(), strict=True)):
             writer.writerow([index, ladder[rung], *(f"{value:.1f}" for value in row)])
+
+
+def read_expected_errors(path: Path) -> list[float]:
+    """Return the error expected of each region on the lattice that it got, see `write_expected_errors`.
+
+    Raises
+    ------
+    StageInputError
+        If the file is damaged.
+    """
+    with named_damage(path, "plan"), path.open(encoding="utf-8", newline="") as stream:
+        rows = csv.DictReader(stream, delimiter="\t")
+        return [float(row[f"error_{row['lattice']}"]) for row in rows]

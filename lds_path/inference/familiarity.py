@@ -69,14 +69,16 @@ class DeepFeatures:
 
 @dataclass
 class Watch:
-    """Counts the patches of regions that look unlike what a model learned from, as it runs."""
+    """Compares the patches of regions with what a model learned from, as it runs."""
 
     features: DeepFeatures
     spread: Spread
     lattice: Size
     """Regions on another one are left out: it changes the features of the same tissue."""
     unlike: dict[int, int] = field(default_factory=dict)
-    """Index of a region -> its patches."""
+    """Index of a region -> number of its patches that look unlike it."""
+    distances: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+    """Index of a region -> how far each of its patches is from it, see `Spread.scaled`."""
 
     def __post_init__(self) -> None:
         if len(self.spread.mean) != self.features.count:
@@ -91,6 +93,7 @@ class Watch:
         for region, values in zip(regions, self.features.take(), strict=False):
             if region.lattice == self.lattice:
                 self.unlike[region.index] = self.spread.beyond(values)
+                self.distances[region.index] = self.spread.scaled(values)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import shapely
 
+from lds_path.classes import OUTLINE_CLASS
 from lds_path.formats.mask import read_mask
 from lds_path.formats.regions import REGIONS_NAME, read_regions
 from lds_path.formats.results import DetectResults
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from lds_path.geometry import Frame, Region
     from lds_path.provenance.stage_folder import StageFolder
 
-CLASS_NAME = "Region*"
 COLOR = (0, 0, 180)
 TOLERANCE = 0.5
 """Mask pixels that the outline of the tissue may lie from the edge of the mask."""
@@ -91,7 +91,7 @@ def tissue_objects(
         if geometry is not None:
             measurements = {"Area um2": round(piece.area * um2, 3)}
             name = f"Tissue {number}"
-            yield SlideObject(geometry, CLASS_NAME, COLOR, "annotation", measurements, name)
+            yield SlideObject(geometry, OUTLINE_CLASS, COLOR, "annotation", measurements, name)
 
 
 def region_objects(
@@ -114,4 +114,4 @@ def region_objects(
         geometry = place_on_grid([box], scale=scale, offset=offset)
         if geometry is not None:
             name = f"Region {region.index}"
-            yield SlideObject(geometry, CLASS_NAME, COLOR, "annotation", {}, name)
+            yield SlideObject(geometry, OUTLINE_CLASS, COLOR, "annotation", {}, name)

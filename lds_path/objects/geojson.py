@@ -49,6 +49,8 @@ class SlideObject:
     measurements: Mapping[str, float] = field(default_factory=dict)
     name: str = ""
     """Name in QuPath's list of annotations."""
+    locked: bool = True
+    """Whether QuPath refuses to change it until it is unlocked."""
 
 
 def write_geojson(path: Path, objects: Iterable[SlideObject], *, slide: str) -> int:
@@ -120,7 +122,7 @@ def _to_feature(item: SlideObject, geometry: str, slide: str) -> str:
         "objectType": item.kind,
         **({"name": item.name} if item.name else {}),
         "classification": {"name": item.class_name, "color": list(item.color)},
-        "isLocked": True,
+        **({"isLocked": True} if item.locked else {}),
         "measurements": dict(item.measurements),
     }
     return (

@@ -120,6 +120,7 @@ def _click_option(option: Description) -> Decorator:
     text = option.about.text + ("; repeat it" if several else "")
     kind = click.Choice(option.about.choices) if option.about.choices else option.kind.item
     return click.option(
+        *filter(None, (option.about.short,)),
         f"--{option.name.replace('_', '-')}",
         type=kind,
         multiple=several,

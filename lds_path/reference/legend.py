@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lds_path.classes import IGNORED_CLASSES
+from lds_path.classes import IGNORED_CLASSES, OUTLINE_CLASS
 from lds_path.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -70,6 +70,9 @@ class Legend:
     def value_of(self, name: str) -> int | None:
         """Return the value of an annotation's class; None if its objects are left out.
 
+        Those of `Region*` are, unless something else is asked for: they outline what was exported as
+        tissue, region or suggested area, and label nothing.
+
         Raises
         ------
         KeyError
@@ -79,6 +82,8 @@ class Legend:
             return self._value(self.class_map[name]) if self.class_map[name] else None
         if name in self.ignore:
             return IGNORE
+        if name == OUTLINE_CLASS and name not in self.classes:
+            return None
         if not name or name not in self.classes:
             raise KeyError(name)
         return self._value(name)

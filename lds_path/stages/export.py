@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import islice
 from typing import TYPE_CHECKING
 
-import shapely
 from tqdm import tqdm
 
 from lds_path.formats.grey_image import CONFIDENCE_NAME, open_confidence
@@ -18,9 +15,9 @@ from lds_path.geometry import Size
 from lds_path.objects.converted.dsa import write_dsa
 from lds_path.objects.converted.geoparquet import check_pyarrow, write_geoparquet
 from lds_path.objects.detected import write_outlines
-from lds_path.objects.geojson import SlideObject, write_classes, write_geojson
-from lds_path.objects.pieces import STRIP, trace_labels
-from lds_path.objects.polygons import mean_inside, place_all_on_grid
+from lds_path.objects.geojson import write_classes, write_geojson
+from lds_path.objects.label_objects import Placement, find_objects
+from lds_path.objects.pieces import STRIP
 from lds_path.objects.qupath.scripts import CLASSES_NAME, ScriptSlide, maps_of, write_scripts
 from lds_path.objects.style import Style
 from lds_path.objects.tally import ObjectTally
@@ -29,16 +26,16 @@ from lds_path.options.labels import ExportOptions
 from lds_path.provenance.stage_run import run_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
-    from shapely.geometry import MultiPolygon, Polygon
 
     from lds_path.formats.grey_image import Confidence
     from lds_path.formats.labels.label_images import Labels
-    from lds_path.objects.pieces import LeftOut, Piece
+    from lds_path.objects.geojson import SlideObject
+    from lds_path.objects.pieces import LeftOut
     from lds_path.objects.tally import ExportResults
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import StageInputs
@@ -47,22 +44,6 @@ log = logging.getLogger(__name__)
 
 MAX_VERTICES = 5_000_000
 """Maximum number of vertices of a slide's objects: QuPath 0.6 draws a region of that size."""
-_BATCH = 256
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where the label pixels lie in the coordinates of the file.
-
-    Convention: (x, y), pixel areas; written = offset + label * downsample.
-    """
-
-    mpp: float
-    """Microns per label pixel."""
-    downsample: float
-    """Level-0 pixels per label pixel."""
-    offset: tuple[float, float]
-    """Level-0 pixels."""
 
 
 def export(
@@ -196,7 +177,6 @@ def _find_objects(
     threads: int,
     left_out: LeftOut,
 ) -> Iterator[SlideObject]:
-    classes = {item.value: item for item in labels.classes}
     with tqdm(total=labels.size.height, unit="row", desc="export", disable=None) as progress:
 
         @lru_cache(maxsize=1)
@@ -209,52 +189,13 @@ def _find_objects(
             above = top % STRIP
             return read_tiles(top - above)[above : above + size.height]
 
-        pieces = trace_labels(
+        yield from find_objects(
             read_strip,
             labels.size,
+            labels.classes,
+            style,
+            placement,
+            confidence,
             threads=threads,
-            tolerance=style.tolerance_um / placement.mpp,
-            fineness=style.fineness,
-            min_area=style.min_object_um2 / placement.mpp**2,
-            min_hole_area=style.max_hole_um2 / placement.mpp**2,
             left_out=left_out,
         )
-        while batch := list(islice(pieces, _BATCH)):
-            for piece, geometry, measurements in _measure(batch, placement, confidence):
-                large = measurements["Area um2"] >= style.annotation_um2
-                yield SlideObject(
-                    geometry,
-                    classes[piece.value].name,
-                    classes[piece.value].color,
-                    "annotation" if large else "detection",
-                    measurements,
-                )
-
-
-def _measure(
-    pieces: Sequence[Piece], placement: Placement, confidence: Confidence | None
-) -> Iterator[tuple[Piece, Polygon | MultiPolygon, dict[str, float]]]:
-    """Yield the pieces that have an area on the grid, that area, and what is measured.
-
-    That is the area of the labels; length and solidity of what is written; the confidence.
-    """
-    placed = place_all_on_grid(
-        [piece.rings for piece in pieces], scale=placement.downsample, offset=placement.offset
-    )
-    lengths = shapely.length(placed) * placement.mpp / placement.downsample
-    solidities = shapely.area(placed) / shapely.area(shapely.convex_hull(placed))
-    for piece, geometry, length, solidity in zip(
-        pieces, placed, lengths.tolist(), solidities.tolist(), strict=True
-    ):
-        if geometry is None:
-            continue
-        measurements = {
-            "Area um2": round(piece.area * placement.mpp**2, 3),
-            "Perimeter um": round(length, 3),
-            "Solidity": round(solidity, 4),
-        }
-        if confidence is not None:
-            mean = mean_inside(piece.rings, confidence.pixels, downsample=confidence.downsample)
-            if mean is not None:
-                measurements["Mean confidence"] = round(mean / 255, 4)
-        yield piece, geometry, measurements

@@ -19,6 +19,7 @@ from lds_path.formats.results import (
     TileResults,
 )
 from lds_path.formats.slide_pixels.origin import slide_input
+from lds_path.formats.spread import DISTANCES_NAME, write_distances
 from lds_path.option import as_parameters
 from lds_path.options.labels import SegmentOptions
 from lds_path.provenance.fingerprint import note_input
@@ -146,6 +147,8 @@ def _segment(
         size, flips = options.batch_size, options.flips
         runner = Runner(segmenter, pyramid, device, size, threads, flips, watch, others)
         _write(folder / PREDICTIONS_NAME, in_order(runner.run(regions), regions))
+    if watch is not None:
+        write_distances(folder / DISTANCES_NAME, watch.distances)
     return SegmentResults(
         regions=len(regions),
         region_mpp=pyramid.frame.mpp,

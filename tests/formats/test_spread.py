@@ -5,7 +5,14 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from lds_path.formats.spread import MAX_AXES, Spread, measure_spread
+from lds_path.errors import StageInputError
+from lds_path.formats.spread import (
+    MAX_AXES,
+    Spread,
+    measure_spread,
+    read_distances,
+    write_distances,
+)
 from lds_path.provenance.typed_json import from_json
 
 NONE = np.zeros((0, 6))
@@ -73,3 +80,25 @@ def test_equal_measurements_have_a_spread_that_can_be_stored():
 def test_a_spread_that_contradicts_itself_is_refused(changes):
     with pytest.raises(ValueError, match="spread"):
         replace(measure_spread(draw(50), NONE), **changes)
+
+
+def test_a_scaled_distance_is_0_in_the_middle_of_the_training_and_1_at_the_limit():
+    values = draw(500)
+    spread = measure_spread(values, NONE)
+    scaled = spread.scaled(values)
+    assert np.median(scaled) == pytest.approx(0, abs=0.01)
+    other = draw(300, seed=3, scale=2)
+    assert np.count_nonzero(spread.scaled(other) > 1) == spread.beyond(other) > 0
+
+
+def test_distances_are_read_as_they_were_written_in_the_order_of_the_regions(tmp_path):
+    path = tmp_path / "familiarity.tsv"
+    write_distances(path, {7: np.array([0.1234, -1.0]), 2: np.array([3.0, 0.5])})
+    found = read_distances(path)
+    assert list(found) == [2, 7]
+    assert found[7].tolist() == [0.123, -1.0]
+    write_distances(path, {})
+    assert read_distances(path) == {}
+    path.write_text("region\tpatch_1\nseven\t1\n")
+    with pytest.raises(StageInputError, match=r"is damaged .*; run segment again"):
+        read_distances(path)

@@ -52,3 +52,10 @@ def test_recoded_values_are_those_of_the_table():
     for window in windows:
         assert (recode(window, table) == table[window]).all()
         assert recode(window, table).shape == window.shape
+
+
+def test_what_is_only_outlined_is_no_label_unless_the_configuration_says_so():
+    assert Legend(CLASSES).value_of("Region*") is None
+    assert Legend((*CLASSES, "Region*")).value_of("Region*") == 3
+    assert Legend(CLASSES, {"Region*": "Tumor"}).value_of("Region*") == 2
+    assert Legend(CLASSES, ignore=("Region*",)).value_of("Region*") == IGNORE

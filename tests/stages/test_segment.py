@@ -18,6 +18,7 @@ from lds_path.formats.predictions import Predictions
 from lds_path.formats.pyramid import Pyramid, open_pyramid
 from lds_path.formats.regions import read_regions
 from lds_path.formats.results import SegmentResults
+from lds_path.formats.spread import DISTANCES_NAME, read_distances
 from lds_path.geometry import Size
 from lds_path.inference.familiarity import PATCHES, measure_familiarity
 from lds_path.inference.runner import Runner
@@ -308,6 +309,9 @@ def test_the_results_say_what_the_model_is_and_how_much_it_does_not_know(slide, 
         assert found.about.colours == familiarity.colours
         assert found.patches == len(places) * PATCHES**2
         assert manifest.results["unlike_patches"] == (0 if number else found.patches)
+        distances = read_distances(open_folder(tmp_path / f"{number}").file(DISTANCES_NAME))
+        assert list(distances) == [region.index for region in regions_of(slide)]
+        assert any((each > 1).any() for each in distances.values()) == (number == 0)
 
 
 def regions_of(slide):

@@ -26,7 +26,9 @@ def test_the_shipped_configuration_follows_its_schema():
 
 
 def test_every_stage_is_a_command_and_the_others_are_known():
-    others = "run init view models doctor describe bundle measure verify explain crate dicom-seg"
+    others = (
+        "run init view suggest models doctor describe bundle measure verify explain crate dicom-seg"
+    )
     assert set(cli.commands) - set(STAGES) == set(others.split())
     assert set(STAGES) <= set(cli.commands)
 

@@ -1,0 +1,1 @@
+"""Which areas of a cohort to correct, so that a model learns most from them."""
