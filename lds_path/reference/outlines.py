@@ -9,7 +9,6 @@ import shapely
 
 from lds_path.errors import LabelsError
 from lds_path.objects.drawn_objects import read_objects
-from lds_path.reference.annotated_classes import GEOJSON
 from lds_path.reference.drawing import rasterise
 from lds_path.reference.label_file import open_pixels
 
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from lds_path.formats.pyramid import Pyramid
     from lds_path.geometry import Size
 
+IMAGES = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
+"""Endings of a mask; any other file is GeoJSON."""
 MAX_PIXELS = 2**28
 """Of a mask, which is read as a whole."""
 
@@ -43,16 +44,16 @@ def read_area(path: Path, pyramid: Pyramid, downsample: int) -> tuple[NDArray[np
     LabelsError
         If the file cannot be read, is not of this slide, or holds no area.
     """
-    if not path.is_file():
+    if not path.exists():
         raise LabelsError(
             f"{path} does not exist; expected GeoJSON or a mask image: check the path, and give a column"
             " of your own another name than `tissue` or `roi`"
         )
     size = pyramid.size.ceil_div(downsample)
-    if path.name.lower().endswith(GEOJSON):
-        inside, empty = _from_outlines(path, pyramid, size, downsample)
-    else:
+    if path.suffix.lower() in IMAGES:
         inside, empty = _from_image(path, pyramid.size, downsample), 0
+    else:
+        inside, empty = _from_outlines(path, pyramid, size, downsample)
     if not inside.any():
         raise LabelsError(
             f"{path} covers no pixel of the tissue mask, which has"

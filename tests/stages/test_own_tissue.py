@@ -113,7 +113,7 @@ def test_a_mask_that_is_too_large_is_refused(pale, tmp_path, monkeypatch):
     [
         (np.zeros((125, 150), np.uint8), "covers no pixel of the tissue mask"),
         (np.zeros((125, 150, 3), np.uint8), "one 8-bit channel"),
-        (b"not an image", "cannot be read|is not an image"),
+        (b"not an image", "cannot be read as an image"),
     ],
 )
 def test_a_file_that_is_no_mask_is_named(pale, tmp_path, content, message):

@@ -419,7 +419,7 @@ def test_slides_of_two_mpp_are_named(root, tmp_path):
 
 
 def test_regions_of_two_sizes_are_named(root, tmp_path):
-    other = make_slide(root, "other")
+    other = make_slide(root, "other", seed=9)
     path = other.detect / "regions.tsv"
     path.write_text(path.read_text().replace(f"\t{LATTICE}\t", "\t64\t"))
     rows = [("a", "labels/a.png", "train"), ("other", "labels/other.png", "tune")]
