@@ -499,8 +499,10 @@ def poison(content):
         return {name: poison(value) for name, value in content.items()}
     if isinstance(content, list):
         return [poison(value) for value in content]
-    plain = not isinstance(content, str) or re.fullmatch(
-        r"done|pass|warn|fail|[\w-]+\.jpg", content
+    plain = (
+        not isinstance(content, str)
+        or not content
+        or re.fullmatch(r"done|pass|warn|fail|[\w-]+\.jpg", content)
     )
     return content if plain or HOSTILE in content else f"{content}{HOSTILE}"
 
