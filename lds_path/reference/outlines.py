@@ -8,6 +8,7 @@ import numpy as np
 import shapely
 
 from lds_path.errors import LabelsError
+from lds_path.geometry import ceil_div
 from lds_path.objects.drawn_objects import read_objects
 from lds_path.reference.drawing import rasterise
 from lds_path.reference.label_file import open_pixels
@@ -92,7 +93,7 @@ def _from_image(path: Path, extent: Size, downsample: int) -> NDArray[np.bool_]:
         )
     rows, columns = (
         np.minimum(
-            (np.arange(-(-length // downsample)) + 0.5) * downsample * side / length, side - 1
+            (np.arange(ceil_div(length, downsample)) + 0.5) * downsample * side / length, side - 1
         )
         for length, side in ((extent.height, height), (extent.width, width))
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from lds_path.errors import UsageError
-from lds_path.models.card import SHIPPED, find_model
+from lds_path.models.card import find_model, name_model
 from lds_path.starting.installed import SNAKEFILE, find_workflow
 
 OWN = Path(__file__).parent / "files"
@@ -37,8 +37,7 @@ def make_working_folder(folder: Path, model: str) -> list[str]:
         If one of the files exists, or the folder cannot be written.
     """
     workflow = find_workflow()
-    found = find_model(model)
-    name = model if found == SHIPPED / model else str(found.absolute())
+    name = name_model(str(find_model(model).absolute()))
     config = (workflow / CONFIG_NAME).read_text(encoding="utf-8")
     texts = {each: (OWN / each).read_text(encoding="utf-8") for each in (SHEET_NAME, SNAKEFILE)}
     texts[CONFIG_NAME] = configure(config, slides=SHEET_NAME, model=name, classes=None)

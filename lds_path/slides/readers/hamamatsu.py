@@ -12,6 +12,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from lds_path.errors import UnreadableSlideError
+from lds_path.geometry import ceil_div
 from lds_path.slides.companions import HAMAMATSU, find_slide_files
 from lds_path.slides.tile_header import JPEG_FRAMES, JPEG_START, jpeg_segments
 
@@ -72,5 +73,5 @@ def _marker_count(data: mmap.mmap) -> int:
             factors = [data[start + 7 + 3 * index] for index in range(components)]
             across = _BLOCK * max(factor >> 4 for factor in factors)
             down = _BLOCK * max(factor & 15 for factor in factors)
-            units = -(-width // across) * -(-height // down)
-    return max(-(-units // interval) - 1, 0) if interval else 0
+            units = ceil_div(width, across) * ceil_div(height, down)
+    return max(ceil_div(units, interval) - 1, 0) if interval else 0
