@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name
 
+from lds_path.network.architectures.monai_networks import dice_loss
 from lds_path.network.grid import sample_area
 from lds_path.network.motion import move_grid
 
@@ -202,14 +203,12 @@ def _dice(probability: Tensor, target: Tensor, weight: Tensor, class_weights: Te
 
     Both sides times the root of the weight: MONAI's squared form then sums w p t, w p^2, w t^2.
     """
-    from monai.losses.dice import DiceLoss  # late: MONAI takes seconds, and only training needs it
-
     root = (weight + 1e-12).sqrt()
     present = (target * weight).sum(dim=(0, 2, 3)) > 0
     if not bool(present.any()):
         return probability.sum() * 0
     relative_weights = class_weights[present] / class_weights[present].mean().clamp_min(1e-6)
-    loss = DiceLoss(
+    loss = dice_loss()(
         squared_pred=True, batch=True, smooth_nr=1e-5, smooth_dr=1e-5, weight=relative_weights
     )
     dice: Tensor = loss((probability * root)[:, present], (target * root)[:, present])

@@ -156,25 +156,6 @@ def halve(image: Tensor, count: int) -> list[Tensor]:
     return levels
 
 
-def label_fractions(labels: Tensor, classes: int) -> Tensor:
-    """Return the share of each class in each pixel; labels 0 and 255 belong to no class.
-
-    Parameters
-    ----------
-    labels
-        Class values 1..classes, 0 for background and 255 to ignore, (B, H, W), uint8.
-    classes
-        Number of classes.
-
-    Returns
-    -------
-    Tensor
-        Shares, (B, classes, H, W), float32.
-    """
-    values = torch.arange(1, classes + 1, dtype=labels.dtype, device=labels.device)
-    return (labels[:, None] == values[:, None, None]).float()
-
-
 def warp_labels(
     levels: Sequence[Tensor], grid: Tensor, area: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:

@@ -51,8 +51,6 @@ COMMON = {
     "sampler": "uniform",
     "shared_features": False,
     "batch_size": 8,
-    "weight_decay": 0.01,
-    "move_chance": 0.7,
     "device": "cpu",
 }
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from label_shares import label_fractions
 
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
@@ -22,7 +23,7 @@ from lds_path.network.losses import edge_density
 from lds_path.network.motion import identity_motion
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec, lattices_on
-from lds_path.network.warp import halve, label_fractions
+from lds_path.network.warp import halve
 
 CPU = torch.device("cpu")
 LATTICE = Size(32, 32)

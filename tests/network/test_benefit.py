@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from label_shares import label_fractions
 
 from lds_path.geometry import Size
 from lds_path.network.benefit import (
@@ -11,7 +12,7 @@ from lds_path.network.benefit import (
     network_errors,
     round_trip_errors,
 )
-from lds_path.network.warp import halve, label_fractions
+from lds_path.network.warp import halve
 
 CELLS = Size(8, 8)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from label_shares import label_fractions
 
 from lds_path.geometry import Size
 from lds_path.network.grid import sampling_grid
 from lds_path.network.losses import edge_density, target_density
-from lds_path.network.warp import halve, label_fractions, warp_labels
+from lds_path.network.warp import halve, warp_labels
 from lds_path.unwarp.blend import unwarp
 
 SIDE, LATTICE, CELLS = 512, Size(32, 32), Size(32, 32)

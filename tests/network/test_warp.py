@@ -4,13 +4,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from label_shares import label_fractions
 
 from lds_path.geometry import Size
 from lds_path.network.density import to_density
 from lds_path.network.grid import sample_area, sampling_grid, uniform_grid
 from lds_path.network.warp import (
     halve,
-    label_fractions,
     levels_needed,
     wanted_level,
     warp,

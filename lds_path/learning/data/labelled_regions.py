@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from PIL import Image
 
 from lds_path.geometry import Size, widen
-from lds_path.inference.region_tensors import read_region, read_view, to_uint8
+from lds_path.inference.region_tensors import read_region, read_view
 from lds_path.learning.data.batches import Batch
 from lds_path.network.benefit import round_trip_errors
 from lds_path.network.losses import edge_density
 from lds_path.network.motion import identity_motion
 from lds_path.network.spec import lattices_on, levels_of
-from lds_path.network.warp import halve, label_fractions
 from lds_path.reference.legend import BACKGROUND
 
 if TYPE_CHECKING:
@@ -78,15 +78,16 @@ def read_labelled(
     wanted = levels_of(region.size, [region.lattice, *ladder], finer=finer)
     region, multiple = widen(region, margin), spec.region_multiple
     ladder = [_grown(lattice, labelled.region.size, region.size) for lattice in ladder]
-    labels = torch.from_numpy(labelled.reference.read(region.left, region.top, region.size))[None]
+    labels = labelled.reference.read(region.left, region.top, region.size)
     cells = Size(region.size.width // multiple, region.size.height // multiple)
-    fractions = _shares_at(label_fractions(labels, spec.class_count), wanted)
+    classes = np.arange(1, spec.class_count + 1, dtype=np.uint8)
+    fractions = _shares_at(labels == classes[:, None, None], wanted)
     bare = _is_bare_tissue(labelled, labels) if for_scores else None
     weights = torch.tensor(error_weights or (1.0,) * spec.class_count)
     errors, known = round_trip_errors(fractions, ladder, cells, weights)
     if spec.uses_view:
         view = read_view(labelled.pyramid, region, spec)[None]
-        edges = edge_density(labels, cells)
+        edges = edge_density(torch.from_numpy(labels)[None], cells)
     else:
         height, width = (2 * (side + 2 * spec.cell_margin) for side in (cells.height, cells.width))
         view = torch.zeros((1, 3, height, width), dtype=torch.uint8)
@@ -100,7 +101,7 @@ def read_labelled(
         errors=errors,
         labelled=known,
         motion=identity_motion(1),
-        unlabelled=[] if bare is None else _shares_at(bare, wanted),
+        unlabelled=[] if bare is None else _shares_at(bare[None], wanted),
     )
 
 
@@ -169,14 +170,6 @@ class RegionCache:
         return batch
 
 
-def class_counts(labelled: LabelledRegion) -> NDArray[np.int64]:
-    """Return how many pixels of a region have each label value, (256,)."""
-    region = labelled.region
-    labels = labelled.reference.read(region.left, region.top, region.size)
-    counts: NDArray[np.int64] = np.bincount(labels.ravel(), minlength=256)
-    return counts
-
-
 def _grown(lattice: Size, size: Size, wide: Size) -> Size:
     """Return the lattice that has the same pitch on a wider region."""
     return Size(
@@ -184,16 +177,19 @@ def _grown(lattice: Size, size: Size, wide: Size) -> Size:
     )
 
 
-def _shares_at(shares: Tensor, levels: range) -> list[Tensor]:
-    """Return area shares, (B, C, H, W) in [0, 1], at some levels, as uint8."""
-    finest = halve(255 * shares, levels.start + 1)[-1]
-    return [to_uint8(level) for level in halve(finest, len(levels))]
+def _shares_at(masks: NDArray[np.bool_], levels: range) -> list[Tensor]:
+    """Return the covered area share of masks, (C, H, W), at some levels, (1, C, h, w), uint8."""
+    images = [Image.fromarray(255 * mask.astype(np.uint8)) for mask in masks]
+    return [
+        torch.from_numpy(np.stack([np.asarray(image.reduce(1 << level)) for image in images]))[None]
+        for level in levels
+    ]
 
 
-def _is_bare_tissue(labelled: LabelledRegion, labels: Tensor) -> Tensor:
-    """Return where tissue has no label, (1, 1, H, W), as float."""
-    region, bare = labelled.region, labels[None] == BACKGROUND
+def _is_bare_tissue(labelled: LabelledRegion, labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return where tissue has no label, (H, W)."""
+    region = labelled.region
+    bare: NDArray[np.bool_] = labels == BACKGROUND
     if labelled.tissue is not None:
-        tissue = labelled.tissue.read(region.left, region.top, region.size)
-        bare = bare & torch.from_numpy(tissue)
-    return bare.float()
+        bare &= labelled.tissue.read(region.left, region.top, region.size)
+    return bare

@@ -16,10 +16,10 @@ from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, read_regions, spread_evenly
 from lds_path.formats.results import DetectParameters, TileParameters, TileResults
 from lds_path.inference.region_tensors import read_region
-from lds_path.learning.data.labelled_regions import LabelledRegion, class_counts
+from lds_path.learning.data.label_counts import count_labels
+from lds_path.learning.data.labelled_regions import LabelledRegion
 from lds_path.models.working import is_other_mpp
 from lds_path.provenance.stage_folder import open_folder, read_results
-from lds_path.read_ahead import read_ahead
 from lds_path.reference.legend import BACKGROUND
 from lds_path.reference.reference import open_reference
 from lds_path.run.sheet import read_sheet
@@ -146,7 +146,7 @@ def open_training_set(
     """
     count = len(legend.classes)
     candidates = [region for slide in slides for region in _labelled_regions(slide, legend)]
-    counted = read_ahead(class_counts, candidates, threads=threads, ahead=4 * threads)
+    counted = count_labels(candidates, threads=threads)
     is_bare_wrong = legend.unlabelled_value == BACKGROUND
     regions, rows = [], []
     bar = tqdm(counted, total=len(candidates), unit="region", desc="labels", disable=None)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import sys
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import PathFinder
@@ -94,4 +95,13 @@ with _without_the_rest("monai"):
     from monai.networks.nets.segresnet import SegResNet
     from monai.networks.nets.unet import UNet
 
-__all__ = ["Convolution", "FlexibleUNet", "SegResNet", "UNet"]
+
+@cache
+def dice_loss() -> Any:  # noqa: ANN401 - a class of MONAI, which has no types
+    """Return MONAI's Dice loss; its import takes seconds, and only training needs it."""
+    with _without_the_rest("monai"):
+        from monai.losses.dice import DiceLoss
+    return DiceLoss
+
+
+__all__ = ["Convolution", "FlexibleUNet", "SegResNet", "UNet", "dice_loss"]

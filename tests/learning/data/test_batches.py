@@ -11,10 +11,10 @@ from small_slides import LATTICE, REGION, ArrayPyramid, make_regions, paint
 from lds_path.geometry import Size
 from lds_path.learning.augmentation import move
 from lds_path.learning.data.batches import Batch, training_batches
+from lds_path.learning.data.label_counts import count_labels
 from lds_path.learning.data.labelled_regions import (
     LabelledRegion,
     RegionCache,
-    class_counts,
     margin_around,
     read_labelled,
 )
@@ -156,11 +156,13 @@ def test_a_batch_has_the_levels_for_its_lattices_alone(labelled):
     assert levels_of(whole.size, [sparse]) != levels_of(whole.size, [fine])
 
 
-def test_the_pixels_of_each_class_are_counted(labelled):
-    counts = class_counts(labelled[0])
-    labels = labelled[0].reference.read(0, 0, Size(REGION, REGION))
-    assert counts.sum() == REGION**2
-    assert counts[2] == (labels == 2).sum()
+def test_the_pixels_of_each_label_are_counted_region_by_region(labelled):
+    counted = list(count_labels(labelled, threads=2))
+    assert len(counted) == len(labelled)
+    for one, counts in zip(labelled, counted, strict=True):
+        region = one.region
+        labels = one.reference.read(region.left, region.top, region.size)
+        assert counts.tolist() == np.bincount(labels.ravel(), minlength=256).tolist()
 
 
 def test_lattices_of_the_tests_match_the_levels():
