@@ -277,9 +277,11 @@ def _check_contents(slides: Mapping[str, Sequence[LabelledSlide]]) -> None:
             )
 
 
-def _content_of(slide: LabelledSlide) -> tuple[str, Path | None]:
-    """Return the hash of a slide's file, and which part of it has labels."""
-    return open_folder(slide.tile).manifest.inputs["slide"]["sha256"], slide.roi
+def _content_of(slide: LabelledSlide) -> tuple[str, int, Path | None]:
+    """Return the hash of a slide's file, which image of it is the slide, and which part has labels."""
+    tiled = open_folder(slide.tile)
+    image_number = tiled.read(TileResults).image_number
+    return tiled.manifest.inputs["slide"]["sha256"], image_number, slide.roi
 
 
 def _check_tune(sheet: Path, ids: Sequence[str], slides: Sequence[LabelledSlide]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from lds_path.learning.data.training_set import (
     open_training_set,
     summarise,
 )
+from lds_path.provenance.fingerprint import MANIFEST_NAME
 from lds_path.reference.legend import Legend
 
 
@@ -74,6 +76,20 @@ def test_a_slide_under_two_names_is_not_both_learned_from_and_scored(tmp_path):
     ]
     with pytest.raises(TrainingError, match=r"a \(train\) and b \(tune\) are the same slide"):
         find_slides(**write_sheet(tmp_path, *rows))
+
+
+def test_two_images_of_one_file_may_be_learned_from_and_scored(tmp_path):
+    for slide in "ab":
+        make_slide(tmp_path, slide, seed=0)
+    rows = [
+        f"{slide}\t{slide}.tif\tx.png\t{split}" for slide, split in (("a", "train"), ("b", "tune"))
+    ]
+    manifest = tmp_path / "tile" / "b" / MANIFEST_NAME
+    record = json.loads(manifest.read_text())
+    record["results"] |= {"scene": "1", "image_number": 1}
+    manifest.write_text(json.dumps(record))
+    found = find_slides(**write_sheet(tmp_path, *rows))
+    assert [one.slide for slides in found.values() for one in slides] == ["a", "b"]
 
 
 def test_the_counts_are_the_classes_of_each_region(root):
