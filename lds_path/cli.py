@@ -26,6 +26,7 @@ from lds_path.options.slides import DemoOptions, DetectOptions, ScreenOptions, T
 from lds_path.run.gc_freeze import frozen_imports, skip_last_collection
 from lds_path.run.parent_watch import end_with_run
 from lds_path.run.signals import end_in_order
+from lds_path.run.warm_start.command import serve_stages
 from lds_path.sharing.command import crate
 from lds_path.starting.command import init
 from lds_path.suggesting.command import suggest
@@ -333,6 +334,7 @@ def dicom_seg(
 
 
 cli.add_command(crate)
+cli.add_command(serve_stages)
 
 
 @cli.command()

@@ -7,6 +7,8 @@ from pathlib import Path
 from shlex import quote
 
 import lds_path
+from lds_path.run.warm_start import client
+from lds_path.run.warm_start.client import SERVER
 
 _IN_CONDA = '[ -n "${CONDA_PREFIX:-}" ] && [ "$(command -v python)" = "$CONDA_PREFIX/bin/python" ]'
 _RUN = (
@@ -24,7 +26,8 @@ def command_prefix(base: Path) -> str:
 
     A conda environment of a rule contains the dependencies of the package but not the package.
     There, `lds-path` is this package, run by the environment's Python, even where the environment in
-    which Snakemake runs has a program of that name. So it is where there is no program.
+    which Snakemake runs has a program of that name. So it is where there is no program. In a run with a
+    server (see `run.warm_start`) it is the server's client.
 
     Parameters
     ----------
@@ -39,8 +42,10 @@ def command_prefix(base: Path) -> str:
         run = "-m lds_path.cli"
     else:
         run = f"-c {quote(_RUN.format(file=lds_path.__file__))}"
+    warm = " ".join(map(quote, (sys.executable, "-IS", client.__file__)))
     return (
-        f"{reach}if ! command -v lds-path > /dev/null ||"
+        f'{reach}if [ -n "${{{SERVER}:-}}" ]; then lds-path() {{ {warm} "$@"; }};'
+        " elif ! command -v lds-path > /dev/null ||"
         f' {{ {_IN_CONDA} && [ ! -e "$CONDA_PREFIX/bin/lds-path" ]; }};'
         f' then lds-path() {{ python {run} "$@"; }}; fi; '
     )

@@ -8,6 +8,8 @@ import pytest
 
 import lds_path
 from lds_path.rules.shell_prefix import command_prefix
+from lds_path.run.warm_start import client
+from lds_path.run.warm_start.client import SERVER
 
 PYTHON = sys.executable
 
@@ -29,10 +31,10 @@ def programs(tmp_path, monkeypatch):
     return tmp_path / "conda", tmp_path / "venv"
 
 
-def run(base, *folders, conda=None):
+def run(base, *folders, conda=None, server=""):
     """Return what `lds-path tile` says with the programs of some folders in reach."""
     path = os.pathsep.join([*(str(folder / "bin") for folder in folders), "/usr/bin", "/bin"])
-    environment = {"PATH": path} | ({"CONDA_PREFIX": str(conda)} if conda else {})
+    environment = {"PATH": path, SERVER: server} | ({"CONDA_PREFIX": str(conda)} if conda else {})
     script = f"set -euo pipefail; {command_prefix(base)} lds-path tile; echo ${{PYTHONPATH:-}}"
     command = ["bash", "-c", script]
     return subprocess.run(
@@ -44,6 +46,13 @@ def test_the_package_of_a_clone_runs_by_its_program(programs, tmp_path):
     _, venv = programs
     (tmp_path / "my clone/lds_path").mkdir(parents=True)
     assert run(tmp_path / "my clone", venv) == ["venv-lds-path tile", str(tmp_path / "my clone")]
+
+
+def test_a_run_with_a_server_asks_it(programs, tmp_path, monkeypatch):
+    _, venv = programs
+    monkeypatch.setattr(sys, "executable", str(venv / "bin/python"))
+    asked = run(tmp_path, venv, server="lds-path-1")[0]
+    assert asked == f"venv-python -IS {client.__file__} tile"
 
 
 def test_the_environment_of_a_rule_runs_the_package_not_the_program_outside(programs, tmp_path):

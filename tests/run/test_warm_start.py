@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lds_path.run.parent_watch import VARIABLE
+from lds_path.run.warm_start import client
+from lds_path.run.warm_start.client import SERVER
+from lds_path.run.warm_start.server import start_server
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="no other system forks safely")
+
+CLIENT = [sys.executable, "-IS", client.__file__]
+LONG = ["demo", "made", "--width", "20000", "--height", "20000"]
+"""A command that takes longer than any test waits."""
+
+
+@pytest.fixture(scope="module")
+def server():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(os.getpid()))
+        patch.setenv(SERVER, "")
+        process = start_server()
+        yield process
+        process.kill()
+        process.wait()
+
+
+def run(*arguments, **options):
+    return subprocess.run(
+        [*CLIENT, *arguments], capture_output=True, text=True, check=False, **options
+    )
+
+
+def start(folder):
+    """Return a client whose process has begun to write."""
+    process = subprocess.Popen([*CLIENT, *LONG], cwd=folder, stderr=subprocess.PIPE)
+    wait_for(lambda: any(folder.iterdir()))
+    return process
+
+
+def wait_for(is_so):
+    limit = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+def children(process):
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for file in tasks for child in file.read_text().split()]
+
+
+def test_a_command_gets_its_folder_its_environment_and_its_streams(server, tmp_path):
+    done = run("demo", "painted", "--width", "512", "--height", "512", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert (tmp_path / "painted/manifest.json").is_file()
+    asked = run("--help", env={**os.environ, "COLUMNS": "60"})
+    assert max(map(len, asked.stdout.splitlines())) <= 60
+    assert asked.stdout.startswith("Usage: lds-path")
+
+
+def test_the_manifest_names_the_command_that_was_asked_for(server, tmp_path):
+    run("demo", "one", "--width", "512", "--height", "512", cwd=tmp_path)
+    manifest = (tmp_path / "one/manifest.json").read_text()
+    assert '"command": "lds-path demo one --width 512 --height 512"' in manifest
+
+
+def test_an_error_is_that_of_the_command(server, tmp_path):
+    missing = run("tile", "none.tif", "out", "--strict", cwd=tmp_path)
+    assert missing.returncode == 1
+    assert "none.tif" in missing.stderr
+    assert "Traceback" not in missing.stderr
+    assert run("tile", "--no-such-option").returncode == 2
+
+
+def test_packages_are_imported_once_for_all_jobs(server, tmp_path):
+    run("demo", "first", "--width", "512", "--height", "512", cwd=tmp_path)
+    maps = Path(f"/proc/{server.pid}/maps").read_text()
+    assert "numpy" in maps
+    assert "torch" not in maps
+
+
+def test_jobs_run_beside_each_other(server, tmp_path):
+    slow = start(tmp_path)
+    assert run("--version").returncode == 0
+    assert slow.poll() is None
+    slow.terminate()
+    slow.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_job_in_order(server, tmp_path, number):
+    job = start(tmp_path)
+    job.send_signal(number)
+    _, errors = job.communicate(timeout=60)
+    assert job.returncode != 0
+    assert b"Traceback" not in errors
+    assert not list(tmp_path.iterdir())
+    assert not children(server.pid)
+
+
+def test_a_job_ends_with_its_client(server, tmp_path):
+    job = start(tmp_path)
+    assert children(server.pid)
+    job.kill()
+    job.communicate()
+    wait_for(lambda: not children(server.pid))
+
+
+def test_a_job_that_is_killed_is_reported_as_killed(server, tmp_path):
+    job = start(tmp_path)
+    (process,) = children(server.pid)
+    os.kill(process, signal.SIGKILL)
+    job.communicate(timeout=60)
+    assert job.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("name", [None, "", "lds-path-that-ended"])
+def test_without_a_server_the_command_runs_as_ever(tmp_path, name):
+    environment = {key: value for key, value in os.environ.items() if key != SERVER}
+    environment |= {} if name is None else {SERVER: name}
+    done = run("demo", "made", "--width", "512", "--height", "512", cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "made/manifest.json").is_file()
+
+
+def test_the_server_ends_with_its_run_and_its_jobs_with_it(tmp_path):
+    script = (
+        "import os, subprocess, sys, time; from lds_path.run.warm_start import server;"
+        f" os.environ['{VARIABLE}'] = str(os.getpid()); started = server.start_server();"
+        f" job = subprocess.Popen({[*CLIENT, *LONG]!r}); print(started.pid, flush=True);"
+        " time.sleep(600)"
+    )
+    run = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    server = int(run.stdout.readline())
+    wait_for(lambda: children(server) and any(tmp_path.iterdir()))
+    run.kill()
+    run.communicate()
+    wait_for(lambda: not Path(f"/proc/{server}").exists())
