@@ -2,21 +2,25 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
 from lds_path.run.parent_watch import VARIABLE
-from lds_path.run.warm_start import client
+from lds_path.run.warm_start import client, worker
 from lds_path.run.warm_start.client import SERVER
+from lds_path.run.warm_start.request import Request
 from lds_path.run.warm_start.server import start_server
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="no other system forks safely")
 
 CLIENT = [sys.executable, "-IS", client.__file__]
+TINY = ["--width", "512", "--height", "512"]
 LONG = ["demo", "made", "--width", "20000", "--height", "20000"]
 """A command that takes longer than any test waits."""
 
@@ -58,7 +62,7 @@ def children(process):
 
 
 def test_a_command_gets_its_folder_its_environment_and_its_streams(server, tmp_path):
-    done = run("demo", "painted", "--width", "512", "--height", "512", cwd=tmp_path)
+    done = run("demo", "painted", *TINY, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert (tmp_path / "painted/manifest.json").is_file()
     asked = run("--help", env={**os.environ, "COLUMNS": "60"})
@@ -67,7 +71,7 @@ def test_a_command_gets_its_folder_its_environment_and_its_streams(server, tmp_p
 
 
 def test_the_manifest_names_the_command_that_was_asked_for(server, tmp_path):
-    run("demo", "one", "--width", "512", "--height", "512", cwd=tmp_path)
+    run("demo", "one", *TINY, cwd=tmp_path)
     manifest = (tmp_path / "one/manifest.json").read_text()
     assert '"command": "lds-path demo one --width 512 --height 512"' in manifest
 
@@ -81,10 +85,52 @@ def test_an_error_is_that_of_the_command(server, tmp_path):
 
 
 def test_packages_are_imported_once_for_all_jobs(server, tmp_path):
-    run("demo", "first", "--width", "512", "--height", "512", cwd=tmp_path)
+    run("demo", "first", *TINY, cwd=tmp_path)
     maps = Path(f"/proc/{server.pid}/maps").read_text()
     assert "numpy" in maps
     assert "torch" not in maps
+
+
+def test_a_worker_that_is_done_takes_the_next_job_and_one_that_failed_does_not(server, tmp_path):
+    run("demo", "first", *TINY, cwd=tmp_path)
+    before = children(server.pid)
+    run("demo", "second", *TINY, cwd=tmp_path)
+    assert children(server.pid) == before
+    assert run("tile", "none.tif", "out", "--strict", cwd=tmp_path).returncode == 1
+    wait_for(lambda: not set(children(server.pid)) & set(before))
+
+
+def test_a_command_that_fails_in_an_unknown_way_keeps_its_traceback(server, tmp_path):
+    (tmp_path / "deep").symlink_to("deep")
+    failed = run("verify", "deep", cwd=tmp_path)
+    alone = run("verify", "deep", cwd=tmp_path, env={**os.environ, SERVER: ""})
+    assert (failed.returncode, failed.stderr) == (alone.returncode, alone.stderr)
+    assert failed.returncode == 1
+
+
+def test_an_idle_worker_that_was_killed_is_replaced(server, tmp_path):
+    run("demo", "first", *TINY, cwd=tmp_path)
+    for process in children(server.pid):
+        os.kill(process, signal.SIGKILL)
+    assert run("demo", "second", *TINY, cwd=tmp_path).returncode == 0
+
+
+def test_a_worker_that_holds_much_memory_ends(monkeypatch, tmp_path):
+    monkeypatch.setattr(worker, "MAX_IDLE_MIB", 0)
+    own, control = socket.socketpair()
+    ran = tmp_path / "ran"
+    process = get_context("fork").Process(
+        target=worker.work, args=(control, [own], lambda arguments: ran.write_text(arguments[0]))
+    )
+    process.start()
+    control.close()
+    null = os.open(os.devnull, os.O_RDWR)
+    Request(["command"], dict(os.environ), str(tmp_path), [null] * 3).send(own)
+    os.close(null)
+    assert own.recv(8) == b""
+    own.close()
+    process.join()
+    assert (process.exitcode, ran.read_text()) == (0, "command")
 
 
 def test_jobs_run_beside_each_other(server, tmp_path):
@@ -103,7 +149,6 @@ def test_a_signal_ends_the_job_in_order(server, tmp_path, number):
     assert job.returncode != 0
     assert b"Traceback" not in errors
     assert not list(tmp_path.iterdir())
-    assert not children(server.pid)
 
 
 def test_a_job_ends_with_its_client(server, tmp_path):
@@ -126,7 +171,7 @@ def test_a_job_that_is_killed_is_reported_as_killed(server, tmp_path):
 def test_without_a_server_the_command_runs_as_ever(tmp_path, name):
     environment = {key: value for key, value in os.environ.items() if key != SERVER}
     environment |= {} if name is None else {SERVER: name}
-    done = run("demo", "made", "--width", "512", "--height", "512", cwd=tmp_path, env=environment)
+    done = run("demo", "made", *TINY, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "made/manifest.json").is_file()
 

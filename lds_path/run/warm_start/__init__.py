@@ -1,7 +1,11 @@
-"""Stages of a local run that start from a process which has imported their packages already.
+"""Stages of a local run in processes that have imported their packages already.
 
 A process that analyses a small slide spends most of its time on imports. Here a server, started with the run,
-imports the packages of a stage once, and forks for every job. The command `lds-path` of a rule is
-then `client.py`, which hands over its arguments, environment, folder and streams, and passes signals on.
-Where there is no server, or it cannot answer, the client is replaced by an ordinary `lds-path`.
+imports the packages of a stage once and forks workers, which keep what they have loaded for the next job. The
+command `lds-path` of a rule is then `client.py`: it hands over its arguments, environment, folder and
+streams, passes signals on, and ends as the command does. Where no server answers, it becomes an ordinary
+`lds-path`.
+
+A job still is alone in its process while it runs. A worker takes another one only if its last ended well and has
+left little memory in use.
 """

@@ -15,10 +15,11 @@ NUMBER_BYTES = 8
 
 
 class Job:
-    """The process that the server forks, and the signals for it."""
+    """A command that the server runs, and the signals for it."""
 
-    def __init__(self) -> None:
-        self._process: int | None = None
+    def __init__(self, server: socket.socket) -> None:
+        self._server = server
+        self._is_accepted = False
         self._waiting: list[int] = []
         self._handled = [
             number for number in PASSED_ON if signal.getsignal(number) is not signal.SIG_IGN
@@ -26,7 +27,7 @@ class Job:
         for number in self._handled:
             signal.signal(number, lambda number, _: self._pass_on(number))
 
-    def run(self, server: socket.socket) -> int | None:
+    def run(self) -> int | None:
         """Return the exit status, minus the number of a signal; None if the server does not answer."""
         request = {
             "arguments": sys.argv[1:],
@@ -35,18 +36,18 @@ class Job:
         }
         data = json.dumps(request).encode()
         try:
-            server.connect(f"\0{os.environ[SERVER]}")
-            socket.send_fds(server, [len(data).to_bytes(NUMBER_BYTES, "big")], [0, 1, 2])
-            server.sendall(data)
-            self._process = _next_number(server)
+            self._server.connect(f"\0{os.environ[SERVER]}")
+            socket.send_fds(self._server, [to_bytes(len(data))], [0, 1, 2])
+            self._server.sendall(data)
+            self._is_accepted = read_number(self._server) is not None
         except (KeyError, OSError):
             return None
-        if self._process is None:
+        if not self._is_accepted:
             return None
         while self._waiting:
             self._pass_on(self._waiting.pop())
-        status = _next_number(server)
-        # A server that ends before a process takes it along.
+        status = read_number(self._server)
+        # A server that ends before a job takes it along.
         return -signal.SIGKILL if status is None else status
 
     def give_up(self) -> None:
@@ -57,32 +58,34 @@ class Job:
             os.kill(os.getpid(), number)
 
     def _pass_on(self, number: int) -> None:
-        if self._process is None:
+        if self._is_accepted:
+            self._server.sendall(bytes([number]))
+        else:
             self._waiting.append(number)
-            return
-        try:
-            os.kill(self._process, number)
-        except ProcessLookupError:  # it has just ended
-            return
 
 
 def main() -> None:
     """Run the command line of this process by the server, or else as `lds-path` does."""
-    job = Job()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
-        status = job.run(server)
+        job = Job(server)
+        status = job.run()
     if status is None:
         job.give_up()
         os.execv(sys.executable, [sys.executable, "-m", "lds_path.cli", *sys.argv[1:]])
     if status < 0:
-        job.give_up()  # the signals that it handles end it
+        job.give_up()  # a signal that is handled here ends this process too
         os.kill(os.getpid(), -status)
     sys.exit(status)
 
 
-def _next_number(server: socket.socket) -> int | None:
-    """Return the next number from the server, None if there is no more."""
-    data = server.recv(NUMBER_BYTES)
+def to_bytes(number: int) -> bytes:
+    """Return a number as it is sent."""
+    return number.to_bytes(NUMBER_BYTES, "big", signed=True)
+
+
+def read_number(source: socket.socket) -> int | None:
+    """Return the next number that is received, None if there is no more."""
+    data = source.recv(NUMBER_BYTES)
     return int.from_bytes(data, "big", signed=True) if len(data) == NUMBER_BYTES else None
 
 

@@ -1,12 +1,10 @@
-"""The process that has imported what stages need, and forks for each job; see `warm_start`."""
+"""The process that imports what stages need, and gives their jobs to its workers; see `warm_start`."""
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import selectors
-import signal
 import socket
 import struct
 import subprocess
@@ -16,97 +14,143 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from lds_path.run.gc_freeze import frozen_imports
-from lds_path.run.warm_start.client import NUMBER_BYTES, SERVER
+from lds_path.run.warm_start.client import SERVER, read_number, to_bytes
+from lds_path.run.warm_start.request import Request
+from lds_path.run.warm_start.worker import work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
+    from multiprocessing.context import ForkProcess
 
-STREAMS = 3
+    from lds_path.run.warm_start.worker import Run
+
 LATE = {"segment": ("lds_path.inference.runner", "lds_path.models.checkpoint")}
 """Stage -> what it imports for a slide that is analysed, and not for one in quarantine."""
 _SECONDS_TO_ASK = 10.0
 _CREDENTIALS = struct.Struct("3i")  # process, user, group
 
 
-@dataclass(frozen=True)
-class Request:
-    """A command line of `lds-path`, with what else a process is given."""
+@dataclass(eq=False)
+class Worker:
+    """A process for jobs, and who waits for the present one."""
 
-    arguments: Sequence[str]
-    environment: Mapping[str, str]
-    folder: str
-    streams: Sequence[int]
-    """Descriptors of standard input, output and error."""
+    process: ForkProcess
+    control: socket.socket
+    stages: frozenset[str]
+    """Stages whose packages it was forked with."""
+    client: socket.socket | None = None
+    is_ending: bool = False
 
-    def adopt(self) -> None:
-        """Let this process be the one that was asked for."""
-        for number, stream in enumerate(self.streams):
-            os.dup2(stream, number)
-            os.close(stream)
-        os.environ.clear()
-        os.environ.update(self.environment)
-        os.chdir(self.folder)
-        sys.argv = ["lds-path", *self.arguments]
+    @property
+    def is_idle(self) -> bool:
+        """Whether it can take a job."""
+        return self.client is None and not self.is_ending
 
 
 class StageServer:
-    """Forks a process for each request; ends a process whose client has ended."""
+    """Gives each request to an idle worker, or forks one for it."""
 
-    def __init__(self, listener: socket.socket) -> None:
-        self._listener = listener
+    def __init__(self, listener: socket.socket, run: Run) -> None:
+        self._listener, self._run = listener, run
+        self._workers: list[Worker] = []
+        self._stages: frozenset[str] = frozenset()  # whose packages are imported
         self._selector = selectors.DefaultSelector()
-        self._watch(listener.fileno(), self._accept)
+        self._watch(listener, self._accept)
 
-    def next_request(self) -> Request:
-        """Return, in a process of its own, what a client asks for; the server never returns."""
+    def serve(self) -> None:
+        """Answer clients until this process is ended."""
         while True:
             for key, _ in self._selector.select():
-                request: Request | None = key.data()
-                if request is not None:
-                    return request
+                key.data()
 
-    def _accept(self) -> Request | None:
-        """Fork for a new client; return its request in the new process."""
+    def _accept(self) -> None:
         client, _ = self._listener.accept()
         try:
             request = _read_request(client)
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, TypeError):
             client.close()
-            return None
-        _import_packages(request.arguments)
-        process = os.fork()
-        if not process:
-            self._selector.close()
-            self._listener.close()
+            return
+        self._import_packages(next(iter(request.arguments), ""))
+        worker = next((worker for worker in self._workers if worker.is_idle), None)
+        worker = worker or self._fork(client, request)
+        try:
+            request.send(worker.control)
+        except OSError:  # it has just ended
             client.close()
-            return request
-        for stream in request.streams:
-            os.close(stream)
-        _tell(client, process)
-        end = os.pidfd_open(process)
-        self._watch(end, partial(self._tell_end, client, process, end))
-        self._watch(client.fileno(), partial(self._kill, client, process))
-        return None
+            return
+        finally:
+            request.close()
+        worker.client = client
+        _tell(client, 0)
+        self._watch(client, partial(self._pass_signal, worker, client))
 
-    def _tell_end(self, client: socket.socket, process: int, end: int) -> None:
-        _, status = os.waitpid(process, 0)
-        _tell(client, os.waitstatus_to_exitcode(status))
-        with suppress(KeyError):  # its client ended first
-            self._selector.unregister(client.fileno())
-        self._selector.unregister(end)
-        os.close(end)
+    def _fork(self, client: socket.socket, request: Request) -> Worker:
+        control, of_worker = socket.socketpair()
+        others = [worker.control for worker in self._workers]
+        others += [worker.client for worker in self._workers if worker.client is not None]
+        inherited = (self._listener, control, client, request, *others)
+        process = get_context("fork").Process(target=work, args=(of_worker, inherited, self._run))
+        process.start()
+        of_worker.close()
+        worker = Worker(process, control, self._stages)
+        self._workers.append(worker)
+        self._watch(control, partial(self._hear, worker))
+        return worker
+
+    def _hear(self, worker: Worker) -> None:
+        """Tell a client how its job ended: by a message, or by the end of the worker."""
+        status = read_number(worker.control)
+        if status is None:
+            self._forget(worker)
+            status = worker.process.exitcode
+        client, worker.client = worker.client, None
+        if client is not None:
+            _tell(client, status or 0)
+            self._selector.unregister(client)
+            client.close()
+        if worker in self._workers and worker.stages != self._stages:
+            self._forget(worker)
+
+    def _pass_signal(self, worker: Worker, client: socket.socket) -> None:
+        """Send a worker the signal that its client was sent; kill it if the client has ended."""
+        process = worker.process.pid
+        if worker.client is not client or process is None:  # the job ended in the meantime
+            return
+        with suppress(ConnectionResetError):
+            if number := client.recv(1):
+                os.kill(process, number[0])
+                return
+        self._selector.unregister(client)
         client.close()
+        worker.client, worker.is_ending = None, True
+        worker.process.kill()
 
-    def _kill(self, client: socket.socket, process: int) -> None:
-        """End the process of a client that says something: that it is gone."""
-        os.kill(process, signal.SIGKILL)
-        self._selector.unregister(client.fileno())
+    def _import_packages(self, stage: str) -> None:
+        """Import what a stage needs, for all later workers; idle ones that lack it have to go."""
+        if stage in self._stages or not stage.isidentifier():
+            return
+        if find_spec(f"lds_path.stages.{stage}") is None:
+            return
+        with suppress(Exception), frozen_imports():  # the job says itself why it fails
+            for module in (f"lds_path.stages.{stage}", *LATE.get(stage, ())):
+                import_module(module)
+        self._stages |= {stage}
+        for worker in [worker for worker in self._workers if worker.is_idle]:
+            self._forget(worker)
 
-    def _watch(self, descriptor: int, react: Callable[[], Request | None]) -> None:
-        self._selector.register(descriptor, selectors.EVENT_READ, react)
+    def _forget(self, worker: Worker) -> None:
+        """Let a worker end that has no job, and wait for it."""
+        self._selector.unregister(worker.control)
+        worker.control.close()
+        worker.process.join()
+        self._workers.remove(worker)
+
+    def _watch(self, source: socket.socket, react: Callable[[], None]) -> None:
+        self._selector.register(source, selectors.EVENT_READ, react)
 
 
 def start_server() -> subprocess.Popen[bytes] | None:
@@ -138,22 +182,13 @@ def _read_request(client: socket.socket) -> Request:
     _, user, _ = _CREDENTIALS.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     if user != os.getuid():
         raise PermissionError(f"user {user} is another one")
-    length, streams, _, _ = socket.recv_fds(client, NUMBER_BYTES, STREAMS)
-    with client.makefile("rb") as stream:
-        asked = json.loads(stream.read(int.from_bytes(length, "big")))
+    request = Request.receive(client)
+    if request is None:
+        raise ConnectionResetError
     client.settimeout(None)
-    return Request(asked["arguments"], asked["environment"], asked["folder"], streams)
-
-
-def _import_packages(arguments: Sequence[str]) -> None:
-    """Import what a command needs, for all later processes; one that fails says so itself."""
-    name = next(iter(arguments), "")
-    with suppress(Exception), frozen_imports():
-        if name.isidentifier() and find_spec(f"lds_path.stages.{name}"):
-            for module in (f"lds_path.stages.{name}", *LATE.get(name, ())):
-                import_module(module)
+    return request
 
 
 def _tell(client: socket.socket, number: int) -> None:
     with suppress(OSError):  # it is gone
-        client.sendall(number.to_bytes(NUMBER_BYTES, "big", signed=True))
+        client.sendall(to_bytes(number))
