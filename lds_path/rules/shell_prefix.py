@@ -27,7 +27,7 @@ def command_prefix(base: Path) -> str:
     A conda environment of a rule contains the dependencies of the package but not the package.
     There, `lds-path` is this package, run by the environment's Python, even where the environment in
     which Snakemake runs has a program of that name. So it is where there is no program. In a run with a
-    server (see `run.warm_start`) it is the server's client.
+    server (see `run.warm_start`) its client stands in for the program of Snakemake's environment, and for no other.
 
     Parameters
     ----------
@@ -36,6 +36,7 @@ def command_prefix(base: Path) -> str:
         of an installed package.
     """
     programs = quote(str(Path(sys.executable).parent))
+    own = quote(str(Path(sys.executable).parent / "lds-path"))
     reach = f'export PATH="$PATH:"{programs}; '  # Snakemake may run without `activate`
     if (base / "lds_path").is_dir():
         reach += f"export PYTHONPATH={quote(str(base))}; "
@@ -44,7 +45,8 @@ def command_prefix(base: Path) -> str:
         run = f"-c {quote(_RUN.format(file=lds_path.__file__))}"
     warm = " ".join(map(quote, (sys.executable, "-IS", client.__file__)))
     return (
-        f'{reach}if [ -n "${{{SERVER}:-}}" ]; then lds-path() {{ {warm} "$@"; }};'
+        f'{reach}if [ -n "${{{SERVER}:-}}" ] && [ "$(command -v lds-path)" = {own} ];'
+        f' then lds-path() {{ {warm} "$@"; }};'
         " elif ! command -v lds-path > /dev/null ||"
         f' {{ {_IN_CONDA} && [ ! -e "$CONDA_PREFIX/bin/lds-path" ]; }};'
         f' then lds-path() {{ python {run} "$@"; }}; fi; '

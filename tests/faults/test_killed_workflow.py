@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
+from contextlib import suppress
 
 import pytest
-from workflow_run import changes, finish, finished_stages, kill, prepare, start, wait_for
+from workflow_run import (
+    changes,
+    finish,
+    finished_stages,
+    kill,
+    prepare,
+    stage_workers,
+    start,
+    wait_for,
+)
 
 JOBS = "kill -9 of a stage under Snakemake"
+WORKERS = "kill -9 of the server's workers under Snakemake"
 SNAKEMAKE = "kill -9 of Snakemake"
 TWICE = "two runs on one results folder"
 STAGES = ("tile", "detect", "plan", "segment", "stitch", "export", "assess", "evaluate", "report")
@@ -29,6 +42,25 @@ def test_every_stage_is_killed_once_in_a_run_that_still_finishes(
     assert output.count("Killed") >= len(STAGES)
     assert changes(tmp_path, undisturbed_workflow) == []
     ledger.survive(JOBS, len(STAGES), identical=len(STAGES))
+
+
+def test_workers_of_the_server_are_killed_in_a_run_that_still_finishes(
+    undisturbed, undisturbed_workflow, tmp_path, ledger
+):
+    prepare(tmp_path, undisturbed.painted)
+    process = start(tmp_path, "--retries", "9", warm=True)
+    for stage in ("tile", "segment", "export"):
+        wait_for(lambda stage=stage: any((tmp_path / "results" / stage).glob("[ab]")))
+        workers = stage_workers(process.pid)
+        ledger.inject(WORKERS, len(workers))
+        for worker in workers:
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+        ledger.survive(WORKERS, len(workers), identical=len(workers))
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
+    assert changes(tmp_path, undisturbed_workflow) == []
 
 
 @pytest.mark.parametrize("number", range(KILLS))

@@ -42,16 +42,21 @@ def start(
     *arguments: str,
     change: dict[str, object] | None = None,
     sheet: str = "slides.tsv",
+    warm: bool = False,
     **environment: str,
 ) -> subprocess.Popen[str]:
-    """Start Snakemake in a folder and a process group of its own, with both outputs in one."""
+    """Start Snakemake in a folder and a process group of its own, with both outputs in one.
+
+    Stages are processes of their own, into which faults can be injected, or workers of the server if `warm`.
+    """
     programs = folder / "programs"
     programs.mkdir(exist_ok=True)
     program = programs / "lds-path"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{KILLED}" "$@"\n')
     program.chmod(0o755)
     (folder / "change.yaml").write_text(yaml.safe_dump(CHANGE | (change or {})))
-    path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
+    first = [] if warm else [str(programs)]
+    path = os.pathsep.join([*first, str(Path(sys.executable).parent), os.environ["PATH"]])
     command = ["snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--cores", "2"]
     command += ["--directory", str(folder), "--configfile", str(REPOSITORY / "config.yaml")]
     command += [str(folder / "change.yaml"), "--config", f"slides={folder / sheet}", *arguments]
@@ -91,6 +96,28 @@ def kill(process: subprocess.Popen[str], *, group: bool) -> None:
     wait_for(lambda: not is_group_alive(process.pid))
 
 
+def stage_workers(snakemake: int) -> list[int]:
+    """Return the processes of the server of a run that stages run in."""
+    return [
+        worker for server in _children(snakemake) for worker in _children(server) if _serves(server)
+    ]
+
+
+def _serves(process: int) -> bool:
+    try:
+        return b"serve-stages" in Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _children(process: int) -> list[int]:
+    try:
+        tasks = list(Path(f"/proc/{process}/task").iterdir())
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:
+        return []
+
+
 def is_group_alive(group: int) -> bool:
     try:
         os.killpg(group, 0)
@@ -118,6 +145,7 @@ def results(folder: Path) -> dict[str, bytes]:
             manifest = json.loads(content)
             manifest["results"].pop("manifests", None)
             manifest["inputs"] = sorted(manifest["inputs"])
+            manifest["command"] = ""  # differs where faults are injected
             content = json.dumps(manifest).encode()
         if name.endswith("cohort.tsv"):
             rows = list(csv.DictReader(io.StringIO(content.decode()), delimiter="\t"))

@@ -53,6 +53,8 @@ def test_a_run_with_a_server_asks_it(programs, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(venv / "bin/python"))
     asked = run(tmp_path, venv, server="lds-path-1")[0]
     assert asked == f"venv-python -IS {client.__file__} tile"
+    put_program(tmp_path / "other/bin", "lds-path", "other-lds-path")
+    assert run(tmp_path, tmp_path / "other", venv, server="lds-path-1")[0] == "other-lds-path tile"
 
 
 def test_the_environment_of_a_rule_runs_the_package_not_the_program_outside(programs, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
 import selectors
@@ -156,7 +157,7 @@ class StageServer:
 def start_server() -> subprocess.Popen[bytes] | None:
     """Start the server of this run, and tell the jobs where it is, on a system that can fork safely.
 
-    The server ends with this process, see `parent_watch`.
+    The server ends with this process, even if that is killed, see `parent_watch`.
     """
     if sys.platform != "linux":
         return None
@@ -172,6 +173,7 @@ def start_server() -> subprocess.Popen[bytes] | None:
             stdin=subprocess.DEVNULL,
         )
     os.environ[SERVER] = name
+    atexit.register(server.kill)
     return server
 
 
