@@ -16,6 +16,7 @@ from lds_path.formats.labels.label_images import name_labels
 from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
 from lds_path.formats.results import (
     AssessResults,
+    DetectResults,
     EvaluateResults,
     SegmentResults,
     StitchResults,
@@ -37,6 +38,7 @@ from lds_path.quality.picture_scale import fit_picture_scale, read_picture
 from lds_path.reporting.cohort_page import render_index
 from lds_path.reporting.cohort_table import Column, describe_columns, table_row
 from lds_path.reporting.outcomes import outcome_of
+from lds_path.reporting.outlines_page import render_outlines
 from lds_path.reporting.pages import Files, render_slide
 from lds_path.reporting.words.last_lines import (
     DICTIONARY_NAME,
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COMPARISON_NAME = "compare.html"
+OUTLINES_NAME = "outlines.html"
 SUMMARY_NAME = "summary.txt"
 PICTURES = "pictures"
 """Folder of the pictures beside the pages, whose names end with .html."""
@@ -73,8 +76,8 @@ ZOOM = "zoom"
 PLAIN_PICTURE_PIXELS = 800
 QUALITY = 85
 PARTS: tuple[type[ManifestPart], ...] = (
-    TileResults, SegmentResults, StitchResults, ExportParameters, ExportResults, AssessResults,
-    EvaluateResults,
+    TileResults, DetectResults, SegmentResults, StitchResults, ExportParameters, ExportResults,
+    AssessResults, EvaluateResults,
 )  # fmt: skip
 """Parts of manifests that are read; a slide whose manifest lacks one of them is not finished."""
 
@@ -91,8 +94,8 @@ def report(
 ) -> Manifest:
     """Write the pages and the table of a cohort.
 
-    Writes `index.html`, `compare.html`, `slides/<slide>.html` with its pictures and tiles, `cohort.tsv` with its dictionary
-    `cohort-columns.tsv`, `summary.txt`, and in `qupath` the scripts for the cohort. The pages need
+    Writes `index.html`, `outlines.html`, `compare.html`, `slides/<slide>.html` with its pictures and tiles, `cohort.tsv`
+    with its dictionary `cohort-columns.tsv`, `summary.txt`, and in `qupath` the scripts for the cohort. The pages need
     nothing outside the folder. The project for QuPath is written into `qupath` in `results`, since
     people work in it. A slide that is quarantined or not finished has its reason there.
 
@@ -212,6 +215,7 @@ def _write_report(
         folder / DICTIONARY_NAME, [field.name for field in fields(Column)], map(astuple, columns)
     )
     _write_text(folder / INDEX_NAME, render_index(records, files, columns))
+    _write_text(folder / OUTLINES_NAME, render_outlines(records, files))
     _write_text(folder / SUMMARY_NAME, summarise(records, files, output))
 
 

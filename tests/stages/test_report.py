@@ -248,7 +248,7 @@ def test_links_and_pictures_lie_in_the_folder_and_nothing_comes_from_a_network(m
     copy = tmp_path / "elsewhere"
     shutil.copytree(folder, copy)
     pages = [*copy.glob("*.html"), *sorted((copy / "slides").glob("*.html"))]
-    assert len(pages) == 2 + len(SLIDES)
+    assert len(pages) == 3 + len(SLIDES)
     for page in pages:
         for link in Page(page).links:
             if link == "data:,":
@@ -431,6 +431,38 @@ def test_colours_are_three_columns(made):
     table = pd.read_csv(folder / "cohort.tsv", sep="\t", index_col="slide")
     for column in ("glass.red", "hematoxylin_vector.green", "eosin_vector.blue"):
         assert table[column].dtype == float
+
+
+def test_the_outlines_of_all_slides_are_on_one_page_those_without_tissue_first(made, tmp_path):
+    _, folder = made
+    page = Page(folder / "outlines.html")
+    shown = [page.text.index(f"{slide} ") for slide in ("no-mpp", "dark", "good")]
+    assert shown == sorted(shown)
+    assert "slides/pictures/good/tissue.jpg" in page.links
+    assert all(
+        unquote(link).endswith(".html")
+        for link in page.links
+        if link.startswith("slides/") and "pictures" not in link
+    )
+    assert "fill the 'mpp' column" in page.text
+    assert "outlines.html" in Page(folder / "index.html").links
+
+
+def test_an_outline_of_the_user_is_named_on_the_page_of_outlines(tmp_path):
+    finish(tmp_path, "good")
+    manifest = tmp_path / "detect/good/manifest.json"
+    record = json.loads(manifest.read_text())
+    for inputs, words in (
+        ({}, "rules on colours"),
+        ({"tissue": record["inputs"]["tile"]}, "your outline"),
+    ):
+        changed = record | {
+            "inputs": record["inputs"] | inputs,
+            "parameters": record["parameters"] | {"method": "classic"},
+        }
+        manifest.write_text(json.dumps(changed))
+        report(tmp_path, tmp_path / "report", slides=["good"])
+        assert words in Page(tmp_path / "report/outlines.html").text
 
 
 def test_batches_of_the_sheet_are_compared(made, tmp_path):
