@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lds_path.run.sheet import STAIN
 from lds_path.stages.assess import assess
 from lds_path.stages.detect import detect
 from lds_path.stages.evaluate import evaluate
@@ -73,6 +74,7 @@ def _options(setup: RunSetup, slide: str) -> dict[str, Any]:
         scene=str(setup.slides.cell(slide, "scene")),
         finest_level=setup.finest_level,
     )
+    options["assess"] = replace(options["assess"], stain=str(setup.slides.cell(slide, STAIN)))
     options["evaluate"] = replace(options["evaluate"], labels=options["labels"])
     return options
 

@@ -27,6 +27,12 @@ class AssessOptions(Options):
     screen: bool = option(
         False, "whether to report pen, folds, bubbles and blur also as the stage screen finds them"
     )
+    stain: str = option(
+        "",
+        "its staining, such as H&E, PAS or IHC, whose stains are measured; H&E when not given",
+        scope="command",
+    )
+    """The workflow takes it from the sheet."""
     thresholds: Thresholds = field(default_factory=Thresholds)
 
 

@@ -32,12 +32,13 @@ WINDOW_STEP = 4
 class Stains:
     """The two stains of a slide."""
 
-    hematoxylin_vector: tuple[float, float, float]
-    """Optical density of red, green and blue, of length 1: the stain that absorbs more red."""
-    eosin_vector: tuple[float, float, float]
-    hematoxylin: float
+    first_vector: tuple[float, float, float]
+    """Optical density of red, green and blue, of length 1: the stain that absorbs more red, as
+    hematoxylin does beside eosin."""
+    second_vector: tuple[float, float, float]
+    first: float
     """Optical density along its vector where it is strong."""
-    eosin: float
+    second: float
 
 
 def find_stains(density: NDArray[np.float32]) -> Stains | None:
@@ -57,11 +58,11 @@ def find_stains(density: NDArray[np.float32]) -> Stains | None:
     angles = np.percentile(np.arctan2(y, x), _ENDS)
     vectors = plane @ np.stack([np.cos(angles), np.sin(angles)])  # (3, 2)
     vectors = np.abs(vectors / np.linalg.norm(vectors, axis=0))
-    vectors = vectors[:, np.argsort(-vectors[0])]  # hematoxylin absorbs more red
+    vectors = vectors[:, np.argsort(-vectors[0])]
     amounts = np.linalg.lstsq(vectors, stained.T, rcond=None)[0]  # (2, N)
     strengths = np.percentile(amounts, _STRONG, axis=1)
-    hematoxylin, eosin = ((float(r), float(g), float(b)) for r, g, b in vectors.T.round(3))
-    return Stains(hematoxylin, eosin, float(strengths[0]), float(strengths[1]))
+    first, second = ((float(r), float(g), float(b)) for r, g, b in vectors.T.round(3))
+    return Stains(first, second, float(strengths[0]), float(strengths[1]))
 
 
 def staining(density: NDArray[np.float32]) -> float | None:

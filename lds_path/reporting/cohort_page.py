@@ -29,14 +29,16 @@ if TYPE_CHECKING:
 ATTENTION = ("quarantined", "not finished", "fail", "warn")
 """Outcomes of slides that somebody must look at, the most urgent first."""
 COMPARED = (
-    "tissue_mm2", "blur", "out_of_focus_percent", "staining", "hematoxylin", "eosin",
-    "fold_percent", "pen_percent", "bubble_percent", "confidence", "uncertain_percent",
+    "tissue_mm2", "blur", "out_of_focus_percent", "staining", "hematoxylin", "eosin", "pas",
+    "dab", "fold_percent", "pen_percent", "bubble_percent", "confidence", "uncertain_percent",
     "seam_index", "border_gain", "unlike_stain_percent", "unlike_tissue_percent",
 )  # fmt: skip
 """Metrics whose distribution is drawn."""
 MAX_CHOICES = 30
 """Different cells of a column that the page offers as a choice; beyond, its filter finds them."""
-BATCH_METRICS = ("tissue_mm2", "blur", "staining", "hematoxylin", "eosin", "confidence")
+BATCH_METRICS = (
+    "tissue_mm2", "blur", "staining", "hematoxylin", "eosin", "pas", "dab", "confidence"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,11 @@ def render_index(
         units={
             name: metric["unit"] for record in records for name, metric in record.metrics.items()
         },
-        batch_metrics={name: label_of(name) for name in BATCH_METRICS},
+        batch_metrics={
+            name: label_of(name)
+            for name in BATCH_METRICS
+            if any(name in record.metrics for record in records)
+        },
         strips=draw_strips(records),
         constants=find_constants(records),
         strip_width=WIDTH,

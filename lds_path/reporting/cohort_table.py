@@ -20,7 +20,7 @@ OWN = "sheet."
 """Prefix of columns that the user added to the sheet."""
 SCORE = "0 to 1"
 CHANNELS = ("red", "green", "blue")
-COLORS = ("glass", "hematoxylin_vector", "eosin_vector")
+COLORS = ("glass", "hematoxylin_vector", "eosin_vector", "pas_vector", "dab_vector")
 """Metrics with a number for each channel."""
 
 

@@ -36,6 +36,10 @@ LABELS = {
     "pitch_max_um": "farthest samples",
     "zoom_min": "least zoom",
     "zoom_max": "largest zoom",
+    "pas": "PAS",
+    "pas_vector": "PAS vector",
+    "dab": "DAB",
+    "dab_vector": "DAB vector",
     "tune_dice": "worst class of the model",
     "unlike_stain_percent": "stained unlike its slides",
     "unlike_tissue_percent": "looks unlike its slides",
@@ -48,7 +52,10 @@ GROUPS = {
         "bubble_percent", "screen_out_of_focus_percent", "screen_fold_percent",
         "screen_pen_percent", "screen_bubble_percent",
     ),
-    "Stains": ("staining", "hematoxylin", "eosin", "hematoxylin_vector", "eosin_vector"),
+    "Stains": (
+        "staining", "hematoxylin", "eosin", "pas", "dab", "hematoxylin_vector", "eosin_vector",
+        "pas_vector", "dab_vector",
+    ),
     "Tissue and labels": (
         "tissue_mm2", "pieces", "analysed_percent", "largest_class_percent", "confidence",
         "uncertain_percent",

@@ -16,10 +16,12 @@ from lds_path.run.sheet_file import read_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-COLUMNS = ("slide", "path", "scene", "mpp", "labels", "roi", "tissue", "split", "patient", "batch")
+COLUMNS = (
+    "slide", "path", "scene", "mpp", "labels", "roi", "tissue", "split", "patient", "batch", "stain"
+)  # fmt: skip
 FILES = ("path", "labels", "roi", "tissue")
 STAIN = "stain"
-"""Column that is shown as one of the user's own is, and tells QuPath the stain."""
+"""Column that names the staining, and is shown as one of the user's own is."""
 REQUIRED = ("slide", "path")
 SPLITS = ("train", "tune", "test")
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -82,8 +84,9 @@ def _name_columns(path: Path, columns: list[str]) -> list[str]:
         if names.count(name) > 1:
             raise UsageError(f"{path} has the column '{name}' twice; name each column once")
     missing = [name for name in COLUMNS if name not in names]
+    meant = [name for name in missing if name != STAIN]  # a column `strain` may be meant
     for name in names:
-        near = "" if name in COLUMNS else did_you_mean(name, missing)
+        near = "" if name in COLUMNS else did_you_mean(name, meant)
         if near and _is_misspelt(name.lower(), near):
             raise UsageError(
                 f"{path} has the unknown column '{name}'; did you mean '{near}'? Rename it, or give a"

@@ -106,7 +106,7 @@ def _assess(folder: Path, inputs: StageInputs, *, options: AssessOptions) -> Ass
     layers = draw_layers(slide, options.max_blur)
     for name, content in layers.files.items():
         (folder / name).write_bytes(content)
-    metrics = measure(slide, min_confidence=options.min_confidence, max_blur=options.max_blur)
+    metrics = measure(slide, options)
     if options.screen:
         found = open_class_map(inputs["screen"])
         metrics |= slide_metrics.screen_metrics(found, open_mask(inputs["detect"]))
@@ -130,18 +130,20 @@ def _assess(folder: Path, inputs: StageInputs, *, options: AssessOptions) -> Ass
     return results
 
 
-def measure(slide: AnalysedSlide, *, min_confidence: float, max_blur: float) -> dict[str, Metric]:
+def measure(slide: AnalysedSlide, options: AssessOptions) -> dict[str, Metric]:
     """Return all metrics of a slide, in the order in which its page shows them."""
     appearance, tissue = slide.appearance, slide.tissue
     mpp, tissue_mm2 = slide.tile.mpp, slide.detect.tissue_mm2
     return {
         **slide_metrics.identity_metrics(slide.tile, slide.unreadable_tiles),
-        **slide_metrics.focus_metrics(appearance.blurs, max_blur),
+        **slide_metrics.focus_metrics(appearance.blurs, options.max_blur),
         **slide_metrics.artefact_metrics(appearance.artefacts, tissue),
-        **slide_metrics.stain_metrics(appearance.glass, appearance.stains, appearance.staining),
+        **slide_metrics.stain_metrics(
+            appearance.glass, appearance.stains, appearance.staining, options.stain
+        ),
         **analysis_metrics.tissue_metrics(slide.detect, tissue, slide.labels),
         **analysis_metrics.class_metrics(slide.stitch, slide.classes, tissue, slide.labels),
-        **analysis_metrics.confidence_metrics(slide.confidence, tissue, min_confidence),
+        **analysis_metrics.confidence_metrics(slide.confidence, tissue, options.min_confidence),
         **analysis_metrics.seam_metrics(slide.seams),
         **analysis_metrics.sampler_metrics(slide.regions, slide.pitch, mpp, tissue_mm2),
         **analysis_metrics.border_metrics(slide.borders),

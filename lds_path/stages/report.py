@@ -134,7 +134,7 @@ def report(
 
     def work(folder: Path, _: StageInputs) -> ReportResults:
         records = [_read_record(results, slide, cells.get(slide, {})) for slide in slides]
-        stains = {slide: _find_stain(row) for slide, row in cells.items()}
+        stains = {slide: row.get(STAIN, "") for slide, row in cells.items()}
         _write_qupath(folder / QUPATH_NAME, results, records, stains)
         zoom = partial(write_zoom, mpp=options.zoom_mpp, threads=threads)
         _write_report(folder, records, find_original(output), zoom)
@@ -155,6 +155,7 @@ def _read_cells(sheet: Path) -> dict[str, dict[str, str]]:
     """Return slide -> batch, and cells in columns of the user's own."""
     table = read_sheet(sheet)
     own = [name for name in table.columns if name not in COLUMNS]
+    own += [STAIN] if (table[STAIN] != "").any() else []
     return {
         str(slide): {name: str(row[name]) for name in ("batch", *own)}
         for slide, row in table.to_dict("index").items()
@@ -172,10 +173,6 @@ def _check_known(sheet: Path, slides: Sequence[str], known: Sequence[str]) -> No
 def _read_record(results: Path, slide: str, cells: Mapping[str, str]) -> SlideRecord:
     own = {name: cell for name, cell in cells.items() if name != "batch"}
     return read_slide_record(results, slide, cells.get("batch", ""), own=own, parts=PARTS)
-
-
-def _find_stain(cells: Mapping[str, str]) -> str:
-    return next((cell for name, cell in cells.items() if name.lower() == STAIN), "")
 
 
 def _write_qupath(

@@ -122,8 +122,8 @@ def test_stains_grow_with_their_strength(tissue_picture):
     stains = [find_stains(density) for density in found]
     for values in (
         [staining(density) for density in found],
-        [each.hematoxylin for each in stains],
-        [each.eosin for each in stains],
+        [each.first for each in stains],
+        [each.second for each in stains],
     ):
         assert values[0] < 0.6 * values[1]
         assert values[2] > 1.25 * values[1]
@@ -133,8 +133,8 @@ def test_the_painted_stains_are_those_that_were_painted():
     picture = np.concatenate(list(paint_slide(3, Size(3072, 2560)).strips()))
     stains = find_stains(densities(picture, windows(picture)))
     for found, painted in (
-        (stains.hematoxylin_vector, HEMATOXYLIN),
-        (stains.eosin_vector, EOSIN),
+        (stains.first_vector, HEMATOXYLIN),
+        (stains.second_vector, EOSIN),
     ):
         assert np.dot(found, painted) / np.linalg.norm(painted) > 0.99
 

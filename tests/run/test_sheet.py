@@ -188,7 +188,7 @@ def test_a_sheet_is_read_as_spreadsheets_save_it(tmp_path, text, encoding):
 def test_columns_of_the_users_own_are_kept_as_they_are(tmp_path):
     text = "slide,path,Diagnosis,stain,patient age\na,a.svs,adenoma,PAS,071\nb,b.svs,,H&E,\n"
     sheet = read_sheet(write(tmp_path, text))
-    assert list(sheet.columns[len(COLUMNS) :]) == ["Diagnosis", "stain", "patient age"]
+    assert list(sheet.columns[len(COLUMNS) :]) == ["Diagnosis", "patient age"]
     assert list(sheet["Diagnosis"]) == ["adenoma", ""]
     assert list(sheet["patient age"]) == ["071", ""]
 
@@ -237,6 +237,15 @@ def test_a_binary_file_is_not_a_sheet(tmp_path):
     path.write_bytes(bytes(range(256)))
     with pytest.raises(UsageError, match="is not a table"):
         read_sheet(path)
+
+
+def test_a_column_like_stain_is_the_users_own(tmp_path):
+    path = tmp_path / "slides.tsv"
+    path.write_text("slide\tpath\tstrain\tStain\na\tx\tC57BL\tPAS\n")
+    sheet = read_sheet(path)
+    assert (sheet["strain"].iloc[0], sheet["stain"].iloc[0]) == ("C57BL", "PAS")
+    path.write_text("slide\tpath\tstrain\na\tx\tC57BL\n")
+    assert read_sheet(path)["stain"].tolist() == [""]
 
 
 def test_two_scenes_of_a_file_may_be_in_two_splits(tmp_path):

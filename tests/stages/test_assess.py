@@ -92,6 +92,27 @@ def test_each_metric_has_value_unit_definition_and_source(good):
         assert metric["source"], name
 
 
+@pytest.mark.parametrize(
+    ("stain", "named"),
+    [
+        ("", {"hematoxylin", "eosin"}),
+        ("PAS", {"hematoxylin", "pas"}),
+        ("HER2 IHC", {"hematoxylin", "dab"}),
+        ("Masson trichrome", set()),
+    ],
+)
+def test_only_the_stains_of_the_staining_are_measured_and_named(tmp_path, stain, named):
+    limits = {"warn_hematoxylin": 9.0, "warn_eosin": 9.0}
+    manifest, output = run(tmp_path, parameters={"stain": stain, **limits})
+    metrics = read_metrics(output)["metrics"]
+    assert {name for name in ("hematoxylin", "eosin", "pas", "dab") if name in metrics} == named
+    assert {name.removesuffix("_vector") for name in metrics if name.endswith("_vector")} == named
+    reasons = " ".join(manifest.results["reasons"])
+    for name in ("hematoxylin", "eosin"):
+        assert (f"the {name} is pale" in reasons) == (name in named)
+        assert (name in json.dumps(metrics)) == (name in named)
+
+
 def test_areas_and_shares_are_those_of_the_painted_tissue(good):
     _, output = good
     values = {name: item["value"] for name, item in read_metrics(output)["metrics"].items()}

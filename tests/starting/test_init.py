@@ -12,7 +12,7 @@ import lds_path
 from lds_path.cli import cli
 from lds_path.errors import ModelError, UsageError
 from lds_path.models.card import SHIPPED
-from lds_path.run.sheet import COLUMNS, STAIN, read_sheet
+from lds_path.run.sheet import COLUMNS, read_sheet
 from lds_path.starting.installed import find_workflow
 from lds_path.starting.working_folder import configure, make_working_folder
 
@@ -83,7 +83,7 @@ def test_the_sheet_has_every_column_and_no_slide_yet(tmp_path):
     table = read_sheet(sheet)
     assert list(table.index) == ["a"]
     assert table.loc["a", "path"] == str(tmp_path / "scans/a.svs")
-    assert list(table.columns) == [*COLUMNS, STAIN]
+    assert list(table.columns) == [*COLUMNS]
 
 
 @pytest.mark.parametrize("name", sorted(FILES))

@@ -90,9 +90,12 @@ def plan_training(folder, *names, config=()):
     return snakemake(folder, "-n", "train", "--config", sheet, *config)
 
 
-def test_a_zarr_store_is_an_input_and_a_scene_reaches_its_command(tmp_path):
+def test_a_zarr_store_is_an_input_and_scene_and_stain_reach_their_commands(tmp_path):
     store = write_image(tmp_path / "a.ome.zarr", [np.zeros((64, 64, 3), np.uint8)])
-    rows = "slide\tpath\tscene\na\ta.ome.zarr\t1\nb\ta.ome.zarr\tthe 'second' {one}\n"
+    rows = (
+        "slide\tpath\tscene\tStain\na\ta.ome.zarr\t1\tIHC, Ki-67\n"
+        "b\ta.ome.zarr\tthe 'second' {one}\t\n"
+    )
     (tmp_path / "slides.tsv").write_text(rows)
     run = snakemake(tmp_path, "-n", "-p", "--config", f"slides={tmp_path / 'slides.tsv'}")
     assert run.returncode == 0, run.stderr
@@ -101,6 +104,7 @@ def test_a_zarr_store_is_an_input_and_a_scene_reaches_its_command(tmp_path):
     assert [line[line.index("tile") + 1] for line in found] == [str(store)] * 2
     scenes = {line[line.index("--scene") + 1] for line in found}
     assert scenes == {"1", "the 'second' {one}"}
+    assert run.stdout.count("--stain 'IHC, Ki-67'") == run.stdout.count("--stain") == 1
 
 
 def test_annotations_with_all_classes_start_a_training(tmp_path):

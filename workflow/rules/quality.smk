@@ -20,11 +20,12 @@ rule assess:
         runtime=growing(30),
     params:
         screen=arguments.screened,
+        stain=arguments.cell("stain", "--stain"),
         options=arguments.options("assess"),
         strict=arguments.strict,
     shell:
         "lds-path assess {input.tile} {input.detect} {input.segment} {input.stitch} {output}"
-        " {params.screen} {params.options} {params.strict} 2> {log}"
+        " {params.screen} {params.stain} {params.options} {params.strict} 2> {log}"
 
 
 rule evaluate:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from lds_path.pixels.stain_names import kind_of
 
-_HE = re.compile(r"(ha?ematoxylin|h)\W*(and|&|\+)?\W*(eosin|e)")
-_DAB = re.compile(r"\b(dab|ihc)\b|immunohistochem")
+_TYPES = {"": "", "H&E": "BRIGHTFIELD_H_E", "DAB": "BRIGHTFIELD_H_DAB"}
 
 
 def image_type(stain: str) -> str:
@@ -13,9 +12,4 @@ def image_type(stain: str) -> str:
 
     Empty if no stain is stated, so that QuPath asks instead of taking a PAS slide apart as H&E.
     """
-    name = stain.strip().lower()
-    if not name:
-        return ""
-    if _HE.fullmatch(name):
-        return "BRIGHTFIELD_H_E"
-    return "BRIGHTFIELD_H_DAB" if _DAB.search(name) else "BRIGHTFIELD_OTHER"
+    return _TYPES.get(kind_of(stain), "BRIGHTFIELD_OTHER")

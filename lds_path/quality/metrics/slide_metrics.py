@@ -8,6 +8,7 @@ import numpy as np
 
 from lds_path.geometry import Size
 from lds_path.pixels.morphology import within_reach
+from lds_path.pixels.stain_names import STAINS, kind_of
 from lds_path.quality.metrics.metric import Metric, percent_of
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def screen_metrics(found: ClassMap, mask: Mask) -> dict[str, Metric]:
 
 
 def stain_metrics(
-    glass: Sequence[float], stains: Stains | None, staining: float | None
+    glass: Sequence[float], stains: Stains | None, staining: float | None, stain: str = ""
 ) -> dict[str, Metric]:
     """Return the colour of the glass, and which stains there are and how strong they are.
 
@@ -163,9 +164,9 @@ def stain_metrics(
         None if hardly anything is stained.
     staining
         Median optical density of tissue.
+    stain
+        Name of the staining; H&E when empty. Only of two known stains each is measured.
     """
-    method = "by Macenko et al. 2009 from windows of tissue"
-    weak = None if staining is None else 0.0
     return {
         "glass": Metric(
             list(glass), "RGB, 0 to 255", "Colour of the empty glass.", "tile: pyramid"
@@ -176,28 +177,32 @@ def stain_metrics(
             "Median over tissue of the mean optical density of red, green and blue.",
             "tile: pyramid",
         ),
-        "hematoxylin": Metric(
-            stains.hematoxylin if stains else weak,
+        **_each_stain(STAINS.get(kind_of(stain), ()), stains, None if staining is None else 0.0),
+    }
+
+
+def _each_stain(
+    names: Sequence[str], stains: Stains | None, weak: float | None
+) -> dict[str, Metric]:
+    """Return strength and colour of each stain; `weak` is the strength where there is hardly any."""
+    method = "by Macenko et al. 2009 from windows of tissue"
+    strengths = (weak, weak) if stains is None else (stains.first, stains.second)
+    vectors = (None, None) if stains is None else (stains.first_vector, stains.second_vector)
+    which = ", the stain that absorbs more red,", ""
+    return {
+        name.lower(): Metric(
+            strength,
             "optical density",
-            f"Strength of the hematoxylin: 99th percentile of its amount, {method}.",
+            f"Strength of the {name}: 99th percentile of its amount, {method}.",
             "tile: pyramid",
-        ),
-        "eosin": Metric(
-            stains.eosin if stains else weak,
-            "optical density",
-            f"Strength of the eosin, or whatever the second stain is: as for hematoxylin, {method}.",
-            "tile: pyramid",
-        ),
-        "hematoxylin_vector": Metric(
-            list(stains.hematoxylin_vector) if stains else None,
+        )
+        for name, strength in zip(names, strengths, strict=False)
+    } | {
+        f"{name.lower()}_vector": Metric(
+            None if vector is None else list(vector),
             "RGB, length 1",
-            f"Optical density of pure hematoxylin, the stain that absorbs more red, {method}.",
+            f"Optical density of pure {name}{note} {method}.",
             "tile: pyramid",
-        ),
-        "eosin_vector": Metric(
-            list(stains.eosin_vector) if stains else None,
-            "RGB, length 1",
-            f"Optical density of pure eosin, {method}.",
-            "tile: pyramid",
-        ),
+        )
+        for name, vector, note in zip(names, vectors, which, strict=False)
     }

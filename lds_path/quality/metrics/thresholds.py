@@ -54,9 +54,7 @@ class Thresholds(Options):
         0.25, "lowest optical density of the hematoxylin where it is strong", minimum=0, maximum=10
     )
     fail_hematoxylin: float = option(0.1, "the same, for the verdict fail", minimum=0, maximum=10)
-    warn_eosin: float = option(
-        0.15, "the same for the eosin, or whatever the second stain is", minimum=0, maximum=10
-    )
+    warn_eosin: float = option(0.15, "the same for the eosin", minimum=0, maximum=10)
     fail_eosin: float = option(0.05, "the same, for the verdict fail", minimum=0, maximum=10)
     warn_staining: float = option(
         0.55,
