@@ -5,7 +5,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: demo test test-oldest test-slurm test-faults test-fuzz check schema benchmark study clean
+.PHONY: demo test test-oldest test-slurm test-faults test-fuzz check docs schema benchmark study clean
 
 demo: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES)
@@ -38,6 +38,10 @@ test-fuzz: .venv/installed-test
 
 check: .venv/installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check
+
+# The documentation site, in build/docs; open its index.html. REPORT=results/report puts that report into it.
+docs: .venv/installed-test
+	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 
 # Writes the schema of config.yaml from the options in lds_path/; a test compares the two.
 schema: .venv/installed
