@@ -27,13 +27,10 @@ def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
 def verdicts_text() -> str:
     """Return a table in Markdown of the limits and of what to do beyond them."""
     options = {option.name: option for option in describe(Thresholds())}
-    lines = [
-        "| measure | `warn_` | `fail_` | key in `assess` | beyond it |",
-        "|---|---|---|---|---|",
-    ]
+    lines = ["| measure | warn | fail | what it means to be beyond |", "| --- | --- | --- | --- |"]
     for metric in (name.removeprefix("warn_") for name in options if name.startswith("warn_")):
         warn, fail = options[f"warn_{metric}"], options[f"fail_{metric}"]
         text = f"{warn.about.text[:1].upper()}{warn.about.text[1:]}"
         limits = f"{warn.default:g} | {fail.default:g}"
-        lines.append(f"| {text} | {limits} | `..._{metric}` | {ADVICE[metric].meaning} |")
+        lines.append(f"| {text}<br>`{metric}` | {limits} | {ADVICE[metric].meaning} |")
     return "\n".join(lines)

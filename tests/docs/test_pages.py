@@ -2,10 +2,10 @@
 
 import re
 import subprocess
-import textwrap
 from pathlib import Path
 
 import yaml
+from page_blocks import blocks_of
 from snakemake_run import REPOSITORY
 
 from lds_path.run.config import check_config
@@ -19,8 +19,8 @@ def section_of(page: str, heading: str) -> str:
     return (REPOSITORY / page).read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
 
 
-def test_the_readme_points_to_modules_that_exist():
-    section = section_of("README.md", "Reading the code")
+def test_the_design_points_to_modules_that_exist():
+    section = section_of("docs/design.md", "Where to look")
     modules = re.findall(r"`((?!lds_path/|tests/)(?:\w+/)+\w+\.py)`", section)
     assert {"slides", "pixels", "network", "formats", "objects", "provenance"} <= {
         module.split("/")[0] for module in modules
@@ -35,19 +35,12 @@ def test_the_map_has_every_folder_and_module_at_the_top_of_the_package():
     assert named - {"lds_path/"} == found
 
 
-def blocks_of(heading: str, language: str) -> list[str]:
-    """Return the code blocks of a language in a section of the README."""
-    pattern = rf"^( *)```{language}\n(.*?)^ *```$"
-    found = re.findall(pattern, section_of("README.md", heading), re.MULTILINE | re.DOTALL)
-    return [textwrap.dedent(text) for _, text in found]
-
-
-def test_the_readme_s_loop_writes_a_sheet_of_a_folder_of_exports(tmp_path):
+def test_the_loop_of_the_training_page_writes_a_sheet_of_a_folder_of_exports(tmp_path):
     for name in ("a 1", "b"):
         for path in (tmp_path / f"exports/{name}.geojson", tmp_path / f"scans/{name}.svs"):
             path.parent.mkdir(exist_ok=True)
             path.touch()
-    script = next(text for text in blocks_of("Train on your own slides", "sh") if "printf" in text)
+    script = next(text for text in blocks_of("docs/train.md", "sh") if "printf" in text)
     subprocess.run(["bash", "-euc", script], cwd=tmp_path, check=True)
     sheet = tmp_path / "slides.tsv"
     sheet.write_text(sheet.read_text().replace("a 1\t", "a-1\t", 1))
@@ -56,10 +49,10 @@ def test_the_readme_s_loop_writes_a_sheet_of_a_folder_of_exports(tmp_path):
     assert all(Path(path).is_file() for path in (*rows["path"], *rows["labels"]))
 
 
-def test_the_readme_s_configuration_of_a_training_is_accepted():
+def test_the_training_page_s_configuration_is_accepted():
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
     schema = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
-    first, again = map(yaml.safe_load, blocks_of("Train on your own slides", "yaml"))
+    first, again = map(yaml.safe_load, blocks_of("docs/train.md", "yaml"))
     for changes in (first, again):
         for key, value in changes.items():
             config[key] = config[key] | value if isinstance(value, dict) else value
