@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,3 +80,35 @@ def test_commands_on_a_result_run(study, page, words, expected):
     of_the_package = [line for line in lines if line.startswith("lds-path ")]
     script = "\n".join(of_the_package).replace(" --sheet slides.tsv", "")  # it lists no slide yet
     assert expected in run(script, study)
+
+
+def draw(folder: Path, name: str) -> None:
+    """Paint a slide, and annotate a square of it as QuPath exports it."""
+    demo(folder / name, options=DemoOptions(width=700, height=600))
+    (folder / "scans").mkdir(exist_ok=True)
+    (folder / "exports").mkdir(exist_ok=True)
+    (folder / name / SLIDE_NAME).rename(folder / f"scans/{name}.svs")
+    square = [[200, 200], [500, 200], [500, 500], [200, 500], [200, 200]]
+    gland = {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": [square]},
+        "properties": {"objectType": "annotation", "classification": {"name": "Gland: benign"}},
+    }
+    found = {"type": "FeatureCollection", "features": [gland]}
+    (folder / f"exports/{name}.geojson").write_text(json.dumps(found))
+
+
+def test_annotations_become_a_training(tmp_path):
+    """Sheet, configuration and dry run as the page has them."""
+    run("lds-path init .", tmp_path)
+    draw(tmp_path, "a")
+    draw(tmp_path, "b")
+    page = "docs/train.md"
+    run(script_with(page, "printf"), tmp_path)
+    sheet = tmp_path / "slides.tsv"
+    sheet.write_text(sheet.read_text().replace("b.geojson\ttrain", "b.geojson\ttune"))
+    (tmp_path / "mine.yaml").write_text(blocks_of(page, "yaml")[0])
+    (dry_run, _) = script_with(page, "snakemake -n train").splitlines()
+    printed = run(dry_run, tmp_path)
+    assert re.search(r"^train +1$", printed, re.MULTILINE)
+    assert re.search(r"^tile +2$", printed, re.MULTILINE)
