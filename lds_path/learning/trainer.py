@@ -111,7 +111,15 @@ class Trainer:
         if progress < recipe.view_blur:
             random = stream(recipe.seed, "view blur", number)
             batch = replace(batch, view=_blur_view(batch.view, random))
-        segmentation, edge, benefit = self._losses(number, batch)
+        try:
+            segmentation, edge, benefit = self._losses(number, batch)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise TrainingError(
+                "the network has a single value of a step's regions at its coarsest level, too little"
+                " for a batch normalisation; set `batch_size` to 2 or more, or a finer `lattice`"
+            ) from None
         loss = segmentation + recipe.edge_weight * (1 - progress) ** recipe.edge_decay * edge
         loss = loss + recipe.benefit_weight * benefit
         if not bool(torch.isfinite(loss)):

@@ -45,6 +45,7 @@ def command_prefix(base: Path) -> str:
         run = f"-c {quote(_RUN.format(file=lds_path.__file__))}"
     warm = " ".join(map(quote, (sys.executable, "-IS", client.__file__)))
     return (
+        "set -euo pipefail; "  # as Snakemake's own prefix, which this one replaces
         f'{reach}if [ -n "${{{SERVER}:-}}" ] && [ "$(command -v lds-path)" = {own} ];'
         f' then lds-path() {{ {warm} "$@"; }};'
         " elif ! command -v lds-path > /dev/null ||"

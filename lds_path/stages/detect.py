@@ -254,7 +254,8 @@ def _refuse_dark(file: str, overview: NDArray[np.uint8]) -> None:
     if is_dark_field(overview):
         raise UnsuitableSlideError(
             f"{file} is light on dark (mean grey value {overview.mean():.0f} of 255), like"
-            " fluorescence; expected stained tissue on bright glass; leave it out of the sheet"
+            " fluorescence; expected stained tissue on bright glass; leave it out of the sheet:"
+            " fluorescence would need its channels read and a model that learned from them"
         )
 
 

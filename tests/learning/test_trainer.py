@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -50,6 +52,13 @@ def test_training_lowers_both_losses_and_finds_the_classes(regions):
     cache = RegionCache(regions[:1], SPEC, mib=10)
     dice = tune_dice(trainer.segmenter, cache, regions[0].region.lattice, CPU)
     assert dice.min() > 0.8
+
+
+def test_a_step_that_is_too_small_for_a_batch_normalisation_says_so(regions):
+    deep = Segmenter(replace(SPEC, channels=(4,) * 6))
+    trainer = Trainer(deep, regions[0].region.lattice, Recipe(steps=1), CPU)
+    with pytest.raises(TrainingError, match="set `batch_size` to 2 or more"):
+        trainer.step(0, read_labelled(regions[0], SPEC))
 
 
 def test_the_labels_alone_teach_the_density_network(regions):

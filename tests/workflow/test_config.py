@@ -28,6 +28,7 @@ def test_the_shipped_configuration_follows_its_schema():
 def test_every_stage_is_a_command_and_the_others_are_known():
     others = (
         "run init view suggest models doctor describe bundle measure verify explain crate dicom-seg"
+        " serve-stages"
     )
     assert set(cli.commands) - set(STAGES) == set(others.split())
     assert set(STAGES) <= set(cli.commands)
