@@ -8,6 +8,7 @@ import sys
 import time
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -115,8 +116,14 @@ def test_an_idle_worker_that_was_killed_is_replaced(server, tmp_path):
     assert run("demo", "second", *TINY, cwd=tmp_path).returncode == 0
 
 
-def test_a_worker_that_holds_much_memory_ends(monkeypatch, tmp_path):
-    monkeypatch.setattr(worker, "MAX_IDLE_MIB", 0)
+@pytest.mark.parametrize("held", ["memory", "GPU"])
+def test_a_worker_that_holds_much_memory_or_a_gpu_ends(monkeypatch, tmp_path, held):
+    if held == "memory":
+        monkeypatch.setattr(worker, "MAX_IDLE_MIB", 0)
+    else:
+        cuda = SimpleNamespace(is_initialized=lambda: True)
+        monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+        monkeypatch.setattr(worker, "MAX_IDLE_MIB", 10**6)
     own, control = socket.socketpair()
     ran = tmp_path / "ran"
     process = get_context("fork").Process(

@@ -7,5 +7,5 @@ streams, passes signals on, and ends as the command does. Where no server answer
 `lds-path`.
 
 A job still is alone in its process while it runs. A worker takes another one only if its last ended well and has
-left little memory in use.
+left little memory in use, and none of a GPU.
 """

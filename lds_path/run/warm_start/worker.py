@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Run = Callable[[Sequence[str]], object]
 
 MAX_IDLE_MIB = 700
-"""A worker that holds more memory after a job ends; the next job gets a new one."""
+"""A worker that holds more memory after a job, or any of a GPU, ends; the next job gets a new one."""
 
 
 def work(control: socket.socket, inherited: Sequence[socket.socket | Request], run: Run) -> None:
@@ -44,7 +44,7 @@ def work(control: socket.socket, inherited: Sequence[socket.socket | Request], r
         reset_peak_memory()
         _run_one(request.arguments, run)
         close_streams()
-        if _resident_mib() > MAX_IDLE_MIB:
+        if _resident_mib() > MAX_IDLE_MIB or _uses_gpu():
             break
         control.sendall(to_bytes(0))
 
@@ -60,6 +60,12 @@ def _run_one(arguments: Sequence[str], run: Run) -> None:
     except Exception:  # noqa: BLE001 - this is where the command ends
         sys.excepthook(*sys.exc_info())
         sys.exit(1)
+
+
+def _uses_gpu() -> bool:
+    """Return whether this process holds memory of a GPU, which it keeps until it ends."""
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.cuda.is_initialized()
 
 
 def _resident_mib() -> float:
