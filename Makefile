@@ -66,6 +66,7 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	-$(BIN)/lds-path doctor  # also compiles what would be compiled for the first slide
 	touch $@
 
 .venv/installed-test: .venv/installed requirements-test.txt
