@@ -26,6 +26,14 @@ LONG = ["demo", "made", "--width", "20000", "--height", "20000"]
 """A command that takes longer than any test waits."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def heeded_interrupts():
+    """Let processes heed SIGINT; those of tests that run in the background would ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def server():
     with pytest.MonkeyPatch.context() as patch:
@@ -152,7 +160,10 @@ def test_jobs_run_beside_each_other(server, tmp_path):
 def test_a_signal_ends_the_job_in_order(server, tmp_path, number):
     job = start(tmp_path)
     job.send_signal(number)
-    _, errors = job.communicate(timeout=60)
+    try:
+        _, errors = job.communicate(timeout=60)
+    finally:
+        job.kill()
     assert job.returncode != 0
     assert b"Traceback" not in errors
     assert not list(tmp_path.iterdir())
@@ -168,8 +179,8 @@ def test_a_job_ends_with_its_client(server, tmp_path):
 
 def test_a_job_that_is_killed_is_reported_as_killed(server, tmp_path):
     job = start(tmp_path)
-    (process,) = children(server.pid)
-    os.kill(process, signal.SIGKILL)
+    for process in children(server.pid):
+        os.kill(process, signal.SIGKILL)
     job.communicate(timeout=60)
     assert job.returncode == -signal.SIGKILL
 
