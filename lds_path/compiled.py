@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
-import stat
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from lds_path.system.private_folder import private_folder, user_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,26 +35,10 @@ def compiled(function: Function) -> Function:
     return fast
 
 
-def private_folder(path: Path) -> Path:
-    """Return a folder, made if it is not there, in which only this user can write.
-
-    Raises
-    ------
-    OSError
-        If it cannot be made, or others own it or may write into it.
-    """
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = path.lstat()
-    is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-    if not is_own or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise PermissionError(f"{path} can be written by others")
-    return path
-
-
 @cache
 def _temporary_cache() -> Path | None:
     try:
-        return private_folder(Path(tempfile.gettempdir()) / f"lds-path-numba-{os.getuid()}")
+        return private_folder(Path(tempfile.gettempdir()) / f"lds-path-numba-{user_id()}")
     except OSError as error:
         log.warning(
             "compiled code cannot be kept (%s): every job compiles it again, in about a minute; set"

@@ -12,30 +12,11 @@ from pathlib import Path
 import pytest
 
 import lds_path
-from lds_path.compiled import private_folder
 
 NOBODY = 65534
 USER = os.getuid() or NOBODY
 PYTHON = shutil.which(f"python3.{sys.version_info.minor}", path="/usr/bin:/usr/local/bin")
 """An interpreter that every user may run; that of root may lie in a private folder."""
-
-
-def test_a_folder_that_is_not_there_is_made_for_its_owner_alone(tmp_path):
-    folder = private_folder(tmp_path / "a" / "b")
-    assert folder.stat().st_mode & 0o777 == 0o700
-
-
-def test_a_folder_that_others_may_write_is_refused(tmp_path):
-    tmp_path.chmod(0o777)
-    with pytest.raises(PermissionError, match="can be written by others"):
-        private_folder(tmp_path)
-
-
-def test_a_link_is_refused(tmp_path):
-    (tmp_path / "own").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "own")
-    with pytest.raises(PermissionError, match="can be written by others"):
-        private_folder(tmp_path / "link")
 
 
 @pytest.fixture
@@ -45,8 +26,10 @@ def installed():
         folder = Path(name) / "site"
         package = folder / "lds_path"
         package.mkdir(parents=True)
+        source = Path(lds_path.__file__).parent
         for module in ("__init__.py", "compiled.py", "errors.py"):
-            shutil.copyfile(Path(lds_path.__file__).parent / module, package / module)
+            shutil.copyfile(source / module, package / module)
+        shutil.copytree(source / "system", package / "system")
         (package / "loop.py").write_text(
             "from lds_path.compiled import compiled\n\n"
             "@compiled\ndef double(value):\n    return 2 * value\n"
@@ -55,7 +38,7 @@ def installed():
             path.chmod(0o555 if path.is_dir() else 0o444)
         Path(name).chmod(0o755)
         yield folder
-        for path in (folder, package):
+        for path in (folder, *folder.rglob("*/")):
             path.chmod(0o755)
 
 

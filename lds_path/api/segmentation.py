@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from lds_path.api.results import Result, open_result
 from lds_path.api.slides import open_slide
-from lds_path.direct.doctor import usable_cores
 from lds_path.direct.request import read_request
 from lds_path.direct.run import run_slides
 from lds_path.errors import StageInputError
+from lds_path.system.processes import usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

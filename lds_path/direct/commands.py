@@ -48,9 +48,9 @@ def run(
     # Bars of stages go when they are full: the lines of the slides stay.
     os.environ.setdefault("TQDM_LEAVE", "")
     with frozen_imports():
-        from lds_path.direct.doctor import usable_cores
         from lds_path.direct.request import read_keys, read_request
         from lds_path.direct.run import run_slides
+        from lds_path.system.processes import usable_cores
 
     given = {} if config_file is None else read_keys(config_file)
     request = read_request(

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from lds_path.errors import DAMAGE, LdsPathError
 from lds_path.provenance.complete_file import complete_file
 from lds_path.provenance.stage_run import installed_versions
+from lds_path.system.memory import free_and_total_memory
+from lds_path.system.processes import usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,8 +26,6 @@ LITTLE_MEMORY = 4 * GIB
 LITTLE_DISK = 10 * GIB
 LOWEST_DICE = 0.7
 """Of the painted slide of the self-test, mean of the classes; it reaches more than 0.9."""
-MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-"""Where Linux says how much memory a container may use."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,6 @@ def check_threads() -> Check:
     return Check("threads", "ok", f"{usable_cores()} of {os.cpu_count()} cores")
 
 
-def usable_cores() -> int:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def check_gpu() -> Check:
     """Return the GPUs that the network can run on."""
     from lds_path.network.device import describe_gpus
@@ -95,10 +88,8 @@ def check_gpu() -> Check:
 
 def check_memory() -> Check:
     """Return the memory that is free, and what a container allows."""
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limits = [total, *_container_limits()]
-    free = min(_available() or total, *limits)
-    text = f"{free / GIB:.1f} of {min(limits) / GIB:.1f} GiB are free"
+    free, total = free_and_total_memory()
+    text = f"{free / GIB:.1f} of {total / GIB:.1f} GiB are free"
     if free < LITTLE_MEMORY:
         return Check("memory", "warn", f"{text}; 4 GiB or more are better for large slides")
     return Check("memory", "ok", text)
@@ -155,24 +146,3 @@ def check_itself() -> Check:
     if dice < LOWEST_DICE:
         return Check("self-test", "fail", f"{text}, expected {LOWEST_DICE} or more")
     return Check("self-test", "ok", text)
-
-
-def _available() -> int:
-    """Return the bytes of memory that are free; 0 where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    fields = dict(line.split(":", 1) for line in lines)
-    return int(fields.get("MemAvailable", "0 kB").split()[0]) * 1024
-
-
-def _container_limits() -> list[int]:
-    """Return the limits of memory that a container has; none where it has none."""
-    limits = []
-    for path in map(Path, MEMORY_LIMITS):
-        try:
-            limits.append(int(path.read_text(encoding="ascii")))
-        except (OSError, ValueError):  # not there, or "max"
-            continue
-    return limits

@@ -25,11 +25,11 @@ from lds_path.errors import (
 from lds_path.provenance.cohort import read_slide_record
 from lds_path.provenance.fingerprint import sha256
 from lds_path.provenance.lineage import ReportResults
-from lds_path.provenance.peak_memory import reset_peak_memory
 from lds_path.provenance.resumption import always_running, resuming
 from lds_path.provenance.stage_folder import read_results
 from lds_path.reporting.outcomes import outcome_of
 from lds_path.stages.report import PARTS, SUMMARY_NAME, report
+from lds_path.system.memory import reset_peak_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

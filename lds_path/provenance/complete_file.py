@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import secrets
 import shutil
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from lds_path.errors import UsageError
+from lds_path.system.file_locks import HAS_LOCKS, try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def complete_folder(path: Path) -> Iterator[Path]:
         raise UsageError(
             f"{path} cannot be made ({error.strerror}); name a folder that is new or empty"
         ) from None
-    with lock:
+    with closing(lock):
         try:
             _clear_leftovers(target)
             yield folder
@@ -113,12 +113,15 @@ def _discard(target: Path) -> None:
 
 
 def _make_private(target: Path) -> tuple[Path, IO[str]]:
-    """Return a new private folder and its locked marker."""
+    """Return a new private folder and its marker, locked where files can be."""
     target.parent.mkdir(parents=True, exist_ok=True)
     new = target.with_name(f"{_NEW}-{secrets.token_hex(4)}")
     new.mkdir()
     lock = (new / MARKER).open("w", encoding="utf-8")
-    _try_lock(lock)
+    if HAS_LOCKS:
+        try_lock(lock)
+    else:
+        lock.close()  # Windows renames no folder with open files
     folder = _private_name(target)
     new.rename(folder)  # only now do others take it for one of these
     return folder, lock
@@ -139,18 +142,9 @@ def _clear_leftovers(target: Path) -> None:
 def _is_abandoned(folder: Path) -> bool:
     try:
         with (folder / MARKER).open("r+", encoding="utf-8") as lock:
-            return _try_lock(lock)
+            return try_lock(lock)
     except FileNotFoundError:  # half removed
         return True
-
-
-def _try_lock(stream: IO[str]) -> bool:
-    """Lock a file until it is closed; False if it is locked, or the file system has no locks."""
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _publish(folder: Path, target: Path, path: Path) -> None:

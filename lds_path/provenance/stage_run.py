@@ -29,10 +29,10 @@ from lds_path.provenance.fingerprint import (
     note_input,
 )
 from lds_path.provenance.manifest import FILE_NAME, Manifest, read_manifest, write_json
-from lds_path.provenance.peak_memory import peak_memory_mib
 from lds_path.provenance.resumption import active_resumption
 from lds_path.provenance.stage_folder import StageInputs, StageResults, open_folder
 from lds_path.provenance.typed_json import to_json
+from lds_path.system.memory import peak_memory_mib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

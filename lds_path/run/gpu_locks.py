@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from platformdirs import user_runtime_path
 
-from lds_path.compiled import private_folder
 from lds_path.errors import UsageError
+from lds_path.system.private_folder import private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
-from pathlib import Path
+
+from lds_path.system.processes import ancestors, end_at_once
 
 VARIABLE = "LDS_PATH_RUN"
 """Environment variable with the id of the Snakemake process that a stage belongs to."""
@@ -20,21 +20,7 @@ def end_with_run() -> None:
         threading.Thread(target=_watch, args=(int(run),), daemon=True).start()
 
 
-def ancestors() -> list[int]:
-    """Return the ids of the processes above this one; none where the system has no /proc."""
-    processes = []
-    process = os.getppid()
-    while process > 0:
-        processes.append(process)
-        try:
-            status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            break
-        process = int(status.rpartition(")")[2].split()[1])
-    return processes
-
-
 def _watch(run: int) -> None:
     while run in ancestors():
         time.sleep(SECONDS)
-    os.kill(os.getpid(), signal.SIGKILL)
+    end_at_once()

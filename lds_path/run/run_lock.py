@@ -2,16 +2,17 @@
 
 Snakemake locks its working folder with files, which a killed run leaves there. Here every Snakemake
 process also holds a lock that ends with the process. If no process holds that lock, the files are
-left over.
+left over. On Windows, which has no such locks, `snakemake --unlock` removes them.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 import socket
 from typing import TYPE_CHECKING
+
+from lds_path.system.file_locks import share_lock, try_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ class RunLock:
         self._stream = (folder / FILE_NAME).open("a+", encoding="utf-8")
         self.freed = self._free()
         """Whether the locks of a killed run were removed."""
-        fcntl.flock(self._stream, fcntl.LOCK_SH)
+        share_lock(self._stream)
 
     def describe_run(self, *, local: bool) -> None:
         """Record whether the jobs of this run end with it: those on a cluster may continue."""
@@ -43,9 +44,7 @@ class RunLock:
 
     def _free(self) -> bool:
         """Remove Snakemake's locks if the run that left them is over, and its jobs with it."""
-        try:
-            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(self._stream):
             return False
         locks = self._folder / SNAKEMAKE_LOCKS
         if self._last_run() != {"host": socket.gethostname(), "local": True}:

@@ -39,7 +39,7 @@ def test_a_folder_that_cannot_be_written_fails(checks, tmp_path):
 
 
 def test_little_memory_and_disk_are_warnings(checks, monkeypatch):
-    monkeypatch.setattr(doctor, "_container_limits", lambda: [GIB])
+    monkeypatch.setattr("lds_path.system.memory._container_limits", lambda: [GIB])
     monkeypatch.setattr(doctor, "LITTLE_DISK", 2**70)
     found = checks()
     assert found["memory"].word == found["disk"].word == "warn"

@@ -3,7 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lds_path.run.parent_watch import VARIABLE, ancestors
+from lds_path.run.parent_watch import VARIABLE
 
 REPOSITORY = Path(__file__).parent.parent.parent
 STAGE = "from lds_path.run.parent_watch import end_with_run; end_with_run(); print('on', flush=True); input(); print('end')"
@@ -35,8 +35,3 @@ def test_a_stage_by_hand_or_below_another_run_is_not_ended():
             cwd=REPOSITORY, env={**os.environ, VARIABLE: run}, check=True,
         )  # fmt: skip
         assert ended.stdout == "on\nend\n"
-
-
-def test_the_ancestors_begin_with_the_parent_and_lead_to_the_first_process():
-    assert ancestors()[0] == os.getppid()
-    assert ancestors()[-1] == 1

@@ -10,7 +10,9 @@ import sys
 
 SERVER = "LDS_PATH_SERVER"
 """Environment variable with the name of the server's socket, among those that are no files."""
-PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PASSED_ON = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 NUMBER_BYTES = 8
 
 

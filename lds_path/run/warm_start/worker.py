@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lds_path.errors import exit_with_message
-from lds_path.provenance.peak_memory import reset_peak_memory
 from lds_path.run.parent_watch import end_with_run
 from lds_path.run.signals import end_in_order
 from lds_path.run.warm_start.client import to_bytes
 from lds_path.run.warm_start.request import Request, close_streams
+from lds_path.system.memory import reset_peak_memory
 
 if TYPE_CHECKING:
     import socket

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from os import pread
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -18,6 +17,7 @@ from lds_path.slides.readers.colours import to_rgb
 from lds_path.slides.readers.image import WHITE, paste
 from lds_path.slides.tiff_check import DECODE_ERRORS
 from lds_path.slides.tile_header import stated_size
+from lds_path.system.file_reads import read_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,8 +146,8 @@ class TiffTiles:
         offset, count = plane.page.dataoffsets[index], plane.page.databytecounts[index]
         if not count:
             return None
-        file = self._files[plane.page.parent.filehandle.path]
-        data = pread(file.fileno(), count, offset)
+        path = plane.page.parent.filehandle.path
+        data = read_at(path, self._files[path].fileno(), count, offset)
         if len(data) < count:
             raise EOFError("it ends beyond the file's end")
         _check_stated_size(data, keyframe)

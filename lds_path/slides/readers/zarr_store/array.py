@@ -120,7 +120,8 @@ class ZarrArray:
                     return np.full(self.chunks, self.fill, np.uint8)
                 if count > 2 * size + MARGIN:
                     raise ValueError(f"a chunk has {count} bytes, more than its numbers")
-                data = os.pread(stream.fileno(), count, begin)
+                stream.seek(begin)
+                data = stream.read(count)
         except (FileNotFoundError, NotADirectoryError):
             return None
         return self.coding.arrange(self.coding.decode(data, size), self.chunks)
@@ -162,7 +163,8 @@ def _read_index(array: ZarrArray, file: Path, file_bytes: int, *_: int) -> NDArr
     stored = size + CHECKSUM_BYTES * coding.has_checksum
     with file.open("rb", buffering=0) as stream:
         begin = max(file_bytes - stored, 0) if array.index_at_end else 0
-        data = coding.decode(os.pread(stream.fileno(), stored, begin), size)
+        stream.seek(begin)
+        data = coding.decode(stream.read(stored), size)
     return np.frombuffer(data, "<u8").reshape(*across, 2)
 
 
@@ -170,5 +172,5 @@ def _names_below(folder: Path) -> Iterator[str]:
     """Yield the paths of the files in a folder and below it, from that folder."""
     top = os.fspath(folder)
     for root, _, names in os.walk(top):
-        start = root[len(top) :].strip("/")
+        start = root[len(top) :].replace(os.sep, "/").strip("/")
         yield from (f"{start}/{name}" if start else name for name in names)
