@@ -71,7 +71,7 @@ class Runner:
 
     def run(self, regions: Sequence[Region]) -> Iterator[Prediction]:
         """Yield the predictions, region by region or batch by batch, nearly in order."""
-        batches = self._run_cuda(regions) if self.device.type == "cuda" else self._run_cpu(regions)
+        batches = self._run_cpu(regions) if self.device.type == "cpu" else self._run_gpu(regions)
         with tqdm(total=len(regions), unit="region", desc="segment", disable=None) as bar:
             for predictions in batches:
                 bar.update(len(predictions))
@@ -97,7 +97,7 @@ class Runner:
         with single_threaded():
             yield from read_ahead(work, regions, threads=self.threads, ahead=2 * self.threads)
 
-    def _run_cuda(self, regions: Sequence[Region]) -> Iterator[list[Prediction]]:
+    def _run_gpu(self, regions: Sequence[Region]) -> Iterator[list[Prediction]]:
         """Read the coarse views, then the levels that the grids need, ahead of the network."""
 
         def load(sampled: Sampled) -> tuple[Sampled, list[Tensor]]:
@@ -201,7 +201,7 @@ class Runner:
         return tensor.pin_memory() if self.device.type == "cuda" else tensor
 
     def _move(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self.device, non_blocking=True)
+        return tensor.to(self.device, non_blocking=self.device.type == "cuda")
 
 
 def batches_of(

@@ -20,19 +20,27 @@ Device = torch.device
 
 
 def choose_device(device: str) -> torch.device:
-    """Return the device of this name; `auto` is a GPU where there is one.
+    """Return the device of this name; `auto` is a CUDA GPU where there is one, else the CPU.
+
+    It is never the GPU of a Mac (`mps`), with which no model has been tested.
 
     Raises
     ------
     UsageError
-        If the name is unknown, or there is no GPU.
+        If the name is unknown, or there is no such device.
     """
-    if device not in ("auto", "cpu", "cuda"):
-        raise UsageError(f"the device '{device}' is unknown; use auto, cpu or cuda")
-    available = torch.cuda.is_available()
-    if device == "cuda" and not available:
-        raise UsageError("there is no CUDA device; set `device` to auto or cpu")
-    return torch.device("cuda" if available and device != "cpu" else "cpu")
+    available = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if device == "auto":
+        return torch.device("cuda" if available["cuda"] else "cpu")
+    if device not in available:
+        raise UsageError(f"the device '{device}' is unknown; use auto, {', '.join(available)}")
+    if not available[device]:
+        raise UsageError(f"there is no {device.upper()} device; set `device` to auto or cpu")
+    return torch.device(device)
 
 
 @contextmanager
@@ -64,19 +72,22 @@ def device_name(device: torch.device) -> str:
     """
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
+    if device.type != "cpu":
+        return device.type
     return f"cpu ({torch.backends.cpu.get_cpu_capability()})"
 
 
 def describe_gpus() -> list[str]:
     """Return name and memory of each GPU that this process can use."""
     properties = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
-    return [f"{each.name} with {each.total_memory / 2**30:.0f} GiB" for each in properties]
+    found = [f"{each.name} with {each.total_memory / 2**30:.0f} GiB" for each in properties]
+    return [*found, *["that of a Mac, by `device: mps`"] * torch.backends.mps.is_available()]
 
 
 def mixed_precision(device: torch.device, precision: str = "auto") -> torch.autocast:
     """Return the context that runs convolutions in `auto`, `float32` or `bfloat16`.
 
-    `auto` is float16 on a GPU and float32 on a CPU.
+    `auto` is float16 on a CUDA GPU and float32 elsewhere.
     """
     if precision == "auto":
         precision = "float16" if device.type == "cuda" else "float32"

@@ -76,6 +76,11 @@ def kernel_grid(
     return uniform + displacement * fraction[:, None, None, None]
 
 
+def as_float64(tensor: Tensor) -> Tensor:
+    """Return a tensor in float64, on the CPU where its device has none (`mps`)."""
+    return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()
+
+
 def separable_grid(
     density: Tensor, lattice: Size, *, smoothing: float, max_zoom: float | None
 ) -> Tensor:
@@ -84,11 +89,11 @@ def separable_grid(
     x follows the marginal distribution across and y the one down, so columns and rows stay
     straight, and a dense place makes its whole row and column dense.
     """
-    kind, density = density.dtype, _smooth(density.double(), smoothing)
+    given, density = density, _smooth(as_float64(density), smoothing)
     x = _quantiles(density.sum(dim=1), lattice.width, max_zoom)  # (B, w)
     y = _quantiles(density.sum(dim=2), lattice.height, max_zoom)  # (B, h)
     size = (-1, lattice.height, lattice.width)
-    return torch.stack((x[:, None, :].expand(size), y[:, :, None].expand(size)), dim=-1).to(kind)
+    return torch.stack((x[:, None, :].expand(size), y[:, :, None].expand(size)), dim=-1).to(given)
 
 
 def knothe_rosenblatt_grid(
@@ -101,13 +106,13 @@ def knothe_rosenblatt_grid(
     distribution, then x by its distribution within the band. Rows stay straight, so it
     cannot fold; columns bend.
     """
-    kind, density = density.dtype, _smooth(density.double(), smoothing)
+    given, density = density, _smooth(as_float64(density), smoothing)
     rows = density.sum(dim=2)  # (B, hd)
     y = _quantiles(rows, lattice.height, max_zoom)  # (B, h)
     edges = _quantiles_at(_steps(lattice.height, density), rows, max_zoom)  # (B, h + 1)
     bands = _integrate(density, edges)  # (B, h, wd)
     x = _quantiles(bands, lattice.width, max_zoom)  # (B, h, w)
-    return torch.stack((x, y[:, :, None].expand_as(x)), dim=-1).to(kind)
+    return torch.stack((x, y[:, :, None].expand_as(x)), dim=-1).to(given)
 
 
 def _kernel_matrices(

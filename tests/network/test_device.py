@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from lds_path.errors import UsageError
-from lds_path.network.device import choose_device, device_name, mixed_precision, take_device
+from lds_path.network.device import (
+    choose_device,
+    describe_gpus,
+    device_name,
+    mixed_precision,
+    take_device,
+)
 from lds_path.run.gpu_locks import lock_folder
 
 
@@ -14,8 +20,20 @@ def test_auto_is_a_gpu_where_there_is_one():
 
 
 def test_an_unknown_device_is_named():
-    with pytest.raises(UsageError, match="'tpu' is unknown; use auto, cpu or cuda"):
+    with pytest.raises(UsageError, match="'tpu' is unknown; use auto, cpu, cuda, mps"):
         choose_device("tpu")
+
+
+def test_the_gpu_of_a_mac_is_taken_on_request_only(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UsageError, match="there is no MPS device; set `device` to auto or cpu"):
+        choose_device("mps")
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    mac = choose_device("mps")
+    assert mac.type == device_name(mac) == "mps"
+    assert choose_device("auto").type == "cpu"
+    assert not mixed_precision(mac)._enabled
+    assert describe_gpus() == ["that of a Mac, by `device: mps`"]
 
 
 def test_a_cpu_computes_in_full_precision():

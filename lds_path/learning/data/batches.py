@@ -95,7 +95,7 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on another device."""
-        moved = self._map(lambda tensor: tensor.to(device, non_blocking=True))
+        moved = self._map(lambda tensor: tensor.to(device, non_blocking=device.type == "cuda"))
         return replace(moved, motion=self.motion.to(device))
 
     def oriented(self, orientation: int) -> Batch:

@@ -18,6 +18,7 @@ from lds_path.formats.regions import spread_evenly
 from lds_path.learning.densities import imposed_density, wanted_density
 from lds_path.learning.lattice_output import segment_batch
 from lds_path.learning.streams import stream
+from lds_path.network.samplers import as_float64
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -161,6 +162,6 @@ def _confusion(output: LatticeOutput) -> NDArray[np.float64]:
     known = output.target * output.labelled
     bare = known.new_zeros(output.area.shape) if output.unlabelled is None else output.unlabelled
     area = torch.cat((bare, known), dim=1) * output.area  # (1, C + 1, h, w)
-    pairs = torch.einsum("brhw,bphw->rp", area.double(), chosen.double())
+    pairs = torch.einsum("brhw,bphw->rp", as_float64(area), as_float64(chosen))
     confusion: NDArray[np.float64] = (pairs / output.area[0].numel()).cpu().numpy()
     return confusion
