@@ -5,7 +5,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: demo test test-oldest test-slurm test-faults test-fuzz check docs schema benchmark study clean
+.PHONY: demo test test-oldest test-slurm test-faults test-fuzz check docs schema sbom benchmark study clean
 
 demo: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES)
@@ -46,6 +46,14 @@ docs: .venv/installed-test
 # Writes the schema of config.yaml from the options in lds_path/; a test compares the two.
 schema: .venv/installed
 	$(BIN)/python -m lds_path.options.schema workflow/schemas/config.schema.yaml
+
+# The packages of .venv with versions and licences, as CycloneDX: build/lds-path.cdx.json. The tool has an
+# environment of its own, so that it is not among them.
+sbom: .venv/installed
+	$(PYTHON) -m venv build/sbom
+	build/sbom/bin/pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0
+	build/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON \
+	  --output-file build/lds-path.cdx.json $(BIN)/python
 
 # Needs the real slides (LDS_PATH_DATA) and installs pyvips, which nothing else needs.
 benchmark: .venv/installed

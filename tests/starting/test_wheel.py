@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from snakemake_run import jobs_of
 
+import lds_path
+
 REPOSITORY = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 SHARED = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]["files"]
@@ -95,6 +97,7 @@ def test_a_wheel_states_its_python_its_licences_and_its_extras(site):
     (about,) = site.glob("lds_path-*.dist-info")
     metadata = Parser().parsestr((about / "METADATA").read_text())
     assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["Version"] == lds_path.__version__
     assert {path.name for path in (about / "licenses").iterdir()} == {"LICENSE", "NOTICE"}
     assert {"napari", "parquet", "slurm"} <= set(metadata.get_all("Provides-Extra"))
     entries = (about / "entry_points.txt").read_text()
