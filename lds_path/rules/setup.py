@@ -23,7 +23,7 @@ from lds_path.provenance.fingerprint import COPIES
 from lds_path.rules.chosen_model import TRAIN, ChosenModel, read_class_names, watch_ready_model
 from lds_path.rules.slide_files import check_name, open_sheet
 from lds_path.rules.stored_levels import finest_level
-from lds_path.run.config import rename_old_keys
+from lds_path.run.config import rename_old_keys, write_label_values
 from lds_path.run.parent_watch import VARIABLE
 from lds_path.run.replaced_files import WatchedInput
 from lds_path.run.run_start import RunStart, join_run, start_run
@@ -200,6 +200,7 @@ def prepare_run(
         If the configuration or the sheet cannot be used, or the model does not exist.
     """
     warnings = rename_old_keys(config, schema)
+    write_label_values(config)
     read_configuration(config, schema, files=files, given=given)
     warnings += set_working(config, TileOptions(), DetectOptions())
     options = read_configuration(config, schema, files=files, given=given)

@@ -92,6 +92,28 @@ def find_source(
     return next((file for file in reversed(files) if _holds(_read(file), path)), "config.yaml")
 
 
+def write_label_values(config: Mapping[str, Any]) -> None:
+    """Turn values of label images, which YAML reads as numbers, into the text that the schema asks for.
+
+    Parameters
+    ----------
+    config
+        A configuration; its section `labels` is changed.
+    """
+    labels = config.get("labels")
+    if not isinstance(labels, dict):
+        return
+    class_map, ignored = labels.get("class_map"), labels.get("ignore")
+    if isinstance(class_map, dict):
+        labels["class_map"] = {_as_text(name): target for name, target in class_map.items()}
+    if isinstance(ignored, list):
+        labels["ignore"] = [_as_text(name) for name in ignored]
+
+
+def _as_text(value: object) -> object:
+    return str(value) if type(value) is int else value
+
+
 def rename_old_keys(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
     """Move the values of keys under their old names to the present names.
 

@@ -12,7 +12,12 @@ import yaml
 from lds_path.cli import cli
 from lds_path.errors import UsageError
 from lds_path.option import describe, old_names
-from lds_path.run.config import check_config, read_strings, rename_old_keys
+from lds_path.run.config import (
+    check_config,
+    read_strings,
+    rename_old_keys,
+    write_label_values,
+)
 
 REPOSITORY = Path(__file__).parent.parent.parent
 CONFIG = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
@@ -32,6 +37,15 @@ def test_every_stage_is_a_command_and_the_others_are_known():
     )
     assert set(cli.commands) - set(STAGES) == set(others.split())
     assert set(STAGES) <= set(cli.commands)
+
+
+def test_values_of_label_images_need_no_quotes():
+    labels = {"class_map": {7: "Tumor", "Krebs": "Tumor"}, "ignore": [3, "Ignore*", True]}
+    config = {"labels": labels}
+    write_label_values(config)
+    assert labels["class_map"] == {"7": "Tumor", "Krebs": "Tumor"}
+    assert labels["ignore"] == ["3", "Ignore*", True]
+    write_label_values({"labels": None})
 
 
 @pytest.mark.parametrize("command", STAGES)
