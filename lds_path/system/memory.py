@@ -1,4 +1,4 @@
-"""Memory: the largest of this process, and what is free."""
+"""Memory: that of this process, now and at most, and what is free."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 """Where Linux says how much memory a container may use."""
-_PEAK = re.compile(r"^VmHWM:\s*(\d+) kB", re.MULTILINE)
 
 
 def peak_memory_mib() -> float:
     """Return the largest memory of this process, in MiB, since it started or was reset."""
-    with suppress(OSError):
-        found = _PEAK.search(STATUS.read_text(encoding="utf-8", errors="replace"))
-        if found:
-            return int(found[1]) / 2**10
-    return _peak_without_proc() / 2**20
+    return _status_mib("VmHWM") or _peak_without_proc() / 2**20
+
+
+def resident_memory_mib() -> float:
+    """Return the present memory of this process, in MiB; 0 where the system has no /proc."""
+    return _status_mib("VmRSS")
 
 
 def reset_peak_memory() -> None:
@@ -35,6 +35,15 @@ def free_and_total_memory() -> tuple[int, int]:
     found = psutil.virtual_memory()
     total = min([found.total, *_container_limits()])
     return min(found.available, total), total
+
+
+def _status_mib(field: str) -> float:
+    """Return an amount of memory that /proc tells of this process; 0 where it does not."""
+    with suppress(OSError):
+        status = STATUS.read_text(encoding="utf-8", errors="replace")
+        if found := re.search(rf"^{field}:\s*(\d+) kB", status, re.MULTILINE):
+            return int(found[1]) / 2**10
+    return 0.0
 
 
 def _peak_without_proc() -> int:

@@ -12,6 +12,7 @@ from lds_path.system.memory import (
     free_and_total_memory,
     peak_memory_mib,
     reset_peak_memory,
+    resident_memory_mib,
 )
 
 
@@ -33,6 +34,13 @@ def test_a_system_without_proc_has_a_peak_too(has_resource, monkeypatch, tmp_pat
         monkeypatch.setitem(sys.modules, "resource", None)
     present = psutil.Process().memory_info().rss / 2**20
     assert 0.5 * present < peak_memory_mib() < 2**15
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_present_memory_is_what_the_system_says():
+    assert resident_memory_mib() == pytest.approx(
+        psutil.Process().memory_info().rss / 2**20, rel=0.05
+    )
 
 
 def test_nothing_is_reset_where_there_is_no_proc(monkeypatch, tmp_path):

@@ -60,10 +60,13 @@ class Job:
             os.kill(os.getpid(), number)
 
     def _pass_on(self, number: int) -> None:
-        if self._is_accepted:
-            self._server.sendall(bytes([number]))
-        else:
+        if not self._is_accepted:
             self._waiting.append(number)
+            return
+        try:
+            self._server.sendall(bytes([number]))
+        except OSError:  # the job has just ended
+            return
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lds_path.errors import exit_with_message
@@ -11,7 +10,7 @@ from lds_path.run.parent_watch import end_with_run
 from lds_path.run.signals import end_in_order
 from lds_path.run.warm_start.client import to_bytes
 from lds_path.run.warm_start.request import Request, close_streams
-from lds_path.system.memory import reset_peak_memory
+from lds_path.system.memory import reset_peak_memory, resident_memory_mib
 
 if TYPE_CHECKING:
     import socket
@@ -44,7 +43,7 @@ def work(control: socket.socket, inherited: Sequence[socket.socket | Request], r
         reset_peak_memory()
         _run_one(request.arguments, run)
         close_streams()
-        if _resident_mib() > MAX_IDLE_MIB or _uses_gpu():
+        if resident_memory_mib() > MAX_IDLE_MIB or _uses_gpu():
             break
         control.sendall(to_bytes(0))
 
@@ -66,8 +65,3 @@ def _uses_gpu() -> bool:
     """Return whether this process holds memory of a GPU, which it keeps until it ends."""
     torch = sys.modules.get("torch")
     return torch is not None and torch.cuda.is_initialized()
-
-
-def _resident_mib() -> float:
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages / 2**8  # of 4 KiB
