@@ -93,7 +93,8 @@ def make_folders(
         with_changes = (confidence, zoom, segment or {}, distances)
         _write_segment(folders, folder, shard, shown.astype(np.uint8), *with_changes)
     inputs = (folders.tile, folders.detect, folders.segment)
-    stitch(*inputs, folders.stitch, options=StitchOptions(confidence=maps, density=maps))
+    options = StitchOptions(mpp="working", confidence=maps, density=maps)
+    stitch(*inputs, folders.stitch, options=options)
     return folders
 
 

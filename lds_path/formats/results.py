@@ -208,6 +208,8 @@ class SegmentResults(StageResults):
     about: ModelSummary | None = None
     remarks: tuple[Remark, ...] = ()
     """What makes the model unfit for this slide, or for these regions."""
+    precision: str = "float32"
+    """Of the numbers that the segmentation network computed with."""
     patches: int | None = None
     """Parts of regions that were compared with what the model learned from: on its own lattice."""
     unlike_patches: int | None = None

@@ -68,6 +68,8 @@ class Runner:
     """Compares the regions with what the model learned from."""
     others: tuple[Segmenter, ...] = ()
     """Further networks; each prediction is the mean of those of all, on the same samples."""
+    precision: str = "float32"
+    """Of the segmentation network; that of the density network, which places the samples, is the device's own."""
 
     def run(self, regions: Sequence[Region]) -> Iterator[Prediction]:
         """Yield the predictions, region by region or batch by batch, nearly in order."""
@@ -186,7 +188,7 @@ class Runner:
         parts = []
         for segmenter, context in zip((self.segmenter, *self.others), contexts, strict=True):
             for axes in _FLIPS if self.flips else _FLIPS[:1]:
-                with mixed_precision(self.device):
+                with mixed_precision(self.device, self.precision):
                     logits = segmenter.classify(warped.flip(axes), context.flip(axes))
                 parts.append(torch.softmax(logits.float(), dim=1).flip(axes))
         return torch.stack(parts).mean(dim=0) if len(parts) > 1 else parts[0]

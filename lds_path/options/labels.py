@@ -9,6 +9,7 @@ from lds_path.inference.budget import MAX_SIDE, UNIFORM, parse_budget
 from lds_path.option import Options, option
 from lds_path.options.device import device_option
 from lds_path.slides.mpp import MAX_AREA_UM2
+from lds_path.unwarp.canvas import AUTO, MAX_LABEL_MPP, parse_label_mpp
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class SegmentOptions(Options):
     batch_size: int = option(
         8, "regions at once on a GPU; lower it if memory is short", minimum=1, maximum=1024
     )
+    precision: Literal["auto", "float32", "bfloat16"] = option(
+        "auto",
+        "of the network; auto: bfloat16 on processors that have it, in half the time, float16 on GPUs",
+        choices=("auto", "float32", "bfloat16"),
+    )
     flips: bool = option(
         False, "true: the mean of four predictions, of the samples flipped both ways; slower"
     )
@@ -60,12 +66,17 @@ class SegmentOptions(Options):
 class StitchOptions(Options):
     """What is written besides the label image, and how fine that is."""
 
-    mpp: float | None = option(
-        None,
-        "resolution of the label image, um per pixel; null is the working resolution",
-        above=0,
-        maximum=64,
-        unit="microns per pixel",
+    mpp: str = option(
+        AUTO,
+        "resolution of the label image, um per pixel; auto: a quarter of the distance between the samples, all that"
+        " they carry; working: the working resolution",
+        schema={
+            "oneOf": [
+                {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_LABEL_MPP},
+                {"type": "string", "pattern": r"^(auto|working|[0-9]{1,2}(\.[0-9]{1,9})?)$"},
+                {"type": "null"},
+            ]
+        },
     )
     """A value finer than the working resolution gives the working resolution: nothing is upsampled."""
     confidence: bool = option(
@@ -77,6 +88,10 @@ class StitchOptions(Options):
         "version of NGFF: the label image also as OME-Zarr; 0.4 is in Zarr 2",
         choices=("0.5", "0.4"),
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parse_label_mpp(self.mpp)
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,12 @@ def _explain(error: Any) -> tuple[list[str | int], str]:  # noqa: ANN401 - jsons
         hint = f"did you mean '{near}'?" if near else f"known keys are {', '.join(known)}"
         return [*path, unknown], f"the key '{key}' is unknown; {hint}"
     where = f"'{key}'" if key else "the configuration"
-    meaning = error.schema.get("description", "")
+    # One of several forms has no description of its own.
+    schemas = [error.schema, *([error.parent.schema] if error.parent else [])]
+    meaning = next((one["description"] for one in schemas if "description" in one), "")
+    found = error.message
+    if error.validator == "pattern" and meaning:
+        found = f"{error.instance!r} does not match any form that it can have"
     limits = About(
         text="",
         minimum=error.schema.get("minimum"),
@@ -217,7 +222,7 @@ def _explain(error: Any) -> tuple[list[str | int], str]:  # noqa: ANN401 - jsons
         maximum=error.schema.get("maximum"),
     )
     expected = f"; expected {limits.bounds()}" if limits.is_bounded else ""
-    return path, f"{where}: {error.message}{expected}" + (f"; it is: {meaning}" if meaning else "")
+    return path, f"{where}: {found}{expected}" + (f"; it is: {meaning}" if meaning else "")
 
 
 def _read(file: Path) -> Any:  # noqa: ANN401 - any YAML

@@ -247,13 +247,15 @@ def _seconds(
     from lds_path.inference.runner import Runner
     from lds_path.models.card import find_model
     from lds_path.models.checkpoint import load_model
-    from lds_path.network.device import take_device
+    from lds_path.network.device import choose_precision, take_device
 
     segmenter, _ = load_model(find_model(model))
     limit = _TIMED * threads
     timed = expected.regions[:: max(1, len(expected.regions) // limit)][:limit]
     with take_device(device) as taken:
-        runner = Runner(segmenter.to(taken), open_pyramid(tile), taken, 1, threads)
+        precision = choose_precision(taken)
+        network, pyramid = segmenter.to(taken), open_pyramid(tile)
+        runner = Runner(network, pyramid, taken, 1, threads, precision=precision)
         return np.array(
             [
                 runner.seconds([replace(region, lattice=size) for region in timed]) / len(timed)

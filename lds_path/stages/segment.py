@@ -129,6 +129,7 @@ def _segment(
     from lds_path.models.card import check_classes, find_model, name_model
     from lds_path.models.checkpoint import load_model
     from lds_path.models.ensemble import load_members
+    from lds_path.network.device import choose_precision
     from lds_path.network.spec import check_sizes
 
     segmenter, card = load_model(find_model(model))
@@ -143,9 +144,10 @@ def _segment(
     remarks = _remarks(inputs["tile"], table, card, name_model(model))
     for remark in remarks:
         log.warning("%s", remark.reason)
+    precision = choose_precision(device, options.precision)
     with watched(segmenter.to(device), card.familiarity, card.lattice) as watch:
         size, flips = options.batch_size, options.flips
-        runner = Runner(segmenter, pyramid, device, size, threads, flips, watch, others)
+        runner = Runner(segmenter, pyramid, device, size, threads, flips, watch, others, precision)
         _write(folder / PREDICTIONS_NAME, in_order(runner.run(regions), regions))
     if watch is not None:
         write_distances(folder / DISTANCES_NAME, watch.distances)
@@ -156,6 +158,7 @@ def _segment(
         model=" + ".join(map(name_model, (model, *options.also))),
         model_mpp=card.mpp,
         sampler=card.network.sampler,
+        precision=precision,
         classes=card.classes,
         about=_summarise(card),
         remarks=remarks,

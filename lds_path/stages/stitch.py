@@ -32,7 +32,7 @@ from lds_path.provenance.stage_folder import name_shards
 from lds_path.provenance.stage_run import run_stage
 from lds_path.quality.sample_density import DENSITY_SCALE, read_density
 from lds_path.read_ahead import read_ahead
-from lds_path.unwarp.canvas import canvas_of
+from lds_path.unwarp.canvas import canvas_of, label_mpp
 from lds_path.unwarp.mesh import build_mesh
 from lds_path.unwarp.mosaic import Mosaic
 
@@ -171,10 +171,11 @@ def _stitch(
     """Write the label image, its confidence and the optional images."""
     tile, segment = inputs["tile"], inputs.shards("segment")
     pyramid = tile.read(TileResults)
-    canvas = canvas_of(pyramid.size, pyramid.frame, options.mpp)
-    tally = _Tally(canvas, read_classes(segment))
     path = folder / name_labels(inputs.slide)
     with Predictions([shard.path / PREDICTIONS_NAME for shard in segment]) as predictions:
+        mpp = label_mpp(options.mpp, predictions.regions, pyramid.mpp)
+        canvas = canvas_of(pyramid.size, pyramid.frame, mpp)
+        tally = _Tally(canvas, read_classes(segment))
         mosaic = open_mosaic(inputs["detect"], predictions, canvas, tally.classes)
         _write_labels(path, mosaic, tally, threads)
         maps = {"confidence": tally.confidence} if options.confidence else {}

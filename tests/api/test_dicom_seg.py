@@ -38,7 +38,13 @@ def run(tmp_path_factory):
     for name, level, mpp in (("fine", fine, MPP / 2), ("even", pixels, MPP)):
         write_instance(folder / "slide" / f"{name}.dcm", level, mpp, series)
         place_on_glass(folder / "slide" / f"{name}.dcm")
-    lds.segment(folder / "slide/fine.dcm", model="demo", output=folder / "results", threads=1)
+    lds.segment(
+        folder / "slide/fine.dcm",
+        model="demo",
+        output=folder / "results",
+        options={"stitch": {"mpp": "working"}},
+        threads=1,
+    )
     return folder
 
 

@@ -45,11 +45,15 @@ def to_labels(probabilities, classes):
     return np.where(probabilities.any(axis=0), values[probabilities.argmax(axis=0)], 0)
 
 
-def stitch_again(folder, **options):
+def stitch_again(folder, mpp="working", **options):
     stages = {stage: folder / stage / "case-1" for stage in ("tile", "detect", "stitch")}
     shards = sorted((folder / "segment/case-1").iterdir())
     stitch(
-        stages["tile"], stages["detect"], shards, stages["stitch"], options=StitchOptions(**options)
+        stages["tile"],
+        stages["detect"],
+        shards,
+        stages["stitch"],
+        options=StitchOptions(mpp=mpp, **options),
     )
     return open_folder(stages["stitch"])
 
@@ -98,7 +102,7 @@ def test_probabilities_are_those_that_stitch_averaged(results, result):
 
 def test_a_coarser_level_of_the_probabilities_is_what_stitch_gives_there(copied, result):
     found = to_labels(result.probabilities.levels[1].compute(), result.classes)
-    coarse = stitch_again(copied, mpp=2 * result.labels.mpp)
+    coarse = stitch_again(copied, mpp=str(2 * result.labels.mpp))
     with open_labels(coarse) as labels:
         np.testing.assert_array_equal(found, labels.read(0, 0, 0, labels.size))
 
@@ -205,7 +209,7 @@ def test_images_and_results_pickle_after_they_were_read(result):
 def test_an_array_does_not_mix_two_runs(copied):
     opened = lds.open_result(copied, "case-1")
     before = opened.labels.levels[0]
-    stitch_again(copied, mpp=1.0)
+    stitch_again(copied, mpp="1.0")
     with pytest.raises(ChangedInputError, match=r"stitch/case-1 has changed .* open_result again"):
         before.compute()
     after = lds.open_result(copied, "case-1").labels.levels[0]
@@ -328,7 +332,7 @@ def test_what_is_not_done_yet_is_named_when_it_is_asked_for(copied):
 
 
 def test_objects_of_earlier_labels_are_refused(copied):
-    stitch_again(copied, mpp=1.0)
+    stitch_again(copied, mpp="1.0")
     with pytest.raises(StageInputError, match=r"was written again after .* run export again"):
         lds.open_result(copied, "case-1").read_objects()
 

@@ -6,6 +6,7 @@ import torch
 from lds_path.errors import UsageError
 from lds_path.network.device import (
     choose_device,
+    choose_precision,
     describe_gpus,
     device_name,
     mixed_precision,
@@ -41,6 +42,20 @@ def test_a_cpu_computes_in_full_precision():
     assert device_name(cpu) == f"cpu ({torch.backends.cpu.get_cpu_capability()})"
     with mixed_precision(cpu):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("fast", "auto"), [(True, "bfloat16"), (False, "float32")])
+def test_a_trained_network_takes_bfloat16_where_the_processor_multiplies_in_it(
+    monkeypatch, fast, auto
+):
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: fast)
+    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: False)
+    cpu = torch.device("cpu")
+    assert choose_precision(cpu) == auto
+    assert choose_precision(torch.device("cuda")) == "float16"
+    assert choose_precision(torch.device("mps")) == "float32"
+    for asked in ("float32", "bfloat16"):
+        assert choose_precision(cpu, asked) == asked
 
 
 def test_the_cpu_is_not_locked(tmp_path, monkeypatch):

@@ -103,7 +103,8 @@ def test_an_option_under_its_old_name_is_taken_with_a_warning_and_not_in_the_hel
             "stitch",
             "--mpp",
             "nan",
-            "mpp is nan, expected more than 0 and at most 64 microns per pixel",
+            "the mpp 'nan' of the label image is unknown; expected `auto`, `working`, or microns per"
+            " pixel, more than 0 and at most 64",
         ),
         (
             "train",

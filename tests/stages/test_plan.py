@@ -19,7 +19,7 @@ from lds_path.inference.expected_errors import EXPECTED_ERRORS_NAME
 from lds_path.models.checkpoint import load_scout, save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
-from lds_path.options.labels import PlanOptions
+from lds_path.options.labels import PlanOptions, StitchOptions
 from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_run import run_stage
 from lds_path.stages.plan import plan, what_if
@@ -133,7 +133,8 @@ def test_regions_on_different_lattices_become_one_label_image(slide, model, tmp_
         inputs={"tile": slide.tile},
         parameters={"overlap": 64},
     )
-    stitch(slide.tile, detect, [tmp_path / "segment"], tmp_path / "stitch")
+    options = StitchOptions(mpp="working")
+    stitch(slide.tile, detect, [tmp_path / "segment"], tmp_path / "stitch", options=options)
     with Labels(tmp_path / "stitch" / "a.labels.ome.tif") as labels:
         assert (labels.size.width, labels.size.height) == (1000, 600)
 

@@ -117,7 +117,7 @@ def test_the_manifest_has_the_hash_of_all_files_of_the_model(slide, model, tmp_p
 
 def test_a_prediction_is_what_the_network_says(slide, model, tmp_path):
     """Reading only the needed levels, in threads, changes nothing."""
-    run(slide, model, tmp_path / "a")
+    run(slide, model, tmp_path / "a", precision="float32")
     segmenter, _ = load_model(model)
     pyramid = open_pyramid(slide.tile)
     region = read_regions(slide.detect / "regions.tsv")[1]
@@ -130,6 +130,20 @@ def test_a_prediction_is_what_the_network_says(slide, model, tmp_path):
         found = predictions.read(region.index)
     assert np.abs(found.probability.astype(int) - expected.probability).max() <= 1
     np.testing.assert_array_equal(found.grid, expected.grid)
+
+
+def test_bfloat16_changes_probabilities_a_little_and_no_grid(slide, model, tmp_path):
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        manifest = run(slide, model, tmp_path / precision, precision=precision)
+        assert manifest.results["precision"] == precision
+        with Predictions([tmp_path / precision / "predictions.npz"]) as predictions:
+            found[precision] = predictions.read(0)
+    exact, fast = found["float32"], found["bfloat16"]
+    np.testing.assert_array_equal(exact.grid, fast.grid)
+    difference = np.abs(exact.probability.astype(int) - fast.probability)
+    assert 0 < difference.max() <= 16
+    assert difference.mean() < 2
 
 
 @pytest.mark.parametrize("changes", [{"threads": 3}, {"batch_size": 2}])

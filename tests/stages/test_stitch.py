@@ -125,24 +125,25 @@ def disc_stages(tmp_path_factory):
     return size, save_stages(tmp_path_factory.mktemp("disc"), size, disc((611.3, 597.8), 301.4))
 
 
-@pytest.mark.parametrize("mpp", [None, 1.0, 1.37, 8.0])
+@pytest.mark.parametrize("mpp", ["working", "1.0", "1.37", "8"])
 def test_what_is_certain_everywhere_comes_back_everywhere(tmp_path, mpp):
     size = Size(1130, 700)
     folders = save_stages(tmp_path, size, certain)
     results = stitch(*folders, tmp_path / "out", options=StitchOptions(mpp=mpp)).results
     labels = read_all(tmp_path / "out")
-    scale = (mpp or MPP) / MPP
+    asked = MPP if mpp == "working" else float(mpp)
+    scale = asked / MPP
     assert labels.shape == tuple(np.ceil(np.divide((700, 1130), scale) - 1e-3))
     assert np.all(labels == 4)
     assert np.all(np.asarray(Image.open(tmp_path / "out" / "confidence.png")) == 255)
     assert results["pixels"] == {"Stroma": 0, "Tumor": labels.size}
     assert results["mean_confidence"] == {"Tumor": 1}
-    assert results["mpp"] == pytest.approx(mpp or MPP)
+    assert results["mpp"] == pytest.approx(asked)
     assert results["downsample"] == pytest.approx(2 * scale)
     assert (results["left_l0"], results["top_l0"]) == (30, 40)
 
 
-@pytest.mark.parametrize("mpp", [None, 1.0, 2.3])
+@pytest.mark.parametrize("mpp", ["working", "1.0", "2.3"])
 def test_a_disc_lies_within_a_working_pixel_of_its_place_at_every_level(tmp_path, disc_stages, mpp):
     _, folders = disc_stages
     stitch(*folders, tmp_path / "out", options=StitchOptions(mpp=mpp))
@@ -157,7 +158,7 @@ def test_a_disc_lies_within_a_working_pixel_of_its_place_at_every_level(tmp_path
 
 def test_every_pixel_of_the_disc_is_right_but_for_its_border(tmp_path, disc_stages):
     size, folders = disc_stages
-    stitch(*folders, tmp_path / "out")
+    stitch(*folders, tmp_path / "out", options=StitchOptions(mpp="working"))
     y, x = np.mgrid[: size.height, : size.width] + 0.5
     distance = np.hypot(x - 611.3, y - 597.8) - 301.4
     expected = np.where(distance < 0, 4, 1)
@@ -185,7 +186,7 @@ def test_outside_the_tissue_all_is_0(tmp_path):
     mask = np.zeros((38, 50), bool)
     mask[:, :25] = True
     folders = save_stages(tmp_path, size, certain, mask=mask)
-    results = stitch(*folders, tmp_path / "out").results
+    results = stitch(*folders, tmp_path / "out", options=StitchOptions(mpp="working")).results
     labels = read_all(tmp_path / "out")
     assert np.all(labels[:, :399] == 4)  # the mask's edge lies at 25 * 16 = 400
     assert np.all(labels[:, 401:] == 0)
@@ -231,7 +232,7 @@ def test_the_density_on_request_counts_the_samples_and_lies_where_they_are(tmp_p
 def test_the_density_image_has_the_frame_of_the_confidence(tmp_path):
     folders = save_stages(tmp_path, Size(1301, 901), certain)
     stitch(
-        *folders, tmp_path / "out", options=StitchOptions(mpp=0.8, density=True, confidence=True)
+        *folders, tmp_path / "out", options=StitchOptions(mpp="0.8", density=True, confidence=True)
     )
     frames = []
     for name in ("confidence", "density"):
@@ -260,7 +261,7 @@ def test_the_labels_are_written_as_ome_zarr_on_request(tmp_path, version):
     np.testing.assert_array_equal(group["0"][:], read_all(tmp_path / "out"))
 
 
-@pytest.mark.parametrize("mpp", [0.25, 0.52])
+@pytest.mark.parametrize("mpp", ["0.25", "0.52"])
 def test_nothing_is_upsampled_and_nearly_the_working_mpp_is_the_working_mpp(tmp_path, mpp):
     folders = save_stages(tmp_path, Size(500, 400), certain)
     assert stitch(*folders, tmp_path / "out", options=StitchOptions(mpp=mpp)).results["mpp"] == MPP

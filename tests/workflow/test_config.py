@@ -134,9 +134,11 @@ def test_a_key_is_accepted_under_its_old_name_with_a_warning():
     [
         ("stitch", "confidence", "true", True),
         ("stitch", "confidence", "False", False),
-        ("stitch", "mpp", "0.5", 0.5),
-        ("stitch", "mpp", "null", None),
-        ("stitch", "mpp", "", None),
+        ("stitch", "mpp", "0.5", "0.5"),
+        ("stitch", "mpp", "working", "working"),
+        ("tile", "mpp", "0.5", 0.5),
+        ("tile", "mpp", "null", None),
+        ("tile", "mpp", "", None),
         ("stitch", "zarr", "0.5", "0.5"),
         ("stitch", "zarr", "null", None),
         ("detect", "lattice", "128", 128),
@@ -164,8 +166,11 @@ def test_a_string_of_the_command_line_gets_the_type_of_its_key(section, key, tex
         ),
         ({"stitch": {"confidence": "1"}}, "'stitch.confidence': '1' is not of type 'boolean'"),
         ({"stitch": {"mpp": "-1"}}, "'stitch.mpp': -1 is less than or equal to the minimum of 0"),
-        ({"stitch": {"mpp": "nan"}}, "'stitch.mpp': 'nan' is not of type 'number', 'null'"),
-        ({"stitch": {"mpp": "half"}}, "'stitch.mpp': 'half' is not of type 'number', 'null'"),
+        ({"tile": {"mpp": "nan"}}, "'tile.mpp': 'nan' is not of type 'number', 'null'"),
+        (
+            {"stitch": {"mpp": "half"}},
+            "'stitch.mpp': 'half' does not match any form that it can have; it is: resolution of the",
+        ),
         ({"detect": {"lattice": "1.5"}}, "'detect.lattice': '1.5' is not of type 'integer'"),
         ({"plan": {"budget": "much"}}, "'plan.budget': 'much' does not match"),
         (
