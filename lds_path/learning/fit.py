@@ -12,11 +12,11 @@ import torch
 from tqdm import tqdm
 
 from lds_path.errors import TrainingError
-from lds_path.inference.familiarity import measure_familiarity
 from lds_path.learning.augmentation import move
 from lds_path.learning.data.balance import draw_regions, region_chances
 from lds_path.learning.data.batches import training_batches
 from lds_path.learning.data.labelled_regions import RegionCache, margin_around
+from lds_path.learning.finishing import finish
 from lds_path.learning.record.doubts import find_doubts
 from lds_path.learning.record.page import write_page
 from lds_path.learning.record.progress import Progress
@@ -30,11 +30,9 @@ from lds_path.learning.training_state import (
     restore_state,
     save_state,
 )
-from lds_path.learning.tuning.calibration import calibrate
-from lds_path.learning.tuning.calibration_picture import CALIBRATION_NAME, draw_calibration
 from lds_path.learning.tuning.score import by_class, choose_regions, known, tune_dice
 from lds_path.models.card import WEIGHTS_NAME
-from lds_path.models.checkpoint import load_model, save_model
+from lds_path.models.checkpoint import save_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -126,14 +124,14 @@ class Fit:
         doubts = self._find_doubts()
         with TrainingLog(self.folder, self.card.class_names, rows) as training_log:
             self._train(batches, chances, tune, training_log)
-        self._finish(tune)
         sets = {"train": self.train_set, "tune": self.tune_set}
+        card = finish(self.state / BEST_NAME, self.folder, self.trainer, sets, tune)
         return {
             "steps": self.best.step,
             "best_step": self.best.best_step,
             "train_regions": len(self.train_set.regions),
             "tune_regions": len(tune),
-            "tune_dice": by_class(self.card.class_names, self.best.dice),
+            "tune_dice": card.scores["tune_dice"],
             "tune_dice_by_slide": write_page(
                 self.folder, self.trainer, tune, sets, doubts, model=self.model
             ),
@@ -154,33 +152,6 @@ class Fit:
         for doubt in doubts:
             log.warning("train: warning: %s", doubt)
         return doubts
-
-    def _finish(self, tune: RegionCache) -> None:
-        """Write the model that scored best, with its calibration where it has a ladder."""
-        segmenter, card = load_model(self.state / BEST_NAME)
-        if card.network.ladder and len(tune):
-            trainer = self.trainer
-            costs = trainer.error_weights if trainer.recipe.error_source == "network" else ()
-            calibration = calibrate(segmenter.to(trainer.device), tune, trainer.device, costs)
-            draw_calibration(
-                self.folder / CALIBRATION_NAME,
-                calibration.ladder,
-                calibration.expected,
-                calibration.measured,
-                calibration.dice.tolist(),
-            )
-            card = replace(card, scores={**card.scores, "calibration": calibration.summary()})
-        learned, held_out = (
-            [(labelled.pyramid, labelled.region) for labelled in split.regions]
-            for split in (self.train_set, self.tune_set)
-        )
-        familiarity = measure_familiarity(
-            segmenter.to(self.trainer.device),
-            learned,
-            held_out,
-            stain_jitter=self.trainer.recipe.stain_jitter,
-        )
-        save_model(self.folder, segmenter.cpu(), replace(card, familiarity=familiarity))
 
     def _resume(self) -> list[Any]:
         """Resume an equal training; return the rows of its log."""

@@ -103,8 +103,8 @@ def test_an_option_under_its_old_name_is_taken_with_a_warning_and_not_in_the_hel
             "stitch",
             "--mpp",
             "nan",
-            "the mpp 'nan' of the label image is unknown; expected `auto`, `working`, or microns per"
-            " pixel, more than 0 and at most 64",
+            "the mpp 'nan' of the label image is unknown; expected `auto`, `working`, or microns per "
+            + "pixel, more than 0 and at most 64",
         ),
         (
             "train",

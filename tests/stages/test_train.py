@@ -20,6 +20,7 @@ from lds_path.learning.measuring import measure
 from lds_path.learning.recipe import Recipe
 from lds_path.learning.trainer import Trainer
 from lds_path.learning.training_state import identify
+from lds_path.learning.tuning.calibration import AS_GOOD
 from lds_path.models.card import read_card, write_card
 from lds_path.models.checkpoint import load_model
 from lds_path.option import describe, make_options
@@ -444,6 +445,12 @@ def test_a_ladder_makes_a_model_that_plans_and_knows_its_calibration(root, tmp_p
     assert found == sorted(found, reverse=True)
     assert found[0] > 0
     assert all(0 <= dice <= 1 for dice in known["dice"])
+    enough = known["ladder"].index(card.lattice.width)
+    assert known["dice"][enough] >= max(known["dice"]) - AS_GOOD - 1e-3
+    assert all(dice < max(known["dice"]) - AS_GOOD + 1e-3 for dice in known["dice"][:enough])
+    mean = np.mean(list(card.scores["tune_dice"].values()))
+    assert mean == pytest.approx(known["dice"][enough], abs=1e-3)
+    assert manifest.results["tune_dice"] == card.scores["tune_dice"]
     with Image.open(tmp_path / "model" / "calibration.png") as picture:
         assert picture.size[0] > 600
     planned = plan(

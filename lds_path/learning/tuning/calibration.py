@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from lds_path.network.segmenter import Segmenter
 
 
+AS_GOOD = 0.002
+"""Dice that more samples must bring to be worth taking."""
+
+
 @dataclass(frozen=True)
 class Calibration:
     """Errors of regions on each lattice of a ladder, as fractions of their labelled area."""
@@ -35,6 +39,10 @@ class Calibration:
     """Labelled area of each region, (regions,), in cells of the density map."""
     dice: NDArray[np.float64]
     """Mean Dice of the model's labels on each lattice, all regions on the same, (rungs,)."""
+
+    def enough(self) -> int:
+        """Return the rung with the fewest samples that is as good as the best one."""
+        return int(np.argmax(self.dice >= np.nanmax(self.dice) - AS_GOOD))
 
     def summary(self) -> dict[str, Any]:
         """Return the entry in the model card."""
