@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import math
 import os
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -104,7 +106,12 @@ PAINTED = {"train": range(301, 313), "test": range(401, 407)}
 """Split -> seeds of the painted slides, which no shipped model has seen."""
 PAINTED_SIDE = 8192
 PAINTED_STRUCTURED = 0.4
-STUDY = Path(__file__).parent / "study.yaml"
+STUDY = Path(os.environ.get("LDS_PATH_STUDY", Path(__file__).parent / "study.yaml"))
+"""What is trained on what."""
+COLON = Path(__file__).parents[2] / "workflow/models/colon_slides.py"
+COLON_CLASSES = ("Epithelium", "Stroma")
+COLON_TEST_SLIDES = 10
+COLON_MPP = 1.1
 
 
 @dataclass(frozen=True)
@@ -136,11 +143,14 @@ def read_layouts(name: str) -> dict[str, Layout]:
 
 def class_names(name: str) -> tuple[str, ...]:
     """Return the classes of a set, in the order of their label values."""
-    return tuple(CLASSES) if name == "painted" else tuple(SETS[name].classes)
+    made = {"painted": tuple(CLASSES), "colon": COLON_CLASSES}
+    return made[name] if name in made else tuple(SETS[name].classes)
 
 
 def count_images(name: str, split: str) -> int:
-    """Return how many images a split of a set has."""
+    """Return how many images a split of a set has; of colon, slides to score."""
+    if name == "colon":
+        return COLON_TEST_SLIDES
     return len(PAINTED[split] if name == "painted" else SETS[name].splits[split])
 
 
@@ -148,8 +158,10 @@ def prepare(name: str, folder: Path) -> None:
     """Write the sheet of a set, and the tile and detect folders of its slides."""
     folder.mkdir(parents=True)
     layouts = read_layouts(name)
-    found = _painted(layouts, folder) if name == "painted" else _images(SETS[name], layouts, folder)
-    rows = list(found)
+    made = {"painted": _painted, "colon": _colon}
+    rows = list(
+        made[name](layouts, folder) if name in made else _images(SETS[name], layouts, folder)
+    )
     with (folder / SHEET_NAME).open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, delimiter="\t")
         writer.writerow(["slide", "path", "labels", "split"])
@@ -184,6 +196,27 @@ def _painted(layouts: Mapping[str, Layout], folder: Path) -> Iterator[tuple[str,
                 )
             path = Path("painted") / slide
             yield slide, str(path / SLIDE_NAME), str(path / LABELS_NAME), split
+
+
+def _colon(layouts: Mapping[str, Layout], folder: Path) -> Iterator[tuple[str, str, str, str]]:
+    subprocess.run([sys.executable, str(COLON), str(DATA / "colon"), str(folder)], check=True)
+    with (folder / SHEET_NAME).open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    for row in rows:
+        slide = row["slide"]
+        (folder / "tile").mkdir(exist_ok=True)
+        options = TileOptions(mpp=COLON_MPP, slide_mpp=COLON_MPP)
+        tile(folder / row["path"], folder / "tile" / slide, options=options, strict=True)
+        for layout, one in layouts.items():
+            output = folder / "detect" / layout / slide
+            output.parent.mkdir(parents=True, exist_ok=True)
+            cut = DetectOptions(
+                region_size=one.region.width,
+                overlap=one.region.width // 8,
+                lattice=one.lattice.width,
+            )
+            detect(folder / "tile" / slide, output, options=cut, strict=True)
+        yield slide, row["path"], row["labels"], row["split"]
 
 
 def _images(
