@@ -25,6 +25,8 @@ rule all:
 
 onstart:
     setup.started.lock.describe_run(local=workflow.local_exec)
+    if workflow.local_exec:
+        start_without_limit(workflow.scheduler)
     if workflow.local_exec and not workflow.deployment_settings.deployment_method:
         start_server()  # stages then start without their imports
 

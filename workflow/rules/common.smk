@@ -11,6 +11,7 @@ if (BASE / "lds_path").is_dir():  # in a clone; an installed package is in reach
 from lds_path.errors import exit_with_message
 from lds_path.rules.arguments import RuleArguments, growing
 from lds_path.rules.inputs import RuleInputs
+from lds_path.rules.local_scheduling import start_without_limit
 from lds_path.rules.setup import read_schema, set_up_run, tell_stages
 from lds_path.rules.shell_prefix import command_prefix
 from lds_path.run.config import config_files, read_strings
