@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lds_path.inference.familiarity import measure_familiarity
+from lds_path.learning.trainer import STRENGTHS
 from lds_path.learning.tuning.calibration import calibrate
 from lds_path.learning.tuning.calibration_picture import CALIBRATION_NAME, draw_calibration
+from lds_path.learning.tuning.gate import find_gate
 from lds_path.learning.tuning.score import by_class, known, tune_dice
 from lds_path.models.checkpoint import load_model, save_model
 from lds_path.network.spec import lattices_on
@@ -52,6 +54,8 @@ def finish(
     """
     segmenter, card = load_model(best)
     segmenter = segmenter.to(trainer.device)
+    if trainer.recipe.warp_gate:
+        card = _gate(segmenter, card, trainer, tune)
     if card.network.ladder and len(tune):
         card = _calibrate(segmenter, card, folder, trainer, tune)
     learned, held_out = (
@@ -66,6 +70,19 @@ def finish(
     card = replace(card, familiarity=familiarity)
     save_model(folder, segmenter.cpu(), card)
     return card
+
+
+def _gate(segmenter: Segmenter, card: ModelCard, trainer: Trainer, tune: RegionCache) -> ModelCard:
+    """Return the card with the strength of the warp that is proven, which the segmenter then has, too."""
+    recipe, device = trainer.recipe, trainer.device
+    gate = find_gate(segmenter, tune, card.lattice, device, STRENGTHS, recipe=recipe)
+    strength = gate.choose()
+    log.info("train: warp of strength %g: %s", strength, gate.summary())
+    network = replace(card.network, warp_strength=strength)
+    segmenter.spec = network
+    dice = tune_dice(segmenter, tune, card.lattice, device, recipe=recipe)
+    scores = {"tune_dice": by_class(card.class_names, known(dice)), "warp": gate.summary()}
+    return replace(card, network=network, scores={**card.scores, **scores})
 
 
 def _calibrate(

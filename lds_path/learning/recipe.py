@@ -70,6 +70,11 @@ class Recipe(Options):
     )
     """These are read at the finest level."""
     points: int = option(4096, "such points in each region", minimum=1, maximum=2**20)
+    warp_gate: bool = option(
+        False,
+        "true: the training shows the warp at every strength, and the model keeps the strength that the split tune"
+        " proves to gain; else it samples uniformly",
+    )
     edge_loss: str = option("kl", "kl or mse", choices=("kl", "mse"))
     """How the density is compared with its target: `kl` as distributions, by Kullback-Leibler
     divergence; `mse` by the squared difference after both are stretched to 0..1."""

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from lds_path.network.segmenter import Segmenter
 
 
+STRENGTHS = (0.0, 0.5, 1.0)
+"""Of the warp, in a training with a gate."""
+
+
 @dataclass(frozen=True)
 class _CoarseView:
     """What all lattices of a step have in common."""
@@ -44,6 +48,8 @@ class _CoarseView:
     features: Tensor
     colours: tuple[Tensor, Tensor]
     """Exponents and gains, see `Trainer._draw_stain`."""
+    strength: Tensor | None
+    """Of the warp of each region, (B,); None where it is the spec's."""
     context_mask: Tensor
     """1 for regions whose context the segmentation network sees, else 0, (B, 1, 1, 1)."""
 
@@ -163,7 +169,11 @@ class Trainer:
         density = density if imposed is None else imposed
         edge = edge_loss(density, wanted, kind=recipe.edge_loss)
         coarse = _CoarseView(
-            density, features, (stain, gain), self._draw_context_mask(number, len(density))
+            density,
+            features,
+            (stain, gain),
+            self._draw_strength(number, len(density)),
+            self._draw_context_mask(number, len(density)),
         )
         degraded = stream(recipe.seed, "focus and noise", number)
         outputs = [
@@ -180,7 +190,9 @@ class Trainer:
         """Segment a batch on one lattice."""
         batch = batch.for_lattices(lattice)
         with mixed_precision(self.device, self.recipe.precision):
-            sampling = self.segmenter.place_samples(coarse.density, coarse.features, lattice)
+            sampling = self.segmenter.place_samples(
+                coarse.density, coarse.features, lattice, coarse.strength
+            )
             grid, area = move_grid(sampling.grid, batch.motion), sample_area(sampling.grid)
             covered = area * area_factor(batch.motion)
             warped = _recolour(warp(batch.levels, grid, covered), *coarse.colours)
@@ -244,6 +256,14 @@ class Trainer:
         limits = [1 - 1 / lattice.width, 1 - 1 / lattice.height]
         points = random.uniform(-1, 1, (regions, self.recipe.points, 2)) * limits
         return torch.tensor(points, dtype=torch.float32, device=self.device)
+
+    def _draw_strength(self, number: int, regions: int) -> Tensor | None:
+        """Return how far the samples of each region follow the density, (B,); None: as the spec says."""
+        if not self.recipe.warp_gate:
+            return None
+        random = stream(self.recipe.seed, "warp strength", number)
+        drawn = random.choice(STRENGTHS, regions)
+        return torch.tensor(drawn, dtype=torch.float32, device=self.device)
 
     def _draw_context_mask(self, number: int, regions: int) -> Tensor:
         """Return 1 for regions whose context the segmentation network sees in a step, (B, 1, 1, 1)."""

@@ -110,7 +110,8 @@ def finest_sampled(
     zoom
         How many times closer the samples may lie than in the uniform grid, if the network moves them.
     """
-    limit = 1.0 if network.sampler == "uniform" else network.max_zoom or math.inf
+    is_uniform = not network.warps or network.warp_strength == 0
+    limit = 1.0 if is_uniform else network.max_zoom or math.inf
     pitch = region_size / max(lattice, *network.ladder, 1)
     level = max(math.floor(math.log2(pitch / min(zoom, limit)) + 1e-9), 0)
     return min(level, network.view_level) if network.uses_view else level

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from lds_path.errors import UsageError
+from lds_path.geometry import Size
 from lds_path.network.samplers import (
     kernel_grid,
     knothe_rosenblatt_grid,
@@ -18,9 +19,7 @@ from lds_path.network.spec import SAMPLERS
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lds_path.geometry import Size
-
-__all__ = ["jacobian", "sample_area", "sampling_grid", "uniform_grid"]
+__all__ = ["jacobian", "sample_area", "sampling_grid", "toward_uniform", "uniform_grid"]
 
 
 def sampling_grid(
@@ -90,6 +89,26 @@ def sampling_grid(
                 raise UsageError(
                     f"the sampler '{sampler}' is unknown; there are {', '.join(SAMPLERS)}"
                 )
+
+
+def toward_uniform(grid: Tensor, strength: float | Tensor) -> Tensor:
+    """Return the grid uniform + strength (grid - uniform), (B, h, w, 2); 1 leaves it as it is, 0 makes it uniform.
+
+    None of these grids folds if the given one does not: along rows and columns positions keep their order, and
+    where a kernel grid turns, less of its displacement turns less.
+
+    Convention: as for `sampling_grid`.
+
+    Parameters
+    ----------
+    grid
+        Sample positions, (B, h, w, 2).
+    strength
+        In [0, 1]; one for all, or one for each region, (B,).
+    """
+    uniform = uniform_grid(Size(grid.shape[2], grid.shape[1]), grid)
+    share = torch.as_tensor(strength, dtype=grid.dtype, device=grid.device).reshape(-1, 1, 1, 1)
+    return uniform + share * (grid - uniform)
 
 
 def jacobian(grid: Tensor) -> Tensor:

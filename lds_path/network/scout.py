@@ -10,7 +10,7 @@ from torch import nn
 
 from lds_path.network.benefit import BenefitHead
 from lds_path.network.density import DensityNetwork, LocalDensityNetwork
-from lds_path.network.grid import sample_area, sampling_grid
+from lds_path.network.grid import sample_area, sampling_grid, toward_uniform
 from lds_path.network.warp import halve, warp
 
 if TYPE_CHECKING:
@@ -84,8 +84,22 @@ class Scout(nn.Module):
         density, features = self.density(self._normalise(view), margin=self.spec.cell_margin)
         return density, features
 
-    def place_samples(self, density: Tensor, features: Tensor, lattice: Size) -> Sampling:
-        """Return a lattice of samples that follows a density."""
+    def place_samples(
+        self,
+        density: Tensor,
+        features: Tensor,
+        lattice: Size,
+        strength: Tensor | None = None,
+    ) -> Sampling:
+        """Return a lattice of samples that follows a density, as strongly as the spec says.
+
+        Parameters
+        ----------
+        density, features, lattice
+            As `Sampling` and `sample` have them.
+        strength
+            Of the warp of each region, (B,), in place of the spec's `warp_strength`.
+        """
         spec = self.spec
         grid = sampling_grid(
             density,
@@ -95,6 +109,8 @@ class Scout(nn.Module):
             smoothing=spec.smoothing,
             max_zoom=spec.max_zoom,
         )
+        if spec.warps and (strength is not None or spec.warp_strength < 1):
+            grid = toward_uniform(grid, spec.warp_strength if strength is None else strength)
         return Sampling(density, grid, self._context(features, grid), features)
 
     def look_at(self, view: Tensor, grid: Tensor) -> Tensor:

@@ -87,6 +87,14 @@ class NetworkSpec(Options):
         minimum=1,
         maximum=1000,
     )
+    warp_strength: float = option(
+        1.0,
+        "how far samples go from the uniform grid towards where the density puts them",
+        minimum=0,
+        maximum=1,
+        scope="python",
+    )
+    """What a training with `warp_gate` found to gain; 0 is the uniform grid."""
     density_network: str = option("context", "context or local", choices=DENSITY_NETWORKS)
     """`context`: each cell sees the whole region; `local`: that of Jin et al. 2022, which sees 7 x 7
     pixels of the view."""
@@ -147,9 +155,14 @@ class NetworkSpec(Options):
         return self.channels or CHANNELS.get(self.architecture, UNET_CHANNELS)
 
     @property
+    def warps(self) -> bool:
+        """Whether the density moves the samples."""
+        return self.sampler != "uniform"
+
+    @property
     def uses_view(self) -> bool:
         """Whether anything depends on the coarse view; a plain uniform grid needs none."""
-        return self.sampler != "uniform" or self.shared_features or bool(self.ladder)
+        return self.warps or self.shared_features or bool(self.ladder)
 
     @property
     def region_multiple(self) -> int:

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
 from lds_path.network.density import to_density
-from lds_path.network.grid import jacobian, sample_area, sampling_grid, uniform_grid
+from lds_path.network.grid import (
+    jacobian,
+    sample_area,
+    sampling_grid,
+    toward_uniform,
+    uniform_grid,
+)
 from lds_path.network.samplers import MIN_CORNER_AREA
 from lds_path.network.spec import SAMPLERS
 
@@ -108,6 +114,24 @@ def test_a_grid_never_folds_nor_leaves_the_region(seed, contrast, kernel_width, 
     grid = kernel_grid(density, lattice, kernel_width=kernel_width)
     assert grid.abs().max() < 1
     assert corner_turns(grid).min() > 0
+
+
+@given(st.integers(0, 500), st.sampled_from(SAMPLERS), st.floats(0, 1))
+@settings(max_examples=60)
+def test_a_grid_of_any_strength_never_folds_nor_leaves_the_region(seed, sampler, strength):
+    density = random_density(seed, contrast=6.0)
+    grid = toward_uniform(sampling_grid(density.double(), LATTICE, sampler=sampler), strength)
+    assert grid.abs().max() < 1
+    assert corner_turns(grid).min() > 0
+
+
+def test_strengths_differ_by_region_and_reach_from_the_uniform_to_the_whole_grid():
+    grid = sampling_grid(random_density(3).expand(3, -1, -1, -1), LATTICE, sampler="separable")
+    found = toward_uniform(grid, torch.tensor([0.0, 0.5, 1.0]))
+    uniform = uniform_grid(LATTICE, grid)[0]
+    torch.testing.assert_close(found[0], uniform)
+    torch.testing.assert_close(found[1], (uniform + grid[0]) / 2)
+    torch.testing.assert_close(found[2], grid[0])
 
 
 def test_a_grid_that_would_fold_goes_as_far_as_it_may():

@@ -23,6 +23,7 @@ from lds_path.learning.training_state import identify
 from lds_path.learning.tuning.calibration import AS_GOOD
 from lds_path.models.card import read_card, write_card
 from lds_path.models.checkpoint import load_model
+from lds_path.network.grid import uniform_grid
 from lds_path.option import describe, make_options
 from lds_path.options.labels import PlanOptions
 from lds_path.options.model import TrainOptions
@@ -470,6 +471,23 @@ def test_a_ladder_learns_what_lattices_are_worth(root, tmp_path):
     for expected, found in zip(known["expected_error"], known["found_error"], strict=True):
         assert 0.5 * found < expected < 2 * found
     assert min(known["dice"]) > 0.6
+
+
+def test_a_warp_that_is_not_proven_on_the_tune_split_is_left_out(root, tmp_path):
+    run(root, tmp_path / "model", warp_gate=True)
+    segmenter, card = load_model(tmp_path / "model")
+    gate = card.scores["warp"]
+    assert gate["strengths"] == [0, 0.5, 1]
+    proven = [gain > 0 for gain in gate["proven_gain"]]
+    assert (card.network.warp_strength > 0) == any(proven)
+    view = torch.rand(1, 3, 64, 64) * 255
+    grid = segmenter.sample(view, Size(32, 32)).grid
+    is_uniform = torch.allclose(grid, uniform_grid(Size(32, 32), grid), atol=1e-6)
+    assert is_uniform == (card.network.warp_strength == 0)
+    mean = np.mean(list(card.scores["tune_dice"].values()))
+    assert mean == pytest.approx(
+        gate["dice"][gate["strengths"].index(card.network.warp_strength)], abs=1e-3
+    )
 
 
 def test_without_a_ladder_no_errors_are_predicted(root, tmp_path):
