@@ -172,6 +172,10 @@ class PlanResults(StageResults):
     """Samples per side of the available lattices."""
     regions_per_rung: tuple[int, ...] | None = None
     budget_samples: int | None = None
+    budget_seconds: float | None = None
+    """Seconds of one core, or of a GPU, that `segment` may take."""
+    predicted_seconds: float | None = None
+    """What it should take for these lattices, where the budget is in seconds."""
     samples: int
     expected_error_px: float | None = None
 
@@ -208,6 +212,10 @@ class SegmentResults(StageResults):
     about: ModelSummary | None = None
     remarks: tuple[Remark, ...] = ()
     """What makes the model unfit for this slide, or for these regions."""
+    network_seconds: float | None = None
+    """Seconds of all cores, or of a GPU, from the first region to the last."""
+    predicted_seconds: float | None = None
+    """What they should be for all shards together, where the budget is in seconds."""
     precision: str = "float32"
     """Of the numbers that the segmentation network computed with."""
     patches: int | None = None

@@ -1,4 +1,4 @@
-"""The number of samples that a slide may use, as a user writes it."""
+"""The samples or the time that a slide may use, as a user writes it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,23 @@ UNIFORM = "uniform"
 MAX_SIDE = 8192
 """Mean side of the lattices; no ladder has a larger one."""
 MAX_PER_MM2 = 10**9
-_FORM = re.compile(r"([0-9]{1,10}(?:\.[0-9]+)?)(/mm2)?")
+MAX_SECONDS = 10**7
+_FORM = re.compile(r"([0-9]{1,10}(?:\.[0-9]+)?)(s?)(/mm2)?")
 
 
 @dataclass(frozen=True)
 class Budget:
-    """A mean number of samples: per region, or per area of tissue."""
+    """A mean number of samples, per region or per area of tissue; or seconds, of a slide or per area."""
 
     amount: float
-    """Side of the lattice that every region could have, or samples per mm2 of tissue."""
+    """Side of the lattice that every region could have, or samples per mm2 of tissue; or seconds."""
     per_mm2: bool
+    in_seconds: bool = False
+    """Of one core, or of a GPU, in `segment`."""
+
+    def seconds(self, tissue_mm2: float) -> float:
+        """Return the seconds of a whole slide."""
+        return self.amount * (tissue_mm2 if self.per_mm2 else 1)
 
     def samples(self, regions: Sequence[Region], tissue_mm2: float) -> int:
         """Return the samples of a whole slide; a side refers to square regions."""
@@ -46,16 +53,19 @@ def parse_budget(text: str) -> Budget | None:
     Raises
     ------
     UsageError
-        If it is none of `uniform`, a number such as `128`, or samples such as `20000/mm2`.
+        If it is none of `uniform`, a number such as `128`, samples such as `20000/mm2`, or seconds such as `30s`
+        or `0.2s/mm2`.
     """
     if text == UNIFORM:
         return None
     match = _FORM.fullmatch(text)
     maximum = MAX_PER_MM2 if text.endswith("/mm2") else MAX_SIDE
+    if match is not None and match[2]:
+        maximum = MAX_SECONDS
     if match is None or not 0 < float(match[1]) <= maximum:
         raise UsageError(
             f"the budget '{text[:30]}' is unknown; expected `{UNIFORM}`, the mean side of the lattices"
-            f" such as 128 (at most {MAX_SIDE}), or samples per area of tissue such as 20000/mm2"
-            f" (at most {MAX_PER_MM2})"
+            f" such as 128 (at most {MAX_SIDE}), samples per area of tissue such as 20000/mm2"
+            f" (at most {MAX_PER_MM2}), or seconds of one core such as 30s or 0.2s/mm2"
         )
-    return Budget(float(match[1]), per_mm2=match[2] is not None)
+    return Budget(float(match[1]), per_mm2=match[3] is not None, in_seconds=bool(match[2]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lds_path.errors import named_damage
+from lds_path.errors import UsageError, named_damage
 from lds_path.inference.allocation import allocate
 
 if TYPE_CHECKING:
@@ -42,6 +42,34 @@ class ExpectedErrors:
     def allocate(self, samples: int) -> NDArray[np.intp]:
         """Return the rung of each region, (regions,), for a total number of samples."""
         return allocate(self.errors, self.samples, samples)
+
+    def allocate_seconds(self, costs: NDArray[np.float64], seconds: float) -> NDArray[np.intp]:
+        """Return the rung of each region, (regions,), for a total time.
+
+        Parameters
+        ----------
+        costs
+            Seconds of a region on each rung, (rungs,), rising.
+        seconds
+            Of the slide.
+
+        Raises
+        ------
+        UsageError
+            If the smallest lattice everywhere takes longer.
+        """
+        least = len(self.errors) * float(costs[0])
+        if least > seconds:
+            raise UsageError(
+                f"the budget of {seconds:.3g} s is too small: {len(self.errors)} regions need about"
+                f" {least:.3g} s even on the smallest lattice of the model; raise it, or give seconds"
+                " per area such as 0.2s/mm2"
+            )
+        # In whole microseconds, and more for every step up.
+        microseconds = np.rint(1e6 * costs).astype(np.int64) + np.arange(len(costs))
+        return allocate(
+            self.errors, microseconds, int(1e6 * seconds) + len(costs) * len(self.errors)
+        )
 
     def lattices(self, rungs: NDArray[np.intp]) -> list[Size]:
         """Return the lattice of each region."""

@@ -18,16 +18,17 @@ class PlanOptions(Options):
 
     budget: str = option(
         UNIFORM,
-        "`uniform`, mean samples per side of a region, or samples such as 20000/mm2",
+        "`uniform`, mean samples per side of a region, samples such as 20000/mm2, or seconds of one core such as"
+        " 30s or 0.2s/mm2",
         schema={
             "oneOf": [
-                {"type": "string", "pattern": r"^(uniform|[0-9]{1,9}(\.[0-9]{1,9})?(/mm2)?)$"},
+                {"type": "string", "pattern": r"^(uniform|[0-9]{1,9}(\.[0-9]{1,9})?s?(/mm2)?)$"},
                 {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_SIDE},
             ]
         },
     )
     """`uniform`: the lattice of detect for every region. `128`: mean samples per side of a region.
-    `20000/mm2`: samples per area of tissue."""
+    `20000/mm2`: samples per area of tissue. `30s`, `0.2s/mm2`: seconds of one core, or of the GPU, in `segment`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

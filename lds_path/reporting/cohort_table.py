@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lds_path.formats.results import AssessResults, EvaluateResults, TileResults
 from lds_path.provenance.cohort import STAGES
 from lds_path.quality.metrics.metric import AREA, CONFIDENCE, SHARE, round_metric
+from lds_path.reporting.network_time import network_time
 from lds_path.reporting.outcomes import verdict_of
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def table_row(record: SlideRecord) -> dict[str, Any]:
         },
         **{f"seconds.{stage}": _seconds(record.stages[stage]) for stage in STAGES},
         "seconds": round(record.seconds, 1),
+        **_network_seconds(record),
         "peak_memory_mib": round(record.peak_memory_mib, 1),
     }
 
@@ -100,6 +102,15 @@ def describe_columns(records: Sequence[SlideRecord], columns: Sequence[str]) -> 
         "file": Column("file", "", "Name of the slide's file.", "tile"),
         "dice": Column("dice", "0 to 1", "Mean Dice over the classes.", "evaluate"),
         "seconds": Column("seconds", "s", "Time of all stages together.", "manifests"),
+        "predicted_seconds": Column(
+            "predicted_seconds", "s", "Time of the network that the plan predicted.", "plan"
+        ),
+        "network_seconds": Column(
+            "network_seconds",
+            "s",
+            "Time of the network, all cores together, or of a GPU.",
+            "segment",
+        ),
         "peak_memory_mib": Column(
             "peak_memory_mib", "MiB", "Largest memory of any stage.", "manifests"
         ),
@@ -123,6 +134,17 @@ def _describe_part(column: str) -> Column:
     words = {"dice": "Dice", "iou": "Intersection over union"}[kind]
     text = f"{words} of {name} against the reference labels."
     return Column(column, "0 to 1", text, "evaluate")
+
+
+def _network_seconds(record: SlideRecord) -> dict[str, float]:
+    """Return what a budget in seconds promised and what was needed; nothing for other budgets."""
+    time = network_time(record)
+    if time is None:
+        return {}
+    return {
+        "predicted_seconds": round(time.predicted, 1),
+        "network_seconds": round(time.needed, 1),
+    }
 
 
 def _seconds(stage: StageRecord) -> float | None:

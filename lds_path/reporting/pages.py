@@ -21,6 +21,7 @@ from lds_path.provenance.cohort import STAGES
 from lds_path.quality.metrics.metric import AREA, CONFIDENCE, SHARE, format_metric, format_number
 from lds_path.reporting.cohort_table import mean_dice
 from lds_path.reporting.metric_rows import metric_groups
+from lds_path.reporting.network_time import network_time
 from lds_path.reporting.outcomes import outcome_of, reasons_of, result_of
 from lds_path.reporting.words.advice import doubts_of
 from lds_path.reporting.words.slide_words import describe_slide
@@ -107,6 +108,7 @@ def render_slide(
             stitch=record.read(StitchResults),
             exported=record.read(ExportParameters),
             segment=record.read(SegmentResults),
+            time=network_time(record),
             doubts=doubts,
             words=describe_slide(record, doubts, files.pictures),
             around=around,

@@ -106,18 +106,36 @@ def _plan(
     """Write the region table with lattices within the budget, and the errors behind the choice."""
     tile, detect = inputs["tile"], inputs["detect"]
     expected = look(tile, detect, model=model, threads=threads)
-    samples = budget.samples(expected.regions, expected.tissue_mm2)
-    rungs = expected.allocate(samples)
+    rungs, limits = _share_out(budget, expected, tile, model=model, threads=threads)
     lattices = expected.lattices(rungs)
     copy_regions(detect.path / REGIONS_NAME, folder / REGIONS_NAME, lattices)
     write_expected_errors(folder / EXPECTED_ERRORS_NAME, expected.ladder, expected.errors, rungs)
-    return PlanResults(
+    return replace(
+        limits,
         regions=len(rungs),
         ladder=expected.ladder,
         regions_per_rung=tuple(np.bincount(rungs, minlength=len(expected.ladder)).tolist()),
-        budget_samples=samples,
         samples=int(expected.samples[rungs].sum()),
         expected_error_px=round(expected.total_error(rungs), 1),
+    )
+
+
+def _share_out(
+    budget: Budget, expected: ExpectedErrors, tile: StageFolder, *, model: str, threads: int
+) -> tuple[NDArray[np.intp], PlanResults]:
+    """Return the rung of each region, and results that say only what the budget is."""
+    if not budget.in_seconds:
+        samples = budget.samples(expected.regions, expected.tissue_mm2)
+        rungs = expected.allocate(samples)
+        return rungs, PlanResults(regions=0, samples=0, budget_samples=samples)
+    from lds_path.inference.cost import region_costs
+
+    costs = region_costs(tile, expected.regions, expected.sizes, model=model, threads=threads)
+    seconds = budget.seconds(expected.tissue_mm2)
+    rungs = expected.allocate_seconds(costs, seconds)
+    predicted = float(costs[rungs].sum())
+    return rungs, PlanResults(
+        regions=0, samples=0, budget_seconds=seconds, predicted_seconds=round(predicted, 3)
     )
 
 
@@ -199,14 +217,20 @@ def what_if(
     device, threads
         Where `segment` would run, as it takes them.
     """
+    from lds_path.network.device import choose_device
+
     expected = look(open_folder(tile), open_folder(detect), model=model, threads=threads)
     parsed = [(text, _parse(text)) for text in budgets or map(str, expected.ladder)]
     seconds = _seconds(tile, expected, model=model, device=device, threads=threads)
     worst = max(float(expected.errors[:, 0].sum()), 1e-9)
     forecasts = []
     for text, budget in parsed:
-        samples = budget.samples(expected.regions, expected.tissue_mm2)
-        rungs = expected.allocate(samples)
+        if budget.in_seconds:
+            cores = threads if choose_device(device).type == "cpu" else 1
+            allowed = budget.seconds(expected.tissue_mm2)
+            rungs = expected.allocate_seconds(seconds * cores, allowed)
+        else:
+            rungs = expected.allocate(budget.samples(expected.regions, expected.tissue_mm2))
         equal = [rung for rung, side in enumerate(expected.ladder) if text == str(side)]
         forecasts.append(
             Forecast(
@@ -234,7 +258,7 @@ def _parse(text: str) -> Budget:
     budget = parse_budget(text)
     if budget is None:
         raise UsageError(
-            f"'{text}' is no budget to distribute; name budgets such as 128 or 20000/mm2"
+            f"'{text}' is no budget to distribute; name budgets such as 128, 20000/mm2 or 30s"
         )
     return budget
 

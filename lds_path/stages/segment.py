@@ -13,6 +13,7 @@ from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, read_regions
 from lds_path.formats.results import (
     ModelSummary,
+    PlanResults,
     Remark,
     SegmentResults,
     TileParameters,
@@ -124,6 +125,7 @@ def _segment(
     threads: int,
 ) -> SegmentResults:
     """Write the predictions of the shard's regions."""
+    from lds_path.inference.cost import cost_clock
     from lds_path.inference.familiarity import PATCHES, watched
     from lds_path.inference.runner import Runner, in_order
     from lds_path.models.card import check_classes, find_model, name_model
@@ -148,7 +150,9 @@ def _segment(
     with watched(segmenter.to(device), card.familiarity, card.lattice) as watch:
         size, flips = options.batch_size, options.flips
         runner = Runner(segmenter, pyramid, device, size, threads, flips, watch, others, precision)
+        started = cost_clock(device)
         _write(folder / PREDICTIONS_NAME, in_order(runner.run(regions), regions))
+        seconds = cost_clock(device) - started
     if watch is not None:
         write_distances(folder / DISTANCES_NAME, watch.distances)
     return SegmentResults(
@@ -158,6 +162,8 @@ def _segment(
         model=" + ".join(map(name_model, (model, *options.also))),
         model_mpp=card.mpp,
         sampler=card.network.sampler,
+        network_seconds=round(seconds, 3),
+        predicted_seconds=_predicted(inputs["plan"]),
         precision=precision,
         classes=card.classes,
         about=_summarise(card),
@@ -207,6 +213,11 @@ def _remarks(
         return misfits
     reason = f"the model '{model}' knows only painted slides: its labels mean nothing on this one"
     return (Remark("fail", reason), *misfits)
+
+
+def _predicted(plan: StageFolder) -> float | None:
+    """Return the seconds that the plan predicts; the regions may also come from detect."""
+    return plan.read(PlanResults).predicted_seconds if plan.manifest.stage == "plan" else None
 
 
 def _summarise(card: ModelCard) -> ModelSummary:

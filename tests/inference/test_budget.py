@@ -26,7 +26,16 @@ def test_samples_per_mm2_count_the_tissue():
     assert parse_budget("20000/mm2").samples(regions(Size(64, 64)), 1.5) == 30_000
 
 
-@pytest.mark.parametrize("text", ["", "0", "-3", "half", "20000/cm2", "1e3", "inf"])
+def test_seconds_are_those_of_a_slide_or_of_its_tissue():
+    assert parse_budget("30s") == Budget(30.0, per_mm2=False, in_seconds=True)
+    assert parse_budget("30s").seconds(1.5) == 30
+    assert parse_budget("0.2s/mm2").seconds(1.5) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "0", "0s", "s", "30m", "30 s", "99999999s", "-3", "half", "20000/cm2", "1e3", "inf"],
+)
 def test_any_other_budget_is_refused(text):
     with pytest.raises(UsageError, match=r"budget .* is unknown; expected `uniform`"):
         parse_budget(text)
