@@ -7,12 +7,15 @@ import logging
 import time
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 from platformdirs import user_cache_path
 
 from lds_path import __version__
+from lds_path.formats.predictions import PredictionWriter
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.results import TileResults
 from lds_path.inference.runner import Runner
@@ -24,7 +27,6 @@ from lds_path.system.private_folder import private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import torch
     from numpy.typing import NDArray
@@ -59,6 +61,20 @@ class Work:
         return sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:24]
 
 
+@dataclass(frozen=True)
+class Costs:
+    """Seconds of one core, or of a GPU."""
+
+    start: float
+    """Of the first region beyond those of any other."""
+    regions: NDArray[np.float64]
+    """Of a region on each rung, (rungs,), rising."""
+
+    def total(self, rungs: NDArray[np.intp]) -> float:
+        """Return the seconds of a slide for the rung of each region."""
+        return self.start + float(self.regions[rungs].sum())
+
+
 def cost_clock(device: torch.device) -> float:
     """Return the clock that costs are measured by: the seconds of all cores, or the time on a GPU."""
     return time.process_time() if device.type == "cpu" else time.perf_counter()
@@ -72,11 +88,11 @@ def region_costs(
     model: str,
     device: str = "auto",
     threads: int = 1,
-) -> NDArray[np.float64]:
-    """Return the seconds that a region takes on each lattice, (rungs,), rising.
+) -> Costs:
+    """Return what regions cost on each lattice.
 
-    They are seconds of one core, or of a GPU. What was measured for such work on this machine before is used again;
-    else some regions of the slide are segmented now.
+    What was measured for such work on this machine before is used again; else some regions of the slide are
+    segmented now.
 
     Parameters
     ----------
@@ -98,46 +114,50 @@ def region_costs(
             slide=(tiled.format, tiled.finest_level, tiled.stored_from),
         )
         known = _read(work)
-        if known is not None and len(known) == len(sizes):
+        if known is not None and len(known.regions) == len(sizes):
             return known
         segmenter, _ = load_model(found)
         network, pyramid = segmenter.to(taken), open_pyramid(tile.path)
         runner = Runner(network, pyramid, taken, 1, threads, precision=work.precision)
         count = TIMED * threads
         timed = regions[:: max(1, len(regions) // count)][:count]
+        cold = _measure(runner, timed[:1], sizes[0])
         seconds = [_measure(runner, timed, size) for size in sizes]
     rising = np.maximum.accumulate(np.array(seconds))
-    _keep(work, rising)
-    return rising
+    costs = Costs(max(cold - seconds[0], 0.0), rising)
+    _keep(work, costs)
+    return costs
 
 
 def _measure(runner: Runner, regions: Sequence[Region], lattice: Size) -> float:
-    """Return the seconds of a region on a lattice; a first run warms up."""
+    """Return the seconds of a region on a lattice, with what it takes to write it."""
     asked = [replace(region, lattice=lattice) for region in regions]
-    for _ in runner.run(asked[:1]):
-        pass
-    started = cost_clock(runner.device)
-    for _ in runner.run(asked):
-        pass
-    return (cost_clock(runner.device) - started) / len(asked)
+    with TemporaryDirectory() as scratch:
+        started = cost_clock(runner.device)
+        with PredictionWriter(Path(scratch) / "timed.npz") as writer:
+            for prediction in runner.run(asked):
+                writer.write(prediction)
+        return (cost_clock(runner.device) - started) / len(asked)
 
 
-def _read(work: Work) -> NDArray[np.float64] | None:
+def _read(work: Work) -> Costs | None:
     try:
         kept = json.loads((_folder() / f"{work.key}.json").read_text(encoding="utf-8"))
-        seconds = np.array(kept["seconds"], np.float64)
+        costs = Costs(float(kept["start"]), np.array(kept["regions"], np.float64))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    rising = seconds.ndim == 1 and np.isfinite(seconds).all() and (np.diff(seconds) >= 0).all()
-    return seconds if rising and len(seconds) and seconds[0] > 0 else None
+    seconds = np.array([0.0, *costs.regions.ravel()])
+    is_sound = np.isfinite([costs.start, *seconds]).all() and (np.diff(seconds) >= 0).all()
+    return costs if is_sound and costs.start >= 0 and len(seconds) > 1 and seconds[1] > 0 else None
 
 
-def _keep(work: Work, seconds: NDArray[np.float64]) -> None:
+def _keep(work: Work, costs: Costs) -> None:
     """Keep the seconds for other slides; where there is no room for them each slide measures again."""
+    regions = [round(one, 6) for one in costs.regions.tolist()]
+    kept = {"work": asdict(work), "start": round(costs.start, 6), "regions": regions}
     try:
         path = private_folder(_folder()) / f"{work.key}.json"
         with complete_file(path) as partial:
-            kept = {"work": asdict(work), "seconds": [round(one, 6) for one in seconds.tolist()]}
             partial.write_text(json.dumps(kept, indent=1), encoding="utf-8")
     except OSError as error:
         log.info("the seconds of a region cannot be kept: %s", error)

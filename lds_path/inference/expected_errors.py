@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.geometry import Region, Size
+    from lds_path.inference.cost import Costs
 
 EXPECTED_ERRORS_NAME = "outlook.tsv"
 
@@ -43,13 +44,13 @@ class ExpectedErrors:
         """Return the rung of each region, (regions,), for a total number of samples."""
         return allocate(self.errors, self.samples, samples)
 
-    def allocate_seconds(self, costs: NDArray[np.float64], seconds: float) -> NDArray[np.intp]:
+    def allocate_seconds(self, costs: Costs, seconds: float) -> NDArray[np.intp]:
         """Return the rung of each region, (regions,), for a total time.
 
         Parameters
         ----------
         costs
-            Seconds of a region on each rung, (rungs,), rising.
+            Of the slide's regions.
         seconds
             Of the slide.
 
@@ -58,7 +59,7 @@ class ExpectedErrors:
         UsageError
             If the smallest lattice everywhere takes longer.
         """
-        least = len(self.errors) * float(costs[0])
+        least = costs.total(np.zeros(len(self.errors), np.intp))
         if least > seconds:
             raise UsageError(
                 f"the budget of {seconds:.3g} s is too small: {len(self.errors)} regions need about"
@@ -66,10 +67,10 @@ class ExpectedErrors:
                 " per area such as 0.2s/mm2"
             )
         # In whole microseconds, and more for every step up.
-        microseconds = np.rint(1e6 * costs).astype(np.int64) + np.arange(len(costs))
-        return allocate(
-            self.errors, microseconds, int(1e6 * seconds) + len(costs) * len(self.errors)
-        )
+        rungs = len(costs.regions)
+        microseconds = np.rint(1e6 * costs.regions).astype(np.int64) + np.arange(rungs)
+        left = int(1e6 * (seconds - costs.start)) + rungs * len(self.errors)
+        return allocate(self.errors, microseconds, left)
 
     def lattices(self, rungs: NDArray[np.intp]) -> list[Size]:
         """Return the lattice of each region."""

@@ -133,7 +133,7 @@ def _share_out(
     costs = region_costs(tile, expected.regions, expected.sizes, model=model, threads=threads)
     seconds = budget.seconds(expected.tissue_mm2)
     rungs = expected.allocate_seconds(costs, seconds)
-    predicted = float(costs[rungs].sum())
+    predicted = costs.total(rungs)
     return rungs, PlanResults(
         regions=0, samples=0, budget_seconds=seconds, predicted_seconds=round(predicted, 3)
     )
@@ -217,6 +217,7 @@ def what_if(
     device, threads
         Where `segment` would run, as it takes them.
     """
+    from lds_path.inference.cost import Costs
     from lds_path.network.device import choose_device
 
     expected = look(open_folder(tile), open_folder(detect), model=model, threads=threads)
@@ -228,7 +229,7 @@ def what_if(
         if budget.in_seconds:
             cores = threads if choose_device(device).type == "cpu" else 1
             allowed = budget.seconds(expected.tissue_mm2)
-            rungs = expected.allocate_seconds(seconds * cores, allowed)
+            rungs = expected.allocate_seconds(Costs(0.0, seconds * cores), allowed)
         else:
             rungs = expected.allocate(budget.samples(expected.regions, expected.tissue_mm2))
         equal = [rung for rung, side in enumerate(expected.ladder) if text == str(side)]

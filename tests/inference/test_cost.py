@@ -12,7 +12,7 @@ from small_slides import make_card, make_slide
 from lds_path.errors import UsageError
 from lds_path.geometry import Region, Size
 from lds_path.inference import cost
-from lds_path.inference.cost import region_costs
+from lds_path.inference.cost import Costs, region_costs
 from lds_path.inference.expected_errors import ExpectedErrors
 from lds_path.models.checkpoint import save_model
 from lds_path.network.segmenter import Segmenter
@@ -53,26 +53,31 @@ def costs_of(slide, model):
 
 def test_costs_rise_with_the_lattice_and_are_measured_once(slide, model, cache, monkeypatch):
     first = costs_of(slide, model)
-    assert first.shape == (3,)
-    assert 0 < first[0] <= first[1] <= first[2]
+    assert first.regions.shape == (3,)
+    assert 0 < first.regions[0] <= first.regions[1] <= first.regions[2]
+    assert first.start >= 0
     (kept,) = cache.iterdir()
     assert json.loads(kept.read_text())["work"]["region"] == [512, 512]
     monkeypatch.setattr(cost, "_measure", lambda *_: pytest.fail("measured again"))
-    np.testing.assert_allclose(costs_of(slide, model), first, atol=1e-6)
+    again = costs_of(slide, model)
+    np.testing.assert_allclose(again.regions, first.regions, atol=1e-6)
+    assert again.start == pytest.approx(first.start, abs=1e-6)
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"seconds": [3, 2, 1]}', '{"seconds": ["x"]}'])
+@pytest.mark.parametrize(
+    "content", ["", "{}", '{"start": 0, "regions": [3, 2, 1]}', '{"start": "x"}']
+)
 def test_a_damaged_note_is_measured_again(slide, model, cache, content):
     costs_of(slide, model)
     (kept,) = cache.iterdir()
     kept.write_text(content)
-    assert (costs_of(slide, model) > 0).all()
-    assert len(json.loads(kept.read_text())["seconds"]) == 3
+    assert (costs_of(slide, model).regions > 0).all()
+    assert len(json.loads(kept.read_text())["regions"]) == 3
 
 
 def test_where_nothing_can_be_kept_it_is_measured_each_time(slide, model, cache):
     cache.parent.write_text("a file in the way")
-    assert (costs_of(slide, model) > 0).all()
+    assert (costs_of(slide, model).regions > 0).all()
 
 
 def expected_errors(count=10):
@@ -83,19 +88,20 @@ def expected_errors(count=10):
 
 
 def test_no_plan_takes_longer_than_its_budget_and_more_time_never_errs_more():
-    expected, costs = expected_errors(), np.array([0.01, 0.03, 0.1])
+    expected, costs = expected_errors(), Costs(0.02, np.array([0.01, 0.03, 0.1]))
     errors = []
-    for seconds in (0.1, 0.15, 0.3, 0.7, 1.0, 5.0):
+    for seconds in (0.12, 0.15, 0.3, 0.7, 1.0, 5.0):
         rungs = expected.allocate_seconds(costs, seconds)
-        assert costs[rungs].sum() <= seconds + 1e-4
+        assert costs.total(rungs) <= seconds + 1e-4
         errors.append(expected.total_error(rungs))
     assert errors == sorted(errors, reverse=True)
     assert (rungs == 2).all()
 
 
 def test_a_budget_too_small_says_what_the_slide_needs():
-    with pytest.raises(UsageError, match=r"0.05 s is too small: 10 regions need about 0.1 s even"):
-        expected_errors().allocate_seconds(np.array([0.01, 0.03, 0.1]), 0.05)
+    costs = Costs(0.02, np.array([0.01, 0.03, 0.1]))
+    with pytest.raises(UsageError, match=r"0.05 s is too small: 10 regions need about 0.12 s even"):
+        expected_errors().allocate_seconds(costs, 0.05)
 
 
 def test_a_slide_is_planned_and_segmented_within_seconds(slide, model, tmp_path):
