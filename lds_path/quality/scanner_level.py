@@ -39,6 +39,8 @@ MAX_RATIO = 8.0
 """A level that confirms another is at most this many times coarser."""
 WRONG = 8.0
 """Mean difference of the blocks of a chunk, grey values, beyond which one of two levels is wrong."""
+_SAFE_BLOCK = 257
+"""Rows of bytes, at most, whose sums are numbers of 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -206,8 +208,12 @@ def _computed(
 def _block_means(planes: NDArray[np.uint8], size: Size, block: int) -> NDArray[np.float32]:
     """Return the means of blocks, (3, size.height, size.width); the last pixels are repeated."""
     planes = _filled(planes, Size(size.width * block, size.height * block))
-    blocks = planes.reshape(3, size.height, block, size.width, block)
-    means: NDArray[np.float32] = blocks.mean(axis=(2, 4), dtype=np.float32)
+    rows = planes.reshape(3, size.height, block, size.width * block)
+    # Rows first, and whole numbers: six times as fast as `mean` over both axes, and exact.
+    sums = rows.sum(axis=2, dtype=np.uint16 if block <= _SAFE_BLOCK else np.uint64)
+    starts = np.arange(0, size.width * block, block)
+    blocks = np.add.reduceat(sums, starts, axis=2, dtype=np.uint64)
+    means: NDArray[np.float32] = (blocks / np.float32(block**2)).astype(np.float32)
     return means
 
 
