@@ -260,6 +260,7 @@ JIN2022 = Preset(
         "area_power": 0.0,
         "point_weight": 0.0,
         "edge_weight": 100.0,
+        "warp_gate": False,
         "edge_loss": "mse",
         "edge_decay": 0.9,
         "edge_blur": 1.0,

@@ -35,7 +35,7 @@ def settle(model, tile=None, detect=None, start=None):
     ("model", "working"),
     [
         ("glomeruli-pas", (0.5, 1024, 128, 128)),
-        ("demo", (0.5, 2048, 256, 256)),
+        ("demo", (0.5, 2048, 256, 192)),
         ("train", (0.5, 2048, 256, 256)),
     ],
 )
