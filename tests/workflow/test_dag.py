@@ -162,7 +162,7 @@ def test_the_command_line_changes_keys_of_every_type(tmp_path):
     ("model", "options", "finest"),
     [
         ("glomeruli-pas", "--region-size 1024 --overlap 128 --lattice 128", 2),
-        ("demo", "--region-size 2048 --overlap 256 --lattice 256", 2),
+        ("demo", "--region-size 2048 --overlap 256 --lattice 192", 2),
         ("train", "--region-size 2048 --overlap 256 --lattice 256", 1),
     ],
 )

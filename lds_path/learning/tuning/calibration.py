@@ -38,7 +38,7 @@ class Calibration:
     area: NDArray[np.float64]
     """Labelled area of each region, (regions,), in cells of the density map."""
     dice: NDArray[np.float64]
-    """Mean Dice of the model's labels on each lattice, all regions on the same, (rungs,)."""
+    """Mean Dice of the model's labels on each lattice, on pixels, all regions on the same, (rungs,)."""
 
     def enough(self) -> int:
         """Return the rung with the fewest samples that is as good as the best one."""
@@ -91,7 +91,7 @@ def calibrate(
         area.append(float(labelled))
     ladder = segmenter.spec.ladder
     dice = [
-        float(np.nanmean(tune_dice(segmenter, cache, lattice, device)))
+        float(np.nanmean(tune_dice(segmenter, cache, lattice, device, on_pixels=True)))
         for lattice in lattices_on(ladder, cache.read(0).size)
     ]
     return Calibration(

@@ -80,7 +80,7 @@ def find_gate(
         confusions = []
         for strength in strengths:
             segmenter.spec = replace(spec, warp_strength=strength)
-            scores = score_regions(segmenter, tune, lattice, device, recipe=recipe)
+            scores = score_regions(segmenter, tune, lattice, device, recipe=recipe, on_pixels=True)
             weights = np.array([region.stands_for for region in scores.regions])
             confusions.append(scores.confusion * weights[:, None, None])
     finally:

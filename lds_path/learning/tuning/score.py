@@ -15,17 +15,18 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name
 
 from lds_path.formats.regions import spread_evenly
+from lds_path.geometry import Size
 from lds_path.learning.densities import imposed_density, wanted_density
 from lds_path.learning.lattice_output import segment_batch
 from lds_path.learning.streams import stream
 from lds_path.network.samplers import as_float64
+from lds_path.unwarp.blend import unwarp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from lds_path.geometry import Size
     from lds_path.learning.data.labelled_regions import LabelledRegion, RegionCache
     from lds_path.learning.data.training_set import TrainingSet
     from lds_path.learning.lattice_output import LatticeOutput
@@ -95,17 +96,22 @@ def score_regions(
     device: torch.device,
     *,
     recipe: Recipe | None = None,
+    on_pixels: bool = False,
 ) -> Scores:
     """Return what a network makes of regions.
 
     The samples count by the area that they stand for, so the result estimates the confusion at
     full resolution. A recipe that does not sample by the network does not do so here either.
+
+    With `on_pixels` the scores are carried back to pixels first, as `stitch` does it. That takes longer, and tells what
+    is lost between the samples: only so can lattices be compared, or grids.
     """
     outputs = (
         segment_region(segmenter, cache, index, lattice, device, recipe=recipe)
         for index in range(len(cache))
     )
-    confusions = [_confusion(output) for output in outputs]
+    count = _pixel_confusion if on_pixels else _confusion
+    confusions = [count(output) for output in outputs]
     side = segmenter.spec.class_count + 1
     return Scores(cache.regions, np.array(confusions).reshape(-1, side, side))
 
@@ -117,9 +123,11 @@ def tune_dice(
     device: torch.device,
     *,
     recipe: Recipe | None = None,
+    on_pixels: bool = False,
 ) -> NDArray[np.float64]:
     """Return the Dice of each class over regions, (C,); see `score_regions`."""
-    return score_regions(segmenter, cache, lattice, device, recipe=recipe).dice()
+    found = score_regions(segmenter, cache, lattice, device, recipe=recipe, on_pixels=on_pixels)
+    return found.dice()
 
 
 @torch.inference_mode()
@@ -165,3 +173,18 @@ def _confusion(output: LatticeOutput) -> NDArray[np.float64]:
     pairs = torch.einsum("brhw,bphw->rp", as_float64(area), as_float64(chosen))
     confusion: NDArray[np.float64] = (pairs / output.area[0].numel()).cpu().numpy()
     return confusion
+
+
+def _pixel_confusion(output: LatticeOutput) -> NDArray[np.float64]:
+    """Return the confusion of one region on the pixels of its finest level, (C + 1, C + 1)."""
+    shares = output.batch.fractions[0][0].cpu().numpy()  # (C, H, W)
+    bare = output.batch.unlabelled[0][0].cpu().numpy() if output.batch.unlabelled else None
+    size = Size(shares.shape[2], shares.shape[1])
+    scores = torch.softmax(output.logits[0].float(), dim=0).cpu().numpy()
+    labels = unwarp(scores, output.grid[0].cpu().numpy(), size).argmax(axis=0)
+    confusion = np.zeros((len(shares) + 1, len(shares) + 1))
+    for number in range(len(shares)):
+        predicted = labels == number
+        confusion[1:, number + 1] = shares[:, predicted].sum(axis=1)
+        confusion[0, number + 1] = 0 if bare is None else bare[:, predicted].sum()
+    return confusion / (255 * size.area)

@@ -60,9 +60,9 @@ def make_labels(left, right):
     )
 
 
-def score(segmenter, *regions):
+def score(segmenter, *regions, **how):
     cache = RegionCache(regions, SPEC, mib=10, for_scores=True)
-    return score_regions(segmenter, cache, Size(LATTICE, LATTICE), CPU)
+    return score_regions(segmenter, cache, Size(LATTICE, LATTICE), CPU, **how)
 
 
 @pytest.mark.parametrize("elsewhere", [0, 2, IGNORE])
@@ -77,6 +77,36 @@ def test_a_prediction_on_tissue_is_scored_as_by_evaluate(segmenter, elsewhere):
     wanted = overlap_of(count_confusion(known, np.ones_like(known), 2)).dice()
     assert found[0] == pytest.approx(wanted[0], abs=0.02)
     assert np.isnan(found[1]) == (elsewhere != 2)
+
+
+class Bright(torch.nn.Module):
+    """A network that calls what is darker than the middle of two colours by the second class."""
+
+    def forward(self, image):
+        brightness = image.mean(dim=1) - self.middle
+        return 20 * torch.stack((brightness, -brightness), 1)
+
+
+@pytest.mark.parametrize("elsewhere", [0, 2, IGNORE])
+def test_pixels_and_samples_agree_where_everything_is_called_the_same(segmenter, elsewhere):
+    region = make_region(make_labels(1, elsewhere))
+    on_samples, on_pixels = (score(segmenter, region, on_pixels=one) for one in (False, True))
+    np.testing.assert_allclose(on_pixels.confusion, on_samples.confusion, atol=0.01)
+
+
+def test_pixels_show_that_borders_lie_between_samples():
+    """Samples over a border count half as wrong; carried back to pixels the border is found again."""
+    rgb, labels = paint(0, REGION, REGION)
+    region = LabelledRegion(
+        "a", ArrayPyramid(rgb), ArrayReference(labels), make_regions(Size(REGION, REGION))[0], None
+    )
+    made = Segmenter(SPEC)
+    made.network = Bright()
+    colours = torch.tensor([[230.0, 190, 210], [120, 70, 150]])
+    made.network.middle = made._normalise(colours.T[None, :, :, None]).mean()
+    on_samples, on_pixels = (score(made, region, on_pixels=one).dice() for one in (False, True))
+    assert (on_pixels > on_samples).all()
+    assert on_pixels.min() > 0.9
 
 
 def test_a_training_batch_has_no_shares_of_unlabelled_tissue():
