@@ -19,19 +19,18 @@ from lds_path.formats.predictions import PredictionWriter
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.results import TileResults
 from lds_path.inference.runner import Runner
-from lds_path.models.card import find_model, model_files
-from lds_path.models.checkpoint import load_model
 from lds_path.network.device import choose_precision, device_name, take_device
 from lds_path.provenance.complete_file import complete_file
 from lds_path.system.private_folder import private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import torch
     from numpy.typing import NDArray
 
     from lds_path.geometry import Region, Size
+    from lds_path.network.segmenter import Segmenter
     from lds_path.provenance.stage_folder import StageFolder
 
 log = logging.getLogger(__name__)
@@ -86,6 +85,7 @@ def region_costs(
     sizes: Sequence[Size],
     *,
     model: str,
+    load: Callable[[], Segmenter],
     device: str = "auto",
     threads: int = 1,
 ) -> Costs:
@@ -100,13 +100,17 @@ def region_costs(
         Of the slide.
     regions, sizes
         Of the slide, one or more; and the lattice of each rung.
-    model, device, threads
+    model
+        Hash of the model.
+    load
+        Returns its network, if it has to be measured.
+    device, threads
         As `segment` takes them.
     """
-    found, tiled = find_model(model), tile.read(TileResults)
+    tiled = tile.read(TileResults)
     with take_device(device) as taken:
         work = Work(
-            model=sha256(b"".join(path.read_bytes() for path in model_files(found))).hexdigest(),
+            model=model,
             device=device_name(taken),
             precision=choose_precision(taken),
             version=__version__,
@@ -116,8 +120,7 @@ def region_costs(
         known = _read(work)
         if known is not None and len(known.regions) == len(sizes):
             return known
-        segmenter, _ = load_model(found)
-        network, pyramid = segmenter.to(taken), open_pyramid(tile.path)
+        network, pyramid = load().to(taken), open_pyramid(tile.path)
         runner = Runner(network, pyramid, taken, 1, threads, precision=work.precision)
         count = TIMED * threads
         timed = regions[:: max(1, len(regions) // count)][:count]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
+from lds_path.errors import UsageError
 from lds_path.inference.budget import MAX_SIDE, UNIFORM, parse_budget
 from lds_path.option import Options, option
 from lds_path.options.device import device_option
 from lds_path.slides.mpp import MAX_AREA_UM2
-from lds_path.unwarp.canvas import AUTO, MAX_LABEL_MPP, parse_label_mpp
+from lds_path.unwarp.canvas import AUTO, MAX_LABEL_MPP, WORKING
+
+_NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,24 @@ class StitchOptions(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         parse_label_mpp(self.mpp)
+
+
+def parse_label_mpp(text: str) -> str | float:
+    """Return the resolution that a user asks for: `auto`, `working` or microns per pixel.
+
+    Raises
+    ------
+    UsageError
+        If it is something else.
+    """
+    if text in (AUTO, WORKING):
+        return text
+    if not _NUMBER.fullmatch(text) or not 0 < float(text) <= MAX_LABEL_MPP:
+        raise UsageError(
+            f"the mpp '{text[:20]}' of the label image is unknown; expected `{AUTO}`, `{WORKING}`, or"
+            f" microns per pixel, more than 0 and at most {MAX_LABEL_MPP:g}"
+        )
+    return float(text)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from lds_path.inference.expected_errors import (
 )
 from lds_path.option import as_parameters
 from lds_path.options.labels import PlanOptions
-from lds_path.provenance.fingerprint import note_input
+from lds_path.provenance.fingerprint import describe_input, note_input
 from lds_path.provenance.stage_folder import open_folder
 from lds_path.provenance.stage_run import is_quarantined, run_stage
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lds_path.inference.budget import Budget
+    from lds_path.inference.cost import Costs
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import StageFolder, StageInputs
 
@@ -128,14 +129,29 @@ def _share_out(
         samples = budget.samples(expected.regions, expected.tissue_mm2)
         rungs = expected.allocate(samples)
         return rungs, PlanResults(regions=0, samples=0, budget_samples=samples)
-    from lds_path.inference.cost import region_costs
-
-    costs = region_costs(tile, expected.regions, expected.sizes, model=model, threads=threads)
+    costs = slide_costs(tile, expected, model=model, threads=threads)
     seconds = budget.seconds(expected.tissue_mm2)
     rungs = expected.allocate_seconds(costs, seconds)
     predicted = costs.total(rungs)
     return rungs, PlanResults(
         regions=0, samples=0, budget_seconds=seconds, predicted_seconds=round(predicted, 3)
+    )
+
+
+def slide_costs(tile: StageFolder, expected: ExpectedErrors, *, model: str, threads: int) -> Costs:
+    """Return what the regions of a slide cost a model on this machine, see `region_costs`."""
+    from lds_path.inference.cost import region_costs
+    from lds_path.models.card import find_model, model_files
+    from lds_path.models.checkpoint import load_model
+
+    folder = find_model(model)
+    return region_costs(
+        tile,
+        expected.regions,
+        expected.sizes,
+        model=describe_input(note_input(folder, model_files(folder)))["sha256"],
+        load=lambda: load_model(folder)[0],
+        threads=threads,
     )
 
 

@@ -27,7 +27,7 @@ from lds_path.formats.results import (
     ValueRange,
 )
 from lds_path.option import as_parameters
-from lds_path.options.labels import StitchOptions
+from lds_path.options.labels import StitchOptions, parse_label_mpp
 from lds_path.provenance.stage_folder import name_shards
 from lds_path.provenance.stage_run import run_stage
 from lds_path.quality.sample_density import DENSITY_SCALE, read_density
@@ -173,7 +173,7 @@ def _stitch(
     pyramid = tile.read(TileResults)
     path = folder / name_labels(inputs.slide)
     with Predictions([shard.path / PREDICTIONS_NAME for shard in segment]) as predictions:
-        mpp = label_mpp(options.mpp, predictions.regions, pyramid.mpp)
+        mpp = label_mpp(parse_label_mpp(options.mpp), predictions.regions, pyramid.mpp)
         canvas = canvas_of(pyramid.size, pyramid.frame, mpp)
         tally = _Tally(canvas, read_classes(segment))
         mosaic = open_mosaic(inputs["detect"], predictions, canvas, tally.classes)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lds_path.errors import UsageError
 from lds_path.geometry import Frame, Size
 
 if TYPE_CHECKING:
@@ -19,7 +17,6 @@ AUTO, WORKING = "auto", "working"
 MAX_LABEL_MPP = 64
 PIXELS_PER_SAMPLE = 4
 """Label pixels from one sample to the next, at least, along an axis; docs/benchmarks.md has what that costs."""
-_NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]+)?")
 
 CONFIDENCE_MPP = 8.0
 """The confidence image has about this resolution."""
@@ -45,34 +42,15 @@ class Canvas:
         return int(2 ** min(max(steps, 0), int(math.log2(MAX_STEP))))
 
 
-def parse_label_mpp(text: str) -> str | float:
-    """Return the resolution that a user asks for: `auto`, `working` or microns per pixel.
-
-    Raises
-    ------
-    UsageError
-        If it is something else.
-    """
-    if text in (AUTO, WORKING):
-        return text
-    if not _NUMBER.fullmatch(text) or not 0 < float(text) <= MAX_LABEL_MPP:
-        raise UsageError(
-            f"the mpp '{text[:20]}' of the label image is unknown; expected `{AUTO}`, `{WORKING}`, or"
-            f" microns per pixel, more than 0 and at most {MAX_LABEL_MPP:g}"
-        )
-    return float(text)
-
-
-def label_mpp(asked: str, regions: Iterable[Region], working_mpp: float) -> float:
-    """Return the microns per label pixel for what a user asks for, as `parse_label_mpp` takes it.
+def label_mpp(asked: str | float, regions: Iterable[Region], working_mpp: float) -> float:
+    """Return the microns per label pixel for what a user asks for: `auto`, `working` or a number of them.
 
     `auto` is the working resolution times the largest power of two with which the most densely sampled
     region still has `PIXELS_PER_SAMPLE` label pixels from sample to sample, on average.
     """
-    parsed = parse_label_mpp(asked)
-    if isinstance(parsed, float):
-        return parsed
-    if parsed == WORKING:
+    if not isinstance(asked, str):
+        return asked
+    if asked == WORKING:
         return working_mpp
     pitch = min(
         (

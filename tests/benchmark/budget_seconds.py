@@ -16,13 +16,12 @@ import click
 import numpy as np
 from derived_slide import SOURCE, write_derived_slide
 
-from lds_path.inference.cost import region_costs
 from lds_path.options.labels import PlanOptions, SegmentOptions
 from lds_path.options.slides import DemoOptions, DetectOptions, TileOptions
 from lds_path.provenance.stage_folder import open_folder
 from lds_path.stages.demo import SLIDE_NAME, demo
 from lds_path.stages.detect import detect
-from lds_path.stages.plan import look, plan
+from lds_path.stages.plan import look, plan, slide_costs
 from lds_path.stages.segment import segment
 from lds_path.stages.tile import tile
 
@@ -87,7 +86,7 @@ def run(folder: Path, name: str, path: Path, threads: int) -> list[tuple[float, 
         detect(tiled, detected, options=DetectOptions(), strict=True)
     opened = open_folder(tiled)
     expected = look(opened, open_folder(detected), model=MODEL, threads=threads)
-    costs = region_costs(opened, expected.regions, expected.sizes, model=MODEL, threads=threads)
+    costs = slide_costs(opened, expected, model=MODEL, threads=threads)
     count, top = len(expected.regions), len(expected.sizes) - 1
     least, most = (costs.total(np.full(count, rung)) for rung in (0, top))
     rows = []

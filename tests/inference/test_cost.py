@@ -14,7 +14,7 @@ from lds_path.geometry import Region, Size
 from lds_path.inference import cost
 from lds_path.inference.cost import Costs, region_costs
 from lds_path.inference.expected_errors import ExpectedErrors
-from lds_path.models.checkpoint import save_model
+from lds_path.models.checkpoint import load_model, save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
 from lds_path.options.labels import PlanOptions, SegmentOptions
@@ -48,7 +48,14 @@ def cache(tmp_path, monkeypatch):
 def costs_of(slide, model):
     expected = [Region(0, 0, 0, Size(512, 512), Size(16, 16))]
     sizes = [Size(side, side) for side in LADDER]
-    return region_costs(open_folder(slide.tile), expected, sizes, model=str(model), device="cpu")
+    return region_costs(
+        open_folder(slide.tile),
+        expected,
+        sizes,
+        model="its hash",
+        load=lambda: load_model(model)[0],
+        device="cpu",
+    )
 
 
 def test_costs_rise_with_the_lattice_and_are_measured_once(slide, model, cache, monkeypatch):

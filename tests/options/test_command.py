@@ -116,7 +116,7 @@ def test_an_option_under_its_old_name_is_taken_with_a_warning_and_not_in_the_hel
             "plan",
             "--budget",
             "9" * 400,
-            f"the budget '{'9' * 30}' is unknown; expected `uniform`, the mean side of the lattices such as 128 (at most 8192), or samples per area of tissue such as 20000/mm2 (at most 1000000000)",
+            f"the budget '{'9' * 30}' is unknown; expected `uniform`, the mean side of the lattices such as 128 (at most 8192), samples per area of tissue such as 20000/mm2 (at most 1000000000), or seconds of one core such as 30s or 0.2s/mm2",
         ),
         ("train", "--ladder", "0", "ladder is 0, expected a whole number from 1 to 8192"),
         ("train", "--density-floor", "0", "density_floor is 0, expected more than 0 and at most 1"),

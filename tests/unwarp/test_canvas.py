@@ -38,7 +38,7 @@ def test_the_working_resolution_is_had_on_request():
 
 
 def test_a_number_is_taken_as_it_is():
-    assert label_mpp("1.37", [region(2048, 64)], 0.5) == 1.37
+    assert label_mpp(1.37, [region(2048, 64)], 0.5) == 1.37
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "65", "half", "nan", "1e3", ""])
