@@ -24,6 +24,7 @@ from lds_path.provenance.fingerprint import is_store, note_input
 from lds_path.provenance.stage_run import run_stage
 from lds_path.quality.known_glass import find_glass
 from lds_path.quality.scanner_level import find_scanner_level
+from lds_path.remote.address import RemotePath
 from lds_path.slides.companions import find_slide_files
 from lds_path.slides.probe import is_regular
 from lds_path.slides.readers.colour_profile import profile_name
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from lds_path.provenance.fingerprint import InputFiles
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import StageInputs
+    from lds_path.remote.address import SlidePath
     from lds_path.slides.slide import Slide
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,7 @@ COARSER = 1.5
 
 
 def tile(
-    slide: Path,
+    slide: SlidePath,
     output: Path,
     *,
     options: TileOptions = TileOptions(),
@@ -64,7 +66,7 @@ def tile(
     Parameters
     ----------
     slide
-        Slide or plain image; of OME-Zarr the folder.
+        Slide or plain image; of OME-Zarr the folder; address of a slide on a server.
     output
         Folder to write.
     options
@@ -83,6 +85,8 @@ def tile(
     ------
     UsageError
         If there are no threads.
+    RemoteError
+        If the slide lies on a server that cannot be reached or refuses.
     """
     if threads < 1:
         raise UsageError(f"threads is {threads}; expected at least 1")
@@ -103,10 +107,17 @@ def tile(
         "tile",
         output,
         work,
-        inputs={"slide": files} if is_regular(slide) or is_store(slide) else {},
+        inputs={"slide": files} if _is_there(files) else {},
         parameters=as_parameters(options) | {"slide_mpp": _to_json(options.slide_mpp)},
         strict=strict,
     )
+
+
+def _is_there(slide: InputFiles) -> bool:
+    """Return whether there is a slide of which the bytes can be known."""
+    if isinstance(slide.path, RemotePath):
+        return slide.exists
+    return is_regular(slide.path) or is_store(slide.path)
 
 
 class BlockReader:
