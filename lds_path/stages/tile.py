@@ -23,7 +23,7 @@ from lds_path.pixels.glass import CELL, is_glass
 from lds_path.provenance.fingerprint import is_store, note_input
 from lds_path.provenance.stage_run import run_stage
 from lds_path.quality.known_glass import find_glass
-from lds_path.quality.scanner_level import find_scanner_level
+from lds_path.quality.scanner_level import TOLERANCE, find_scanner_level
 from lds_path.remote.address import RemotePath
 from lds_path.slides.companions import find_slide_files
 from lds_path.slides.probe import is_regular
@@ -123,13 +123,15 @@ def _is_there(slide: InputFiles) -> bool:
 class BlockReader:
     """Reads blocks of the finest level that is stored, with glass replaced by the background."""
 
-    def __init__(self, reader: LevelReader, finest: int) -> None:
+    def __init__(self, reader: LevelReader, finest: int, tolerance: float = TOLERANCE) -> None:
         slide, source = reader.slide, reader.source
         self.reader, self.finest = reader, finest
         self.chunk = CHUNK >> finest
         self.glass, self.glass_chunks = find_glass(slide, source.level, source.downsample)
         self.background = WHITE if self.glass is None else round(sum(self.glass) / 3)
-        self.scanned = find_scanner_level(reader, finest, self.glass_chunks) if finest else None
+        self.scanned = None
+        if finest:
+            self.scanned = find_scanner_level(reader, finest, self.glass_chunks, tolerance)
         self.edge = reader.edge(finest)
         if self.scanned is not None:
             self.edge = max(SCANNED_EDGE, self.edge)
@@ -211,7 +213,7 @@ def _write(
     _warn_of_other_images(slide)
     reader = LevelReader(slide, source)
     finest = _finest_stored(reader, frame.mpp, options)
-    blocks = BlockReader(reader, finest)
+    blocks = BlockReader(reader, finest, options.level_tolerance)
     levels = write_pyramid(
         folder / PYRAMID_NAME,
         blocks.read_block,
