@@ -98,7 +98,8 @@ def demo(**values: Any) -> None:
 
 
 @cli.command()
-@folders("slide", "output")
+@click.argument("slide", type=command.SLIDE)
+@folders("output")
 @options_of(TileOptions())
 @command.threads
 @command.strict

@@ -58,6 +58,13 @@ class TrainingError(LdsPathError, RuntimeError):
     """Training cannot start or cannot continue."""
 
 
+class RemoteError(LdsPathError):
+    """A server cannot be reached, or refuses; the job fails, and is done when it is run again.
+
+    It inherits no builtin: readers take those for damage, and show damaged tiles as white.
+    """
+
+
 class SlideProblem(LdsPathError):  # noqa: N818 - the word of the manifest
     """The data of one slide prevent its analysis; the slide is quarantined."""
 

@@ -35,7 +35,7 @@ from lds_path.formats.results import (
 from lds_path.geometry import Size
 from lds_path.objects.tally import ExportParameters
 from lds_path.provenance.cohort import STAGES, read_slide_record
-from lds_path.provenance.lineage import locate
+from lds_path.provenance.lineage import locate_slide
 from lds_path.provenance.stage_folder import open_folder
 from lds_path.quality.sample_density import STRIP_ROWS
 from lds_path.run.sheet import ID_PATTERN
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from lds_path.classes import LabelClass
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import StageFolder
+    from lds_path.remote.address import SlidePath
 
 METRICS_NAME = "metrics.json"
 
@@ -212,6 +213,8 @@ class Result:
 
         check_highdicom()
         place = Path(slide) if slide else self._find_slide("name it where it is now by slide")
+        if not isinstance(place, Path):
+            raise UsageError(f"{place} is on a server; name a copy on a disk by slide")
         tiled = self.tile.open().read(TileResults)
         with open_labels(self.stitch.open()) as labels:
             write_dicom_seg(
@@ -252,11 +255,11 @@ class Result:
     def _label_sizes(self) -> list[Size]:
         return halved_sizes(self._stitched.size, TILE)
 
-    def _find_slide(self, remedy: str) -> Path:
+    def _find_slide(self, remedy: str) -> SlidePath:
         """Return where the file of the slide is."""
         tile = self.tile.open()
         path = str(tile.manifest.inputs.get("slide", {}).get("path", "the slide"))
-        place = locate(path, tile.path, self.results)
+        place = locate_slide(path, tile.path, self.results)
         if place is None:
             raise StageInputError(
                 f"{path}, from which {tile.path} was made, is not there any more; {remedy}"

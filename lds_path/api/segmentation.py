@@ -10,6 +10,7 @@ from lds_path.api.slides import open_slide
 from lds_path.direct.request import read_request
 from lds_path.direct.run import run_slides
 from lds_path.errors import StageInputError
+from lds_path.remote.address import to_slide_path
 from lds_path.system.processes import usable_cores
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def segment(
     Parameters
     ----------
     path
-        Slide or plain image.
+        Slide or plain image, or the address of a slide.
     model
         Id of a shipped model, or a model folder.
     output
@@ -56,9 +57,10 @@ def segment(
     UsageError
         If an option cannot be used, or another run writes into the folder.
     """
-    path, output = Path(path).absolute(), Path(output).absolute()
-    open_slide(path, mpp)  # a wrong path leaves no results
-    request = read_request(path, output, model=model, mpp=mpp, given=options or {})
+    place, output = to_slide_path(path), Path(output).absolute()
+    place = place.absolute() if isinstance(place, Path) else place
+    open_slide(place, mpp)  # a wrong path leaves no results
+    request = read_request(place, output, model=model, mpp=mpp, given=options or {})
     outcome = run_slides(request, threads=threads or usable_cores())
     for failure in outcome.failures:
         raise StageInputError(str(failure))

@@ -14,6 +14,7 @@ from lds_path.api.multiscale import COLOURS, make_image
 from lds_path.errors import ChangedInputError
 from lds_path.geometry import Size
 from lds_path.provenance.fingerprint import identify
+from lds_path.remote.address import to_slide_path
 from lds_path.slides import slide as slide_files
 from lds_path.slides.companions import find_slide_files
 
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 
     from lds_path.api.multiscale import MultiscaleImage
     from lds_path.geometry import Rectangle
+    from lds_path.remote.address import SlidePath
 
 BLOCK = Size(2048, 2048)
 
 
 def open_slide(
-    path: str | Path, mpp: float | None = None, *, scene: str | int = ""
+    path: str | SlidePath, mpp: float | None = None, *, scene: str | int = ""
 ) -> MultiscaleImage:
     """Return a slide or plain image: RGB, (c, y, x), with the levels of its file.
 
@@ -36,7 +38,8 @@ def open_slide(
     Parameters
     ----------
     path
-        File of any format that the pipeline reads.
+        File of any format that the pipeline reads, or the address of a slide, such as
+        s3://bucket/scan.svs.
     mpp
         Microns per level-0 pixel where the file does not state them, or states them wrongly.
     scene
@@ -47,7 +50,10 @@ def open_slide(
     SlideProblem
         If the slide is missing, damaged, of an unknown format, or nothing states its mpp.
     """
-    path = Path(path).absolute()
+    if isinstance(path, str):
+        path = to_slide_path(path)
+    if isinstance(path, Path):
+        path = path.absolute()
     with slide_files.open_slide(path, mpp=mpp, scene=str(scene)) as opened:
         levels, true_mpp = opened.levels, opened.mpp
     finest = levels[0].downsample
@@ -67,7 +73,7 @@ def open_slide(
 class SlideSource:
     """A slide file as it was when it was opened first; gigabytes are not hashed."""
 
-    path: Path
+    path: SlidePath
     mpp: float | None
     identity: tuple[tuple[int, ...] | None, ...]
     """Size, times and inode of each of its files."""
@@ -100,6 +106,6 @@ class SlideSource:
         return Opened(read, opened.close)
 
 
-def _identify(path: Path) -> tuple[tuple[int, ...] | None, ...]:
+def _identify(path: SlidePath) -> tuple[tuple[int, ...] | None, ...]:
     found = map(identify, find_slide_files(path))
     return tuple(None if identity is None else tuple(identity) for identity in found)

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lds_path.options.command import PATH
+from lds_path.options.command import PATH, SLIDE
 from lds_path.run.gc_freeze import frozen_imports
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lds_path.direct.run import Outcome
+    from lds_path.remote.address import SlidePath
 
 INTERRUPTED = 130
 
 
 @click.command()
-@click.argument("source", metavar="SLIDE|FOLDER|SHEET", type=PATH)
+@click.argument("source", metavar="SLIDE|FOLDER|SHEET", type=SLIDE)
 @click.option("-o", "--output", type=PATH, required=True, help="Folder for the results.")
 @click.option("--model", help="Id of a shipped model (see `lds-path models`), or a model folder.")
 @click.option("--mpp", type=float, help="Microns per pixel of slides that do not state it.")
@@ -31,7 +32,7 @@ INTERRUPTED = 130
     help="Threads to use; default: all cores of this process.",
 )
 def run(
-    source: Path,
+    source: SlidePath,
     output: Path,
     model: str | None,
     mpp: float | None,
@@ -40,7 +41,7 @@ def run(
 ) -> None:
     """Segment slides, all stages in one process.
 
-    SLIDE is one file; of a FOLDER its slides are taken, of a SHEET (.tsv, .csv, .txt) those that it lists.
+    SLIDE is one file, or its address, such as s3://bucket/scan.svs; of a FOLDER its slides are taken, of a SHEET (.tsv, .csv, .txt) those that it lists.
 
     The folders are those that the workflow writes, with the report. The same command resumes:
     what is finished is kept. A slide that cannot be analysed does not stop the others.

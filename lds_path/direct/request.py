@@ -6,6 +6,7 @@ import copy
 import math
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -26,8 +27,8 @@ from lds_path.rules.setup import prepare_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
+    from lds_path.remote.address import SlidePath
     from lds_path.rules.setup import RunSetup
 
 CONFIG_NAME = "config.yaml"
@@ -45,7 +46,7 @@ class Request:
 
 
 def read_request(
-    source: Path,
+    source: SlidePath,
     output: Path,
     *,
     model: str | None,
@@ -60,7 +61,7 @@ def read_request(
     Parameters
     ----------
     source
-        A slide, a folder of slides, or a sample sheet.
+        A slide or its address, a folder of slides, or a sample sheet.
     output
         Folder of all results.
     model
@@ -104,10 +105,10 @@ def read_request(
 
 
 def _find_sheet(
-    source: Path, output: Path, mpp: float | None
+    source: SlidePath, output: Path, mpp: float | None
 ) -> tuple[Path, str | None, list[str]]:
     """Return the path of the sheet, its text if the run writes it, and the ids of the slides."""
-    if is_sheet(source):
+    if isinstance(source, Path) and is_sheet(source):
         if mpp is not None:
             raise UsageError(f"--mpp is for slides; fill the column 'mpp' of {source}")
         return source.absolute(), None, []

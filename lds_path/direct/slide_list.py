@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 from lds_path.errors import UsageError, did_you_mean
 from lds_path.provenance.complete_file import complete_file
 from lds_path.provenance.fingerprint import is_store
+from lds_path.remote.address import RemotePath
 from lds_path.run.sheet import COLUMNS, read_sheet
-from lds_path.slides.companions import find_slide_files
+from lds_path.slides.companions import find_local_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    from lds_path.remote.address import SlidePath
 
 SHEET_NAME = "slides.tsv"
 SHEET_SUFFIXES = (".tsv", ".csv", ".txt")
@@ -36,7 +39,7 @@ def is_sheet(source: Path) -> bool:
     return source.suffix.lower() in SHEET_SUFFIXES
 
 
-def find_slides(source: Path) -> list[Path]:
+def find_slides(source: SlidePath) -> Sequence[SlidePath]:
     """Return the slides that a path leads to: itself, or those in a folder, sorted.
 
     In a folder the names decide; an OME-Zarr is a slide, and not a folder of slides. Files that belong to another slide are left out, of DICOM all
@@ -47,7 +50,7 @@ def find_slides(source: Path) -> list[Path]:
     UsageError
         If there is none.
     """
-    if source.is_file() or is_store(source):
+    if isinstance(source, RemotePath) or source.is_file() or is_store(source):
         return [source]
     if not source.is_dir():
         beside = source.parent.iterdir() if source.parent.is_dir() else ()
@@ -67,7 +70,9 @@ def find_slides(source: Path) -> list[Path]:
     )
 
 
-def list_slides(slides: Iterable[Path], sheet: Path, mpp: float | None) -> tuple[str, list[str]]:
+def list_slides(
+    slides: Iterable[SlidePath], sheet: Path, mpp: float | None
+) -> tuple[str, list[str]]:
     """Return the text of a sheet with slides, and their ids.
 
     Slides that the sheet lists already keep their ids and cells, and those that are not among
@@ -112,7 +117,7 @@ def _read_rows(sheet: Path) -> dict[str, dict[str, str]]:
     return {row["path"]: {str(name): str(cell) for name, cell in row.items()} for row in rows}
 
 
-def _path_cell(slide: Path) -> str:
+def _path_cell(slide: SlidePath) -> str:
     """Return the path of a slide as a sheet holds it.
 
     Raises
@@ -120,13 +125,15 @@ def _path_cell(slide: Path) -> str:
     UsageError
         If no sheet can hold it.
     """
+    if isinstance(slide, RemotePath):
+        return str(slide)
     path = os.path.abspath(slide)  # noqa: PTH100 - a link stays one
     if path != path.strip() or re.search(r"[\t\r\n\0]", path):
         raise UsageError(f"{path!r} holds a tab, a line break or a blank at its end; rename it")
     return path
 
 
-def make_id(slide: Path, taken: set[str]) -> str:
+def make_id(slide: SlidePath, taken: set[str]) -> str:
     """Return an id for a slide: the name of its file as far as ids may hold it.
 
     Parameters
@@ -170,6 +177,6 @@ def _without_companions(files: list[Path]) -> list[Path]:
     for file in files:
         if file in parts:
             continue
-        parts.update(set(find_slide_files(file)) - {file})
+        parts.update(set(find_local_files(file)) - {file})
         slides.append(file)
     return [slide for slide in slides if slide not in parts]

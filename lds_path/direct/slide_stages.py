@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lds_path.remote.address import to_slide_path
 from lds_path.run.sheet import STAIN
 from lds_path.stages.assess import assess
 from lds_path.stages.detect import detect
@@ -90,7 +91,7 @@ def _inputs(setup: RunSetup, slide: str, at: Mapping[str, Path]) -> dict[str, di
     labels = _file(setup, slide, "labels")
     classes = setup.class_names or None
     inputs: dict[str, dict[str, Any]] = {
-        "tile": {"slide": _file(setup, slide, "path")},
+        "tile": {"slide": to_slide_path(str(setup.slides.cell(slide, "path")))},
         "screen": tiled,
         "detect": {
             **tiled,

@@ -12,17 +12,38 @@ import click
 from lds_path.errors import UsageError
 from lds_path.option import Options, describe, make_options
 from lds_path.options.device import DEVICES
+from lds_path.remote.address import RemotePath, to_slide_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from lds_path.option import Description
+    from lds_path.remote.address import SlidePath
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 O = TypeVar("O", bound=Options)
 
 PATH = click.Path(path_type=Path)
+
+
+class SlideType(click.ParamType[Any]):
+    """Path or address of a slide."""
+
+    name = "slide"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - text, or what it was turned into
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> SlidePath:
+        """Return the path, or the address; raise UsageError."""
+        del param, ctx
+        return value if isinstance(value, Path | RemotePath) else to_slide_path(value)
+
+
+SLIDE = SlideType()
 HEX_COLOR = re.compile("#[0-9A-Fa-f]{6}")
 
 strict = click.option("--strict", is_flag=True, help="Fail instead of quarantining the slide.")

@@ -66,6 +66,14 @@ class TileOptions(Options):
         " from the slide",
         choices=LEVELS,
     )
+    level_tolerance: float = option(
+        0.3,
+        "how much a level that the scanner wrote may differ from what is computed, as a share of the"
+        " difference that half a pixel makes; with 0.5, coarser levels are used and much less of a slide"
+        " is read",
+        minimum=0,
+        maximum=1,
+    )
     icc: str = option(
         "keep",
         "colour profile of a slide: keep the colours that are stored, or apply it, so that they are sRGB",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lds_path.errors import LdsPathError
-from lds_path.provenance.fingerprint import describe_outputs
+from lds_path.provenance.fingerprint import describe_outputs, name_content
 from lds_path.provenance.lineage import find_folder_of, find_root, locate
 from lds_path.provenance.manifest import FILE_NAME, read_manifest
 
@@ -106,7 +106,7 @@ def _describe_stage(number: int, folder: Path, made: Manifest) -> list[str]:
 
 
 def _input(described: Mapping[str, Any]) -> str:
-    return f"{described.get('path', '')} (sha256 {described['sha256']})"
+    return f"{described.get('path', '')} ({name_content(described)})"
 
 
 def _line(name: str, text: str) -> list[str]:

@@ -2,7 +2,9 @@
 
 The hash identifies the bytes. Size, times and inode cost nothing to read and change with the bytes.
 A Zarr store is one input, although it is a folder of perhaps 100,000 files: it has the hash of
-their list, and what identifies it is the sum of what identifies them.
+their list, and what identifies it is the sum of what identifies them. A slide on a server is known by what
+the server says of it, its ETag and size: reading all of it to hash it would cost what not reading it
+saves. Its hash is that of this statement, and the statement stands beside it.
 """
 
 from __future__ import annotations
@@ -15,8 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lds_path.remote.address import RemotePath
+from lds_path.remote.stores import read_state
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from lds_path.remote.address import SlidePath
 
 MANIFEST_NAME = "manifest.json"
 STORE_NAMES = ("zarr.json", ".zgroup", ".zattrs")
@@ -25,6 +32,8 @@ STORE_HIDDEN = (".zarray", ".zattrs", ".zgroup", ".zmetadata")
 """Hidden files that belong to a store; others are of file managers or of Snakemake."""
 HASHING_THREADS = 4
 """Files of a store that are read at a time."""
+STATEMENT = "statement"
+"""Key of an input on a server: what the server says of it, of which `sha256` is the hash."""
 COPIES = "LDS_PATH_COPIES"
 """Environment variable: folder below which a job finds copies, by the paths of their originals."""
 
@@ -33,8 +42,8 @@ COPIES = "LDS_PATH_COPIES"
 class InputFiles:
     """An input as it was when it was noted, before it is read: see `note_input`."""
 
-    path: Path
-    files: tuple[Path, ...]
+    path: SlidePath
+    files: tuple[SlidePath, ...]
     identities: tuple[list[int] | None, ...]
     known: Mapping[str, Any] | None = None
     """What `describe_input` returns, where an earlier stage hashed the same bytes."""
@@ -42,33 +51,35 @@ class InputFiles:
     @property
     def is_stage(self) -> bool:
         """Whether it is the folder of a stage."""
-        return self.files == (self.path / MANIFEST_NAME,)
+        return isinstance(self.path, Path) and self.files == (self.path / MANIFEST_NAME,)
 
     @property
     def exists(self) -> bool:
         """Whether all its files were there."""
         return None not in self.identities
 
-    def changed(self) -> Iterator[Path]:
+    def changed(self) -> Iterator[SlidePath]:
         """Yield the files that are not what they were when the input was noted."""
         for file, identity in zip(self.files, self.identities, strict=True):
             if identify(file) != identity:
                 yield file
 
 
-def note_input(path: Path, files: Sequence[Path] = ()) -> InputFiles:
-    """Return what identifies an input now, cheaply.
+def note_input(path: SlidePath, files: Sequence[SlidePath] = ()) -> InputFiles:
+    """Return what identifies an input now, cheaply; raise RemoteError if a server does not tell.
 
     Parameters
     ----------
     path
-        File, folder of a stage, or folder of `files`.
+        File, folder of a stage, folder of `files`, or address.
     files
         Everything that belongs to it: the files of a slide or of a model, or the folder of a Zarr
         store. When empty, the file itself; of the folder of a stage its manifest, which has the
         hashes of the others.
     """
-    noted = tuple(files) or ((path / MANIFEST_NAME if path.is_dir() else path),)
+    if not files:
+        files = (path / MANIFEST_NAME if isinstance(path, Path) and path.is_dir() else path,)
+    noted = tuple(files)
     return InputFiles(path, noted, tuple(map(identify, noted)))
 
 
@@ -80,12 +91,20 @@ def is_store(path: Path) -> bool:
         return False
 
 
-def identify(path: Path) -> list[int] | None:
+def identify(path: SlidePath) -> list[int] | None:
     """Return size, times and inode of a file; they change when it is written or replaced.
 
     Of a Zarr store the sums and the latest times, and a hash of all. None for what is neither: a
-    pipe would wait for a writer forever.
+    pipe would wait for a writer forever. Of an address the size, and a number for the ETag.
+
+    Raises
+    ------
+    RemoteError
+        If a server cannot be reached or refuses.
     """
+    if isinstance(path, RemotePath):
+        state = read_state(path)
+        return None if state is None else state.identity
     try:
         status = path.stat()
     except (OSError, ValueError):
@@ -113,15 +132,39 @@ def describe_input(noted: InputFiles) -> dict[str, Any]:
 
     What consists of several files has the hash of their list, as `describe_outputs` hashes a
     folder, and the hash of each: they start at the folder that `folder_of` returns. The path of a
-    copy is that of its original, see `find_original`.
+    copy is that of its original, see `find_original`. Of an address, see `STATEMENT`.
     """
-    path = str(find_original(noted.path))
+    path = str(noted.path if isinstance(noted.path, RemotePath) else find_original(noted.path))
     if noted.known is not None:
         return {**noted.known, "path": path}
-    hashes = hash_files(noted.path, noted.files)
+    if isinstance(noted.path, RemotePath):
+        return describe_remote(noted.path)
+    hashes = hash_files(noted.path, [file for file in noted.files if isinstance(file, Path)])
     if len(hashes) == 1:
         return {"path": path, "sha256": next(iter(hashes.values()))}
     return {"path": path, "sha256": hash_list(hashes), "files": hashes}
+
+
+def describe_remote(path: RemotePath) -> dict[str, Any]:
+    """Return address, hash and statement of an object on a server.
+
+    Raises
+    ------
+    RemoteError
+        If a server cannot be reached or refuses.
+    """
+    state = read_state(path)
+    statement, digest = ({}, "") if state is None else (state.describe(), state.sha256)
+    return {"path": str(path), "sha256": digest, STATEMENT: statement}
+
+
+def name_content(described: Mapping[str, Any], digits: int | None = None) -> str:
+    """Return by what a manifest knows the bytes of an input, for people: a hash, or an ETag."""
+    statement = described.get(STATEMENT)
+    if isinstance(statement, dict):
+        known = [f"{name} {value}" for name, value in statement.items() if name != "bytes"]
+        return ", ".join([*known, f"{statement.get('bytes')} bytes, as the server says"])
+    return f"sha256 {str(described['sha256'])[:digits]}"
 
 
 def find_original(path: Path) -> Path:

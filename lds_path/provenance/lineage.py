@@ -15,11 +15,13 @@ from lds_path.provenance.fingerprint import folder_of
 from lds_path.provenance.manifest import FILE_NAME, read_manifest
 from lds_path.provenance.stage_folder import StageResults
 from lds_path.provenance.typed_json import from_json
+from lds_path.remote.address import is_address, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lds_path.provenance.manifest import Manifest
+    from lds_path.remote.address import SlidePath
 
 DEPTHS = {"segment": (2, 1), "train": (0,), "report": (0,)}
 """Stage -> how far its folders may lie below `<results>/<stage>`; 1 for the others."""
@@ -124,6 +126,16 @@ def locate(path: str, folder: Path, root: Path) -> Path | None:
     except (OSError, ValueError):  # not a valid file name
         return None
     return None
+
+
+def locate_slide(path: str, folder: Path, root: Path) -> SlidePath | None:
+    """Return where the slide of a manifest is now: an address, or as `locate` finds it.
+
+    Whether there is something at the address is not asked.
+    """
+    if not path:
+        return None
+    return parse_address(path) if is_address(path) else locate(path, folder, root)
 
 
 def _belongs(candidate: Path, path: str, root: Path) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lds_path.errors import StageInputError
@@ -17,7 +18,6 @@ from lds_path.provenance.manifest import read_manifest, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from lds_path.provenance.fingerprint import InputFiles
     from lds_path.provenance.manifest import Manifest
@@ -64,7 +64,7 @@ class Resumption:
         for name, described in hashed.items():
             if not noted[name].is_stage:
                 entry = {"identity": _identity(noted[name]), "sha256": described["sha256"]}
-                self._known[str(noted[name].path.absolute())] = entry
+                self._known[_name(noted[name])] = entry
 
     def save(self) -> None:
         """Write the hashes for the next run."""
@@ -79,7 +79,7 @@ class Resumption:
         )
 
     def _hash(self, name: str, item: InputFiles) -> str:
-        known = self._known.get(str(item.path.absolute()), {})
+        known = self._known.get(_name(item), {})
         if item.is_stage or known.get("identity") != _identity(item):
             described = describe_input(item)
             self.remember({name: item}, {name: described})
@@ -118,6 +118,11 @@ def always_running() -> Iterator[None]:
 def active_resumption() -> Resumption | None:
     """Return the resumption of this context; None where every stage runs."""
     return _ACTIVE.get()
+
+
+def _name(item: InputFiles) -> str:
+    """Return absolute path or address of an input."""
+    return str(item.path.absolute() if isinstance(item.path, Path) else item.path)
 
 
 def _identity(item: InputFiles) -> list[list[Any]]:

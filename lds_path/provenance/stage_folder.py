@@ -130,6 +130,7 @@ class StageInputs:
     slide: str
     """Id of the slide."""
     paths: Mapping[str, Path]
+    """Those that are on a disk."""
     folders: Mapping[str, StageFolder]
     """The paths that are folders of stages."""
 

@@ -151,8 +151,8 @@ def installed_versions() -> dict[str, str]:
 
 def _read_inputs(noted: Mapping[str, InputFiles], slide: str, output: Path) -> StageInputs:
     """Return the inputs with the manifests of those that are folders of stages."""
-    paths = {name: item.path for name, item in noted.items()}
-    folders = {name: open_folder(item.path) for name, item in noted.items() if item.is_stage}
+    paths = {name: item.path for name, item in noted.items() if isinstance(item.path, Path)}
+    folders = {name: open_folder(path) for name, path in paths.items() if noted[name].is_stage}
     slide = slide or next((folder.slide for folder in folders.values()), output.name)
     return StageInputs(slide, paths, folders)
 
@@ -193,6 +193,8 @@ def _check_apart(output: Path, inputs: Iterable[InputFiles]) -> None:
     """Refuse to replace a folder that holds or is an input."""
     target = os.path.realpath(output)  # Path.resolve fails on a cycle of links
     for item in inputs:
+        if not isinstance(item.path, Path):
+            continue  # on a server
         if os.path.commonpath([target, os.path.realpath(item.path)]) == target:
             raise UsageError(f"{output} holds the input {item.path}; name another folder to write")
 

@@ -12,12 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from lds_path.errors import StageInputError
+from lds_path.errors import LdsPathError, StageInputError
 from lds_path.provenance.cohort import STAGES
-from lds_path.provenance.fingerprint import describe_outputs, folder_of, is_store, sha256
+from lds_path.provenance.fingerprint import (
+    describe_outputs,
+    describe_remote,
+    folder_of,
+    is_store,
+    name_content,
+    sha256,
+)
 from lds_path.provenance.lineage import find_depth, find_folders, find_root, inputs_of, locate
 from lds_path.provenance.manifest import FILE_NAME, Manifest, read_manifest
 from lds_path.provenance.stage_run import installed_versions
+from lds_path.remote.address import is_address, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -35,7 +43,8 @@ SHARD_DEPTH = 2
 class Finding:
     """One thing that does not match."""
 
-    path: Path
+    path: Path | str
+    """File, folder or address."""
     found: str
     expected: str
     remedy: str
@@ -182,6 +191,10 @@ def _check_inputs(
     folder: Path, manifest: Manifest, hashes: Hashes, *, root: Path, slides: bool
 ) -> Iterator[Finding]:
     for name, recorded in inputs_of(manifest).items():
+        if is_address(str(recorded.get("path"))):
+            found = _check_remote(str(recorded["path"]), recorded, folder) if slides else None
+            yield from () if found is None else (found,)
+            continue
         shown = Path(str(recorded.get("path", name)))
         path = locate(str(shown), folder, root)
         if path is None:
@@ -197,6 +210,20 @@ def _check_inputs(
             current = hashes.of(file) if file.is_file() or is_store(file) else "nothing"
             if current != expected:
                 yield _changed_input(file, current, expected, folder, of_stage=of_stage)
+
+
+def _check_remote(address: str, recorded: Mapping[str, Any], folder: Path) -> Finding | None:
+    """Return a finding if a server says something else of a slide than when it was read."""
+    remedy = f"put the slide back, or remove {folder} and run the workflow again"
+    expected = f"{name_content(recorded)}, by {folder / FILE_NAME}"
+    try:
+        current = describe_remote(parse_address(address))
+    except LdsPathError as error:
+        return Finding(address, f"cannot be checked ({error})", expected, "check with --no-slides")
+    if current == recorded:
+        return None
+    found = f"is {name_content(current)}" if current["sha256"] else "is missing"
+    return Finding(address, found, expected, remedy)
 
 
 def _listed_files(path: Path, recorded: Mapping[str, Any]) -> dict[Path, object]:

@@ -29,7 +29,7 @@ WINDOWS, WINDOW = 16, 64
 """Windows that are compared with computed ones, and their edge."""
 ROUNDING = 1.0
 """Root mean square difference, grey values, that says nothing."""
-SHIFTED_SHARE = 0.3
+TOLERANCE = 0.3
 """A larger difference must be at most this fraction of that after a shift by half a pixel."""
 MAX_BIAS = 2.0
 """Difference of the means, grey values."""
@@ -89,7 +89,10 @@ class ScannerLevel:
 
 
 def find_scanner_level(
-    reader: LevelReader, level: int, glass_chunks: NDArray[np.bool_] | None
+    reader: LevelReader,
+    level: int,
+    glass_chunks: NDArray[np.bool_] | None,
+    tolerance: float = TOLERANCE,
 ) -> ScannerLevel | None:
     """Return the coarsest level of the slide that gives a level of its pyramid; None if none does.
 
@@ -101,16 +104,22 @@ def find_scanner_level(
         Level of the pyramid.
     glass_chunks
         Chunks of working pixels that are known to be glass: nothing is compared there.
+    tolerance
+        As for `is_alike`.
     """
     for found in _candidates(reader, level):
         windows = _windows(reader.size, level, glass_chunks)
-        if is_alike(reader, found, level, windows):
+        if is_alike(reader, found, level, windows, tolerance):
             return found
     return None
 
 
 def is_alike(
-    reader: LevelReader, found: ScannerLevel, level: int, windows: Sequence[Rectangle]
+    reader: LevelReader,
+    found: ScannerLevel,
+    level: int,
+    windows: Sequence[Rectangle],
+    tolerance: float = TOLERANCE,
 ) -> bool:
     """Return whether windows of a scanner's level show what is computed from the working pixels.
 
@@ -123,6 +132,8 @@ def is_alike(
         What computes the level of the pyramid, what may replace it, and its number.
     windows
         In pixels of that level, one pixel or more from its edges.
+    tolerance
+        Largest difference, as a share of that from computed pixels half a pixel aside.
     """
     step = 2 ** (level - 1)
     shifts = [(0, 0), (step, 0), (-step, 0), (0, step), (0, -step)]
@@ -140,7 +151,7 @@ def is_alike(
     if not count:
         return False
     error, *shifted = np.sqrt(squares / count).tolist()
-    limit = max(ROUNDING, SHIFTED_SHARE * min(shifted))
+    limit = max(ROUNDING, tolerance * min(shifted))
     return bool(error <= limit and abs(total / count) <= MAX_BIAS)
 
 

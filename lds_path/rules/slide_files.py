@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 from lds_path.errors import UsageError
 from lds_path.provenance.fingerprint import is_store
+from lds_path.remote.address import is_address, parse_address, to_slide_path
+from lds_path.remote.stores import require_library
 from lds_path.run.replaced_files import WatchedInput
 from lds_path.run.sheet import read_sheet
 from lds_path.slides.companions import find_slide_files
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pandas as pd
+
+    from lds_path.remote.address import SlidePath
 
 PAINTED = ("demo", "demo-training")
 """Names of the sheets whose slides a run paints itself."""
@@ -45,7 +49,9 @@ class SlideFiles:
     """Folder of all results of the run."""
     painted: bool
     """Whether the run paints the slides, into `base`."""
-    _found: dict[str, tuple[Path, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _found: dict[str, tuple[SlidePath, ...]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
     """Path in the sheet -> files of the slide: a run looks once."""
 
     @property
@@ -72,7 +78,7 @@ class SlideFiles:
 
         In the column `path` each file is followed by its companions. A file that does not exist is
         left out, so that its slide is quarantined and does not stop the cohort. So is one with {}
-        or <> in its path; the command reads it all the same.
+        or <> in its path, or on a server; the command reads it all the same.
         """
         cells = {slide: str(self.cell(slide, column)) for slide in slides}
         if self.painted:
@@ -112,13 +118,15 @@ class SlideFiles:
             cell = str(self.cell(slide, column))
             if not cell:
                 continue
-            files = self._files_of(cell) if column == "path" else (Path(cell),)
+            is_slide = column == "path"
+            place = to_slide_path(cell) if is_slide else Path(cell)
+            files = self._files_of(cell) if is_slide else (place,)
             read_by = [
                 (self.results / folder.format(slide), name.format(slide))
                 for folder, name in readers
             ]
             before = found[cell].read_by if cell in found else ()  # of another slide
-            found[cell] = WatchedInput(Path(cell), files, (*before, *read_by))
+            found[cell] = WatchedInput(place, files, (*before, *read_by))
         return found
 
     def replacements(
@@ -138,10 +146,10 @@ class SlideFiles:
         cells = [str(self.cell(slide, column)) for slide in slides for column in columns]
         return [hashes[cell] for cell in cells if hashes.get(cell)]
 
-    def _files_of(self, cell: str) -> tuple[Path, ...]:
+    def _files_of(self, cell: str) -> tuple[SlidePath, ...]:
         """Return the files of a slide."""
         if cell not in self._found:
-            self._found[cell] = find_slide_files(Path(cell))
+            self._found[cell] = find_slide_files(to_slide_path(cell))
         return self._found[cell]
 
 
@@ -160,13 +168,16 @@ def open_sheet(name: str, *, painted: Path, results: Path) -> SlideFiles:
     Raises
     ------
     UsageError
-        If the sheet has a mistake.
+        If the sheet has a mistake, or needs packages that are missing.
     """
     if name in PAINTED:
         sheet, base = painted / f"{name}.tsv", results / "demo"
     else:
         sheet, base = Path(name), Path(name).resolve().parent
-    return SlideFiles(sheet, base, read_sheet(sheet, base=base), results, name in PAINTED)
+    slides = SlideFiles(sheet, base, read_sheet(sheet, base=base), results, name in PAINTED)
+    for cell in filter(is_address, slides.table["path"]):
+        require_library(parse_address(cell))
+    return slides
 
 
 def check_name(key: str, path: str) -> None:

@@ -7,24 +7,32 @@ holds what identifies each input cheaply; only an input for which this changed i
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lds_path.errors import StageInputError
+from lds_path.errors import RemoteError, StageInputError
 from lds_path.provenance.fingerprint import InputFiles, describe_input, note_input
 from lds_path.provenance.manifest import read_manifest, write_json
+from lds_path.remote.address import RemotePath
+from lds_path.remote.stores import read_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from lds_path.remote.address import SlidePath
+
+ASKING_THREADS = 16
+"""Slides on servers that are asked for at a time: each answer takes its time, and no work."""
 
 
 @dataclass(frozen=True)
 class WatchedInput:
     """An input of a run: its files, and the stages that read it."""
 
-    path: Path
-    files: tuple[Path, ...]
+    path: SlidePath
+    files: tuple[SlidePath, ...]
     """A slide and its companions, or the files of a model."""
     read_by: tuple[tuple[Path, str], ...] = ()
     """Folder of a stage, and the name of the input in its manifest, which has the hash of what was
@@ -45,7 +53,13 @@ def find_replacements(record: Path, inputs: Mapping[str, WatchedInput]) -> dict[
     """
     known = _read(record)
     current = dict(known)
+    with ThreadPoolExecutor(ASKING_THREADS) as pool:
+        remote = [name for name, item in inputs.items() if isinstance(item.path, RemotePath)]
+        stated = pool.map(_find_statement, [inputs[name].path for name in remote])
+        current |= {name: entry for name, entry in zip(remote, stated, strict=True) if entry}
     for name, watched in inputs.items():
+        if isinstance(watched.path, RemotePath):
+            continue
         noted = note_input(watched.path, watched.files)
         identity = _identity(noted)
         if identity is not None and (name not in known or known[name]["identity"] != identity):
@@ -53,6 +67,20 @@ def find_replacements(record: Path, inputs: Mapping[str, WatchedInput]) -> dict[
     if current != known:
         write_json(record, current)
     return {name: entry["replacement"] for name, entry in current.items()}
+
+
+def _find_statement(path: SlidePath) -> dict[str, Any]:
+    """Return the entry of a slide on a server, which counts as a replacement; none if it is unknown.
+
+    Snakemake sees no file there, so it is by this that it notices one that comes or changes.
+    """
+    try:
+        state = read_state(path) if isinstance(path, RemotePath) else None
+    except RemoteError:  # what is done stays done without a network; what is not fails by itself
+        return {}
+    if state is None:  # as for a missing file, what is done stays done
+        return {}
+    return {"identity": state.identity, "sha256": state.sha256, "replacement": state.sha256}
 
 
 def _identity(noted: InputFiles) -> object:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from lds_path.errors import UsageError, did_you_mean
+from lds_path.remote.address import is_address, parse_address
 from lds_path.run.sheet_file import read_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 COLUMNS = (
@@ -37,7 +39,8 @@ def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
     """Return the sheet, indexed by slide id, with every known column, and then those of the user's own.
 
     A line whose id begins with `# ` is a remark. Empty cells are empty strings, except `mpp`, which is a
-    float and NaN where empty. The paths in `path`, `labels`, `roi` and `tissue` are absolute.
+    float and NaN where empty. The paths in `path`, `labels`, `roi` and `tissue` are absolute; in
+    `path` there may be addresses.
 
     Parameters
     ----------
@@ -68,8 +71,15 @@ def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
     sheet["mpp"] = _read_mpp(path, sheet["mpp"], separator)
     folder = (base or path.parent).resolve()
     for column in FILES:
-        sheet[column] = [str(folder / cell) if cell else "" for cell in sheet[column]]
+        sheet[column] = [_absolute(cell, folder) for cell in sheet[column]]
     return sheet.set_index("slide", drop=False)
+
+
+def _absolute(cell: str, folder: Path) -> str:
+    """Return an absolute path, or an address as manifests have it."""
+    if is_address(cell):
+        return str(parse_address(cell))
+    return str(folder / cell) if cell else ""
 
 
 def _name_columns(path: Path, columns: list[str]) -> list[str]:
@@ -116,12 +126,29 @@ def _check_row(line: str, slide: str, file: str, files: str, split: str) -> None
         )
     if not file:
         raise UsageError(f"{line}: slide '{slide}' has no path; fill the column 'path'")
+    _check_addresses(line, slide, files.split("\t"))
     if "\0" in files:
         raise UsageError(f"{line}: a path of slide '{slide}' has a null character; correct it")
     if split and split not in SPLITS:
         near = did_you_mean(split, SPLITS)
         hint = f"did you mean '{near}'?" if near else f"use one of {', '.join(SPLITS)}"
         raise UsageError(f"{line}: split {split!r} is unknown; {hint}")
+
+
+def _check_addresses(line: str, slide: str, files: Sequence[str]) -> None:
+    """Check that only slides have addresses, and none that holds a password or a signature."""
+    for column, cell in zip(FILES, files, strict=True):
+        if not is_address(cell):
+            continue
+        if column != "path":
+            raise UsageError(
+                f"{line}: the {column} of slide '{slide}' is an address; only slides are read from a"
+                " server: copy the file to a disk"
+            )
+        try:
+            parse_address(cell)
+        except UsageError as error:
+            raise UsageError(f"{line}: slide '{slide}': {error}") from None
 
 
 def _check_duplicates(path: Path, slides: pd.Series[str]) -> None:

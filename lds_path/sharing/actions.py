@@ -11,6 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from lds_path.errors import LdsPathError
 from lds_path.models.card import find_model, read_card
+from lds_path.provenance.fingerprint import STATEMENT, name_content
 from lds_path.provenance.lineage import locate
 from lds_path.provenance.manifest import FILE_NAME
 from lds_path.sharing.entities import RUN_FILES, file_entity, property_entity, refer
@@ -182,6 +183,9 @@ def _describe_source(name: str, described: Mapping[str, Any], manifest: Manifest
         "description": f"{name} that {manifest.stage} read; not in this folder",
         "sha256": digest,
     }
+    if STATEMENT in described:  # it is not the hash of the slide's bytes
+        del entity["sha256"]
+        entity["abstract"] = f"known by {name_content(described)}"
     files = described.get("files", {})
     listed = ", ".join(f"{part} (sha256 {value})" for part, value in files.items())
     return entity | ({"abstract": f"its files are {listed}"} if listed else {})

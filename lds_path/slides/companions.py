@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING
 
 import tifffile
 
+from lds_path.remote.address import RemotePath
 from lds_path.slides.dicom_header import has_pixels, read_series
 from lds_path.slides.probe import TIFF_MAGIC, is_regular
 from lds_path.slides.tiff_check import DECODE_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from lds_path.remote.address import SlidePath
 
 SINGLE_SUFFIXES = {
     ".svs", ".ndpi", ".scn", ".bif", ".czi", ".svslide", ".png", ".jpg", ".jpeg", ".jp2", ".webp",
@@ -31,13 +34,20 @@ MAX_INDEX_BYTES = 2**20
 _OME_NAME = re.compile(r"""(?:FileName|MetadataFile)\s*=\s*["']([^"']+)["']""")
 
 
-def find_slide_files(path: Path) -> tuple[Path, ...]:
-    """Return the files of a slide, the named one first, the others sorted.
+def find_slide_files(path: SlidePath) -> tuple[SlidePath, ...]:
+    """Return the files of a slide, the named one first, the others sorted; on a server it is one.
 
     Those of MIRAX lie in the folder of its name; Hamamatsu's index and OME-XML name others; of
     DICOM, the instances of one series in one folder are a slide, as for OpenSlide. Any other slide
     is one file, or the folder of a Zarr store, and so is one that cannot be read.
     """
+    if isinstance(path, RemotePath):
+        return (path,)
+    return find_local_files(path)
+
+
+def find_local_files(path: Path) -> tuple[Path, ...]:
+    """Return the files of a slide on a disk, as `find_slide_files`."""
     suffix = path.suffix.lower()
     if suffix in SINGLE_SUFFIXES:
         return (path,)

@@ -15,9 +15,10 @@ from lds_path.geometry import Size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import tifffile
+
+    from lds_path.remote.address import SlidePath
 
 RIVAL_SHARE = 0.5
 """An image with this share of the largest one's pixels may be meant as well."""
@@ -83,7 +84,7 @@ def levels_of_page(file: tifffile.TiffFile, number: int) -> list[Any]:
 
 
 def choose_image(
-    path: Path, images: Sequence[SlideImage], scene: str = ""
+    path: SlidePath, images: Sequence[SlideImage], scene: str = ""
 ) -> tuple[SlideImage, tuple[str, ...]]:
     """Return the image that is named, else the largest one, and the names of the others.
 
@@ -117,7 +118,7 @@ def choose_image(
     return main, tuple(image.name for image in others if not is_level_of(image.size, main.size))
 
 
-def check_only_scene(path: Path, scene: str) -> None:
+def check_only_scene(path: SlidePath, scene: str) -> None:
     """Refuse a scene of a file that is read as one image.
 
     Raises
@@ -132,7 +133,7 @@ def check_only_scene(path: Path, scene: str) -> None:
         )
 
 
-def _find_scene(path: Path, images: Sequence[SlideImage], scene: str) -> SlideImage:
+def _find_scene(path: SlidePath, images: Sequence[SlideImage], scene: str) -> SlideImage:
     """Return the image with a number, else with a name, whatever its capitals."""
     found = [image for image in images if str(image.number) == scene]
     found = found or [image for image in images if image.title.casefold() == scene.casefold()]
@@ -168,7 +169,7 @@ def is_reduced(page: Any) -> bool:  # noqa: ANN401 - a tifffile page
     return bool(page.keyframe.subfiletype & REDUCED)
 
 
-def check_single_plane(path: Path, series: Any) -> None:  # noqa: ANN401 - tifffile's series
+def check_single_plane(path: SlidePath, series: Any) -> None:  # noqa: ANN401 - tifffile's series
     """Refuse a series of several focal planes, points in time or pages of one size.
 
     Raises

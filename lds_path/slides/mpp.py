@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from lds_path.errors import ImplausibleMppError, MissingMppError, UnsuitableSlideError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lds_path.geometry import Size
+    from lds_path.remote.address import SlidePath
 
 MIN_MPP = 0.05
 MAX_MPP = 50.0
@@ -40,7 +39,7 @@ class Mpp:
 
 
 def choose_mpp(
-    path: Path,
+    path: SlidePath,
     *,
     sheet: float | None,
     metadata: tuple[float, float] | None,
@@ -80,7 +79,7 @@ def choose_mpp(
     raise MissingMppError(f"{path} has no microns per pixel; fill {STATED_BY_USER}")
 
 
-def check_area(path: Path, size: Size, mpp: Mpp) -> None:
+def check_area(path: SlidePath, size: Size, mpp: Mpp) -> None:
     """Check that a slide is not larger than a glass slide can be.
 
     Raises
@@ -110,7 +109,7 @@ def mpp_from_resolution(x: float, y: float, unit: str) -> tuple[float, float] | 
     return microns / x, microns / y
 
 
-def _isotropic(path: Path, xy: tuple[float, float], source: MppSource) -> float:
+def _isotropic(path: SlidePath, xy: tuple[float, float], source: MppSource) -> float:
     x, y = (_checked(path, value, source) for value in xy)
     if max(x, y) > MAX_ANISOTROPY * min(x, y):
         raise UnsuitableSlideError(
@@ -120,7 +119,7 @@ def _isotropic(path: Path, xy: tuple[float, float], source: MppSource) -> float:
     return (x + y) / 2
 
 
-def _checked(path: Path, mpp: float, source: MppSource) -> float:
+def _checked(path: SlidePath, mpp: float, source: MppSource) -> float:
     if is_plausible(mpp):
         return mpp
     raise ImplausibleMppError(

@@ -9,10 +9,10 @@ from lds_path.slides.safe_xml import parse_xml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
     from xml.etree.ElementTree import Element
 
     from lds_path.geometry import Size
+    from lds_path.remote.address import SlidePath
 
 MICRONS = {"nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 """Per unit; the micro sign and the Greek letter look alike."""
@@ -44,7 +44,7 @@ def names_other_file(xml: str | None) -> bool:
         return False
 
 
-def check_channels(path: Path, xml: str | None, size: Size, number: int = 0) -> None:
+def check_channels(path: SlidePath, xml: str | None, size: Size, number: int = 0) -> None:
     """Refuse three grey channels whose names or colours are not red, green and blue.
 
     Channels with neither are taken for colours, as converters write them; white is no colour.
@@ -64,7 +64,7 @@ def check_channels(path: Path, xml: str | None, size: Size, number: int = 0) -> 
     check_colours(path, names, shown)
 
 
-def check_colours(path: Path, names: Sequence[str], shown: Sequence[int | None]) -> None:
+def check_colours(path: SlidePath, names: Sequence[str], shown: Sequence[int | None]) -> None:
     """Refuse channels whose names or colours are not red, green and blue.
 
     Parameters

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Self
 import tifffile
 
 from lds_path.errors import UnreadableSlideError
+from lds_path.remote.address import RemotePath
+from lds_path.remote.remote_file import RemoteFile
 from lds_path.slides.tiff_check import DECODE_ERRORS, check_tiff
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lds_path.remote.address import SlidePath
 
 TIFF_MAGIC = {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
 
@@ -21,7 +25,7 @@ TIFF_MAGIC = {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
 class Probe:
     """The first bytes of a file and its open TIFF, which is closed unless a reader keeps it."""
 
-    path: Path
+    path: SlidePath
     magic: bytes
     """The first four bytes; empty for a folder."""
     tiff: tifffile.TiffFile | None = None
@@ -32,7 +36,22 @@ class Probe:
     """Whether it is an OME-TIFF that tifffile understands."""
     scene: str = ""
     """Number or name of the image that is asked for, of a file with several; else empty."""
+    remote: RemoteFile | None = None
+    """The file, if it lies on a server."""
     _kept: bool = field(default=False, init=False)
+
+    @property
+    def file(self) -> Path:
+        """Its path on a disk, for readers that need one.
+
+        Raises
+        ------
+        TypeError
+            If it lies on a server: such readers are not asked.
+        """
+        if isinstance(self.path, RemotePath):
+            raise TypeError(f"{self.path} is no file on a disk")
+        return self.path
 
     @property
     def is_folder(self) -> bool:
@@ -51,7 +70,7 @@ class Probe:
             self.tiff.close()
 
 
-def probe(path: Path, scene: str = "") -> Probe:
+def probe(path: SlidePath, scene: str = "") -> Probe:
     """Return the probe of a file or folder; a TIFF is opened here and nowhere else.
 
     Parameters
@@ -65,7 +84,11 @@ def probe(path: Path, scene: str = "") -> Probe:
     ------
     UnreadableSlideError
         If the file is missing, empty or not a file, or a TIFF that `check_tiff` refuses.
+    RemoteError
+        If it lies on a server that cannot be reached or refuses.
     """
+    if isinstance(path, RemotePath):
+        return _probe_remote(path, scene)
     magic = _magic(path)
     if magic not in TIFF_MAGIC:
         return Probe(path, magic, scene=scene)
@@ -73,17 +96,44 @@ def probe(path: Path, scene: str = "") -> Probe:
         file = tifffile.TiffFile(path)
     except DECODE_ERRORS as error:
         return Probe(path, magic, tiff_error=error, scene=scene)
+    return _check(Probe(path, magic, file, scene=scene), file)
+
+
+def _probe_remote(path: RemotePath, scene: str) -> Probe:
+    """Return the probe of a file on a server, of which the directories are read."""
+    remote = RemoteFile(path)
+    stream = remote.open_stream()
+    magic = stream.read(4)
+    if not magic:
+        raise UnreadableSlideError(f"{path} is empty; copy it again from its source")
+    if magic not in TIFF_MAGIC:
+        return Probe(path, magic, scene=scene, remote=remote)
+    stream.seek(0)
     try:
-        check_tiff(path, file)
-        return Probe(path, magic, file, is_ome=file.is_ome, scene=scene)
+        # What its OME-XML names is not looked for: it would be among the files of this computer.
+        file = tifffile.TiffFile(stream, name=path.name, _multifile=False)
+        probed = _check(Probe(path, magic, file, scene=scene, remote=remote), file)
+    except DECODE_ERRORS as error:
+        probed = Probe(path, magic, tiff_error=error, scene=scene, remote=remote)
+    if remote.failure is not None:  # tifffile passes over some errors
+        raise remote.failure
+    return probed
+
+
+def _check(probed: Probe, file: tifffile.TiffFile) -> Probe:
+    """Return the probe of a TIFF that is open, checked."""
+    try:
+        check_tiff(probed.path, file)
+        probed.is_ome = file.is_ome
     except UnreadableSlideError:
         file.close()
         raise
     except DECODE_ERRORS:  # OpenSlide may understand it
-        return Probe(path, magic, file, scene=scene)
+        return probed
     except BaseException:
         file.close()
         raise
+    return probed
 
 
 def is_regular(path: Path) -> bool:

@@ -6,31 +6,44 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from lds_path.errors import UnreadableSlideError
+from lds_path.errors import UnreadableSlideError, UnsuitableSlideError
 from lds_path.geometry import Rectangle, Size
 from lds_path.slides.levels import bounded_levels
 from lds_path.slides.mpp import check_area, choose_mpp
 from lds_path.slides.probe import probe
 from lds_path.slides.reader import LostTilesError
+from lds_path.slides.readers.aperio import open_aperio
 from lds_path.slides.readers.colour_profile import ToSrgb
 from lds_path.slides.readers.image import WHITE, open_image
 from lds_path.slides.readers.own_tiles import open_vendor
-from lds_path.slides.readers.tiff import open_ome_tiff, open_tiff
+from lds_path.slides.readers.tiff import (
+    open_lone_ome_tiff,
+    open_ome_tiff,
+    open_plain_tiff,
+    open_tiff,
+)
 from lds_path.slides.readers.zarr_store.reader import open_ome_zarr
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from lds_path.remote.address import SlidePath
     from lds_path.slides.probe import Probe
     from lds_path.slides.reader import SlideReader
 
+REMOTE_READERS: tuple[Callable[[Probe], SlideReader | None], ...] = (
+    open_lone_ome_tiff,
+    open_aperio,
+    open_plain_tiff,
+)
+"""Those for a file on a server, of which only tiles are read."""
 READERS: tuple[Callable[[Probe], SlideReader | None], ...] = (
     open_ome_zarr,
     open_ome_tiff,
@@ -68,7 +81,7 @@ class Slide:
 
     def __init__(
         self,
-        path: Path,
+        path: SlidePath,
         reader: SlideReader,
         *,
         mpp: float | None = None,
@@ -234,7 +247,7 @@ class Slide:
 
 
 def open_slide(
-    path: Path,
+    path: SlidePath,
     *,
     mpp: float | None = None,
     scene: str = "",
@@ -246,7 +259,8 @@ def open_slide(
     Parameters
     ----------
     path
-        File of any format that OpenSlide reads, OME-TIFF, TIFF, PNG or JPEG; folder of OME-Zarr.
+        File of any format that OpenSlide reads, OME-TIFF, TIFF, PNG or JPEG; folder of OME-Zarr;
+        address of an SVS, OME-TIFF or tiled TIFF on a server.
     mpp
         Microns per level-0 pixel by the sample sheet; takes precedence over the file.
     scene
@@ -266,6 +280,8 @@ def open_slide(
         If the pixel size that counts lies outside 0.05 to 50 um.
     UnsuitableSlideError
         If the pixels are not square, the scene is not there, or the profile cannot be applied.
+    RemoteError
+        If it lies on a server that cannot be reached or refuses.
     """
     with probe(path, scene) as probed:
         reader = _open_reader(probed)
@@ -284,11 +300,16 @@ def open_slide(
 
 def _open_reader(probed: Probe) -> SlideReader:
     """Return the reader that knows the file."""
-    for open_reader in READERS:
+    for open_reader in READERS if probed.remote is None else REMOTE_READERS:
         reader = open_reader(probed)
         if reader is not None:
             return reader
-    if probed.is_folder:
+    if probed.remote is not None:
+        raise UnsuitableSlideError(
+            f"{probed.path} is of a format that is read only from a disk; on a server SVS, OME-TIFF and"
+            " tiled TIFF are read; copy the slide to a disk, or mount the bucket (rclone mount)"
+        )
+    if probed.is_folder and isinstance(probed.path, Path):
         raise _is_a_folder(probed.path)
     raise UnreadableSlideError(
         f"{probed.path} is not a slide or image of a known format; check the file, or convert it to"
@@ -312,7 +333,7 @@ def _is_a_folder(path: Path) -> UnreadableSlideError:
     return UnreadableSlideError(f"{path} is a folder; name {file} in slides.tsv")
 
 
-def _check_pixels(path: Path, size: Size) -> None:
+def _check_pixels(path: SlidePath, size: Size) -> None:
     if size.area > MAX_PIXELS:
         raise UnreadableSlideError(
             f"{path} claims {size.width} x {size.height} pixels, more than any scanner makes; the"

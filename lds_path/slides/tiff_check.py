@@ -13,9 +13,9 @@ from lds_path.errors import UnreadableSlideError
 from lds_path.slides.safe_xml import has_document_type
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import tifffile
+
+    from lds_path.remote.address import SlidePath
 
 MAX_TILE_PIXELS = 2**24
 """Libraries hold some tiles whole; one that needs more memory than available ends the process."""
@@ -27,7 +27,7 @@ DECODE_ERRORS = (
 """What tifffile and imagecodecs raise for bytes that do not match their header."""
 
 
-def check_tiff(path: Path, file: tifffile.TiffFile) -> None:
+def check_tiff(path: SlidePath, file: tifffile.TiffFile) -> None:
     """Refuse a TIFF that is cut short, or that no library can read with bounded memory and time.
 
     Raises
@@ -49,7 +49,7 @@ def check_tiff(path: Path, file: tifffile.TiffFile) -> None:
         )
 
 
-def check_page(path: Path, page: Any, file_bytes: int) -> None:  # noqa: ANN401 - a tifffile page
+def check_page(path: SlidePath, page: Any, file_bytes: int) -> None:  # noqa: ANN401 - a tifffile page
     """Refuse a page with tiles or strips that are missing, beyond the file's end or too large.
 
     Raises
@@ -76,7 +76,7 @@ def check_page(path: Path, page: Any, file_bytes: int) -> None:  # noqa: ANN401 
         raise _cut_short(path, "tiles")
 
 
-def _check_count(path: Path, page: Any) -> None:  # noqa: ANN401 - a tifffile page
+def _check_count(path: SlidePath, page: Any) -> None:  # noqa: ANN401 - a tifffile page
     """Refuse a page whose size is that of more tiles, or strips, than it lists."""
     keyframe = page.keyframe
     if page.parent.is_ndpi or not (keyframe.is_tiled or keyframe.rowsperstrip):
@@ -96,14 +96,14 @@ def _xml_of(page: Any) -> list[str]:  # noqa: ANN401 - a tifffile page
     return [text for text in texts if text.lstrip("\ufeffï»¿ \t\r\n").startswith("<")]
 
 
-def unsuitable(path: Path, finding: str) -> UnreadableSlideError:
+def unsuitable(path: SlidePath, finding: str) -> UnreadableSlideError:
     """Return the error for pixels of a kind that the pipeline does not use."""
     return UnreadableSlideError(
         f"{path} has {finding}; expected 8-bit RGB or grey; convert it to 8-bit RGB"
     )
 
 
-def _check_chain(path: Path, file: tifffile.TiffFile) -> None:
+def _check_chain(path: SlidePath, file: tifffile.TiffFile) -> None:
     """Follow the directories from first to last."""
     stream, form = file.filehandle, file.tiff
     pointer = 8 if form.is_bigtiff else 4  # to the offset of the next directory
@@ -129,7 +129,7 @@ def _check_chain(path: Path, file: tifffile.TiffFile) -> None:
         raise UnreadableSlideError(f"{path} is a TIFF without an image; check where it comes from")
 
 
-def _unpack(path: Path, stream: Any, position: int, form: str) -> tuple[int, ...]:  # noqa: ANN401
+def _unpack(path: SlidePath, stream: Any, position: int, form: str) -> tuple[int, ...]:  # noqa: ANN401
     stream.seek(position)
     content = stream.read(struct.calcsize(form))
     if len(content) < struct.calcsize(form):
@@ -137,7 +137,7 @@ def _unpack(path: Path, stream: Any, position: int, form: str) -> tuple[int, ...
     return struct.unpack(form, content)
 
 
-def _cut_short(path: Path, what: str) -> UnreadableSlideError:
+def _cut_short(path: SlidePath, what: str) -> UnreadableSlideError:
     return UnreadableSlideError(
         f"{path} is cut short or damaged: it has {what} beyond its end; copy it again from its"
         " source"

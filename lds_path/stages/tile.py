@@ -23,7 +23,8 @@ from lds_path.pixels.glass import CELL, is_glass
 from lds_path.provenance.fingerprint import is_store, note_input
 from lds_path.provenance.stage_run import run_stage
 from lds_path.quality.known_glass import find_glass
-from lds_path.quality.scanner_level import find_scanner_level
+from lds_path.quality.scanner_level import TOLERANCE, find_scanner_level
+from lds_path.remote.address import RemotePath
 from lds_path.slides.companions import find_slide_files
 from lds_path.slides.probe import is_regular
 from lds_path.slides.readers.colour_profile import profile_name
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from lds_path.provenance.fingerprint import InputFiles
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import StageInputs
+    from lds_path.remote.address import SlidePath
     from lds_path.slides.slide import Slide
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,7 @@ COARSER = 1.5
 
 
 def tile(
-    slide: Path,
+    slide: SlidePath,
     output: Path,
     *,
     options: TileOptions = TileOptions(),
@@ -64,7 +66,7 @@ def tile(
     Parameters
     ----------
     slide
-        Slide or plain image; of OME-Zarr the folder.
+        Slide or plain image; of OME-Zarr the folder; address of a slide on a server.
     output
         Folder to write.
     options
@@ -83,6 +85,8 @@ def tile(
     ------
     UsageError
         If there are no threads.
+    RemoteError
+        If the slide lies on a server that cannot be reached or refuses.
     """
     if threads < 1:
         raise UsageError(f"threads is {threads}; expected at least 1")
@@ -103,22 +107,31 @@ def tile(
         "tile",
         output,
         work,
-        inputs={"slide": files} if is_regular(slide) or is_store(slide) else {},
+        inputs={"slide": files} if _is_there(files) else {},
         parameters=as_parameters(options) | {"slide_mpp": _to_json(options.slide_mpp)},
         strict=strict,
     )
 
 
+def _is_there(slide: InputFiles) -> bool:
+    """Return whether there is a slide of which the bytes can be known."""
+    if isinstance(slide.path, RemotePath):
+        return slide.exists
+    return is_regular(slide.path) or is_store(slide.path)
+
+
 class BlockReader:
     """Reads blocks of the finest level that is stored, with glass replaced by the background."""
 
-    def __init__(self, reader: LevelReader, finest: int) -> None:
+    def __init__(self, reader: LevelReader, finest: int, tolerance: float = TOLERANCE) -> None:
         slide, source = reader.slide, reader.source
         self.reader, self.finest = reader, finest
         self.chunk = CHUNK >> finest
         self.glass, self.glass_chunks = find_glass(slide, source.level, source.downsample)
         self.background = WHITE if self.glass is None else round(sum(self.glass) / 3)
-        self.scanned = find_scanner_level(reader, finest, self.glass_chunks) if finest else None
+        self.scanned = None
+        if finest:
+            self.scanned = find_scanner_level(reader, finest, self.glass_chunks, tolerance)
         self.edge = reader.edge(finest)
         if self.scanned is not None:
             self.edge = max(SCANNED_EDGE, self.edge)
@@ -200,7 +213,7 @@ def _write(
     _warn_of_other_images(slide)
     reader = LevelReader(slide, source)
     finest = _finest_stored(reader, frame.mpp, options)
-    blocks = BlockReader(reader, finest)
+    blocks = BlockReader(reader, finest, options.level_tolerance)
     levels = write_pyramid(
         folder / PYRAMID_NAME,
         blocks.read_block,

@@ -12,6 +12,7 @@ from lds_path.formats.results import SegmentResults, StitchResults, TileResults
 from lds_path.models.card import find_model, name_model
 from lds_path.provenance.cohort import STAGES, read_slide_record
 from lds_path.provenance.lineage import locate
+from lds_path.remote.address import is_address
 from lds_path.run.sheet import ID_PATTERN, read_sheet
 
 if TYPE_CHECKING:
@@ -171,6 +172,8 @@ def _describe(record: SlideRecord, results: Path) -> Row:
 
     def file(inputs: Mapping[str, Mapping[str, object]], name: str, folder: Path) -> str:
         path = str(inputs[name]["path"]) if name in inputs else ""
+        if is_address(path):
+            return path
         return str((locate(path, folder, results) or Path(path)).absolute()) if path else ""
 
     return {

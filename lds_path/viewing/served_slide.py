@@ -16,7 +16,7 @@ from lds_path.formats.labels.label_images import open_labels
 from lds_path.formats.pyramid import open_pyramid
 from lds_path.formats.results import StitchResults, TileResults
 from lds_path.geometry import Rectangle, Size
-from lds_path.provenance.lineage import locate
+from lds_path.provenance.lineage import locate_slide
 from lds_path.reporting.zoom.tiles import (
     TILE,
     TileLevel,
@@ -153,7 +153,7 @@ def _open_finer(
     """Return the slide if it is still there and finer than the pyramid."""
     manifest = record.stages["tile"].manifests[0]
     path = str(manifest.inputs.get("slide", {}).get("path", ""))
-    place = locate(path, record.stages["tile"].folder, results) if path else None
+    place = locate_slide(path, record.stages["tile"].folder, results)
     if place is None or tile.slide_mpp * _FINER > pyramid.frame.mpp:
         return None
     try:

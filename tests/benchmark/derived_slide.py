@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyvips
+import tifffile
 from PIL import Image, ImageDraw
 
 if TYPE_CHECKING:
@@ -43,6 +45,25 @@ def write_derived_slide(path: Path, source: Path, side: int) -> None:
         yres=1000 / MPP,
         resunit="cm",
     )
+
+
+def keep_levels(path: Path, pages: slice) -> None:
+    """Unlink the other levels of a derived slide; their bytes stay in the file."""
+    with tifffile.TiffFile(path) as file:
+        offsets = [page.offset for page in file.pages][pages]
+        order = file.byteorder
+    with path.open("r+b") as stream:  # a BigTIFF: 8 bytes a number, 20 a tag
+        for offset, following in zip(offsets, [*offsets[1:], 0], strict=True):
+            stream.seek(offset)
+            (tags,) = struct.unpack(f"{order}Q", stream.read(8))
+            stream.seek(offset + 8 + 20 * tags)
+            stream.write(struct.pack(f"{order}Q", following))
+
+
+def linked_bytes(path: Path) -> int:
+    """Return the bytes of a slide's tiles; levels that are not linked any more do not count."""
+    with tifffile.TiffFile(path) as file:
+        return sum(sum(page.databytecounts) for page in file.pages)
 
 
 def _tissue_shapes(side: int) -> np.ndarray:

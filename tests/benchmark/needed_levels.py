@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-import struct
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import click
 import numpy as np
 import tifffile
-from derived_slide import SOURCE, write_derived_slide
+from derived_slide import SOURCE, keep_levels, linked_bytes, write_derived_slide
 from page import write_section
 
 from lds_path.formats.labels.label_images import open_labels
@@ -122,8 +121,7 @@ def measure(slide: Path, folder: Path, kind: str) -> Measured:
     results = read_manifest(tile).results
     used = results.get("stored_from")
     size = sum(path.stat().st_size for path in tile.rglob("*") if path.is_file())
-    with tifffile.TiffFile(slide) as file:  # pages that are not linked any more do not count
-        slide_size = sum(sum(page.databytecounts) for page in file.pages)
+    slide_size = linked_bytes(slide)
     level = f"{results['slide_level'] if used is None else used}"
     return Measured(level, size / slide_size, seconds)
 
@@ -143,15 +141,7 @@ def _write_derived(path: Path, pages: slice) -> None:
     data = Path(os.environ.get("LDS_PATH_DATA", REPOSITORY.parent / "shared" / "data"))
     partial = path.with_suffix(".partial.tif")
     write_derived_slide(partial, data / "slides" / SOURCE, SIDE)
-    with tifffile.TiffFile(partial) as file:
-        offsets = [page.offset for page in file.pages][pages]
-        order = file.byteorder
-    with partial.open("r+b") as stream:  # a BigTIFF: 8 bytes a number, 20 a tag
-        for offset, following in zip(offsets, [*offsets[1:], 0], strict=True):
-            stream.seek(offset)
-            (tags,) = struct.unpack(f"{order}Q", stream.read(8))
-            stream.seek(offset + 8 + 20 * tags)
-            stream.write(struct.pack(f"{order}Q", following))
+    keep_levels(partial, pages)
     partial.rename(path)
 
 

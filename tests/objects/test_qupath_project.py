@@ -1,6 +1,7 @@
 """The project for QuPath is ready to open, and nothing that somebody did in it is lost."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -45,6 +46,21 @@ def test_a_project_names_its_slides_as_qupath_does():
         "imageName": "a",
         "metadata": {"stain": "PAS"},
     }
+
+
+def test_a_slide_on_a_server_has_its_address_and_the_size_that_its_server_said():
+    slides = [
+        slide_of("s3://b/case 1/ä.svs"),
+        slide_of("https://h/a%20b.svs"),
+        slide_of("/scans/a.svs"),
+    ]
+    project = describe_project(slides)
+    uris = [image["serverBuilder"]["uri"] for image in project["images"]]
+    assert uris == ["s3://b/case%201/%C3%A4.svs", "https://h/a%20b.svs", "file:///scans/a.svs"]
+    assert path_of(project["uri"]).parent == Path("/scans")
+    assert "uri" not in describe_project(slides[:2])
+    described = replace(slides[1], stated_bytes=7).describe()
+    assert (described["file"], described["bytes"]) == ("a b.svs", 7)
 
 
 def test_slides_beside_the_project_have_the_path_that_they_had_from_its_address():

@@ -2,11 +2,13 @@ import os
 from pathlib import Path
 
 import pytest
+from file_server import file_server
 
 from lds_path.errors import ChangedInputError, MissingMppError, StageInputError, UsageError
 from lds_path.provenance.fingerprint import hash_list, note_input, sha256
 from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_run import run_stage
+from lds_path.remote.address import parse_address
 
 
 def finish(folder, _):
@@ -138,6 +140,22 @@ def test_an_input_that_changes_while_it_is_read_fails_the_stage(tmp_path, change
         )
     assert str(files[number]) in str(error.value)
     assert list(output.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", [finish, fail])
+def test_an_object_that_is_replaced_while_a_stage_reads_it_fails_the_stage(tmp_path, ending):
+    with file_server(a=b"first") as server:
+        slide = parse_address(f"{server.address}/a")
+
+        def work(folder, inputs):
+            server.files["/a"] = b"other"
+            return ending(folder, inputs)
+
+        with pytest.raises(ChangedInputError, match=r"/a changed while it was read by tile; run"):
+            run_stage(
+                "tile", tmp_path / "a", work, inputs={"slide": note_input(slide)}, parameters={}
+            )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_input_that_is_read_before_the_stage_is_noted_before_it_is_read(tmp_path):

@@ -1,5 +1,6 @@
 """Which files of a sheet are a rule's input, and which slides are learned from."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from ngff import pyramid, random_pixels, write_image
 
 from lds_path.errors import UsageError
 from lds_path.provenance.fingerprint import sha256
+from lds_path.remote.address import parse_address
 from lds_path.rules.slide_files import open_sheet
 from lds_path.run.replaced_files import find_replacements
 from lds_path.stages.tile import tile
@@ -28,6 +30,21 @@ def test_files_that_exist_are_inputs_and_others_are_left_out(tmp_path):
     assert slides.ids == ["a", "b", "c"]
     assert slides.files(slides.ids, "path") == [str(tmp_path / "a.svs")]
     assert slides.files(slides.ids, "labels") == []
+
+
+def test_a_slide_on_a_server_is_no_input_and_is_watched(tmp_path):
+    slides = open_rows(tmp_path, "a\ts3://bucket/a.svs")
+    assert slides.files(["a"], "path") == []
+    assert slides.watched()["s3://bucket/a.svs"].path == parse_address("s3://bucket/a.svs")
+
+
+def test_packages_that_a_slide_on_a_server_needs_are_named_before_anything_is_done(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    open_rows(tmp_path, "a\ta.svs")
+    with pytest.raises(UsageError, match=r'are missing; pip install "lds-path\[cloud\]"'):
+        open_rows(tmp_path, "a\ta.svs", "b\ts3://bucket/b.svs")
 
 
 def test_a_zarr_store_is_one_input_whatever_it_holds(tmp_path):

@@ -6,9 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from file_server import file_server
 
-from lds_path.provenance.fingerprint import note_input, sha256
+from lds_path.provenance.fingerprint import describe_remote, note_input, sha256
 from lds_path.provenance.stage_run import run_stage
+from lds_path.remote.address import parse_address
 from lds_path.run.replaced_files import WatchedInput, find_replacements
 
 
@@ -154,3 +156,26 @@ def test_a_slide_is_another_one_if_any_of_its_files_is(record, tmp_path, change)
     (found,) = find_replacements(record, watch(path, folder, *files)).values()
     assert found
     assert find_replacements(record, watch(path, folder, *files)) == {str(path): found}
+
+
+def test_an_object_counts_as_replaced_when_it_comes_or_changes_and_not_without_a_network(record):
+    with file_server() as server:
+        path = parse_address(f"{server.address}/a.svs")
+        inputs = {"a": WatchedInput(path, (path,))}
+        assert find_replacements(record, inputs) == {}
+        server.files["/a.svs"] = b"first"
+        first = find_replacements(record, inputs)["a"]
+        assert first == sha256_of(path)
+        server.files["/a.svs"] = b"second"
+        second = find_replacements(record, inputs)["a"]
+        assert second not in ("", first)
+        server.status = 403
+        assert find_replacements(record, inputs) == {"a": second}
+        del server.files["/a.svs"]
+        server.status = 0
+        assert find_replacements(record, inputs) == {"a": second}
+        assert server.sent.total() == 0
+
+
+def sha256_of(path):
+    return describe_remote(path)["sha256"]

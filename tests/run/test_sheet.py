@@ -19,6 +19,11 @@ def test_relative_paths_start_from_the_sheets_folder(tmp_path):
     assert sheet.loc["a", "roi"] == ""
 
 
+def test_the_address_of_a_slide_stays_as_it_is(tmp_path):
+    sheet = read_sheet(write(tmp_path, "slide\tpath\na\ts3://b/c d/a.svs\nb\tHTTPS://H/b.svs\n"))
+    assert list(sheet["path"]) == ["s3://b/c d/a.svs", "https://h/b.svs"]
+
+
 def test_another_base_moves_relative_paths_and_leaves_absolute_ones(tmp_path):
     path = write(tmp_path, "slide\tpath\na\ta.svs\nb\t/data/b.svs\n")
     sheet = read_sheet(path, base=tmp_path / "elsewhere")
@@ -79,6 +84,18 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
         ("slide\tpath\n", "lists no slide"),
         ("", "is not a table"),
         ("slide\tpath\na\tx\ty\tz\n", "has a line with more cells than the header"),
+        (
+            "slide\tpath\na\tftp://x/a.svs\n",
+            "line 2: slide 'a': an address that begins with ftp://",
+        ),
+        (
+            "slide\tpath\na\ts3://b/a.svs?v=1\n",
+            "slide 'a': the address of s3://b/a.svs has a part after ?",
+        ),
+        (
+            "slide\tpath\troi\na\ts3://b/a.svs\thttps://h/a.geojson\n",
+            "line 2: the roi of slide 'a' is an address; only slides are read from a server: copy",
+        ),
     ],
 )
 def test_a_mistake_is_named_in_one_line(tmp_path, text, message):

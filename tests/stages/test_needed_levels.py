@@ -159,6 +159,24 @@ def test_a_level_that_shows_something_else_is_not_used(tmp_path, level):
     assert same_level(needed, whole, FINEST)
 
 
+def noisy(pixels, times):
+    """Return a level with noise, as strong compression leaves it."""
+    level = halved(pixels, times)
+    noise = np.random.default_rng(times).normal(0, 7, level.shape)
+    return np.clip(level + noise, 0, 255).round().astype(np.uint8)
+
+
+@pytest.mark.parametrize(("tolerance", "used"), [(0.3, None), (0.5, 1)])
+def test_the_tolerance_decides_whether_a_level_with_noise_is_used(tmp_path, tolerance, used):
+    slide = write_slide(tmp_path / "a.tif", patchwork(1280, 1536, patch=5), level=noisy)
+    tile(
+        slide,
+        tmp_path / "out",
+        options=TileOptions(finest_level=FINEST, level_tolerance=tolerance),
+    )
+    assert stored_from(tmp_path / "out") == used
+
+
 def test_a_good_level_spares_the_reading_of_level_0(tmp_path, monkeypatch):
     slide = write_slide(tmp_path / "slide.tif", patchwork(1280, 1536))
     read = []

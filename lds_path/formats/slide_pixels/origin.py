@@ -10,12 +10,14 @@ from lds_path.formats.results import TileResults
 from lds_path.provenance.fingerprint import describe_input, find_copy, is_store, note_input
 from lds_path.provenance.lineage import find_root, locate
 from lds_path.provenance.stage_folder import open_folder
+from lds_path.remote.address import is_address, parse_address
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lds_path.provenance.fingerprint import InputFiles
     from lds_path.provenance.stage_folder import StageFolder
+    from lds_path.remote.address import SlidePath
 
 
 def slide_input(tile: Path) -> dict[str, InputFiles]:
@@ -38,7 +40,8 @@ def slide_input(tile: Path) -> dict[str, InputFiles]:
     if not folder.manifest.results.get("finest_level"):
         return {}
     place = _find_place(folder)
-    return {} if place is None else {"slide": _note(folder, place)}
+    noted = None if place is None else _note(folder, place)
+    return {} if noted is None or not noted.exists else {"slide": noted}
 
 
 def note_slide(tile: Path) -> InputFiles:
@@ -51,22 +54,25 @@ def note_slide(tile: Path) -> InputFiles:
     """
     folder = open_folder(tile)
     place = _find_place(folder)
-    if place is None:
+    noted = None if place is None else _note(folder, place)
+    if noted is None or not noted.exists:
         raise StageInputError(
             f"{_recorded_path(folder)} is not there any more, and its pyramid {tile} holds only"
             f" levels from {folder.read(TileResults).finest_level} on; put the slide back, or run"
             " tile again with --levels all where it is"
         )
-    return _note(folder, place)
+    return noted
 
 
-def _note(folder: StageFolder, place: Path) -> InputFiles:
+def _note(folder: StageFolder, place: SlidePath) -> InputFiles:
     """Return a slide with its hash; its bytes are read only if size, times or inode changed."""
     from lds_path.slides.companions import find_slide_files  # only where a slide is read
 
     recorded = folder.manifest.inputs["slide"]
     noted = note_input(place, find_slide_files(place))
     known = [list(item) for item in folder.read(TileResults).identities]
+    if not noted.exists:  # which is an error only once a level that is not stored is read
+        return noted
     if list(noted.identities) != known and describe_input(noted)["sha256"] != recorded["sha256"]:
         raise StageInputError(
             f"{place} has changed since {folder.path} was made from it; run tile again for this"
@@ -75,8 +81,10 @@ def _note(folder: StageFolder, place: Path) -> InputFiles:
     return replace(noted, known=recorded)
 
 
-def _find_place(folder: StageFolder) -> Path | None:
+def _find_place(folder: StageFolder) -> SlidePath | None:
     path = _recorded_path(folder)
+    if is_address(path):
+        return parse_address(path)
     copy = find_copy(path)
     if copy is not None:
         return copy

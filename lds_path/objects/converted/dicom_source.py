@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lds_path.errors import DAMAGE, UsageError
 from lds_path.geometry import Size
-from lds_path.slides.companions import find_slide_files
+from lds_path.slides.companions import find_local_files
 from lds_path.slides.dicom_header import read_series
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def read_source_levels(slide: Path) -> list[SourceLevel]:
             " other slides is the OME-TIFF in stitch/"
         )
     by_size: dict[Size, list[tuple[Path, Dataset]]] = {}
-    for file in find_slide_files(slide):
+    for file in find_local_files(slide):
         header = _read_header(file)
         if header.get("SOPClassUID") == _WHOLE_SLIDE and _is_of_slide(header):
             size = Size(header.TotalPixelMatrixColumns, header.TotalPixelMatrixRows)

@@ -6,9 +6,11 @@ import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from lds_path.objects.qupath.scripts import CLASSES_NAME, write_cohort_scripts
 from lds_path.provenance.complete_file import complete_file, place_file
+from lds_path.remote.address import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,18 +61,19 @@ def describe_project(slides: Sequence[ScriptSlide]) -> dict[str, Any]:
     from that address, and opens the project without a question if it finds all of them there.
     """
     slides = [slide for slide in slides if slide.path]
+    local = [slide for slide in slides if not is_address(slide.path)]
     return {
         "version": VERSION,
         "createTimestamp": 0,  # the same results give the same file; QuPath shows neither
         "modifyTimestamp": 0,
-        **({"uri": (_meeting_place(slides) / PROJECT_NAME).as_uri()} if slides else {}),
+        **({"uri": (_meeting_place(local) / PROJECT_NAME).as_uri()} if local else {}),
         "lastID": len(slides),
         "images": [_describe_image(number, slide) for number, slide in enumerate(slides, start=1)],
     }
 
 
 def _describe_image(number: int, slide: ScriptSlide) -> dict[str, Any]:
-    server = {"builderType": "uri", "uri": Path(slide.path).as_uri(), "args": slide.arguments}
+    server = {"builderType": "uri", "uri": _uri(slide.path), "args": slide.arguments}
     metadata = {"stain": slide.stain} if slide.stain else {}
     return {
         "serverBuilder": server,  # without a provider, so that QuPath takes the best it has
@@ -78,6 +81,13 @@ def _describe_image(number: int, slide: ScriptSlide) -> dict[str, Any]:
         "imageName": slide.slide,
         "metadata": metadata,
     }
+
+
+def _uri(path: str) -> str:
+    """Return the address of a slide; QuPath needs an extension, or a copy, for one on a server."""
+    if not is_address(path):
+        return Path(path).as_uri()
+    return quote(path, safe=":/%" if path.startswith("http") else ":/")
 
 
 def _meeting_place(slides: Sequence[ScriptSlide]) -> Path:

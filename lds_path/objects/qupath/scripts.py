@@ -14,7 +14,8 @@ from lds_path.formats.results import StitchResults, TileResults
 from lds_path.objects.geojson import write_classes
 from lds_path.objects.qupath.stain import image_type
 from lds_path.objects.tally import ExportParameters
-from lds_path.provenance.fingerprint import identify
+from lds_path.provenance.fingerprint import STATEMENT, identify
+from lds_path.remote.address import is_address, to_slide_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,20 +79,30 @@ class ScriptSlide:
     maps: Sequence[ValueMap] = ()
     """Other images of it."""
     path: str = ""
-    """Absolute path of the slide's file; empty if unknown."""
+    """Absolute path of the slide's file, or its address; empty if unknown."""
     mpp: float | None = None
     """Microns per level-0 pixel if the sheet states them; those of the file when None."""
     stain: str = ""
     """As the sheet states it."""
     series: int | None = None
     """Number of the image in the file, if the sheet names one of several."""
+    stated_bytes: int | None = None
+    """Size of a slide on a server, when it was read."""
 
     @property
     def file_bytes(self) -> int | None:
         """Size of the slide's file; None if it is a folder, or not there."""
+        if is_address(self.path):
+            return self.stated_bytes
         path = Path(self.path)
         identity = identify(path) if self.path and not path.is_dir() else None
         return identity[0] if identity else None
+
+    @property
+    def _file_name(self) -> str:
+        if is_address(self.path):
+            return to_slide_path(self.path).name
+        return self.path.replace("\\", "/").rpartition("/")[2]
 
     @property
     def arguments(self) -> list[str]:
@@ -102,7 +113,7 @@ class ScriptSlide:
         """Return the content for the scripts."""
         return {
             "slide": self.slide,
-            "file": self.path.replace("\\", "/").rpartition("/")[2],
+            "file": self._file_name,
             "path": self.path,
             "arguments": self.arguments,
             "bytes": self.file_bytes,
@@ -160,7 +171,8 @@ def _script_slide(record: SlideRecord, stain: str) -> ScriptSlide | None:
     export = record.read(ExportParameters)
     if tile is None or stitch is None or export is None:
         return None
-    path = record.stages["tile"].manifests[0].inputs.get("slide", {}).get("path", "")
+    described = record.stages["tile"].manifests[0].inputs.get("slide", {})
+    path = str(described.get("path", ""))
     if tile.scene and not tile.format.startswith("OME-"):
         path = ""  # Bio-Formats counts the pages of other files in ways of its own
     return ScriptSlide(
@@ -171,10 +183,11 @@ def _script_slide(record: SlideRecord, stain: str) -> ScriptSlide | None:
         stitch.classes,
         (stitch.left_l0, stitch.top_l0),
         maps_of(stitch),
-        str(Path(path).resolve()) if path else "",
+        path if is_address(path) or not path else str(Path(path).resolve()),
         tile.slide_mpp if tile.mpp_source == "sheet" else None,
         stain,
         tile.image_number if tile.scene else None,
+        described.get(STATEMENT, {}).get("bytes"),
     )
 
 

@@ -11,9 +11,9 @@ from PIL import Image, ImageCms
 from lds_path.errors import UnsuitableSlideError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
+
+    from lds_path.remote.address import SlidePath
 
 NAME_LENGTH = 80
 
@@ -27,7 +27,7 @@ class ToSrgb:
         If the profile is damaged, or not one of RGB.
     """
 
-    def __init__(self, path: Path, profile: bytes) -> None:
+    def __init__(self, path: SlidePath, profile: bytes) -> None:
         try:
             self._transform = ImageCms.buildTransform(
                 ImageCms.getOpenProfile(BytesIO(profile)),

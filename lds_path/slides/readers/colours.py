@@ -11,9 +11,9 @@ from PIL import Image
 from lds_path.slides.tiff_check import unsuitable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
+
+    from lds_path.remote.address import SlidePath
 
 PHOTOMETRIC = {"MINISWHITE", "MINISBLACK", "RGB", "YCBCR"}
 CONVERTING_CODECS = ("JPEG", "OJPEG")
@@ -23,7 +23,7 @@ FULL_RANGE = (0.0, 255.0, 128.0, 255.0, 128.0, 255.0)
 """Reference values of black and white that Pillow assumes, as JFIF does."""
 
 
-def check_colours(path: Path, page: Any) -> None:  # noqa: ANN401 - a tifffile page
+def check_colours(path: SlidePath, page: Any) -> None:  # noqa: ANN401 - a tifffile page
     """Refuse a page whose samples cannot be turned into RGB here.
 
     Raises

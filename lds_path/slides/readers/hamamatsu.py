@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lds_path.errors import UnreadableSlideError
 from lds_path.geometry import ceil_div
-from lds_path.slides.companions import HAMAMATSU, find_slide_files
+from lds_path.slides.companions import HAMAMATSU, find_local_files
 from lds_path.slides.tile_header import JPEG_FRAMES, JPEG_START, jpeg_segments
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def check_restarts(path: Path) -> None:
     with path.open("rb") as stream:
         if not stream.read(len(HAMAMATSU[0])).startswith(HAMAMATSU[0]):
             return
-    for file in find_slide_files(path)[1:]:
+    for file in find_local_files(path)[1:]:
         if not _has_restarts(file):
             raise UnreadableSlideError(
                 f"{file} is damaged: its JPEG lacks restart markers, so that pixels of {path} are not"

@@ -81,7 +81,7 @@ def open_image(probe: Probe) -> ImageReader | None:
     """
     if probe.is_folder:
         return None
-    path = probe.path
+    path = probe.file
     if path.suffix.lower() == MIRAX:
         raise UnreadableSlideError(
             f"{path} is only the small picture of a MIRAX slide; the slide is in the folder"
@@ -166,14 +166,14 @@ def _choose_frame(probe: Probe, image: Image.Image) -> tuple[str, ...]:
     """Go to the largest image of a TIFF, and return the names of the others."""
     frames = getattr(image, "n_frames", 1)
     if frames == 1 or image.format not in SEVERAL:
-        check_only_scene(probe.path, probe.scene)
+        check_only_scene(probe.file, probe.scene)
         return ()
     if image.format != "TIFF" or probe.tiff is None:
         raise UnsuitableSlideError(
-            f"{probe.path} holds {frames} pictures; expected one; convert the one to analyse to a"
+            f"{probe.file} holds {frames} pictures; expected one; convert the one to analyse to a"
             " file of its own"
         )
-    main, others = choose_image(probe.path, images_of_pages(probe.tiff), probe.scene)
+    main, others = choose_image(probe.file, images_of_pages(probe.tiff), probe.scene)
     image.seek(main.number)
     return others
 

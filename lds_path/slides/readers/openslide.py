@@ -94,7 +94,7 @@ def open_openslide(probe: Probe) -> OpenSlideReader | None:
     if probe.is_folder:
         return None
     try:
-        reader = OpenSlideReader(probe.path)
+        reader = OpenSlideReader(probe.file)
     except openslide.OpenSlideUnsupportedFormatError:
         return None
     except openslide.OpenSlideError as error:

@@ -171,12 +171,16 @@ def _find_page(pages: Sequence[Any], size: Size) -> Any | None:  # noqa: ANN401 
     if len(pages) != 1:
         return None
     (page,) = pages
-    fits = (
+    return page if has_rgb_tiles(page) else None
+
+
+def has_rgb_tiles(page: Any, *others: str) -> bool:  # noqa: ANN401 - tifffile's page
+    """Return whether a page has tiles that decode to RGB; `others` are further compressions."""
+    kind = tifffile.PHOTOMETRIC(page.photometric).name
+    return (
         page.is_tiled
         and page.imagedepth == 1
         and page.planarconfig == tifffile.PLANARCONFIG.CONTIG
         and (page.samplesperpixel, page.bitspersample) == (3, 8)
-        and tifffile.COMPRESSION(page.compression).name
-        in _COMPRESSIONS.get(tifffile.PHOTOMETRIC(page.photometric).name, ())
+        and tifffile.COMPRESSION(page.compression).name in (*_COMPRESSIONS.get(kind, ()), *others)
     )
-    return page if fits else None

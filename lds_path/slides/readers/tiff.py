@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,9 +35,13 @@ from lds_path.slides.tile_header import UNKNOWN
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lds_path.remote.address import SlidePath
     from lds_path.slides.images import SlideImage
     from lds_path.slides.probe import Probe
 
+VENDOR_FLAGS = {"bif", "ndpi", "philips", "scn"}
+VENDOR_SOFTWARE = ("MedScan", "Philips")
+"""What scanners write whose tiles overlap, or lie apart."""
 UNITS = {2: "inch", 3: "centimeter"}
 
 
@@ -95,18 +98,65 @@ def open_tiff(probe: Probe) -> TiffReader | ImageReader | None:
         page = main.content.keyframe
         if not file.is_ome and _is_unusual(page):
             return None
-        levels = [_level(path, file, pages, main.number) for pages in _pages_of_levels(file, main)]
-        tiles = TiffTiles(path, file, levels)
+        levels = [
+            _level(path, file, pages, main.number) for pages in _pages_of_levels(path, file, main)
+        ]
+        tiles = TiffTiles(path, file, levels, probe.remote)
         description = _describe(file, page, levels, main.number)
     except (UnreadableSlideError, UnsuitableSlideError):
         raise
     except DECODE_ERRORS as error:
         raise _damaged(path, error) from None
     description = replace(description, image_number=main.number, other_images=others)
-    if not page.is_tiled and (image := _in_memory(tiles, description)):
+    if not page.is_tiled and (image := _in_memory(tiles, description, probe)):
         return image
     probe.keep_tiff()
     return TiffReader(tiles, description)
+
+
+def open_lone_ome_tiff(probe: Probe) -> TiffReader | ImageReader | None:
+    """Return an OME-TIFF on a server, None for another file; raise as `open_tiff`.
+
+    Also raises UnsuitableSlideError if it is one of several files, which are not looked for.
+    """
+    if probe.is_ome and probe.tiff is not None and not _is_whole(probe.tiff):
+        raise UnsuitableSlideError(
+            f"{probe.path} is one of several files of a slide, of which only one is read from a server;"
+            " copy them all to a disk, or convert them to one OME-TIFF"
+        )
+    return open_ome_tiff(probe)
+
+
+def _is_whole(file: tifffile.TiffFile) -> bool:
+    """Return whether tifffile finds all of an OME-TIFF in its file; if not, it takes pages as they come."""
+    try:
+        return all(series.kind == "ome" for series in file.series)
+    except DECODE_ERRORS:  # which `open_tiff` tells
+        return True
+
+
+def open_plain_tiff(probe: Probe) -> TiffReader | ImageReader | None:
+    """Return a TIFF on a server, None for one of a vendor, whose tiles only OpenSlide puts in place.
+
+    Levels count as OpenSlide's do, so that the same are used as of a file on a disk; raise as
+    `open_tiff`.
+    """
+    if probe.tiff is not None and _is_of_vendor(probe.tiff):
+        return None
+    reader = open_tiff(probe)
+    if reader is not None:
+        levels = reader.description.levels
+        whole = [
+            replace(item, aligned=item.downsample == round(item.downsample)) for item in levels
+        ]
+        reader.description = replace(reader.description, levels=tuple(whole))
+    return reader
+
+
+def _is_of_vendor(file: tifffile.TiffFile) -> bool:
+    """Return whether a scanner wrote a TIFF in a way of its own."""
+    software = str(file.pages.first.tags.valueof("Software") or "")
+    return bool(VENDOR_FLAGS & file.flags) or software.startswith(VENDOR_SOFTWARE)
 
 
 def _is_unusual(page: Any) -> bool:  # noqa: ANN401 - a tifffile page
@@ -120,15 +170,17 @@ def _is_unusual(page: Any) -> bool:  # noqa: ANN401 - a tifffile page
     )
 
 
-def _pages_of_levels(file: tifffile.TiffFile, image: SlideImage) -> list[list[Any]]:
+def _pages_of_levels(
+    path: SlidePath, file: tifffile.TiffFile, image: SlideImage
+) -> list[list[Any]]:
     """Return the pages of each level of an image."""
     if image.kind == "page":
         return [[page] for page in levels_of_page(file, image.number)]
-    check_single_plane(Path(file.filehandle.path), image.content)
+    check_single_plane(path, image.content)
     return [list(level.pages) for level in image.content.levels]
 
 
-def _level(path: Path, file: tifffile.TiffFile, pages: list[Any], number: int) -> TiledLevel:
+def _level(path: SlidePath, file: tifffile.TiffFile, pages: list[Any], number: int) -> TiledLevel:
     """Return a level of an image, whose pixels must be 8-bit grey or colours."""
     if None in pages or any(_folder(page) != file.filehandle.dirname for page in pages):
         raise UnreadableSlideError(
@@ -151,7 +203,7 @@ def _level(path: Path, file: tifffile.TiffFile, pages: list[Any], number: int) -
     return TiledLevel(size, _planes(path, pages))
 
 
-def _planes(path: Path, pages: list[Any]) -> tuple[Plane, ...]:
+def _planes(path: SlidePath, pages: list[Any]) -> tuple[Plane, ...]:
     """Return where the samples of an image lie, which must be grey, RGB or RGB with alpha."""
     keyframe = pages[0].keyframe
     samples = keyframe.samplesperpixel
@@ -201,8 +253,13 @@ def _describe(
     )
 
 
-def _in_memory(tiles: TiffTiles, description: SlideDescription) -> ImageReader | None:
+def _in_memory(tiles: TiffTiles, description: SlideDescription, probe: Probe) -> ImageReader | None:
     """Return an image in strips as an image in memory, None if it is too large."""
+    if probe.remote is not None:
+        raise UnsuitableSlideError(
+            f"{probe.path} has no tiles, so that all of it would cross the network; copy it to a disk,"
+            f" or {REMEDY}"
+        )
     size = tiles.levels[0].size
     if size.area <= MAX_PIXELS:
         first = replace(description, levels=description.levels[:1])
@@ -224,7 +281,7 @@ def _tags_mpp(page: Any) -> tuple[float, float] | None:  # noqa: ANN401 - a tiff
     return mpp_from_resolution(x / x_denominator, y / y_denominator, UNITS.get(int(unit), ""))
 
 
-def _damaged(path: Path, error: BaseException) -> UnreadableSlideError:
+def _damaged(path: SlidePath, error: BaseException) -> UnreadableSlideError:
     return UnreadableSlideError(
         f"{path} is a damaged TIFF ({error}); copy it again from its source"
     )

@@ -20,9 +20,12 @@ from lds_path.slides.tile_header import stated_size
 from lds_path.system.file_reads import read_at
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from lds_path.remote.address import SlidePath
+    from lds_path.remote.remote_file import RemoteFile
 
 DEFLATE = (tifffile.COMPRESSION.ADOBE_DEFLATE, tifffile.COMPRESSION.DEFLATE)
 CODEC_BLOCK = 64
@@ -72,12 +75,19 @@ class TiledLevel:
 class TiffTiles:
     """The levels of an open TIFF, whose tiles or strips are decoded on demand."""
 
-    def __init__(self, path: Path, file: tifffile.TiffFile, levels: Sequence[TiledLevel]) -> None:
+    def __init__(
+        self,
+        path: SlidePath,
+        file: tifffile.TiffFile,
+        levels: Sequence[TiledLevel],
+        remote: RemoteFile | None = None,
+    ) -> None:
         self.path = path
+        self._remote = remote
         self.levels = tuple(levels)
         self._file, self._others = file, ExitStack()
         own = file.filehandle.path
-        others = _open_others(path, own, self.levels, self._others)
+        others = {} if remote else _open_others(path, own, self.levels, self._others)
         self._files: dict[str, BinaryIO | tifffile.FileHandle] = {own: file.filehandle, **others}
 
     def read(
@@ -129,9 +139,13 @@ class TiffTiles:
         tile = segment_size(plane.page.keyframe)
         across = ceil_div(size.width, tile.width)
         complete = True
-        for column, row in rectangle.clipped(size).cells(tile):
+        cells = list(rectangle.clipped(size).cells(tile))
+        segments = [plane.first_segment + row * across + column for column, row in cells]
+        for (column, row), index, data in zip(
+            cells, segments, self._read_segments(plane.page, segments), strict=True
+        ):
             left, top = column * tile.width, row * tile.height
-            pixels = self._decode(plane, row * across + column)
+            pixels = _decode(plane.page.keyframe, index, data) if data else None
             if pixels is None:
                 complete = False
                 continue
@@ -139,24 +153,38 @@ class TiffTiles:
             paste(pixels, block, rectangle.left - left, rectangle.top - top)
         return complete
 
-    def _decode(self, plane: Plane, index: int) -> NDArray[np.uint8] | None:
-        """Return a segment's pixels, (H, W, 1 or 3); None where the file stores none."""
-        index += plane.first_segment
-        keyframe = plane.page.keyframe
-        offset, count = plane.page.dataoffsets[index], plane.page.databytecounts[index]
-        if not count:
-            return None
-        path = plane.page.parent.filehandle.path
-        data = read_at(path, self._files[path].fileno(), count, offset)
-        if len(data) < count:
-            raise EOFError("it ends beyond the file's end")
-        _check_stated_size(data, keyframe)
-        pixels, _, shape = keyframe.decode(data, index, jpegtables=keyframe.jpegtables)
-        return None if pixels is None else to_rgb(pixels[0, : shape[1], : shape[2]], keyframe)
+    def _read_segments(self, page: Any, segments: Sequence[int]) -> Iterator[bytes]:  # noqa: ANN401
+        """Yield the bytes of segments; none of one that the file does not store.
+
+        Those on a server are asked for together, as the answer takes longer than the transfer.
+        """
+        places = [(page.dataoffsets[index], page.databytecounts[index]) for index in segments]
+        if self._remote is not None:
+            stored = [place for place in places if place[1]]
+            found = dict(zip(stored, self._remote.read_parts(stored), strict=True))
+            yield from (found.get(place, b"") for place in places)
+            return
+        path = page.parent.filehandle.path
+        for offset, count in places:
+            data = read_at(path, self._files[path].fileno(), count, offset) if count else b""
+            if len(data) < count:
+                raise EOFError("it ends beyond the file's end")
+            yield data
+
+
+def _decode(
+    keyframe: Any,  # noqa: ANN401 - a tifffile page
+    index: int,
+    data: bytes,
+) -> NDArray[np.uint8] | None:
+    """Return a segment's pixels, (H, W, 1 or 3); None where the codec finds none."""
+    _check_stated_size(data, keyframe)
+    pixels, _, shape = keyframe.decode(data, index, jpegtables=keyframe.jpegtables)
+    return None if pixels is None else to_rgb(pixels[0, : shape[1], : shape[2]], keyframe)
 
 
 def _open_others(
-    path: Path, own: str, levels: Sequence[TiledLevel], stack: ExitStack
+    path: SlidePath, own: str, levels: Sequence[TiledLevel], stack: ExitStack
 ) -> dict[str, BinaryIO]:
     """Return the files beside a TIFF's own that planes lie in, by their path, open on a stack."""
     handles = (plane.page.parent.filehandle for level in levels for plane in level.planes)

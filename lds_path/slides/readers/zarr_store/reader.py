@@ -104,7 +104,7 @@ def open_ome_zarr(probe: Probe) -> OmeZarrReader | None:
     UnsuitableSlideError
         If it holds several images that may be meant, planes, or channels that are no colours.
     """
-    path = probe.path
+    path = probe.file
     attributes = read_attributes(path) if probe.is_folder else None
     if attributes is None:
         return None

@@ -1,0 +1,1 @@
+"""Slides on a server: their addresses, what identifies them, and reads of parts of them."""
