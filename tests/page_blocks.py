@@ -25,6 +25,12 @@ def blocks_of(page: str, language: str) -> list[str]:
     return [textwrap.dedent(text) for _, text in found]
 
 
+def script_with(page: str, words: str) -> str:
+    """Return the only script of a page that has these words."""
+    (script,) = (script for script in blocks_of(page, "sh") if words in script)
+    return script
+
+
 @dataclass(frozen=True)
 class Command:
     """A command of a page: a program with its arguments."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -10,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from page_blocks import blocks_of
+from annotated_slides import annotate_slide, tune_on
+from page_blocks import blocks_of, script_with
 
 from lds_path.options.slides import DemoOptions
 from lds_path.stages.demo import SLIDE_NAME, demo
@@ -33,12 +33,6 @@ def run(script: str, folder: Path) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
-
-
-def script_with(page: str, words: str) -> str:
-    """Return the script of a page that has these words."""
-    (script,) = (script for script in blocks_of(page, "sh") if words in script)
-    return script
 
 
 @pytest.fixture(scope="module")
@@ -82,31 +76,14 @@ def test_commands_on_a_result_run(study, page, words, expected):
     assert expected in run(script, study)
 
 
-def draw(folder: Path, name: str) -> None:
-    """Paint a slide, and annotate a square of it as QuPath exports it."""
-    demo(folder / name, options=DemoOptions(width=700, height=600))
-    (folder / "scans").mkdir(exist_ok=True)
-    (folder / "exports").mkdir(exist_ok=True)
-    (folder / name / SLIDE_NAME).rename(folder / f"scans/{name}.svs")
-    square = [[200, 200], [500, 200], [500, 500], [200, 500], [200, 200]]
-    gland = {
-        "type": "Feature",
-        "geometry": {"type": "Polygon", "coordinates": [square]},
-        "properties": {"objectType": "annotation", "classification": {"name": "Gland: benign"}},
-    }
-    found = {"type": "FeatureCollection", "features": [gland]}
-    (folder / f"exports/{name}.geojson").write_text(json.dumps(found))
-
-
 def test_annotations_become_a_training(tmp_path):
     """Sheet, configuration and dry run as the page has them."""
     run("lds-path init .", tmp_path)
-    draw(tmp_path, "a")
-    draw(tmp_path, "b")
+    annotate_slide(tmp_path, "a", seed=1)
+    annotate_slide(tmp_path, "b", seed=2)
     page = "docs/train.md"
     run(script_with(page, "printf"), tmp_path)
-    sheet = tmp_path / "slides.tsv"
-    sheet.write_text(sheet.read_text().replace("b.geojson\ttrain", "b.geojson\ttune"))
+    tune_on(tmp_path / "slides.tsv", "b")
     (tmp_path / "mine.yaml").write_text(blocks_of(page, "yaml")[0])
     (dry_run, _) = script_with(page, "snakemake -n train").splitlines()
     printed = run(dry_run, tmp_path)

@@ -2,15 +2,18 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tomllib
-import zipfile
 from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from annotated_slides import annotate_slide, tune_on
+from page_blocks import blocks_of, script_with
 from snakemake_run import jobs_of
 
 import lds_path
@@ -29,40 +32,65 @@ def build(target: str, source: Path, output: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Path:
-    """The unpacked wheel of the sdist of this clone."""
+def python(tmp_path_factory) -> Path:
+    """Python of an environment in which the wheel of the sdist of this clone is installed.
+
+    The package is there from the wheel alone; other packages are those of the environment of the tests.
+    """
     folder = tmp_path_factory.mktemp("wheel")
     with tarfile.open(build("sdist", REPOSITORY, folder / "sdist")) as sdist:
         sdist.extractall(folder / "source", filter="data")
     (source,) = (folder / "source").iterdir()
-    with zipfile.ZipFile(build("wheel", source, folder / "dist")) as wheel:
-        wheel.extractall(folder / "site")
-    return folder / "site"
+    wheel = build("wheel", source, folder / "dist")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "lds"], check=True)
+    python = folder / "lds/bin/python"
+    install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]
+    subprocess.run([*install, "--no-deps", "--no-index", wheel], check=True)
+    # A .pth file within it, as that of an editable install of the clone, is not read.
+    (site_of(python) / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    program = python.with_name("snakemake")
+    program.write_text(
+        f"#!{python}\nimport sys\nfrom snakemake.cli import main\n\nsys.exit(main())\n"
+    )
+    program.chmod(0o755)
+    return python
+
+
+def site_of(python: Path) -> Path:
+    """Return the packages of an environment."""
+    (site,) = python.parent.parent.glob("lib/python*/site-packages")
+    return site
 
 
 @pytest.fixture
-def run(site, tmp_path):
-    """Runs modules in a folder outside the clone, with the package of the wheel."""
+def site(python) -> Path:
+    """The installed wheel."""
+    return site_of(python)
 
-    def run_module(module: str, *arguments: str, folder: Path = tmp_path):
-        paths = [str(Path(sys.executable).parent), os.environ["PATH"]]
+
+@pytest.fixture
+def run(python, tmp_path):
+    """Runs a script of the shell in a folder outside the clone, with the programs of the wheel."""
+
+    def run_script(script: str, *, folder: Path = tmp_path) -> subprocess.CompletedProcess[str]:
+        own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         return subprocess.run(
-            [sys.executable, "-m", module, *arguments],
+            ["bash", "-euc", script],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(site), "PATH": os.pathsep.join(paths)},
+            env={**own, "PATH": os.pathsep.join([str(python.parent), os.environ["PATH"]])},
             capture_output=True,
             text=True,
             timeout=600,
             check=False,
         )
 
-    return run_module
+    return run_script
 
 
 @pytest.fixture
 def folder(run, tmp_path) -> Path:
     """A working folder as the wheel writes it."""
-    done = run("lds_path.cli", "init", "my study")
+    done = run("lds-path init 'my study'")
     assert done.returncode == 0, done.stderr
     return tmp_path / "my study"
 
@@ -105,8 +133,17 @@ def test_a_wheel_states_its_python_its_licences_and_its_extras(site):
     assert "lds-path = lds_path:napari.yaml" in entries
 
 
+def test_what_runs_is_the_installed_package_and_not_the_clone(run, site):
+    found = run(
+        "python -c 'import lds_path; print(lds_path.__file__)'; command -v lds-path snakemake"
+    )
+    paths = [Path(line) for line in found.stdout.splitlines()]
+    programs = site.parents[2] / "bin"
+    assert paths == [site / "lds_path/__init__.py", programs / "lds-path", programs / "snakemake"]
+
+
 def test_a_new_folder_without_slides_is_told_so_in_one_line(run, folder):
-    done = run("snakemake", "--cores", "1", folder=folder)
+    done = run("snakemake --cores 1", folder=folder)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         "Error: slides.tsv lists no slide; add one line a slide below the header"
@@ -115,14 +152,14 @@ def test_a_new_folder_without_slides_is_told_so_in_one_line(run, folder):
 
 
 def test_a_new_folder_runs_the_demo_with_the_workflow_of_the_wheel(run, folder):
-    demo = ("--cores", "1", "--config", "slides=demo")
-    planned = run("snakemake", "-n", *demo, folder=folder)
+    demo = "--cores 1 --config slides=demo"
+    planned = run(f"snakemake -n {demo}", folder=folder)
     jobs = jobs_of(planned)
     assert {jobs[rule] for rule in ("demo", "tile", "segment", "evaluate", "export")} == {2}
     assert (jobs["report"], jobs["study"]) == (1, 1)
     assert "Using workflow specific profile profiles/default" in planned.stderr
     painted = "results/demo/painted-101/slide.tif"
-    done = run("snakemake", painted, *demo, folder=folder)
+    done = run(f"snakemake {painted} {demo}", folder=folder)
     assert done.returncode == 0, done.stderr
     manifest = json.loads((folder / painted).with_name("manifest.json").read_text())
     assert manifest["status"] == "done"
@@ -130,13 +167,39 @@ def test_a_new_folder_runs_the_demo_with_the_workflow_of_the_wheel(run, folder):
 
 def test_a_key_that_an_older_configuration_lacks_has_its_default(run, folder):
     (folder / "config.yaml").write_text("slides: demo\nmodel: demo\ntile: {levels: all}\n")
-    assert jobs_of(run("snakemake", "-n", "--cores", "1", folder=folder))["tile"] == 2
+    assert jobs_of(run("snakemake -n --cores 1", folder=folder))["tile"] == 2
 
 
 def test_a_mistake_in_the_configuration_is_named_with_the_file_of_the_folder(run, folder):
     with (folder / "config.yaml").open("a") as file:
         file.write("modle: demo\n")
-    done = run("snakemake", "-n", "--cores", "1", folder=folder)
+    done = run("snakemake -n --cores 1", folder=folder)
     assert done.stderr.splitlines()[-1] == (
         "Error: config.yaml: the key 'modle' is unknown; did you mean 'model'?"
     )
+
+
+SMALL_TRAINING = """
+train: {steps: 20, batch_size: 2}
+detect: {region_size: 512, overlap: 64, lattice: 64}
+"""
+"""Less than the page has, since only whether it runs is of interest."""
+
+
+@pytest.mark.slow
+def test_the_installed_wheel_trains_by_the_commands_of_the_page(run, folder):
+    page = "docs/train.md"
+    annotate_slide(folder, "a", seed=1)
+    annotate_slide(folder, "b", seed=2)
+    assert run(script_with(page, "printf"), folder=folder).returncode == 0
+    tune_on(folder / "slides.tsv", "b")
+    (folder / "mine.yaml").write_text(blocks_of(page, "yaml")[0] + SMALL_TRAINING)
+    done = run(script_with(page, "snakemake -n train"), folder=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "train: done after 20 steps" in done.stderr
+    assert "[1/1] model trained" in done.stdout + done.stderr
+    manifest = json.loads((folder / "results/train/manifest.json").read_text())
+    assert (manifest["status"], manifest["parameters"]["steps"]) == ("done", 20)
+    described = run("lds-path describe results/train", folder=folder)
+    assert re.search(r"weights of +step 20 of 20", described.stdout)
+    assert re.search(r"^  1 Gland +#009E73 +tune Dice", described.stdout, re.MULTILINE)
