@@ -5,7 +5,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: demo test test-oldest test-slurm test-faults test-fuzz check docs schema sbom benchmark study clean
+.PHONY: demo test test-oldest test-slurm test-faults test-fuzz test-container check docs schema sbom benchmark study clean
 
 demo: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES)
@@ -24,6 +24,11 @@ test-oldest: .venv/installed-test
 test-slurm: .venv/installed-test
 	.ci/install slurm-wlm munge
 	PATH="$(CURDIR)/$(BIN):$$PATH" pytest tests/slurm
+
+# The image of the Dockerfile, built and tried without a daemon: containers/check. As root, on Debian; a quarter of
+# an hour, and 12 GB in build/container. ARGUMENTS are those of `buildah build`.
+test-container:
+	containers/check $(ARGUMENTS)
 
 # Killed jobs, full disks, bad slides and other faults; ends with a table. A quarter of an hour on two
 # cores. WRITE=--write-page writes the table into docs/faults.md.

@@ -61,7 +61,8 @@ def default_configuration(slides: str, model: str) -> dict[str, Any]:
         section: {option.name: _default_of(option) for option in describe_section(section)}
         for section in SECTIONS
     }
-    return {"slides": slides, "model": model, "classes": None, "strict": False, **sections}
+    keys = {"slides": slides, "model": model, "classes": None, "strict": False, "container": None}
+    return {**keys, **sections}
 
 
 def _default_of(option: Description) -> Any:  # noqa: ANN401 - any YAML

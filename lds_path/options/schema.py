@@ -75,6 +75,11 @@ KEYS: Mapping[str, Any] = {
         "type": "boolean",
         "description": "whether a slide that cannot be analysed fails the run",
     },
+    "container": {
+        "type": ["string", "null"],
+        "description": "an image or a .sif file for the jobs, without spaces",
+        "pattern": r"^\S+$",
+    },
 }
 """Keys that are not options of a stage."""
 TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}

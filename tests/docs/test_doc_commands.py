@@ -85,6 +85,25 @@ def check_napari(command: Command) -> None:
         PROJECT["entry-points"]["napari.manifest"]))]  # fmt: skip
 
 
+def check_container(command: Command) -> None:
+    """Check build arguments and files, or the command that runs in the image."""
+    action, *rest = command.arguments
+    if action == "build":
+        source = "Dockerfile" if command.program == "docker" else "containers/lds-path.def"
+        arguments = [
+            rest[i + 1].partition("=")[0] for i in range(len(rest)) if "build-arg" in rest[i]
+        ]
+        text = (REPOSITORY / source).read_text()
+        assert [
+            name for name in arguments if not re.search(rf"^( *|ARG ){name}=", text, re.MULTILINE)
+        ] == []
+        assert command.program == "docker" or rest[-1] in (source, "docker-archive:lds-path.tar")
+        return
+    image = next(index for index, word in enumerate(rest) if word in ("lds-path", "lds-path.sif"))
+    inner = Command(command.page, tuple(rest[image + 1 :]))
+    CHECKS[inner.program](inner)
+
+
 def check_words_of_the_shell(command: Command) -> None:
     assert command.program in ("cd", "source", "export")
 
@@ -97,6 +116,8 @@ CHECKS = {
     "python": check_python,
     "python3": check_python,
     "napari": check_napari,
+    "docker": check_container,
+    "apptainer": check_container,
 }
 COMMANDS = dict.fromkeys(
     command
@@ -133,6 +154,9 @@ def test_many_commands_were_found():
         "make demos",
         "pip install '.[naparri]'",
         "python docs/figures.py --foldre build",
+        "docker build --build-arg TORCH_INDEXES= .",
+        "docker run --rm lds-path lds-path rum scan.svs",
+        "apptainer build lds-path.sif container/lds-path.def",
         "curl example.org",
     ],
 )

@@ -39,6 +39,10 @@ arguments = RuleArguments(setup)
 settings = workflow.storage_settings
 tell_stages(settings.default_storage_provider, settings.local_storage_prefix)
 
+
+container: config["container"]
+
+
 shell.prefix(command_prefix(BASE).replace("{", "{{").replace("}", "}}"))
 
 
