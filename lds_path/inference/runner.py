@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from itertools import islice, repeat
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from lds_path.errors import UsageError
 from lds_path.formats.predictions import Prediction, encode_grid, encode_probability
 from lds_path.geometry import Size
 from lds_path.inference.region_tensors import cell_edge, check_finite, read_region, read_view
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from lds_path.network.scout import Sampling
     from lds_path.network.segmenter import Segmenter
 
+log = logging.getLogger(__name__)
 _WINDOW = 16  # batches among which regions of one lattice size are brought together
 _FLIPS = ((), (3,), (2,), (2, 3))
 """Axes along which samples are flipped."""
@@ -100,6 +103,21 @@ class Runner:
             yield from read_ahead(work, regions, threads=self.threads, ahead=2 * self.threads)
 
     def _run_gpu(self, regions: Sequence[Region]) -> Iterator[list[Prediction]]:
+        """Run batches, half as large after each that the memory of the GPU does not hold."""
+        left = {region.index: region for region in regions}
+        size = self.batch_size
+        while left:
+            try:
+                for predictions in self._run_batches(list(left.values()), size):
+                    for each in predictions:
+                        del left[each.region.index]
+                    yield predictions
+            except torch.OutOfMemoryError as error:
+                size = smaller_batch(size, next(iter(left.values())), error)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _run_batches(self, regions: Sequence[Region], size: int) -> Iterator[list[Prediction]]:
         """Read the coarse views, then the levels that the grids need, ahead of the network."""
 
         def load(sampled: Sampled) -> tuple[Sampled, list[Tensor]]:
@@ -109,9 +127,7 @@ class Runner:
             return *batch, self._read_views(batch[0])
 
         def sampled() -> Iterator[Sampled]:
-            for batch in read_ahead(
-                view, batches_of(regions, self.batch_size), threads=self.threads, ahead=2
-            ):
+            for batch in read_ahead(view, batches_of(regions, size), threads=self.threads, ahead=2):
                 yield self._sample(*batch)
 
         self._arrange_weights()
@@ -223,6 +239,32 @@ def batches_of(
                 batch = group[start : start + batch_size]
                 filling = batch[-1:] * (batch_size - len(batch))
                 yield (*batch, *filling), len(batch)
+
+
+def smaller_batch(size: int, region: Region, error: torch.OutOfMemoryError) -> int:
+    """Return half as many regions as a GPU had no memory for, and say so.
+
+    Raises
+    ------
+    UsageError
+        If it was one region.
+    """
+    if size == 1:
+        raise UsageError(
+            "the memory of the GPU does not hold one region of"
+            f" {region.size.width} x {region.size.height} pixels with"
+            f" {region.lattice.width} x {region.lattice.height} samples; end other programs on the GPU,"
+            " or set CUDA_VISIBLE_DEVICES to an empty text for the CPU"
+            f" ({str(error).splitlines()[0]})"
+        ) from error
+    log.warning(
+        "the memory of the GPU does not hold %d regions at once: %d at once from here on; to begin with"
+        " that, set `segment: batch_size` to %d",
+        size,
+        size // 2,
+        size // 2,
+    )
+    return size // 2
 
 
 def in_order(predictions: Iterable[Prediction], regions: Sequence[Region]) -> Iterator[Prediction]:
