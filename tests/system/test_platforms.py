@@ -211,6 +211,7 @@ for name in ("SIGALRM", "SIGHUP", "SIGKILL"):
 WITHOUT_CALLS = """
 for name in ("geteuid", "getuid", "pread", "sched_getaffinity"):
     delattr(os, name)
+os.process_cpu_count = os.cpu_count  # of Python 3.13, which is so where there is no sched_getaffinity
 """
 """Not for modules that import torch and platformdirs: on Linux these call some."""
 

@@ -127,6 +127,6 @@ def test_the_terminal_is_quiet_unless_something_else_was_asked_for(tmp_path, cha
     try:
         quieten(SimpleNamespace(**ASKED | changed), tmp_path / "summary.txt")
         assert len(logger.handlers) == (1 if changed else 2)
-        assert terminal.filter(record(Event.PROGRESS)) == bool(changed)
+        assert bool(terminal.filter(record(Event.PROGRESS))) == bool(changed)
     finally:
         logger.handlers[:] = before
