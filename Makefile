@@ -5,7 +5,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: demo test test-oldest test-slurm test-faults test-fuzz test-container check docs schema sbom benchmark study clean
+.PHONY: demo test test-oldest test-slurm test-faults test-fuzz test-container test-gpu check docs schema sbom benchmark study clean
 
 demo: .venv/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES)
@@ -29,6 +29,11 @@ test-slurm: .venv/installed-test
 # an hour, and 12 GB in build/container. ARGUMENTS are those of `buildah build`.
 test-container:
 	containers/check $(ARGUMENTS)
+
+# What only a CUDA GPU can show: results as on a CPU, precision, jobs that take turns, too little memory.
+# tests/benchmark/gpu_speed.py measures how fast it is.
+test-gpu: .venv/installed-test
+	PATH="$(CURDIR)/$(BIN):$$PATH" pytest -m gpu
 
 # Killed jobs, full disks, bad slides and other faults; ends with a table. A quarter of an hour on two
 # cores. WRITE=--write-page writes the table into docs/faults.md.

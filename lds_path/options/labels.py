@@ -49,7 +49,7 @@ class SegmentOptions(Options):
         scope="command",
     )
     batch_size: int = option(
-        8, "regions at once on a GPU; lower it if memory is short", minimum=1, maximum=1024
+        8, "regions at once on a GPU; halved where its memory is short", minimum=1, maximum=1024
     )
     precision: Literal["auto", "float32", "bfloat16"] = option(
         "auto",
