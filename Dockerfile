@@ -34,7 +34,8 @@ LABEL org.opencontainers.image.title="lds-path" \
   org.opencontainers.image.revision="$REVISION"
 RUN apt-get update \
   && apt-get install --yes --no-install-recommends python3 \
-  && rm -rf /var/lib/apt/lists/*
+  && rm -rf /var/lib/apt/lists/* \
+  && mkdir /work
 COPY --from=build /opt/lds-path /opt/lds-path
 # Any user may run it, without a name, a home or rights: only /tmp and the results are written.
 ENV PATH=/opt/lds-path/bin:$PATH HOME=/tmp USER=lds-path LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 \
