@@ -1,12 +1,12 @@
 # An image with lds-path and all that it runs with: docs/containers.md.
-#   docker build -t lds-path .                                  without CUDA
-#   docker build -t lds-path:cuda --build-arg TORCH_INDEX= .    with CUDA
+#   docker build -t lds-path:cuda .                                  with CUDA
+#   docker build -t lds-path --build-arg TORCH_INDEX="$INDEX" .      without; docs/containers.md says what INDEX is
 # Python is Debian's, so that the image needs no other base and gets Debian's security updates.
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS build
-# Where torch for CPUs is found; with CUDA it comes from the package index itself.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# Where torch for CPUs is found; empty: it comes from the package index itself, with CUDA.
+ARG TORCH_INDEX=
 # Code is compiled for this kind of processor: x86-64-v3 are those with AVX2 (since 2013); for ARM: generic.
 ARG PROCESSOR=x86-64-v3
 RUN apt-get update \

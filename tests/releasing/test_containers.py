@@ -37,7 +37,7 @@ def test_apptainer_runs_the_commands_of_the_dockerfile():
 
 
 def test_both_recipes_have_the_same_values():
-    defaults = dict(re.findall(r"^ARG (\w+)=(\S+)$", DOCKERFILE, re.MULTILINE))
+    defaults = dict(re.findall(r"^ARG (\w+)=(\S*)$", DOCKERFILE, re.MULTILINE))
     assert f"From: {defaults['BASE']}" in DEFINITION
     arguments = dict(line.split("=", 1) for line in section("arguments"))
     assert arguments == {
