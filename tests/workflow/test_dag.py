@@ -171,7 +171,9 @@ def test_regions_lattice_and_levels_are_those_of_the_model(tmp_path, model, opti
     config += [] if model == "train" else ["classes=null"]
     run = snakemake(tmp_path, "-n", "-p", "--config", *config)
     assert run.returncode == 0, run.stderr
-    tiled = "--mpp 0.5 --levels needed --level-tolerance 0.3 --icc keep --max-unreadable-percent 20.0"
+    tiled = (
+        "--mpp 0.5 --levels needed --level-tolerance 0.3 --icc keep --max-unreadable-percent 20.0"
+    )
     assert tiled in run.stdout
     assert run.stdout.count(f"--finest-level {finest} ") == jobs_of(run)["tile"]
     assert run.stdout.count(options) == jobs_of(run)["detect"]
