@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from PIL import Image
 from stage_results import detect_results, tile_results
 
@@ -16,6 +17,8 @@ from lds_path.formats.pyramid_writer import write_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.geometry import Frame, Region, Size, tile_starts
 from lds_path.models.card import ModelCard
+from lds_path.models.checkpoint import save_model
+from lds_path.network.segmenter import Segmenter
 from lds_path.provenance.stage_run import run_stage
 
 if TYPE_CHECKING:
@@ -49,6 +52,16 @@ def make_card(spec: NetworkSpec) -> ModelCard:
         region_size=Size(REGION, REGION),
         lattice=Size(LATTICE, LATTICE),
     )
+
+
+def save_random_model(folder: Path, spec: NetworkSpec) -> Path:
+    """Write a model with random weights, whose densities are far from constant, and return its folder."""
+    torch.manual_seed(0)
+    segmenter = Segmenter(spec)
+    if spec.warps:
+        torch.nn.init.normal_(segmenter.density.head.weight, std=50)
+    save_model(folder, segmenter, make_card(spec))
+    return folder
 
 
 def make_slide(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass
 from itertools import islice, repeat
 from typing import TYPE_CHECKING
@@ -81,15 +80,6 @@ class Runner:
             for predictions in batches:
                 bar.update(len(predictions))
                 yield from predictions
-
-    def seconds(self, regions: Sequence[Region]) -> float:
-        """Return how long regions take in a second run; the first one is a warm-up."""
-        for _ in range(2):
-            started = time.perf_counter()
-            for _ in self.run(regions):
-                pass
-            taken = time.perf_counter() - started
-        return taken
 
     def _run_cpu(self, regions: Sequence[Region]) -> Iterator[list[Prediction]]:
         """Give each thread whole regions: sums then do not depend on the number of threads."""

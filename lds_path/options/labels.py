@@ -8,6 +8,7 @@ from typing import Literal
 
 from lds_path.errors import UsageError
 from lds_path.inference.budget import MAX_SIDE, UNIFORM, parse_budget
+from lds_path.learning.recipe import PRECISIONS
 from lds_path.option import Options, option
 from lds_path.options.device import device_option
 from lds_path.slides.mpp import MAX_AREA_UM2
@@ -54,7 +55,7 @@ class SegmentOptions(Options):
     precision: Literal["auto", "float32", "bfloat16"] = option(
         "auto",
         "of the network; auto: bfloat16 on processors that have it, in half the time, float16 on GPUs",
-        choices=("auto", "float32", "bfloat16"),
+        choices=PRECISIONS,
     )
     flips: bool = option(
         False, "true: the mean of four predictions, of the samples flipped both ways; slower"

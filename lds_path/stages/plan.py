@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -107,38 +107,38 @@ def _plan(
     """Write the region table with lattices within the budget, and the errors behind the choice."""
     tile, detect = inputs["tile"], inputs["detect"]
     expected = look(tile, detect, model=model, threads=threads)
-    rungs, limits = _share_out(budget, expected, tile, model=model, threads=threads)
+    costs = slide_costs(tile, expected, model=model, threads=threads) if budget.in_seconds else None
+    rungs = _share_out(budget, expected, costs)
     lattices = expected.lattices(rungs)
     copy_regions(detect.path / REGIONS_NAME, folder / REGIONS_NAME, lattices)
     write_expected_errors(folder / EXPECTED_ERRORS_NAME, expected.ladder, expected.errors, rungs)
-    return replace(
-        limits,
+    return PlanResults(
         regions=len(rungs),
         ladder=expected.ladder,
         regions_per_rung=tuple(np.bincount(rungs, minlength=len(expected.ladder)).tolist()),
+        budget_samples=None if costs else budget.samples(expected.regions, expected.tissue_mm2),
+        budget_seconds=budget.seconds(expected.tissue_mm2) if costs else None,
+        predicted_seconds=round(costs.total(rungs), 3) if costs else None,
         samples=int(expected.samples[rungs].sum()),
         expected_error_px=round(expected.total_error(rungs), 1),
     )
 
 
-def _share_out(
-    budget: Budget, expected: ExpectedErrors, tile: StageFolder, *, model: str, threads: int
-) -> tuple[NDArray[np.intp], PlanResults]:
-    """Return the rung of each region, and results that say only what the budget is."""
-    if not budget.in_seconds:
-        samples = budget.samples(expected.regions, expected.tissue_mm2)
-        rungs = expected.allocate(samples)
-        return rungs, PlanResults(regions=0, samples=0, budget_samples=samples)
-    costs = slide_costs(tile, expected, model=model, threads=threads)
-    seconds = budget.seconds(expected.tissue_mm2)
-    rungs = expected.allocate_seconds(costs, seconds)
-    predicted = costs.total(rungs)
-    return rungs, PlanResults(
-        regions=0, samples=0, budget_seconds=seconds, predicted_seconds=round(predicted, 3)
-    )
+def _share_out(budget: Budget, expected: ExpectedErrors, costs: Costs | None) -> NDArray[np.intp]:
+    """Return the rung of each region; only a budget in seconds needs the costs."""
+    if costs is None or not budget.in_seconds:
+        return expected.allocate(budget.samples(expected.regions, expected.tissue_mm2))
+    return expected.allocate_seconds(costs, budget.seconds(expected.tissue_mm2))
 
 
-def slide_costs(tile: StageFolder, expected: ExpectedErrors, *, model: str, threads: int) -> Costs:
+def slide_costs(
+    tile: StageFolder,
+    expected: ExpectedErrors,
+    *,
+    model: str,
+    device: str = "auto",
+    threads: int,
+) -> Costs:
     """Return what the regions of a slide cost a model on this machine, see `region_costs`."""
     from lds_path.inference.cost import region_costs
     from lds_path.models.card import find_model, model_files
@@ -151,12 +151,9 @@ def slide_costs(tile: StageFolder, expected: ExpectedErrors, *, model: str, thre
         expected.sizes,
         model=describe_input(note_input(folder, model_files(folder)))["sha256"],
         load=lambda: load_model(folder)[0],
+        device=device,
         threads=threads,
     )
-
-
-_TIMED = 2
-"""Regions timed on each rung, times the threads."""
 
 
 def look(tile: StageFolder, detect: StageFolder, *, model: str, threads: int) -> ExpectedErrors:
@@ -222,7 +219,7 @@ def what_if(
 ) -> list[Forecast]:
     """Return what budgets would cost for a slide, and what they would achieve.
 
-    The time is extrapolated from a few regions that are timed now.
+    The time is that of `slide_costs`, shared out among the threads of a CPU.
 
     Parameters
     ----------
@@ -233,27 +230,23 @@ def what_if(
     device, threads
         Where `segment` would run, as it takes them.
     """
-    from lds_path.inference.cost import Costs
     from lds_path.network.device import choose_device
 
-    expected = look(open_folder(tile), open_folder(detect), model=model, threads=threads)
+    opened = open_folder(tile)
+    expected = look(opened, open_folder(detect), model=model, threads=threads)
     parsed = [(text, _parse(text)) for text in budgets or map(str, expected.ladder)]
-    seconds = _seconds(tile, expected, model=model, device=device, threads=threads)
+    costs = slide_costs(opened, expected, model=model, device=device, threads=threads)
+    cores = threads if choose_device(device).type == "cpu" else 1
     worst = max(float(expected.errors[:, 0].sum()), 1e-9)
     forecasts = []
     for text, budget in parsed:
-        if budget.in_seconds:
-            cores = threads if choose_device(device).type == "cpu" else 1
-            allowed = budget.seconds(expected.tissue_mm2)
-            rungs = expected.allocate_seconds(Costs(0.0, seconds * cores), allowed)
-        else:
-            rungs = expected.allocate(budget.samples(expected.regions, expected.tissue_mm2))
+        rungs = _share_out(budget, expected, costs)
         equal = [rung for rung, side in enumerate(expected.ladder) if text == str(side)]
         forecasts.append(
             Forecast(
                 text,
                 int(expected.samples[rungs].sum()),
-                float(seconds[rungs].sum()),
+                costs.total(rungs) / cores,
                 expected.total_error(rungs) / worst,
                 float(expected.errors[:, equal[0]].sum()) / worst if equal else None,
             )
@@ -278,28 +271,3 @@ def _parse(text: str) -> Budget:
             f"'{text}' is no budget to distribute; name budgets such as 128, 20000/mm2 or 30s"
         )
     return budget
-
-
-def _seconds(
-    tile: Path, expected: ExpectedErrors, *, model: str, device: str, threads: int
-) -> NDArray[np.float64]:
-    """Return the seconds that a region takes on each rung, (rungs,)."""
-    from lds_path.formats.pyramid import open_pyramid
-    from lds_path.inference.runner import Runner
-    from lds_path.models.card import find_model
-    from lds_path.models.checkpoint import load_model
-    from lds_path.network.device import choose_precision, take_device
-
-    segmenter, _ = load_model(find_model(model))
-    limit = _TIMED * threads
-    timed = expected.regions[:: max(1, len(expected.regions) // limit)][:limit]
-    with take_device(device) as taken:
-        precision = choose_precision(taken)
-        network, pyramid = segmenter.to(taken), open_pyramid(tile)
-        runner = Runner(network, pyramid, taken, 1, threads, precision=precision)
-        return np.array(
-            [
-                runner.seconds([replace(region, lattice=size) for region in timed]) / len(timed)
-                for size in expected.sizes
-            ]
-        )

@@ -10,14 +10,13 @@ import sys
 import numpy as np
 import pytest
 import torch
-from small_slides import CLASSES, make_card, make_slide
+from small_slides import CLASSES, make_slide, save_random_model
 
 from lds_path.formats.predictions import Predictions
 from lds_path.learning.data.labelled_regions import read_labelled
 from lds_path.learning.data.training_set import LabelledSlide, open_training_set
 from lds_path.learning.recipe import Recipe
 from lds_path.learning.trainer import Trainer
-from lds_path.models.checkpoint import save_model
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
 from lds_path.options.labels import SegmentOptions
@@ -43,13 +42,7 @@ def slide(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """A model with random weights, whose densities are far from constant."""
-    folder = tmp_path_factory.mktemp("model")
-    torch.manual_seed(0)
-    segmenter = Segmenter(SPEC)
-    torch.nn.init.normal_(segmenter.density.head.weight, std=50)
-    save_model(folder, segmenter, make_card(SPEC))
-    return folder
+    return save_random_model(tmp_path_factory.mktemp("model"), SPEC)
 
 
 def run(slide, model, output, **options):

@@ -6,16 +6,14 @@ import json
 
 import numpy as np
 import pytest
-import torch
-from small_slides import make_card, make_slide
+from small_slides import make_slide, save_random_model
 
 from lds_path.errors import UsageError
 from lds_path.geometry import Region, Size
 from lds_path.inference import cost
 from lds_path.inference.cost import Costs, region_costs
 from lds_path.inference.expected_errors import ExpectedErrors
-from lds_path.models.checkpoint import load_model, save_model
-from lds_path.network.segmenter import Segmenter
+from lds_path.models.checkpoint import load_model
 from lds_path.network.spec import NetworkSpec
 from lds_path.options.labels import PlanOptions, SegmentOptions
 from lds_path.provenance.stage_folder import open_folder
@@ -32,11 +30,8 @@ def slide(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    torch.manual_seed(0)
     spec = NetworkSpec(2, channels=(8, 16), density_channels=(4, 8), ladder=LADDER)
-    save_model(folder, Segmenter(spec), make_card(spec))
-    return folder
+    return save_random_model(tmp_path_factory.mktemp("model"), spec)
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 import torch
 from corpus_levels import set_tiles
-from small_slides import make_card
+from small_slides import save_random_model
 from stage_results import detect_results
 
 from lds_path.errors import ChangedInputError, StageInputError
@@ -17,8 +17,7 @@ from lds_path.formats.slide_pixels import origin
 from lds_path.formats.slide_pixels.finer_levels import FinerLevels
 from lds_path.geometry import Rectangle, Region, Size
 from lds_path.inference.runner import Runner
-from lds_path.models.checkpoint import load_model, save_model
-from lds_path.network.segmenter import Segmenter
+from lds_path.models.checkpoint import load_model
 from lds_path.network.spec import NetworkSpec
 from lds_path.options.slides import TileOptions
 from lds_path.provenance.fingerprint import COPIES
@@ -283,13 +282,7 @@ SPEC = NetworkSpec(
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """A model with random weights, whose densities are far from constant."""
-    folder = tmp_path_factory.mktemp("model")
-    torch.manual_seed(0)
-    segmenter = Segmenter(SPEC)
-    torch.nn.init.normal_(segmenter.density.head.weight, std=50)
-    save_model(folder, segmenter, make_card(SPEC))
-    return folder
+    return save_random_model(tmp_path_factory.mktemp("model"), SPEC)
 
 
 def segment_both(slide, folder, model, **options):

@@ -15,6 +15,7 @@ from lds_path.errors import ModelError, UsageError
 from lds_path.formats.labels.label_images import Labels
 from lds_path.formats.predictions import Predictions
 from lds_path.formats.regions import REGIONS_NAME, read_regions
+from lds_path.inference import cost
 from lds_path.inference.expected_errors import EXPECTED_ERRORS_NAME
 from lds_path.models.checkpoint import load_scout, save_model
 from lds_path.network.segmenter import Segmenter
@@ -35,6 +36,12 @@ SPEC = NetworkSpec(
     shared_features=True,
 )
 CARD = make_card(SPEC)
+
+
+@pytest.fixture(autouse=True)
+def kept_costs(tmp_path, monkeypatch):
+    """No test leaves what it measured in the cache of the user."""
+    monkeypatch.setattr(cost, "_folder", lambda: tmp_path / "cache/costs")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from small_slides import CLASSES, LATTICE, make_card, make_slide
+from small_slides import CLASSES, LATTICE, make_card, make_slide, save_random_model
 
 from lds_path.classes import LabelClass
 from lds_path.errors import ModelError, UsageError
@@ -46,13 +46,7 @@ def slide(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """A model with random weights, whose densities are far from constant."""
-    folder = tmp_path_factory.mktemp("model")
-    torch.manual_seed(0)
-    segmenter = Segmenter(SPEC)
-    torch.nn.init.normal_(segmenter.density.head.weight, std=50)
-    save_model(folder, segmenter, CARD)
-    return folder
+    return save_random_model(tmp_path_factory.mktemp("model"), SPEC)
 
 
 def run(slide, model, output, *, threads=1, classes=None, **options):

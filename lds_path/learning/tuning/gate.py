@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lds_path.learning.tuning.score import score_regions
+from lds_path.learning.tuning.score import dice_of, score_regions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,10 +112,7 @@ def make_gate(strengths: Sequence[float], confusions: NDArray[np.float64]) -> Ga
 
 def _mean_dice(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the mean Dice over the classes that the regions hold."""
-    reference = confusion.sum(axis=-1)[..., 1:]
-    predicted = confusion.sum(axis=-2)[..., 1:]
-    hits = np.diagonal(confusion, axis1=-2, axis2=-1)[..., 1:]
-    dice = 2 * hits / np.maximum(reference + predicted, np.finfo(float).tiny)
-    held = reference > 0
-    mean: NDArray[np.float64] = (dice * held).sum(axis=-1) / np.maximum(held.sum(axis=-1), 1)
+    dice = dice_of(confusion)
+    held = ~np.isnan(dice)
+    mean: NDArray[np.float64] = dice.sum(axis=-1, where=held) / np.maximum(held.sum(axis=-1), 1)
     return mean

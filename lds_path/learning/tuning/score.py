@@ -63,9 +63,21 @@ class Scores:
     def _dice_of(self, indices: Sequence[int]) -> NDArray[np.float64]:
         weights = np.array([self.regions[index].stands_for for index in indices])
         area = np.tensordot(weights, self.confusion[list(indices)], axes=1)  # (C + 1, C + 1)
-        reference, predicted = area.sum(axis=1)[1:], area.sum(axis=0)[1:]
-        both = np.maximum(reference + predicted, np.finfo(float).tiny)
-        return np.where(reference > 0, 2 * area.diagonal()[1:] / both, np.nan)
+        return dice_of(area)
+
+
+def dice_of(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the Dice of each class, (..., C); NaN for a class that the reference does not hold.
+
+    Parameters
+    ----------
+    confusion
+        (..., C + 1, C + 1), by this module's convention.
+    """
+    reference, predicted = confusion.sum(axis=-1)[..., 1:], confusion.sum(axis=-2)[..., 1:]
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)[..., 1:]
+    both = np.maximum(reference + predicted, np.finfo(float).tiny)
+    return np.where(reference > 0, 2 * hits / both, np.nan)
 
 
 def choose_regions(found: TrainingSet, count: int) -> list[LabelledRegion]:
