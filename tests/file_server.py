@@ -92,9 +92,10 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self.close_connection = True
             return
-        self.wfile.write(body)
         if status in (200, 206):
+            # Counted first: who has read the answer looks at the count at once.
             self.state.sent[unquote(self.path)] += len(body)
+        self.wfile.write(body)
 
 
 @contextmanager
