@@ -90,7 +90,6 @@ def measure(slide: Path, folder: Path, cores: int) -> dict:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     libvips = copy_with_libvips(slide, folder / "copy.tif")
-    (folder / "copy.tif").unlink()
     (folder / "slides.tsv").write_text(f"slide\tpath\nderived\t{slide.resolve()}\n")
     started = time.perf_counter()
     command = [
