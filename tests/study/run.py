@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="scores.json.")
 @click.option("--split", default="test", show_default=True, help="Scored.")
 @click.option("--example", type=click.Path(path_type=Path), help="JPEG of a scored image.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Folder for the model.")
 @click.option("--set", "changes", multiple=True, help="KEY=VALUE of train, for a trial.")
 def main(
     data: Path,
@@ -50,6 +51,7 @@ def main(
     output: Path,
     split: str,
     example: Path | None,
+    keep: Path | None,
     changes: tuple[str, ...],
 ) -> None:
     """Run a job and write its scores."""
@@ -89,6 +91,8 @@ def main(
     )
     if example is not None and antialiased and not guided:
         _draw(example, data, layout, work, slides)
+    if keep is not None:
+        shutil.copytree(work / "model", keep, dirs_exist_ok=True)
     shutil.rmtree(work)
 
 
