@@ -1,4 +1,4 @@
-"""Put the scores of all jobs of the study into docs/benchmarks.md; its last job."""
+"""Put the scores of all jobs of the study into a page of docs/; its last job."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ from sets import STUDY
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-PICTURE = PAGE.with_name("study.svg")
-RECORDS = PAGE.with_name("study.jsonl")
+DOCS = Path(__file__).parents[2] / "docs"
+NAME = STUDY.stem
+"""Of the section, the picture and the records."""
+PAGE = DOCS / {"study": "trials.md"}.get(NAME, "sampling.md")
+PICTURE = DOCS / f"{NAME}.svg"
+RECORDS = DOCS / f"{NAME}.jsonl"
 """What the tables are made from: a line for each job of any run."""
 BASELINE = "uniform"
 _LAYOUTS = ("whole", "fine", "finer", "finest")
@@ -90,7 +93,8 @@ def main(output: Path, jobs: tuple[Path, ...], trial: bool) -> None:
     output.write_text(text + "\n", encoding="utf-8")
     if not trial:
         draw(rows)
-        write_section(PAGE, "study", f"{text}\n\n![mIoU against samples and seconds](study.svg)")
+        picture = f"![mIoU against samples and seconds]({PICTURE.name})"
+        write_section(PAGE, NAME, f"{text}\n\n{picture}")
 
 
 def remember(path: Path, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
