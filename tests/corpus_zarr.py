@@ -158,15 +158,29 @@ def fill_with_zeros(path: Path) -> None:
         path / "0" / "0" / "1" / "0" / "1" / "1",
         json.loads((path / "0/.zarray").read_text()),
     )
-    codec, block = array["compressor"]["id"], bytes(2**24)
+    codec = array["compressor"]["id"]
     if codec in ("zlib", "gzip"):
-        packer = zlib.compressobj(wbits=15 if codec == "zlib" else 31)
-        chunk.write_bytes(b"".join(packer.compress(block) for _ in range(192)) + packer.flush())
+        chunk.write_bytes(deflated_zeros(codec))
     else:
         packed = bytes(numcodecs.get_codec(array["compressor"]).encode(bytes(2**28)))
         if codec == "lz4":
             packed = (2**31 - 1).to_bytes(4, "little") + packed[4:]
         chunk.write_bytes(packed)
+
+
+def deflated_zeros(codec: str) -> bytes:
+    """Return 3 GB of zeros as a whole stream; the same block again and again is deflated once."""
+    block, blocks = bytes(2**24), 192
+    size = len(block) * blocks
+    packer = zlib.compressobj(wbits=-15)
+    packed = (packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH)) * blocks + packer.flush()
+    if codec == "zlib":
+        return b"\x78\x9c" + packed + (size % 65521 << 16 | 1).to_bytes(4, "big")  # Adler-32
+    checksum = 0
+    for _ in range(blocks):
+        checksum = zlib.crc32(block, checksum)
+    ends = checksum.to_bytes(4, "little") + size.to_bytes(4, "little")
+    return b"\x1f\x8b\x08" + bytes(6) + b"\xff" + packed + ends
 
 
 def flip(path: Path, seed: int) -> None:

@@ -13,7 +13,7 @@ from lds_path.models.card import find_model
 from lds_path.provenance.stage_run import run_stage
 from lds_path.rules.arguments import RuleArguments, growing
 from lds_path.rules.inputs import RuleInputs
-from lds_path.rules.setup import set_up_run
+from lds_path.rules.setup import read_schema, set_up_run
 
 WILDCARDS = SimpleNamespace(slide="a")
 FEATURE = '{"type": "Feature", "properties": {"classification": {"name": "%s"}}, "geometry": %s}'
@@ -36,6 +36,7 @@ def set_up(tmp_path, monkeypatch):
         config |= {"slides": "slides.tsv", **changes}
         setup = set_up_run(
             config,
+            read_schema(REPOSITORY),
             given={},
             files=[],
             base=REPOSITORY,

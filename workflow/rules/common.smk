@@ -22,9 +22,11 @@ RESULTS = Path("results")
 
 with exit_with_message():
     given = workflow.config_settings.config
-    update_config(config, read_strings(given, read_schema(BASE)))
+    schema = read_schema(BASE)
+    update_config(config, read_strings(given, schema))
     setup = set_up_run(
         config,
+        schema,
         given=given,
         files=config_files(workflow.configfiles, workflow.config_settings.configfiles),
         base=BASE,
