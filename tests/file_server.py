@@ -29,6 +29,8 @@ class FileServer:
     ranges: bool = True
     """Whether it sends parts of files."""
     etags: bool = True
+    modified: str = "Wed, 01 Jan 2025 00:00:00 GMT"
+    """When all files were written."""
     status: int = 0
     """Answer to every request, instead of the file."""
     body: bytes = b""
@@ -68,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(state.status or 404, body, {}, with_body=with_body)
             return
         content = state.files[path]
-        headers = {"Last-Modified": "Wed, 01 Jan 2025 00:00:00 GMT"}
+        headers = {"Last-Modified": state.modified}
         if state.etags:
             headers["ETag"] = f'"{hashlib.md5(content).hexdigest()}"'
         if asked is None or not state.ranges:

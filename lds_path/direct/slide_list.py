@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from lds_path.errors import UsageError, did_you_mean
 from lds_path.provenance.complete_file import complete_file
 from lds_path.provenance.fingerprint import is_store
 from lds_path.remote.address import RemotePath
-from lds_path.run.sheet import COLUMNS, read_sheet
+from lds_path.run.sheet import COLUMNS, read_rows
 from lds_path.slides.companions import find_local_files
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def list_slides(
     UsageError
         If the sheet cannot be read, or a path cannot be in it.
     """
-    rows = _read_rows(sheet) if sheet.exists() else {}
+    rows = {row["path"]: row for row in read_rows(sheet)} if sheet.exists() else {}
     taken = {row["slide"].lower() for row in rows.values()}
     ids = []
     for slide in slides:
@@ -107,14 +106,6 @@ def list_slides(
     columns = [name for name in dict.fromkeys((*COLUMNS, *sorted(filled))) if name in filled]
     lines = ["\t".join(row.get(name, "") for name in columns) for row in rows.values()]
     return "\n".join(["\t".join(columns), *lines]) + "\n", ids
-
-
-def _read_rows(sheet: Path) -> dict[str, dict[str, str]]:
-    """Return path -> cells of the slides in a sheet."""
-    table = read_sheet(sheet)
-    table["mpp"] = ["" if math.isnan(mpp) else str(mpp) for mpp in table["mpp"]]
-    rows = table.to_dict("records")
-    return {row["path"]: {str(name): str(cell) for name, cell in row.items()} for row in rows}
 
 
 def _path_cell(slide: SlidePath) -> str:

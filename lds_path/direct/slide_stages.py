@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lds_path.remote.address import to_slide_path
-from lds_path.run.sheet import STAIN
+from lds_path.run.sheet import STAIN, THRESHOLD
 from lds_path.stages.assess import assess
 from lds_path.stages.detect import detect
 from lds_path.stages.evaluate import evaluate
@@ -69,13 +69,20 @@ def _options(setup: RunSetup, slide: str) -> dict[str, Any]:
     """Return stage -> options, with the cells of the sheet and the sections that stages share."""
     options: dict[str, Any] = dict(setup.options)
     mpp = float(setup.slides.cell(slide, "mpp"))
+    stain, threshold = (
+        str(setup.slides.cell(slide, STAIN)),
+        float(setup.slides.cell(slide, THRESHOLD)),
+    )
     options["tile"] = replace(
         options["tile"],
         slide_mpp=None if math.isnan(mpp) else mpp,
         scene=str(setup.slides.cell(slide, "scene")),
         finest_level=setup.finest_level,
     )
-    options["assess"] = replace(options["assess"], stain=str(setup.slides.cell(slide, STAIN)))
+    options["detect"] = replace(options["detect"], stain=stain)
+    if not math.isnan(threshold):
+        options["detect"] = replace(options["detect"], tissue_threshold=threshold)
+    options["assess"] = replace(options["assess"], stain=stain)
     options["evaluate"] = replace(options["evaluate"], labels=options["labels"])
     return options
 

@@ -159,6 +159,8 @@ class DetectResults(StageResults):
     mask_mpp: float
     empty_objects: int = 0
     """Objects of the region of interest that have no area and are left out."""
+    tissue_threshold: float | None = None
+    """Staining above which a pixel is tissue, optical density; None where no rules looked for it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -146,6 +146,14 @@ class DetectOptions(Options):
     )
     """The nearest power-of-two reduction of the working pixels, even if the pyramid of a small slide
     ends before it."""
+    tissue_threshold: float | None = option(
+        None,
+        "staining above which the rules take a pixel for tissue, optical density; 0.01 for a pale stain;"
+        " from 0.02 to 0.06, by the strength of the stain, when not given",
+        minimum=0.001,
+        maximum=1,
+    )
+    """The column `tissue_threshold` of the sheet takes precedence."""
     min_tissue_um2: float = option(
         20_000.0, "smaller pieces of tissue are specks", minimum=0, maximum=MAX_AREA_UM2
     )
@@ -169,6 +177,13 @@ class DetectOptions(Options):
         maximum=8192,
         from_model=True,
     )
+    stain: str = option(
+        "",
+        "its staining, such as H&E, PAS or IHC; of IHC also the tissue that is only counterstained is"
+        " looked for",
+        scope="command",
+    )
+    """The workflow takes it from the sheet."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -59,8 +59,10 @@ def find_tissue(
     min_tissue_um2: float,
     max_hole_um2: float,
     background: int | None = None,
-) -> NDArray[np.bool_]:
-    """Return where the view shows tissue.
+    threshold: float | None = None,
+    follows_stain: bool = True,
+) -> tuple[NDArray[np.bool_], float]:
+    """Return where the view shows tissue, and the staining above which a pixel is tissue.
 
     Pen marks and the black beyond the edge of a scan are not tissue.
 
@@ -76,17 +78,26 @@ def find_tissue(
         Smaller holes in the tissue are filled.
     background
         Grey value that stands for glass that was not stored; it may differ from the glass.
+    threshold
+        Staining above which a pixel is tissue, as `_staining` measures it in optical densities; found
+        in the view when not given.
+    follows_stain
+        Whether a threshold that is found follows the strength of the stain. A stain that is strong in
+        places only, as DAB is, hides the paler tissue around them from one that does.
 
     Returns
     -------
-    NDArray
-        Tissue mask, (H, W).
+    tuple
+        Tissue mask, (H, W), and the threshold.
     """
     density = DensityView(view, white_reference(view, background=background), background)
-    tissue = _find_stained(density, mpp)
+    if threshold is None:
+        threshold = _threshold(lambda: _smooth(density, mpp)) if follows_stain else _FAINTEST
+    tissue = _find_stained(density, mpp, threshold)
     tissue &= ~find_ink(density, tissue, mpp)
     tissue &= ~find_black(view, density, mpp)
-    return tidy_tissue(tissue, mpp, min_tissue_um2=min_tissue_um2, max_hole_um2=max_hole_um2)
+    tidied = tidy_tissue(tissue, mpp, min_tissue_um2=min_tissue_um2, max_hole_um2=max_hole_um2)
+    return tidied, threshold
 
 
 def tidy_tissue(
@@ -183,24 +194,20 @@ def find_surround(view: NDArray[np.uint8], mpp: float) -> NDArray[np.bool_]:
     return within_reach(surround, edge)
 
 
-def _find_stained(density: DensityView, mpp: float) -> NDArray[np.bool_]:
-    """Return where the smoothed staining exceeds its threshold, (H, W).
-
-    Staining is computed three times, a strip at a time: for its range, its histogram, the result.
-    """
-    spread = 6.0 / mpp
-    height, width = density.view.shape[:2]
-
-    def smooth() -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        for strip, around, inner in padded_strips(height, int(4 * spread + 0.5)):
-            staining = _staining(density.rows(around))
-            yield strip, ndimage.gaussian_filter(staining, spread)[inner]
-
-    threshold = _threshold(lambda: (staining for _, staining in smooth()))
-    stained = np.empty((height, width), np.bool_)
-    for strip, staining in smooth():
+def _find_stained(density: DensityView, mpp: float, threshold: float) -> NDArray[np.bool_]:
+    """Return where the smoothed staining exceeds a threshold, (H, W)."""
+    stained = np.empty(density.view.shape[:2], np.bool_)
+    for strip, staining in _smooth(density, mpp):
         stained[strip] = staining > threshold
     return stained
+
+
+def _smooth(density: DensityView, mpp: float) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Yield the smoothed staining, a strip of rows at a time, computed again for each that asks."""
+    spread = 6.0 / mpp
+    for strip, around, inner in padded_strips(len(density.view), int(4 * spread + 0.5)):
+        staining = _staining(density.rows(around))
+        yield strip, ndimage.gaussian_filter(staining, spread)[inner]
 
 
 def _staining(density: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -212,18 +219,18 @@ def _staining(density: NDArray[np.float32]) -> NDArray[np.float32]:
     return darkness
 
 
-def _threshold(read_staining: Callable[[], Iterator[NDArray[np.float32]]]) -> float:
+def _threshold(read_staining: Callable[[], Iterator[tuple[slice, NDArray[np.float32]]]]) -> float:
     """Return the staining above which a pixel is tissue.
 
     Otsu's threshold lies halfway up a typical stain, so a quarter of it follows the strength of
     the stain; the bounds apply where there is no glass, or only glass.
     """
-    ranges = [(staining.min(), staining.max()) for staining in read_staining()]
+    ranges = [(staining.min(), staining.max()) for _, staining in read_staining()]
     lowest, highest = min(low for low, _ in ranges), max(high for _, high in ranges)
     halfway = 0.0
     if highest > lowest:
         histograms = [
-            np.histogram(staining, 256, (lowest, highest)) for staining in read_staining()
+            np.histogram(staining, 256, (lowest, highest)) for _, staining in read_staining()
         ]
         edges = histograms[0][1]
         middles = (edges[:-1] + edges[1:]) / 2

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lds_path.remote.address import RemotePath
-from lds_path.remote.stores import read_state
+from lds_path.remote.identity import read_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -163,7 +163,8 @@ def name_content(described: Mapping[str, Any], digits: int | None = None) -> str
     statement = described.get(STATEMENT)
     if isinstance(statement, dict):
         known = [f"{name} {value}" for name, value in statement.items() if name != "bytes"]
-        return ", ".join([*known, f"{statement.get('bytes')} bytes, as the server says"])
+        size = [f"{statement['bytes']} bytes"] if "bytes" in statement else []
+        return ", ".join([*known, *size]) + ", as the server says"
     return f"sha256 {str(described['sha256'])[:digits]}"
 
 

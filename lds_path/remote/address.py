@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from lds_path.errors import UsageError
 
@@ -19,6 +19,8 @@ BUCKETS = ("s3", "gs")
 WEB = ("https", "http")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 """A drive of Windows has one letter."""
+STORE_SUFFIX = ".zarr"
+"""End of the name of a folder that is an OME-Zarr."""
 
 
 @dataclass(frozen=True, order=True)
@@ -58,6 +60,19 @@ class RemotePath:
     def suffix(self) -> str:
         """End of the name, such as .svs."""
         return PurePosixPath(self.key).suffix
+
+    @property
+    def is_in_store(self) -> bool:
+        """Whether it leads to an OME-Zarr, or to an image in one: by the names of the folders."""
+        return any(part.lower().endswith(STORE_SUFFIX) for part in self.key.split("/"))
+
+    def __truediv__(self, name: str) -> RemotePath:
+        """Return what lies in a folder, or further below, by its decoded name."""
+        return RemotePath(f"{self.address}/{quote(name) if self.scheme in WEB else name}")
+
+    def joinpath(self, *names: str) -> RemotePath:
+        """Return what lies below a folder, as that of a path does."""
+        return self / "/".join(names)
 
     def __str__(self) -> str:
         return self.address
@@ -103,7 +118,12 @@ def parse_address(text: str) -> RemotePath:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise UsageError(f"an address of {scheme}:// is not valid; check it") from None
-    shown = f"{scheme}://{host}{f':{port}' if port else ''}{parts.path}"
+    place = (
+        parts.path.removesuffix("/")
+        if parts.path.lower().endswith(f"{STORE_SUFFIX}/")
+        else parts.path
+    )
+    shown = f"{scheme}://{host}{f':{port}' if port else ''}{place}"
     if "@" in parts.netloc:
         raise UsageError(
             f"the address of {shown} holds a user name or a password, which would stand in every"
@@ -114,13 +134,13 @@ def parse_address(text: str) -> RemotePath:
             f"the address of {shown} has a part after ? or #, such as a signature, which would stand"
             f" in every manifest and page; leave it out, or rename the object. {_credentials(scheme)}"
         )
-    if not host or not PurePosixPath(parts.path).name:
+    if not host or not PurePosixPath(place).name:
         where = "a bucket and a key" if scheme in BUCKETS else "a server and a file"
         raise UsageError(f"{shown} names no slide; expected {where}, as {scheme}://.../slide.svs")
-    if {"", ".", ".."} & set(parts.path.split("/")[1:]):
+    if {"", ".", ".."} & set(place.split("/")[1:]):
         raise UsageError(f"{shown} has an empty part, '.' or '..' between two /; rename the object")
     root = parts.netloc if scheme in BUCKETS else parts.netloc.lower()
-    return RemotePath(f"{scheme}://{root}{parts.path}")
+    return RemotePath(f"{scheme}://{root}{place}")
 
 
 def _credentials(scheme: str) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from lds_path.errors import LdsPathError, RemoteError, UnreadableSlideError
 from lds_path.remote.failures import describe_failure
 from lds_path.remote.kept_parts import shared_parts
-from lds_path.remote.stores import open_store, read_state, why_missing
+from lds_path.remote.objects import read_object_state
+from lds_path.remote.stores import open_store, why_missing
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -46,7 +47,7 @@ class RemoteFile:
         UsageError
             If the packages for it are missing.
         """
-        state = read_state(path)
+        state = read_object_state(path)
         if state is None:
             raise UnreadableSlideError(
                 f"{path} cannot be opened ({why_missing(path)}); check the path in slides.tsv"

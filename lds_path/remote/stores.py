@@ -1,20 +1,18 @@
-"""Connections to object stores and web servers, and what an object is without reading it.
+"""Connections to object stores and web servers.
 
 obstore is imported where it is used: most runs have no address, and need not have it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from lds_path.errors import UsageError
 from lds_path.remote.address import BUCKETS
-from lds_path.remote.failures import describe_failure, is_missing, names_bucket
+from lds_path.remote.failures import describe_failure, names_bucket
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
@@ -24,33 +22,6 @@ if TYPE_CHECKING:
 RETRIES = 6
 """Times that a request is repeated, after 0.1 s and then twice as long each time."""
 RETRY_SECONDS = 120
-
-
-@dataclass(frozen=True)
-class ObjectState:
-    """What a server says of an object; it changes when the object is replaced."""
-
-    size: int
-    """Bytes."""
-    etag: str
-    """Of its content, as the server makes it; empty if it makes none."""
-    modified: str
-    """When it was written, ISO 8601; counts where there is no ETag."""
-
-    def describe(self) -> dict[str, Any]:
-        """Return what identifies the object, as a manifest holds it."""
-        mark = {"etag": self.etag} if self.etag else {"modified": self.modified}
-        return {"bytes": self.size, **mark}
-
-    @property
-    def sha256(self) -> str:
-        """Hash of what identifies the object, not of its bytes."""
-        return hashlib.sha256(repr(self.describe()).encode()).hexdigest()
-
-    @property
-    def identity(self) -> list[int]:
-        """What `identify` returns for files: numbers that change with the object."""
-        return [self.size, int(self.sha256[:12], 16)]
 
 
 def require_library(path: RemotePath) -> None:
@@ -69,34 +40,6 @@ def require_library(path: RemotePath) -> None:
             f"{path} lies on a server, and the packages that read there are missing; pip install"
             ' "lds-path[cloud]", or pip install obstore boto3, or copy the slide to a disk'
         ) from None
-
-
-def read_state(path: RemotePath) -> ObjectState | None:
-    """Return what a server says of an object, None if there is none; no byte of it is read.
-
-    Raises
-    ------
-    RemoteError
-        If the server cannot be reached or refuses to answer.
-    UsageError
-        If the packages for it are missing.
-    """
-    store = open_store(path)
-    import obstore
-
-    try:
-        meta = obstore.head(store, path.key)
-    except Exception as error:  # noqa: BLE001 - obstore's errors are not all of one class
-        if is_missing(error):
-            return None
-        raise describe_failure(path, error) from None
-    modified = meta["last_modified"].astimezone(UTC)
-    known = modified > datetime(1970, 1, 2, tzinfo=UTC)  # else the server states none
-    return ObjectState(
-        int(meta["size"]),
-        str(meta["e_tag"] or ""),
-        modified.isoformat(timespec="seconds") if known else "",
-    )
 
 
 def open_store(path: RemotePath) -> ObjectStore:

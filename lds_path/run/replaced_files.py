@@ -15,7 +15,7 @@ from lds_path.errors import RemoteError, StageInputError
 from lds_path.provenance.fingerprint import InputFiles, describe_input, note_input
 from lds_path.provenance.manifest import read_manifest, write_json
 from lds_path.remote.address import RemotePath
-from lds_path.remote.stores import read_state
+from lds_path.remote.identity import read_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

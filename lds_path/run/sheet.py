@@ -19,11 +19,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COLUMNS = (
-    "slide", "path", "scene", "mpp", "labels", "roi", "tissue", "split", "patient", "batch", "stain"
+    "slide", "path", "scene", "mpp", "labels", "roi", "tissue", "tissue_threshold", "split", "patient",
+    "batch", "stain",
 )  # fmt: skip
 FILES = ("path", "labels", "roi", "tissue")
 STAIN = "stain"
 """Column that names the staining, and is shown as one of the user's own is."""
+THRESHOLD = "tissue_threshold"
+NUMBERS = {
+    "mpp": "microns per pixel, such as 0.25",
+    THRESHOLD: "the least optical density of tissue, such as 0.01",
+}
+"""Columns of numbers, and what to give there."""
 REQUIRED = ("slide", "path")
 SPLITS = ("train", "tune", "test")
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -38,8 +45,8 @@ REPEATED = re.compile(r"\.\d+$")
 def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
     """Return the sheet, indexed by slide id, with every known column, and then those of the user's own.
 
-    A line whose id begins with `# ` is a remark. Empty cells are empty strings, except `mpp`, which is a
-    float and NaN where empty. The paths in `path`, `labels`, `roi` and `tissue` are absolute; in
+    A line whose id begins with `# ` is a remark. Empty cells are empty strings, except in `mpp` and
+    `tissue_threshold`, which are floats and NaN where empty. The paths in `path`, `labels`, `roi` and `tissue` are absolute; in
     `path` there may be addresses.
 
     Parameters
@@ -68,11 +75,22 @@ def read_sheet(path: Path, *, base: Path | None = None) -> pd.DataFrame:
         _check_row(line, str(row.slide), str(row.path), files, str(row.split))
     _check_duplicates(path, sheet["slide"])
     _check_splits(path, sheet)
-    sheet["mpp"] = _read_mpp(path, sheet["mpp"], separator)
+    for column in NUMBERS:
+        sheet[column] = _read_numbers(path, sheet[column], separator)
     folder = (base or path.parent).resolve()
     for column in FILES:
         sheet[column] = [_absolute(cell, folder) for cell in sheet[column]]
     return sheet.set_index("slide", drop=False)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the cells of a sheet by their columns, as text, one row a slide; raise as `read_sheet`."""
+    table = read_sheet(path)
+    for column in NUMBERS:
+        table[column] = ["" if math.isnan(cell) else str(cell) for cell in table[column]]
+    return [
+        {str(name): str(cell) for name, cell in row.items()} for row in table.to_dict("records")
+    ]
 
 
 def _absolute(cell: str, folder: Path) -> str:
@@ -184,13 +202,13 @@ def _check_splits(path: Path, sheet: pd.DataFrame) -> None:
                 )
 
 
-def _read_mpp(path: Path, cells: pd.Series[str], separator: str) -> pd.Series[float]:
+def _read_numbers(path: Path, cells: pd.Series[str], separator: str) -> pd.Series[float]:
     if separator == ";":  # as spreadsheets write where a comma marks the decimals
         cells = cells.str.replace(",", ".")
     numbers = pd.to_numeric(cells.where(cells != ""), errors="coerce")
     for cell, number in zip(cells, numbers, strict=True):
         if cell and not math.isfinite(number):
             raise UsageError(
-                f"{path}: the mpp '{cell}' is not a number; give microns per pixel, such as 0.25"
+                f"{path}: the {cells.name} '{cell}' is not a number; give {NUMBERS[str(cells.name)]}"
             )
     return numbers

@@ -100,7 +100,9 @@ def probe(path: SlidePath, scene: str = "") -> Probe:
 
 
 def _probe_remote(path: RemotePath, scene: str) -> Probe:
-    """Return the probe of a file on a server, of which the directories are read."""
+    """Return the probe of a file on a server, of which the directories are read; an OME-Zarr has none."""
+    if path.is_in_store:
+        return Probe(path, b"", scene=scene)
     remote = RemoteFile(path)
     stream = remote.open_stream()
     magic = stream.read(4)

@@ -13,6 +13,7 @@ import numpy as np
 
 from lds_path.errors import UnreadableSlideError, UnsuitableSlideError
 from lds_path.geometry import Rectangle, Size
+from lds_path.remote.address import RemotePath
 from lds_path.slides.levels import bounded_levels
 from lds_path.slides.mpp import check_area, choose_mpp
 from lds_path.slides.probe import probe
@@ -39,11 +40,12 @@ if TYPE_CHECKING:
     from lds_path.slides.reader import SlideReader
 
 REMOTE_READERS: tuple[Callable[[Probe], SlideReader | None], ...] = (
+    open_ome_zarr,
     open_lone_ome_tiff,
     open_aperio,
     open_plain_tiff,
 )
-"""Those for a file on a server, of which only tiles are read."""
+"""Those for a file on a server, of which only tiles or chunks are read."""
 READERS: tuple[Callable[[Probe], SlideReader | None], ...] = (
     open_ome_zarr,
     open_ome_tiff,
@@ -260,7 +262,7 @@ def open_slide(
     ----------
     path
         File of any format that OpenSlide reads, OME-TIFF, TIFF, PNG or JPEG; folder of OME-Zarr;
-        address of an SVS, OME-TIFF or tiled TIFF on a server.
+        address of an SVS, OME-TIFF, tiled TIFF or OME-Zarr on a server.
     mpp
         Microns per level-0 pixel by the sample sheet; takes precedence over the file.
     scene
@@ -300,14 +302,20 @@ def open_slide(
 
 def _open_reader(probed: Probe) -> SlideReader:
     """Return the reader that knows the file."""
-    for open_reader in READERS if probed.remote is None else REMOTE_READERS:
+    is_remote = isinstance(probed.path, RemotePath)
+    for open_reader in REMOTE_READERS if is_remote else READERS:
         reader = open_reader(probed)
         if reader is not None:
             return reader
-    if probed.remote is not None:
+    if isinstance(probed.path, RemotePath) and probed.is_folder:
+        raise UnreadableSlideError(
+            f"{probed.path} cannot be opened (the server has neither zarr.json nor .zattrs there);"
+            " check the path in slides.tsv"
+        )
+    if is_remote:
         raise UnsuitableSlideError(
-            f"{probed.path} is of a format that is read only from a disk; on a server SVS, OME-TIFF and"
-            " tiled TIFF are read; copy the slide to a disk, or mount the bucket (rclone mount)"
+            f"{probed.path} is of a format that is read only from a disk; on a server SVS, OME-TIFF,"
+            " tiled TIFF and OME-Zarr (.zarr) are read; copy the slide to a disk, or mount the bucket (rclone mount)"
         )
     if probed.is_folder and isinstance(probed.path, Path):
         raise _is_a_folder(probed.path)

@@ -22,6 +22,7 @@ from lds_path.geometry import Region, Size, ceil_div, tile_starts
 from lds_path.option import as_parameters
 from lds_path.options.slides import DetectOptions
 from lds_path.pixels.components import count_pieces
+from lds_path.pixels.stain_names import kind_of
 from lds_path.pixels.tissue import find_tissue, is_dark_field, tidy_tissue
 from lds_path.provenance.stage_run import run_stage
 
@@ -127,7 +128,7 @@ def _detect(
         found.tissue &= inside
         empty_objects += empty
     tissue, downsample, mpp = found.tissue, found.downsample, found.mpp
-    _refuse_empty(tile.file, tissue, mpp, options.min_tissue_um2, roi)
+    _refuse_empty(tile.file, found, options.min_tissue_um2, roi)
     regions = lay_regions(
         tissue,
         pyramid.size,
@@ -147,6 +148,7 @@ def _detect(
         mask_downsample=float(downsample),
         mask_mpp=mpp,
         empty_objects=empty_objects,
+        tissue_threshold=found.threshold,
     )
 
 
@@ -161,6 +163,8 @@ class _Found:
     mpp: float
     empty_objects: int = 0
     """Outlines without area."""
+    threshold: float | None = None
+    """Staining above which a pixel is tissue, where rules looked for it."""
 
 
 def _find_tissue(
@@ -185,8 +189,15 @@ def _find_tissue(
         classes = open_class_map(inputs["screen"])
         downsample, mpp = round(classes.results.map_downsample), classes.results.map_mpp
         return _Found(tidy_tissue(classes.where(*FOUND_BY_SCREEN), mpp, **bounds), downsample, mpp)
-    tissue = find_tissue(overview.pixels, mpp, **bounds, background=pyramid.background)
-    return _Found(tissue, downsample, mpp)
+    tissue, threshold = find_tissue(
+        overview.pixels,
+        mpp,
+        **bounds,
+        background=pyramid.background,
+        threshold=options.tissue_threshold,
+        follows_stain=kind_of(options.stain) != "DAB",
+    )
+    return _Found(tissue, downsample, mpp, threshold=threshold)
 
 
 def lay_regions(
@@ -259,13 +270,20 @@ def _refuse_dark(file: str, overview: NDArray[np.uint8]) -> None:
         )
 
 
-def _refuse_empty(
-    file: str, tissue: NDArray[np.bool_], mpp: float, min_tissue_um2: float, roi: Path | None
-) -> None:
-    if not tissue.any():
-        where = f" inside {roi}" if roi is not None else ""
-        raise UnsuitableSlideError(
-            f"{file} shows no tissue of {min_tissue_um2:g} um2 or more{where} at {mpp:.3g} um"
-            " per pixel; if it has some, outline it in QuPath and name the exported GeoJSON in the"
-            " column `tissue` of the sheet, or lower min_tissue_um2; otherwise leave the slide out"
+def _refuse_empty(file: str, found: _Found, min_tissue_um2: float, roi: Path | None) -> None:
+    if found.tissue.any():
+        return
+    where = f" inside {roi}" if roi is not None else ""
+    staining = remedy = ""
+    if found.threshold is not None:
+        staining = f" with a staining above {found.threshold:.2g}"
+        remedy = (
+            f"write a lower number, such as {found.threshold / 2:.2g}, into the column"
+            " `tissue_threshold` of the sheet, or "
         )
+    raise UnsuitableSlideError(
+        f"{file} shows no tissue of {min_tissue_um2:g} um2 or more{where} at {found.mpp:.3g} um"
+        f" per pixel{staining}; if it has some, {remedy}outline it in QuPath and name the exported"
+        " GeoJSON in the column `tissue` of the sheet, or lower min_tissue_um2; otherwise leave the"
+        " slide out"
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from lds_path.models.card import find_model, name_model
 from lds_path.provenance.cohort import STAGES, read_slide_record
 from lds_path.provenance.lineage import locate
 from lds_path.remote.address import is_address
-from lds_path.run.sheet import ID_PATTERN, read_sheet
+from lds_path.run.sheet import ID_PATTERN, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,7 +100,7 @@ def read_cohort(results: Path, sheet: Path | None) -> Cohort:
             f"{results} holds no results of slides; name the folder with the results of a run, such"
             " as results"
         )
-    rows = [] if sheet is None else _read_rows(sheet)
+    rows = [] if sheet is None else read_rows(sheet)
     cohort = Cohort([], rows)
     scoring = {row["patient"].casefold() for row in rows if row["split"] in KEPT} - {""}
     for slide in (row["slide"] for row in rows) if rows else known:
@@ -142,14 +141,6 @@ def find_start(candidates: Sequence[Candidate], results: Path) -> str:
 def _find_slides(results: Path) -> list[str]:
     found = {path.name for stage in STAGES for path in (results / stage).glob("*") if path.is_dir()}
     return sorted(name for name in found if ID_PATTERN.fullmatch(name))
-
-
-def _read_rows(sheet: Path) -> list[Row]:
-    table = read_sheet(sheet)
-    table["mpp"] = ["" if math.isnan(mpp) else str(mpp) for mpp in table["mpp"]]
-    return [
-        {str(name): str(cell) for name, cell in row.items()} for row in table.to_dict("records")
-    ]
 
 
 def _why_not(

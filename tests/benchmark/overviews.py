@@ -76,7 +76,7 @@ def main(data: Path, model: str) -> None:
 
 def by_rules(view: NDArray[np.uint8]) -> tuple[Mask, dict[str, Mask]]:
     """Return tissue and artefacts as `detect` and `assess` find them by themselves."""
-    tissue = find_tissue(view, MPP, **BOUNDS)
+    tissue, _ = find_tissue(view, MPP, **BOUNDS)
     found = find_artefacts(view, tissue, MPP, glass=white_reference(view))
     return tissue, dict(found.items())
 

@@ -44,14 +44,14 @@ def tissue_picture(request):
 
 def artefact_percent(picture):
     view = np.asarray(Image.fromarray(picture).reduce(16))
-    tissue = find_tissue(view, 8.0, min_tissue_um2=20000, max_hole_um2=20000)
+    tissue, _ = find_tissue(view, 8.0, min_tissue_um2=20000, max_hole_um2=20000)
     found = find_artefacts(view, tissue, 8.0, glass=white_reference(view))
     return {kind: percent_of(mask, tissue | mask) for kind, mask in found.items()}
 
 
 def windows(picture, side=256):
     view = np.asarray(Image.fromarray(picture).reduce(16))
-    tissue = find_tissue(view, 8.0, min_tissue_um2=20000, max_hole_um2=20000)
+    tissue, _ = find_tissue(view, 8.0, min_tissue_um2=20000, max_hole_um2=20000)
     cells = side // 16
     return [
         (slice(16 * y, 16 * y + side), slice(16 * x, 16 * x + side))

@@ -34,8 +34,9 @@ def stain(view, where, colour=EOSIN, strength=1.0):
     return (view * passed).astype(np.uint8)
 
 
-def find(view, min_tissue_um2=10_000.0, max_hole_um2=10_000.0):
-    return find_tissue(view, MPP, min_tissue_um2=min_tissue_um2, max_hole_um2=max_hole_um2)
+def find(view, min_tissue_um2=10_000.0, max_hole_um2=10_000.0, **hints):
+    bounds = {"min_tissue_um2": min_tissue_um2, "max_hole_um2": max_hole_um2}
+    return find_tissue(view, MPP, **bounds, **hints)[0]
 
 
 def overlap(found, true):
@@ -71,7 +72,7 @@ def test_a_view_without_tissue_has_none():
 def test_the_substitute_for_glass_that_was_not_stored_is_not_tissue():
     view = stain(glass((245, 236, 214)), disc(*DISC))
     view[:, 100:] = 232
-    found = find_tissue(view, MPP, min_tissue_um2=1e4, max_hole_um2=1e4, background=232)
+    found = find(view, background=232)
     assert overlap(found, disc(*DISC)) > 0.9
 
 
@@ -199,3 +200,56 @@ def test_real_fluorescence_is_dark_field(data, name):
     with openslide.OpenSlide(data / "slides" / name) as slide:
         view = slide.read_region((0, 0), 5, slide.level_dimensions[5]).convert("RGB")
     assert is_dark_field(np.asarray(view))
+
+
+# --- hints -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def real(data):
+    """Optical densities of a real slide on its glass, (H, W, 3), and where its tissue is."""
+    with openslide.OpenSlide(data / "slides" / "CMU-1-Small-Region.svs") as slide:
+        view = np.asarray(slide.read_region((0, 0), 0, slide.dimensions).convert("RGB").reduce(16))
+    density = -np.log10(np.maximum(view, 1) / white_reference(view))
+    return np.maximum(density, 0), find(view)
+
+
+def through(density):
+    """Return the view of stains with these densities on glass."""
+    return (np.array(GLASS) * 10**-density + 0.5).astype(np.uint8)
+
+
+def stained_by_dab(density, counterstain):
+    """Return a view of which two fifths are brown, and the rest only counterstained, and that faintly."""
+    amount = density.mean(axis=2, keepdims=True)
+    brown = np.arange(density.shape[1])[:, None] > 0.6 * density.shape[1]
+    dab = np.array([0.56, 0.94, 1.5])
+    blue = np.array([1.4, 1.27, 0.33])
+    return through(amount * (counterstain * blue + np.where(brown, 3 * dab, 0))), ~brown[:, 0]
+
+
+def test_tissue_that_is_only_counterstained_is_found_beside_dab(real):
+    density, tissue = real
+    view, pale = stained_by_dab(density, 0.08)
+    shown = tissue[:, pale]
+    assert find(view)[:, pale][shown].mean() < 0.4
+    found = find(view, follows_stain=False)
+    assert found[:, pale][shown].mean() > 0.8
+    assert found[~tissue].mean() < 0.05
+
+
+def test_a_threshold_finds_the_tissue_of_a_pale_slide(real):
+    density, tissue = real
+    view = through(0.04 * density)
+    assert find(view)[tissue].mean() < 0.5
+    found = find(view, threshold=0.006)
+    assert found[tissue].mean() > 0.85
+    assert found[~tissue].mean() < 0.02
+
+
+def test_the_threshold_that_was_found_gives_the_same_mask(real):
+    view = through(real[0])
+    bounds = {"min_tissue_um2": 1e4, "max_hole_um2": 1e4}
+    mask, threshold = find_tissue(view, MPP, **bounds)
+    assert 0.02 < threshold <= 0.06
+    np.testing.assert_array_equal(find_tissue(view, MPP, **bounds, threshold=threshold)[0], mask)

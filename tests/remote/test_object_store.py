@@ -10,8 +10,8 @@ from object_store import BUCKET, KEY_ID, SECRET, object_store
 from lds_path.errors import RemoteError, UnreadableSlideError
 from lds_path.remote import stores
 from lds_path.remote.address import parse_address
+from lds_path.remote.identity import read_state
 from lds_path.remote.remote_file import RemoteFile
-from lds_path.remote.stores import read_state
 
 CONTENT = bytes(range(256)) * 100
 NAME = "case 1/ü + %20.svs"

@@ -12,9 +12,9 @@ from file_server import file_server
 from lds_path.errors import RemoteError, SlideProblem, UnreadableSlideError, UsageError
 from lds_path.remote import stores
 from lds_path.remote.address import parse_address
+from lds_path.remote.identity import read_state
 from lds_path.remote.kept_parts import KeptParts, shared_parts
 from lds_path.remote.remote_file import GAP_BYTES, HEADER_BYTES, RemoteFile
-from lds_path.remote.stores import read_state
 
 CONTENT = bytes(range(256)) * 1000
 KEY = "<AWSAccessKeyId>AKIASECRET</AWSAccessKeyId>"

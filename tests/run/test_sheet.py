@@ -55,6 +55,10 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
         ("slide\tpath\na\tx\nA\ty\n", "lists the slide id 'A' twice"),
         ("slide\tpath\na\t\n", "slide 'a' has no path"),
         ("slide\tpath\tmpp\na\tx\tsmall\n", "the mpp 'small' is not a number"),
+        (
+            "slide\tpath\ttissue_threshold\na\tx\tpale\n",
+            "the tissue_threshold 'pale' is not a number; give the least optical density of tissue",
+        ),
         ("slide\tpath\tsplit\na\tx\tdev\n", "split 'dev' is unknown; use one of train, tune, test"),
         (
             "slide\tpath\tmmp\na\tx\t1\n",

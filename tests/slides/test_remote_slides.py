@@ -188,7 +188,7 @@ def _jpeg_2000_ycc(path):
 @pytest.mark.parametrize(
     ("make", "finding"),
     [
-        (_png, "read only from a disk; on a server SVS, OME-TIFF and tiled TIFF are read; copy"),
+        (_png, "read only from a disk; on a server SVS, OME-TIFF, tiled TIFF and OME-Zarr"),
         (_strips, "no tiles, so that all of it would cross the network; copy it to a disk"),
         (_cut, "cut short or damaged"),
         (_philips, "read only from a disk"),

@@ -51,6 +51,34 @@ def test_a_pale_slide_is_quarantined_with_the_way_to_analyse_it(pale, tmp_path):
     )
 
 
+def test_a_threshold_finds_the_tissue_that_was_missed(tmp_path):
+    left, top, right, bottom = BOX
+    view = paint(box=(0, 0, 1, 1))
+    view[top:bottom, left:right] = PALE
+    view += np.random.default_rng(0).integers(0, 3, view.shape, np.uint8)  # as glass has it
+    slide = write_tile(tmp_path / "tile" / "slide", view)
+    first = detect(slide, tmp_path / "slide", options=SMALL)
+    assert "with a staining above 0.02; if it has some, write a lower number, such as 0.01," in (
+        first.reason
+    )
+    options = replace(SMALL, tissue_threshold=0.005)
+    manifest = detect(slide, tmp_path / "slide", options=options)
+    assert manifest.results["tissue_threshold"] == 0.005
+    found, drawn = read_mask(tmp_path / "slide") > 0, in_mask(BOX)
+    assert (found & drawn).sum() / (found | drawn).sum() > 0.9
+
+
+def test_of_ihc_the_threshold_does_not_follow_the_stain(tmp_path):
+    slide = write_tile(tmp_path / "tile" / "slide", paint(box=BOX))
+    found = {
+        stain: detect(slide, tmp_path / stain, options=replace(SMALL, stain=stain)).results[
+            "tissue_threshold"
+        ]
+        for stain in ("H&E", "IHC")
+    }
+    assert found["IHC"] == 0.02 < found["H&E"]
+
+
 def test_an_outline_replaces_the_detector(pale, tmp_path):
     outline = write_roi(tmp_path / "outline.geojson", BOX)
     manifest = detect(pale, tmp_path / "slide", tissue=outline, options=SMALL)

@@ -93,8 +93,8 @@ def plan_training(folder, *names, config=()):
 def test_a_zarr_store_is_an_input_and_scene_and_stain_reach_their_commands(tmp_path):
     store = write_image(tmp_path / "a.ome.zarr", [np.zeros((64, 64, 3), np.uint8)])
     rows = (
-        "slide\tpath\tscene\tStain\na\ta.ome.zarr\t1\tIHC, Ki-67\n"
-        "b\ta.ome.zarr\tthe 'second' {one}\t\n"
+        "slide\tpath\tscene\tStain\ttissue_threshold\na\ta.ome.zarr\t1\tIHC, Ki-67\t\n"
+        "b\ta.ome.zarr\tthe 'second' {one}\t\t0.01\n"
     )
     (tmp_path / "slides.tsv").write_text(rows)
     run = snakemake(tmp_path, "-n", "-p", "--config", f"slides={tmp_path / 'slides.tsv'}")
@@ -104,7 +104,9 @@ def test_a_zarr_store_is_an_input_and_scene_and_stain_reach_their_commands(tmp_p
     assert [line[line.index("tile") + 1] for line in found] == [str(store)] * 2
     scenes = {line[line.index("--scene") + 1] for line in found}
     assert scenes == {"1", "the 'second' {one}"}
-    assert run.stdout.count("--stain 'IHC, Ki-67'") == run.stdout.count("--stain") == 1
+    assert run.stdout.count("--stain 'IHC, Ki-67'") == run.stdout.count("--stain") == 2
+    hinted = [line for line in run.stdout.splitlines() if "--tissue-threshold 0.01" in line]
+    assert [line.split()[1] for line in hinted] == ["detect"]
 
 
 def test_annotations_with_all_classes_start_a_training(tmp_path):

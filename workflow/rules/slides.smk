@@ -100,9 +100,11 @@ rule detect:
         roi=arguments.path("roi", "roi", "--roi"),
         tissue=arguments.path("tissue", "tissue", "--tissue"),
         screen=arguments.screened,
+        stain=arguments.cell("stain", "--stain"),
+        threshold=arguments.cell("tissue_threshold", "--tissue-threshold"),
         replacement=arguments.replacement("roi", "tissue"),
         options=arguments.options("detect"),
         strict=arguments.strict,
     shell:
         "lds-path detect {input.tile} {output} {params.roi} {params.tissue} {params.screen}"
-        " {params.options} {params.strict} 2> {log}"
+        " {params.options} {params.stain} {params.threshold} {params.strict} 2> {log}"

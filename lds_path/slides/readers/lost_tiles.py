@@ -18,8 +18,8 @@ ROUNDING = 0.25
 """Share of a tile by which levels may be out of step, as their sizes are rounded."""
 
 
-class StoredLevel(Protocol):
-    """A level of which a file may lack tiles."""
+class Stored(Protocol):
+    """A level, and what it is stored in."""
 
     @property
     def size(self) -> Size:
@@ -28,6 +28,10 @@ class StoredLevel(Protocol):
     @property
     def stored(self) -> Size:
         """Extent of what is missing as a whole: a tile, or a file of chunks."""
+
+
+class StoredLevel(Stored, Protocol):
+    """A level of which a file may lack tiles."""
 
     def has_no_bytes(self) -> NDArray[np.bool_]:
         """Return which of these are missing, (rows, columns)."""
@@ -42,16 +46,14 @@ def lacking_levels(levels: Sequence[StoredLevel]) -> set[int]:
     lacking = set()
     for index, level in enumerate(levels[1:], start=1):
         for row, column in np.argwhere(level.has_no_bytes()).tolist():
-            if present[_tiles_below(level, full, row, column)].any():
+            if present[tiles_below(level, full, row, column)].any():
                 lacking.add(index)
                 break
     return lacking
 
 
-def _tiles_below(
-    level: StoredLevel, full: StoredLevel, row: int, column: int
-) -> tuple[slice, slice]:
-    """Return rows and columns of the tiles of level 0 that lie within a tile of a level."""
+def tiles_below(level: Stored, full: Stored, row: int, column: int) -> tuple[slice, slice]:
+    """Return rows and columns of the tiles of a finer level that lie within a tile of a level."""
     down = full.size.height / level.size.height * level.stored.height / full.stored.height
     across = full.size.width / level.size.width * level.stored.width / full.stored.width
     begin = math.ceil(row * down - ROUNDING), math.ceil(column * across - ROUNDING)

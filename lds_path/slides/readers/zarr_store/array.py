@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,16 @@ import imagecodecs
 import numpy as np
 from google_crc32c import value as crc32c
 
+from lds_path.remote.address import RemotePath
+from lds_path.slides.readers.zarr_store.storage import read_file, read_part, read_version
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from lds_path.remote.address import SlidePath
 
 MISSING = 2**64 - 1
 """Offset of a chunk that a shard does not hold."""
@@ -83,7 +88,7 @@ class Coding:
 class ZarrArray:
     """An array whose chunks are decoded on demand; any thread may read."""
 
-    folder: Path
+    folder: SlidePath
     shape: tuple[int, ...]
     chunks: tuple[int, ...]
     """Shape of what is decoded at a time."""
@@ -98,6 +103,10 @@ class ZarrArray:
     shard_index: Coding | None = None
     """How the index of a shard is stored; None where each chunk has a file of its own."""
     index_at_end: bool = True
+    _versions: dict[RemotePath, tuple[int, ...] | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Of the shards on a server, each of which is asked for once as long as the slide is open."""
 
     def read_chunk(self, index: Sequence[int]) -> NDArray[np.uint8] | None:
         """Return a chunk, whole also at the array's edge; None where its file is missing.
@@ -108,26 +117,33 @@ class ZarrArray:
         ------
         OSError, RuntimeError, ValueError
             If it is damaged.
+        RemoteError
+            If a server cannot be reached or refuses.
         """
         across = self._chunks_of_file
         file = self.folder / self._name([at // n for at, n in zip(index, across, strict=True)])
         inner = tuple(at % n for at, n in zip(index, across, strict=True))
         size = math.prod(self.chunks)
-        try:
-            with file.open("rb", buffering=0) as stream:
-                begin, count = self._place(file, os.fstat(stream.fileno()), inner)
-                if begin == MISSING:
-                    return np.full(self.chunks, self.fill, np.uint8)
-                if count > 2 * size + MARGIN:
-                    raise ValueError(f"a chunk has {count} bytes, more than its numbers")
-                stream.seek(begin)
-                data = stream.read(count)
-        except (FileNotFoundError, NotADirectoryError):
+        if self.shard_index is None:
+            data = read_file(file, 2 * size + MARGIN)
+        else:
+            data = self._read_of_shard(file, inner, 2 * size + MARGIN)
+        if data is None:
             return None
+        if not data and self.shard_index is not None:
+            return np.full(self.chunks, self.fill, np.uint8)
         return self.coding.arrange(self.coding.decode(data, size), self.chunks)
 
+    def has_file(self, index: Sequence[int]) -> bool:
+        """Return whether the file of a chunk is there."""
+        across = self._chunks_of_file
+        at = [place // n for place, n in zip(index, across, strict=True)]
+        return self._version(self.folder / self._name(at)) is not None
+
     def has_no_file(self) -> NDArray[np.bool_]:
-        """Return which files are missing, by their indices."""
+        """Return which files are missing, by their indices; TypeError on a server, which has no list."""
+        if isinstance(self.folder, RemotePath):
+            raise TypeError(f"{self.folder} is not on a disk")
         names = set(_names_below(self.folder))
         missing = np.ones(self.grid, np.bool_)
         for index in np.ndindex(*self.grid):
@@ -146,25 +162,34 @@ class ZarrArray:
     def _name(self, index: Sequence[int]) -> str:
         return self.prefix + self.separator.join(map(str, index))
 
-    def _place(self, file: Path, state: os.stat_result, inner: tuple[int, ...]) -> tuple[int, int]:
-        """Return where the bytes of a chunk begin in its file, and how many there are."""
-        if self.shard_index is None:
-            return 0, state.st_size
-        index = _read_index(self, file, state.st_size, state.st_mtime_ns, state.st_ino)
-        begin, count = index[inner].tolist()
-        return begin, count
+    def _read_of_shard(self, file: SlidePath, inner: tuple[int, ...], limit: int) -> bytes | None:
+        """Return the bytes of a chunk, empty if the shard does not hold it; None without a shard."""
+        version = self._version(file)
+        if version is None:
+            return None
+        begin, count = _read_index(self, file, *version)[inner].tolist()
+        if begin == MISSING:
+            return b""
+        if not 0 < count <= limit:
+            raise ValueError(f"a chunk has {count} bytes, expected at most {limit}")
+        return read_part(file, begin, count)
+
+    def _version(self, file: SlidePath) -> tuple[int, ...] | None:
+        if not isinstance(file, RemotePath):
+            return read_version(file)
+        if file not in self._versions:
+            self._versions[file] = read_version(file)
+        return self._versions[file]
 
 
 @lru_cache(maxsize=64)
-def _read_index(array: ZarrArray, file: Path, file_bytes: int, *_: int) -> NDArray[np.uint64]:
+def _read_index(array: ZarrArray, file: SlidePath, file_bytes: int, *_: int) -> NDArray[np.uint64]:
     """Return where the chunks of a shard lie, offset and number of bytes by their indices."""
     coding, across = array.shard_index or Coding(), array._chunks_of_file
     size = 16 * math.prod(across)
     stored = size + CHECKSUM_BYTES * coding.has_checksum
-    with file.open("rb", buffering=0) as stream:
-        begin = max(file_bytes - stored, 0) if array.index_at_end else 0
-        stream.seek(begin)
-        data = coding.decode(stream.read(stored), size)
+    begin = max(file_bytes - stored, 0) if array.index_at_end else 0
+    data = coding.decode(read_part(file, begin, stored) or b"", size)
     return np.frombuffer(data, "<u8").reshape(*across, 2)
 
 

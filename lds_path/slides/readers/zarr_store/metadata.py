@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from lds_path.errors import UnreadableSlideError
 from lds_path.slides.readers.zarr_store.array import DECODERS, Coding, ZarrArray
+from lds_path.slides.readers.zarr_store.storage import read_file, read_version
 from lds_path.slides.tiff_check import DECODE_ERRORS, unsuitable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
+
+    from lds_path.remote.address import SlidePath
 
 MAX_METADATA_BYTES = 2**24
 MAX_CHUNK_BYTES = 2**26
@@ -22,7 +24,7 @@ MAX_SIDE = 2**31
 REMEDY = "convert it with blosc, zstd or gzip"
 
 
-def read_attributes(folder: Path) -> Mapping[str, Any] | None:
+def read_attributes(folder: SlidePath) -> Mapping[str, Any] | None:
     """Return the attributes of a group or an array; None if the folder is neither.
 
     Those of OME-Zarr 0.5 stand under the key `ome`, those of 0.4 by themselves.
@@ -39,10 +41,10 @@ def read_attributes(folder: Path) -> Mapping[str, Any] | None:
     attributes = _read(folder / ".zattrs")
     if attributes is not None:
         return attributes
-    return {} if any((folder / name).is_file() for name in (".zgroup", ".zarray")) else None
+    return {} if any(read_version(folder / name) for name in (".zgroup", ".zarray")) else None
 
 
-def open_array(store: Path, folder: Path) -> ZarrArray:
+def open_array(store: SlidePath, folder: SlidePath) -> ZarrArray:
     """Return an array of 8-bit numbers.
 
     Parameters
@@ -70,7 +72,7 @@ def open_array(store: Path, folder: Path) -> ZarrArray:
     return array
 
 
-def read_shape(store: Path, folder: Path) -> tuple[int, ...]:
+def read_shape(store: SlidePath, folder: SlidePath) -> tuple[int, ...]:
     """Return the shape of an array, whatever its numbers are; raise as `open_array`."""
     name, node = _read_array(store, folder)
     try:
@@ -79,14 +81,14 @@ def read_shape(store: Path, folder: Path) -> tuple[int, ...]:
         raise damaged(folder / name, error) from None
 
 
-def damaged(path: Path, error: BaseException) -> UnreadableSlideError:
+def damaged(path: SlidePath, error: BaseException) -> UnreadableSlideError:
     """Return the error for metadata that cannot be understood."""
     what = f"no {error}" if isinstance(error, KeyError) else str(error)
     found = " ".join(what.split())[:200]
     return UnreadableSlideError(f"{path} is damaged ({found}); copy it again from its source")
 
 
-def _read_array(store: Path, folder: Path) -> tuple[str, dict[str, Any]]:
+def _read_array(store: SlidePath, folder: SlidePath) -> tuple[str, dict[str, Any]]:
     """Return the name of the file with the metadata of an array, and its content."""
     for name in ("zarr.json", ".zarray"):
         node = _read(folder / name)
@@ -98,25 +100,21 @@ def _read_array(store: Path, folder: Path) -> tuple[str, dict[str, Any]]:
     )
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read(path: SlidePath) -> dict[str, Any] | None:
     """Return the content of a JSON file; None if it is missing."""
     try:
-        with path.open("rb") as stream:
-            text = stream.read(MAX_METADATA_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError):
+        text = read_file(path, MAX_METADATA_BYTES)
+        content = None if text is None else json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise damaged(path, error) from None
+    if text is None:
         return None
-    except OSError as error:
-        raise damaged(path, error) from None
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise damaged(path, error) from None
     if not isinstance(content, dict):
         raise damaged(path, ValueError("not an object"))
     return content
 
 
-def _parse_2(store: Path, folder: Path, node: Mapping[str, Any]) -> ZarrArray:
+def _parse_2(store: SlidePath, folder: SlidePath, node: Mapping[str, Any]) -> ZarrArray:
     _check_type(store, str(node["dtype"]).strip("|<>"), "u1")
     compressor = node.get("compressor") or {}
     filters = [str(item["id"]) for item in node.get("filters") or []]
@@ -131,7 +129,7 @@ def _parse_2(store: Path, folder: Path, node: Mapping[str, Any]) -> ZarrArray:
     )  # fmt: skip
 
 
-def _parse_3(store: Path, folder: Path, node: Mapping[str, Any]) -> ZarrArray:
+def _parse_3(store: SlidePath, folder: SlidePath, node: Mapping[str, Any]) -> ZarrArray:
     if node["node_type"] != "array":
         raise ValueError("not an array")
     _check_type(store, str(node["data_type"]), "uint8")
@@ -157,7 +155,7 @@ def _parse_3(store: Path, folder: Path, node: Mapping[str, Any]) -> ZarrArray:
     )  # fmt: skip
 
 
-def _coding(store: Path, codecs: Sequence[Mapping[str, Any]]) -> Coding:
+def _coding(store: SlidePath, codecs: Sequence[Mapping[str, Any]]) -> Coding:
     """Return what the codecs of format 3 amount to."""
     names = [str(codec["name"]).removeprefix("numcodecs.") for codec in codecs]
     order: tuple[int, ...] = ()
@@ -169,7 +167,7 @@ def _coding(store: Path, codecs: Sequence[Mapping[str, Any]]) -> Coding:
     return Coding(_codec(store, [name for name in names if name != "bytes"]), has_checksum, order)
 
 
-def _codec(store: Path, names: Sequence[str]) -> str:
+def _codec(store: SlidePath, names: Sequence[str]) -> str:
     """Return the only codec, one that can be decoded; empty if there is none."""
     if len(names) > 1 or not DECODERS.keys() >= set(names):
         raise UnreadableSlideError(
@@ -179,7 +177,7 @@ def _codec(store: Path, names: Sequence[str]) -> str:
     return names[0] if names else ""
 
 
-def _check_type(store: Path, found: str, expected: str) -> None:
+def _check_type(store: SlidePath, found: str, expected: str) -> None:
     if found != expected:
         names = {"u2": "uint16", "f4": "float32", "i1": "int8", "i2": "int16", "b1": "bool"}
         raise unsuitable(store, f"pixels of type {names.get(found, found)}")
@@ -204,7 +202,7 @@ def _check(array: ZarrArray) -> None:
         raise ValueError(f"a fill value of {array.fill}, axes in the order {order}")
 
 
-def _check_size(store: Path, array: ZarrArray) -> None:
+def _check_size(store: SlidePath, array: ZarrArray) -> None:
     if math.prod(array.chunks) > MAX_CHUNK_BYTES:
         raise UnreadableSlideError(
             f"{store} has chunks of {' x '.join(map(str, array.chunks))}; expected at most"

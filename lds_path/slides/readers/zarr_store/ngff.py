@@ -19,14 +19,15 @@ from lds_path.slides.readers.zarr_store.metadata import (
     read_attributes,
     read_shape,
 )
+from lds_path.slides.readers.zarr_store.storage import list_folders
 from lds_path.slides.tiff_check import DECODE_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from lds_path.remote.address import SlidePath
     from lds_path.slides.readers.zarr_store.array import ZarrArray
 
 VERSIONS = ("0.4", "0.5")
@@ -85,9 +86,13 @@ class NgffLevel:
         row, column
             Its place, in chunks.
         """
-        index = {"c": channel // self._along("c", self.array.chunks), "y": row, "x": column}
-        chunk = self.array.read_chunk([index.get(axis, 0) for axis in self.axes])
+        chunk = self.array.read_chunk(self._index(channel, row, column))
         return None if chunk is None else self._as_image(chunk)
+
+    def has_file(self, channel: int, row: int, column: int) -> bool:
+        """Return whether a file is there, by its place, in files."""
+        down = self.stored.height // self.tile.height, self.stored.width // self.tile.width
+        return self.array.has_file(self._index(channel, row * down[0], column * down[1]))
 
     def has_no_bytes(self) -> NDArray[np.bool_]:
         """Return which files of any channel are missing, (rows, columns)."""
@@ -101,6 +106,11 @@ class NgffLevel:
             values = values.take(0, axis=self.axes.index(axis))
         left = [axis for axis in self.axes if axis in "cyx"]
         return values.transpose([left.index(axis) for axis in "yxc"])
+
+    def _index(self, channel: int, row: int, column: int) -> list[int]:
+        """Return the indices of a chunk along all axes."""
+        index = {"c": channel // self._along("c", self.array.chunks), "y": row, "x": column}
+        return [index.get(axis, 0) for axis in self.axes]
 
     def _along(self, axis: str, lengths: Sequence[int]) -> int:
         return lengths[self.axes.index(axis)]
@@ -116,7 +126,7 @@ class NgffImage:
     """Microns per level-0 pixel (x, y), if stated."""
 
 
-def find_images(store: Path, attributes: Mapping[str, Any]) -> list[SlideImage]:
+def find_images(store: SlidePath, attributes: Mapping[str, Any]) -> list[SlideImage]:
     """Return the images of a store; their content is a folder and its `multiscales`.
 
     A store is an image, or holds several as bioformats2raw lays them out.
@@ -159,7 +169,7 @@ def find_images(store: Path, attributes: Mapping[str, Any]) -> list[SlideImage]:
     return images
 
 
-def open_ngff(store: Path, image: SlideImage) -> NgffImage:
+def open_ngff(store: SlidePath, image: SlideImage) -> NgffImage:
     """Return an image, which must be RGB of 8 bits in one plane.
 
     Raises
@@ -193,19 +203,18 @@ def _own(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
     return own if isinstance(own, dict) else {}
 
 
-def _folders_of_images(store: Path) -> list[Path]:
+def _folders_of_images(store: SlidePath) -> list[SlidePath]:
     """Return the folders of the images in a store, in their order."""
     listed = _own(read_attributes(store / "OME") or {}).get("series")
     if isinstance(listed, list):
         return [_inside(store, name) for name in listed[:MAX_IMAGES]]
     try:
-        folders = [folder for folder in store.iterdir() if folder.is_dir()]
+        return list_folders(store)[:MAX_IMAGES]
     except OSError as error:
         raise damaged(store, error) from None
-    return sorted(folders, key=lambda folder: (len(folder.name), folder.name))[:MAX_IMAGES]
 
 
-def _inside(folder: Path, name: object) -> Path:
+def _inside(folder: SlidePath, name: object) -> SlidePath:
     """Return what lies below a folder; ValueError for what does not."""
     parts = str(name).split("/")
     if ".." in parts or not all(parts):
@@ -213,7 +222,9 @@ def _inside(folder: Path, name: object) -> Path:
     return folder.joinpath(*parts)
 
 
-def _image(store: Path, folder: Path, number: int, attributes: Mapping[str, Any]) -> SlideImage:
+def _image(
+    store: SlidePath, folder: SlidePath, number: int, attributes: Mapping[str, Any]
+) -> SlideImage:
     """Return an image, with the size of its largest level."""
     multiscale = attributes["multiscales"][0]
     _check_version(store, str(attributes.get("version", multiscale.get("version", ""))), multiscale)
@@ -232,7 +243,7 @@ def _letter(axis: Mapping[str, Any]) -> str:
     return "c" if axis.get("type") == "channel" else str(axis["name"])
 
 
-def _check_version(store: Path, version: str, multiscale: Mapping[str, Any]) -> None:
+def _check_version(store: SlidePath, version: str, multiscale: Mapping[str, Any]) -> None:
     axes = multiscale.get("axes")
     named = isinstance(axes, list) and axes and all(isinstance(axis, dict) for axis in axes)
     if not named or (version and not version.startswith(VERSIONS)):
@@ -244,7 +255,11 @@ def _check_version(store: Path, version: str, multiscale: Mapping[str, Any]) -> 
 
 
 def _level(
-    store: Path, folder: Path, axes: str, entry: Mapping[str, Any], multiscale: Mapping[str, Any]
+    store: SlidePath,
+    folder: SlidePath,
+    axes: str,
+    entry: Mapping[str, Any],
+    multiscale: Mapping[str, Any],
 ) -> NgffLevel:
     array = open_array(store, _inside(folder, entry["path"]))
     if len(array.shape) != len(axes) or len(set(axes)) != len(axes):
@@ -266,7 +281,7 @@ def _level(
     return NgffLevel(array, axes, (scale["x"], scale["y"]), (shift["x"], shift["y"]))
 
 
-def _check_shape(store: Path, level: NgffLevel) -> None:
+def _check_shape(store: SlidePath, level: NgffLevel) -> None:
     """Refuse what is not one plane of three channels."""
     lengths = dict(zip(level.axes, level.array.shape, strict=True))
     for axis, length in lengths.items():
@@ -283,7 +298,7 @@ def _check_shape(store: Path, level: NgffLevel) -> None:
         )
 
 
-def _check_channels(store: Path, attributes: Mapping[str, Any]) -> None:
+def _check_channels(store: SlidePath, attributes: Mapping[str, Any]) -> None:
     """Refuse channels that are not called or shown as red, green and blue, if it says so."""
     omero = attributes.get("omero", {})
     channels = omero.get("channels", []) if isinstance(omero, dict) else []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -12,20 +13,21 @@ import numpy as np
 
 from lds_path.errors import UnreadableSlideError
 from lds_path.geometry import Rectangle, Size
+from lds_path.remote.address import RemotePath
 from lds_path.slides.images import choose_image
 from lds_path.slides.reader import Level, LostTilesError, SlideDescription
 from lds_path.slides.readers.image import WHITE
-from lds_path.slides.readers.lost_tiles import lacking_levels
+from lds_path.slides.readers.lost_tiles import lacking_levels, tiles_below
 from lds_path.slides.readers.zarr_store.metadata import read_attributes
 from lds_path.slides.readers.zarr_store.ngff import find_images, open_ngff
 from lds_path.slides.tiff_check import DECODE_ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from lds_path.remote.address import SlidePath
     from lds_path.slides.probe import Probe
     from lds_path.slides.readers.zarr_store.ngff import NgffImage, NgffLevel
 
@@ -33,13 +35,15 @@ CACHE_BYTES = 2**26
 """Of decoded chunks: windows may be smaller than these, and share them."""
 MAX_SHIFT = 0.5
 """Of its own pixels, by which a level may begin beside level 0: the middles of means of pixels."""
+ASKING_THREADS = 16
+"""Chunks that are asked for at a time from a server: the answer takes longer than the transfer."""
 
 
 class OmeZarrReader:
     """An image of an OME-Zarr store; any thread may read."""
 
     def __init__(
-        self, path: Path, levels: Sequence[NgffLevel], description: SlideDescription
+        self, path: SlidePath, levels: Sequence[NgffLevel], description: SlideDescription
     ) -> None:
         self.description = description
         self._path, self._levels = path, levels
@@ -54,26 +58,28 @@ class OmeZarrReader:
         Raises
         ------
         LostTilesError
-            If level 0 has no file for a chunk: it was lost, or there is nothing to store.
+            If level 0 has no file for a chunk: it was lost, or there is nothing to store. On a
+            server, also if a level has none although the next finer one has some there.
         UnreadableSlideError
             If a chunk is damaged.
+        RemoteError
+            If a server cannot be reached or refuses.
         """
         source, window = self._levels[level], Rectangle(round(left), round(top), size)
         block = np.full((size.height, size.width, 3), WHITE, np.uint8)
         lost = np.zeros(block.shape, np.bool_)
-        for (column, row), part in product(
-            window.clipped(source.size).cells(source.tile), source.parts
-        ):
+        cells = product(window.clipped(source.size).cells(source.tile), source.parts)
+        for (column, row), part, pixels in self._read_chunks(level, cells):
             place = Rectangle(column * source.tile.width, row * source.tile.height, source.tile)
             shown = place.intersection(window).clipped(source.size)
             target = (*shown.seen_from(window.left, window.top).slices, part)
-            pixels = self._chunk(level, part.start, row, column)
             if pixels is None:
-                block[target], lost[target] = source.array.fill, True
+                block[target] = source.array.fill
+                lost[target] = self._is_lost(level, part.start, row, column)
             else:
                 inner = shown.seen_from(place.left, place.top).slices
                 block[target] = pixels[(*inner, slice(part.stop - part.start))]
-        if level == 0 and lost.any():
+        if lost.any():
             message = f"{self._path} has chunks without a file; copy it again from its source"
             raise LostTilesError(message, block, lost)
         return block
@@ -81,6 +87,35 @@ class OmeZarrReader:
     def close(self) -> None:
         """Release the chunks."""
         self._chunk.cache_clear()
+
+    def _read_chunks(
+        self, level: int, cells: Iterable[tuple[tuple[int, int], slice]]
+    ) -> Iterator[tuple[tuple[int, int], slice, NDArray[np.uint8] | None]]:
+        """Yield (column, row), channels and pixels of chunks; those on a server side by side."""
+        places = list(cells)
+        read = partial(self._chunk, level)
+        chunks = [(part.start, row, column) for (column, row), part in places]
+        if not isinstance(self._path, RemotePath) or len(places) == 1:
+            found = map(read, *zip(*chunks, strict=True)) if chunks else iter(())
+            yield from ((*place, pixels) for place, pixels in zip(places, found, strict=True))
+            return
+        with ThreadPoolExecutor(ASKING_THREADS) as pool:
+            found = pool.map(read, *zip(*chunks, strict=True))
+            yield from ((*place, pixels) for place, pixels in zip(places, found, strict=True))
+
+    def _is_lost(self, level: int, channel: int, row: int, column: int) -> bool:
+        """Return whether a chunk without a file may have been lost.
+
+        Of a store on a disk, levels that lost files are not used. What is on a server is not listed.
+        """
+        if level == 0 or not isinstance(self._path, RemotePath):
+            return level == 0
+        source, finer = self._levels[level], self._levels[level - 1]
+        at = row * source.tile.height // source.stored.height
+        beside = column * source.tile.width // source.stored.width
+        rows, columns = tiles_below(source, finer, at, beside)
+        places = product(range(rows.start, rows.stop), range(columns.start, columns.stop))
+        return any(finer.has_file(channel, *place) for place in places)
 
     def _read_chunk(
         self, level: int, channel: int, row: int, column: int
@@ -104,7 +139,7 @@ def open_ome_zarr(probe: Probe) -> OmeZarrReader | None:
     UnsuitableSlideError
         If it holds several images that may be meant, planes, or channels that are no colours.
     """
-    path = probe.file
+    path = probe.path
     attributes = read_attributes(path) if probe.is_folder else None
     if attributes is None:
         return None
@@ -119,6 +154,8 @@ def _usable_levels(image: NgffImage) -> list[NgffLevel]:
     """Return level 0 and those that begin where it does and lost no file."""
     full = image.levels[0]
     placed = [level for level in image.levels if _is_in_place(level, full)]
+    if isinstance(full.array.folder, RemotePath):
+        return placed
     try:
         lacking = lacking_levels(placed)
     except OSError:  # a folder of chunks that cannot be listed
