@@ -167,11 +167,9 @@ class Fit:
         """Measure how good the model is that the training starts from, if it does from one."""
         if self.ancestor is None:
             return
-        names, trainer = self.card.class_names, self.trainer
-        lattice, device, recipe = self.card.lattice, trainer.device, trainer.recipe
-        self.start_dice = score_start(self.ancestor, names, tune, lattice, device, recipe=recipe)
+        self.start_dice = score_start(self.ancestor, self.card, self.trainer, tune)
         if len(tune):
-            dice = join_dice(names, tuple(self.start_dice.values()))
+            dice = join_dice(self.card.class_names, tuple(self.start_dice.values()))
             log.info("train: tune Dice of %s, before the first step: %s", self.ancestor.name, dice)
 
     def _resume(self) -> list[Any]:

@@ -8,49 +8,53 @@ import numpy as np
 
 from lds_path.learning.tuning.score import by_class, known, score_regions
 from lds_path.models.checkpoint import load_model
+from lds_path.network.device import seeded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    import torch
-
-    from lds_path.geometry import Size
     from lds_path.learning.data.labelled_regions import RegionCache
-    from lds_path.learning.recipe import Recipe
+    from lds_path.learning.trainer import Trainer
     from lds_path.models.ancestor import Ancestor
+    from lds_path.models.card import ModelCard
 
 Dice = dict[str, float | None]
 """Class -> Dice, None where it was not measured."""
 
 
-def score_start(
-    ancestor: Ancestor,
-    classes: Sequence[str],
-    tune: RegionCache,
-    lattice: Size,
-    device: torch.device,
-    *,
-    recipe: Recipe,
-) -> Dice:
+def score_start(ancestor: Ancestor, card: ModelCard, trainer: Trainer, tune: RegionCache) -> Dice:
     """Return the Dice of the model that a training starts from, for each class of the training.
 
-    It is None for a class that the model does not have. What the model calls by a class that only it has is wrong.
+    It is measured as that of the training. It is None for a class that the model does not have; what the
+    model calls by a class that only it has is wrong.
 
     Parameters
     ----------
     ancestor
-        The model.
-    classes
-        Names of the classes of the training, in the order of their values.
-    tune, lattice, device, recipe
-        As the training is scored, see `score_regions`.
+        The model that it starts from.
+    card
+        Classes and lattice of the training.
+    trainer
+        How it is scored.
+    tune
+        The regions that are scored.
     """
-    segmenter, card = load_model(ancestor.folder)
-    number = {name: value for value, name in enumerate(classes, start=1)}
-    values = [number.get(name, 0) for name in card.class_names]
-    found = score_regions(segmenter.to(device), tune, lattice, device, recipe=recipe, values=values)
-    dice = by_class(classes, known(found.dice())) if len(tune) else dict.fromkeys(classes)
-    return {name: dice[name] if name in card.class_names else None for name in classes}
+    names, device = card.class_names, trainer.device
+    if not len(tune):
+        return dict.fromkeys(names)
+    with seeded(trainer.recipe.seed, device):  # the training's random numbers stay as they are
+        segmenter, old = load_model(ancestor.folder)
+    value = {name: number for number, name in enumerate(names, start=1)}
+    found = score_regions(
+        segmenter.to(device),
+        tune,
+        card.lattice,
+        device,
+        recipe=trainer.recipe,
+        values=[value.get(name, 0) for name in old.class_names],
+    )
+    dice = by_class(names, known(found.dice()))
+    return {name: dice[name] if name in old.class_names else None for name in names}
 
 
 def find_loss(before: Mapping[str, float | None], after: Mapping[str, float | None]) -> list[str]:
