@@ -19,7 +19,7 @@ from lds_path.learning.data.labelled_regions import RegionCache, margin_around
 from lds_path.learning.finishing import finish
 from lds_path.learning.record.doubts import find_doubts
 from lds_path.learning.record.page import write_page
-from lds_path.learning.record.progress import Progress
+from lds_path.learning.record.progress import Progress, join_dice
 from lds_path.learning.record.training_log import TrainingLog
 from lds_path.learning.training_state import (
     BEST_NAME,
@@ -30,6 +30,7 @@ from lds_path.learning.training_state import (
     restore_state,
     save_state,
 )
+from lds_path.learning.tuning.gain import find_loss, score_start
 from lds_path.learning.tuning.score import by_class, choose_regions, known, tune_dice
 from lds_path.models.card import WEIGHTS_NAME
 from lds_path.models.checkpoint import save_model
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from lds_path.learning.data.training_set import TrainingSet
     from lds_path.learning.recipe import Schedule
     from lds_path.learning.trainer import Trainer
+    from lds_path.learning.tuning.gain import Dice
+    from lds_path.models.ancestor import Ancestor
     from lds_path.models.card import ModelCard
 
 log = logging.getLogger(__name__)
@@ -88,7 +91,11 @@ class Fit:
     schedule: Schedule
     remarks: Sequence[str] = ()
     """What should be known besides what the labelled slides show, a sentence each."""
+    ancestor: Ancestor | None = None
+    """The model that the training starts from."""
     best: Best = field(default_factory=Best)
+    start_dice: Dice = field(default_factory=dict)
+    """Tune Dice of the ancestor, if there is one."""
 
     def run(self, *, cache_mib: int, threads: int) -> dict[str, Any]:
         """Train, write the best model, and return the results for the manifest."""
@@ -122,15 +129,18 @@ class Fit:
             move=partial(move, augmentation=self.schedule.augmentation),
         )
         doubts = self._find_doubts()
+        self._score_start(tune)
         with TrainingLog(self.folder, self.card.class_names, rows) as training_log:
             self._train(batches, chances, tune, training_log)
         sets = {"train": self.train_set, "tune": self.tune_set}
         card = finish(self.state / BEST_NAME, self.folder, self.trainer, sets, tune)
+        doubts += find_loss(self.start_dice, card.scores["tune_dice"])
         return {
             "steps": self.best.step,
             "best_step": self.best.best_step,
             "train_regions": len(self.train_set.regions),
             "tune_regions": len(tune),
+            "start_dice": self.start_dice,
             "tune_dice": card.scores["tune_dice"],
             "tune_dice_by_slide": write_page(
                 self.folder, self.trainer, tune, sets, doubts, model=self.model
@@ -152,6 +162,15 @@ class Fit:
         for doubt in doubts:
             log.warning("train: warning: %s", doubt)
         return doubts
+
+    def _score_start(self, tune: RegionCache) -> None:
+        """Measure how good the model is that the training starts from, if it does from one."""
+        if self.ancestor is None:
+            return
+        self.start_dice = score_start(self.ancestor, self.card, self.trainer, tune)
+        if len(tune):
+            dice = join_dice(self.card.class_names, tuple(self.start_dice.values()))
+            log.info("train: tune Dice of %s, before the first step: %s", self.ancestor.name, dice)
 
     def _resume(self) -> list[Any]:
         """Resume an equal training; return the rows of its log."""
@@ -234,6 +253,7 @@ class Fit:
         if not best.best_step or _mean(dice) >= best.mean:
             best.best_step, best.dice, best.waited = best.step, dice, 0
             scores = {"tune_dice": by_class(self.card.class_names, dice), "step": best.step}
+            scores |= {"start_dice": self.start_dice} if self.ancestor else {}
             save_model(self.state / BEST_NAME, trainer.segmenter, replace(self.card, scores=scores))
         if not len(tune):
             best.waited = 0

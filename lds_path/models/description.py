@@ -55,11 +55,12 @@ def _about(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 
 def _classes(card: ModelCard) -> Iterator[tuple[str, str]]:
-    dice = card.scores.get("tune_dice", {})
+    dice, before = card.scores.get("tune_dice", {}), card.scores.get("start_dice", {})
     for label_class in card.classes:
         color = "#{:02X}{:02X}{:02X}".format(*label_class.color)
-        score = dice.get(label_class.name)
+        score, old = dice.get(label_class.name), before.get(label_class.name)
         known = "no score" if score is None else f"tune Dice {score:.3f}"
+        known += "" if old is None else f", {old:.3f} before"
         yield f"{label_class.value} {label_class.name}", f"{color}  {known}"
 
 

@@ -43,6 +43,8 @@ class LearnedClass:
     tune_mm2: float
     tune_slides: int
     dice: float | None
+    start_dice: float | None = None
+    """Of the model that the training started from."""
 
     @property
     def color(self) -> str:
@@ -67,6 +69,11 @@ class TrainingPage:
     examples: Sequence[Example]
     commands: Mapping[str, str]
     """What for -> command."""
+
+    @property
+    def has_start(self) -> bool:
+        """Whether it is known of any class how good the model was that the training started from."""
+        return any(item.start_dice is not None for item in self.classes)
 
 
 def render_training(page: TrainingPage) -> str:

@@ -240,6 +240,7 @@ class Training:
                 tune_set=tune_set,
                 schedule=self.options.course,
                 remarks=self._compare_with_ancestor(card),
+                ancestor=self.ancestor,
             )
             return {
                 **fit.run(cache_mib=self.options.cache_mib, threads=threads),

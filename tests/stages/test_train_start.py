@@ -7,8 +7,10 @@ import torch
 from small_slides import CLASSES, LATTICE, make_slide
 
 from lds_path.errors import ModelError
+from lds_path.learning.tuning.gain import find_loss
 from lds_path.models.card import read_card
 from lds_path.models.checkpoint import load_model
+from lds_path.models.description import describe
 from lds_path.option import make_options
 from lds_path.options.model import TrainOptions
 from lds_path.stages.train import train
@@ -29,9 +31,9 @@ def root(tmp_path_factory):
     return root
 
 
-def run(root, output, classes=CLASSES, **changes):
+def run(root, output, classes=CLASSES, sheet="slides.tsv", **changes):
     return train(
-        root / "slides.tsv",
+        root / sheet,
         output,
         tile=root / "tile",
         detect=root / "detect",
@@ -93,6 +95,52 @@ def test_what_is_frozen_stays_to_the_bit_and_the_rest_learns(root, tmp_path, fro
     assert not torch.equal(
         before["network.model.2.0.conv.weight"], after["network.model.2.0.conv.weight"]
     )
+
+
+def test_a_round_tells_the_dice_before_and_after_by_class(root, tmp_path, caplog):
+    caplog.set_level("INFO")
+    before = read_card(root / "first").scores["tune_dice"]
+    manifest = continue_first(root, tmp_path / "model")
+    card, page = read_card(tmp_path / "model"), (tmp_path / "model/index.html").read_text()
+    assert card.scores["start_dice"] == manifest.results["start_dice"]
+    assert card.scores["start_dice"] == pytest.approx(before, abs=1e-4)
+    gain = [f"{name} {before[name]:.3f} -> {card.scores['tune_dice'][name]:.3f}" for name in before]
+    assert f"tune Dice before and after: {', '.join(gain)}" in caplog.text
+    assert "Dice before<" in page
+    assert all(f"{value:.3f} before" in describe(card, root) for value in before.values())
+
+
+def test_a_class_without_a_counterpart_has_no_score_before(root, tmp_path):
+    """What the model before calls by the class that is gone is wrong, and its other class is scored as ever."""
+    before = read_card(root / "first").scores["tune_dice"]
+    renamed = ("Light", CLASSES[1])
+    manifest = continue_first(root, tmp_path / "model", classes=renamed)
+    assert manifest.results["start_dice"] == {
+        "Light": None,
+        CLASSES[1]: pytest.approx(before[CLASSES[1]], abs=1e-4),
+    }
+
+
+def test_a_training_that_starts_from_no_model_has_no_dice_before(root):
+    assert "start_dice" not in read_card(root / "first").scores
+    assert "Dice before<" not in (root / "first/index.html").read_text()
+
+
+def test_without_slides_to_tune_by_the_gain_is_not_known(root, tmp_path, caplog):
+    caplog.set_level("INFO")
+    (root / "alone.tsv").write_text("slide\tpath\tlabels\tsplit\na\ta.tif\tlabels/a.png\ttrain\n")
+    manifest = continue_first(root, tmp_path / "model", sheet="alone.tsv")
+    assert manifest.results["start_dice"] == dict.fromkeys(CLASSES)
+    assert "what it gained over the model that it started from is not known" in caplog.text
+
+
+def test_a_model_worse_than_the_one_before_is_a_warning():
+    before = {"Stroma": 0.9, "Tumor": 0.7, "Fat": None}
+    assert find_loss(before, {"Stroma": 0.9, "Tumor": 0.7, "Fat": 0.1}) == []
+    (loss,) = find_loss(before, {"Stroma": 0.8, "Tumor": 0.7, "Fat": 0.99})
+    assert "better on the split tune (mean Dice 0.800, now 0.750)" in loss
+    assert find_loss({"Stroma": None}, {"Stroma": 0.5}) == []
+    assert find_loss({}, {"Stroma": 0.5}) == []
 
 
 def test_a_model_that_is_not_there_ends_the_training_before_it_starts(root, tmp_path):

@@ -92,6 +92,7 @@ def _describe(card: ModelCard, sets: Mapping[str, TrainingSet], number: int) -> 
         tune_mm2=tune,
         tune_slides=len(sets["tune"].slides_with(number)),
         dice=card.scores["tune_dice"].get(item.name),
+        start_dice=card.scores.get("start_dice", {}).get(item.name),
     )
 
 

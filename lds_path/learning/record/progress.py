@@ -96,11 +96,15 @@ def last_lines(folder: Path, results: Mapping[str, Any]) -> list[str]:
     results
         Results of the manifest.
     """
-    dice, model = results["tune_dice"], shlex.quote(str(folder))
+    dice, before, model = results["tune_dice"], results["start_dice"], shlex.quote(str(folder))
     if results["tune_regions"]:
-        score = f"tune Dice {join_dice(tuple(dice), tuple(dice.values()))}"
+        words = "tune Dice before and after: " if before else "tune Dice "
+        score = words + join_dice(tuple(dice), tuple(dice.values()), tuple(before.values()))
     else:
         score = "its Dice was not measured, as no slide of the split tune has labels"
+        score += (
+            ": what it gained over the model that it started from is not known" if before else ""
+        )
     steps, kept = results["steps"], results["best_step"]
     return [
         f"train: done after {steps} steps; kept are the weights of step {kept}, {score}",
@@ -111,9 +115,13 @@ def last_lines(folder: Path, results: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def join_dice(classes: Sequence[str], dice: Sequence[float | None]) -> str:
-    """Return the Dice of all classes in one line."""
-    pairs = zip(classes, dice, strict=True)
+def join_dice(
+    classes: Sequence[str], dice: Sequence[float | None], before: Sequence[float | None] = ()
+) -> str:
+    """Return the Dice of all classes in one line, after that of another model where it is known."""
+    rows = zip(classes, dice, before or [None] * len(classes), strict=True)
     return ", ".join(
-        f"{name} {'not measured' if value is None else f'{value:.3f}'}" for name, value in pairs
+        f"{name} {'' if old is None else f'{old:.3f} -> '}"
+        f"{'not measured' if value is None else f'{value:.3f}'}"
+        for name, value, old in rows
     )

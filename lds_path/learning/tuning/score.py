@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -109,6 +110,7 @@ def score_regions(
     *,
     recipe: Recipe | None = None,
     on_pixels: bool = False,
+    values: Sequence[int] = (),
 ) -> Scores:
     """Return what a network makes of regions.
 
@@ -117,14 +119,18 @@ def score_regions(
 
     With `on_pixels` the scores are carried back to pixels first, as `stitch` does it. That takes longer, and tells what
     is lost between the samples: only so can lattices be compared, or grids.
+
+    `values` are what the classes of the network are called in the labels, 0 for a class that these do not know; when
+    empty, both have the same classes.
     """
     outputs = (
         segment_region(segmenter, cache, index, lattice, device, recipe=recipe)
         for index in range(len(cache))
     )
-    count = _pixel_confusion if on_pixels else _confusion
+    values = values or range(1, segmenter.spec.class_count + 1)
+    count = partial(_pixel_confusion if on_pixels else _confusion, values=values)
     confusions = [count(output) for output in outputs]
-    side = segmenter.spec.class_count + 1
+    side = len(confusions[0]) if confusions else segmenter.spec.class_count + 1
     return Scores(cache.regions, np.array(confusions).reshape(-1, side, side))
 
 
@@ -175,10 +181,11 @@ def by_class(classes: Sequence[str], dice: Sequence[float | None]) -> dict[str, 
     }
 
 
-def _confusion(output: LatticeOutput) -> NDArray[np.float64]:
+def _confusion(output: LatticeOutput, values: Sequence[int]) -> NDArray[np.float64]:
     """Return the confusion of one region, as a fraction of its area, (C + 1, C + 1)."""
-    count = output.logits.shape[1]
-    chosen = F.one_hot(output.logits.argmax(dim=1) + 1, count + 1).movedim(-1, 1)
+    count = output.target.shape[1]
+    called = torch.tensor(values, device=output.logits.device)[output.logits.argmax(dim=1)]
+    chosen = F.one_hot(called, count + 1).movedim(-1, 1)
     known = output.target * output.labelled
     bare = known.new_zeros(output.area.shape) if output.unlabelled is None else output.unlabelled
     area = torch.cat((bare, known), dim=1) * output.area  # (1, C + 1, h, w)
@@ -187,16 +194,16 @@ def _confusion(output: LatticeOutput) -> NDArray[np.float64]:
     return confusion
 
 
-def _pixel_confusion(output: LatticeOutput) -> NDArray[np.float64]:
+def _pixel_confusion(output: LatticeOutput, values: Sequence[int]) -> NDArray[np.float64]:
     """Return the confusion of one region on the pixels of its finest level, (C + 1, C + 1)."""
     shares = output.batch.fractions[0][0].cpu().numpy()  # (C, H, W)
     bare = output.batch.unlabelled[0][0].cpu().numpy() if output.batch.unlabelled else None
     size = Size(shares.shape[2], shares.shape[1])
     scores = torch.softmax(output.logits[0].float(), dim=0).cpu().numpy()
-    labels = unwarp(scores, output.grid[0].cpu().numpy(), size).argmax(axis=0)
+    labels = np.array(values)[unwarp(scores, output.grid[0].cpu().numpy(), size).argmax(axis=0)]
     confusion = np.zeros((len(shares) + 1, len(shares) + 1))
-    for number in range(len(shares)):
-        predicted = labels == number
-        confusion[1:, number + 1] = shares[:, predicted].sum(axis=1)
-        confusion[0, number + 1] = 0 if bare is None else bare[:, predicted].sum()
+    for value in range(len(shares) + 1):
+        predicted = labels == value
+        confusion[1:, value] = shares[:, predicted].sum(axis=1)
+        confusion[0, value] = 0 if bare is None else bare[:, predicted].sum()
     return confusion / (255 * size.area)

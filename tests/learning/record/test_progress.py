@@ -48,6 +48,7 @@ RESULTS = {
     "steps": 300,
     "best_step": 200,
     "tune_regions": 5,
+    "start_dice": {},
     "tune_dice": {"Stroma": 0.9, "Tumor": 0.5},
     "warnings": ["Only 3 regions have labels to learn from: annotate more tissue."],
 }
@@ -61,6 +62,16 @@ def test_the_last_lines_name_scores_warnings_folder_and_command():
     assert lines[-1] == "  snakemake --cores all --config model='results/my train' slides=SHEET"
 
 
+def test_the_last_lines_say_what_was_gained_for_classes_that_the_model_before_had():
+    before = {"Stroma": 0.8125, "Tumor": None}
+    line = last_lines(Path("train"), RESULTS | {"start_dice": before})[0]
+    assert line.endswith("tune Dice before and after: Stroma 0.812 -> 0.900, Tumor 0.500")
+
+
 def test_the_last_lines_say_that_nothing_was_measured():
     results = RESULTS | {"tune_regions": 0, "tune_dice": {"Stroma": None, "Tumor": None}}
     assert "its Dice was not measured" in last_lines(Path("train"), results)[0]
+    assert "gained" not in last_lines(Path("train"), results)[0]
+    results |= {"start_dice": {"Stroma": None, "Tumor": None}}
+    line = last_lines(Path("train"), results)[0]
+    assert line.endswith("what it gained over the model that it started from is not known")

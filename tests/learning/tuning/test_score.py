@@ -94,6 +94,18 @@ def test_pixels_and_samples_agree_where_everything_is_called_the_same(segmenter,
     np.testing.assert_allclose(on_pixels.confusion, on_samples.confusion, atol=0.01)
 
 
+@pytest.mark.parametrize("on_pixels", [False, True])
+def test_classes_of_another_order_are_scored_by_name_and_unknown_ones_are_wrong(
+    segmenter, on_pixels
+):
+    region = make_region(make_labels(2, 1))
+    swapped = score(segmenter, region, on_pixels=on_pixels, values=(2, 1)).dice()
+    assert swapped == pytest.approx([0, 2 * 0.25 / 1.25], abs=0.02)
+    unknown = score(segmenter, region, on_pixels=on_pixels, values=(0, 1))
+    assert unknown.dice().tolist() == [0, 0]
+    assert unknown.wrong() == pytest.approx([1], abs=0.01)
+
+
 def test_pixels_show_that_borders_lie_between_samples():
     """Samples over a border count half as wrong; carried back to pixels the border is found again."""
     rgb, labels = paint(0, REGION, REGION)
