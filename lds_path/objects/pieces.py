@@ -5,7 +5,7 @@ Convention: (x, y), pixel areas: pixel (row, column) is the square from (column,
 polygon is valid.
 
 GDAL's polygons with GEOS's simplification of coverages take over ten times the time, and the
-whole image in memory, and do not bound the deviation: see "Tracing" in docs/benchmarks.md.
+whole image in memory, and do not bound the deviation: see "Tracing" in docs/speed.md.
 """
 
 from __future__ import annotations

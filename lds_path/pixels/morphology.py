@@ -1,7 +1,7 @@
 """Masks grown, opened and closed by discs, a strip of rows at a time.
 
 scikit-image takes 25 times the time or more and 20 times the memory; OpenCV takes less time, but for
-less than 0.1 s of a stage it is not worth a dependency of 150 MiB: see docs/benchmarks.md.
+less than 0.1 s of a stage it is not worth a dependency of 150 MiB: see docs/speed.md.
 """
 
 from __future__ import annotations

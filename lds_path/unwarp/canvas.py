@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 AUTO, WORKING = "auto", "working"
 MAX_LABEL_MPP = 64
 PIXELS_PER_SAMPLE = 4
-"""Label pixels from one sample to the next, at least, along an axis; docs/benchmarks.md has what that costs."""
+"""Label pixels from one sample to the next, at least, along an axis; docs/speed.md has what that costs."""
 
 CONFIDENCE_MPP = 8.0
 """The confidence image has about this resolution."""

@@ -1,4 +1,4 @@
-"""Time the whole workflow on derived slides; `make benchmark` writes it into docs/benchmarks.md.
+"""Time the whole workflow on derived slides; `make benchmark` writes it into docs/speed.md.
 
 Each measured run is kept in a JSON file, so that an interrupted benchmark goes on where it was.
 """
@@ -28,7 +28,7 @@ from lds_path.formats.regions import REGIONS_NAME, read_regions
 from lds_path.provenance.manifest import read_manifest
 
 REPOSITORY = Path(__file__).parent.parent.parent
-PAGE = REPOSITORY / "docs/benchmarks.md"
+PAGE = REPOSITORY / "docs/speed.md"
 SIDES = {"0.25": 16384, "1": 32768, "4": 65536}
 """Gigapixels -> side in pixels."""
 LEVELS = {"1": {"1, 4, 16": slice(None, None, 2), "1": slice(1)}}
@@ -41,7 +41,7 @@ LEVELS = {"1": {"1, 4, 16": slice(None, None, 2), "1": slice(1)}}
 @click.option("--runs", default=3, show_default=True)
 @click.option("--cores", default=2, show_default=True)
 def main(folder: Path, gigapixels: tuple[str, ...], runs: int, cores: int) -> None:
-    """Measure, and write the section of docs/benchmarks.md on speed."""
+    """Measure, and write the section of docs/speed.md on speed."""
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     for size in gigapixels:

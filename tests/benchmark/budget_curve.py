@@ -1,4 +1,4 @@
-"""What samples bring: scores against budgets of the shipped models, in docs/benchmarks.md.
+"""What samples bring: scores against budgets of the shipped models, in docs/sampling.md.
 
 Each run is kept in a JSON file, so that an interrupted benchmark goes on where it was.
 """
@@ -28,7 +28,7 @@ from lds_path.stages.stitch import stitch
 from lds_path.stages.tile import tile
 
 REPOSITORY = Path(__file__).parent.parent.parent
-PAGE = REPOSITORY / "docs/benchmarks.md"
+PAGE = REPOSITORY / "docs/sampling.md"
 PICTURE = REPOSITORY / "docs/budgets.svg"
 USUAL = "usual"
 SPARSE = "sparse"
@@ -64,7 +64,7 @@ class Run:
 @click.option("--model", required=True, help="Trained with a ladder, on painted slides.")
 @click.option("--threads", default=2, show_default=True)
 def main(folder: Path, model: str, threads: int) -> None:
-    """Measure, and write the section of docs/benchmarks.md on budgets."""
+    """Measure, and write the section of docs/sampling.md on budgets."""
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     ladder = read_card(find_model(model)).network.ladder

@@ -1,4 +1,4 @@
-"""What a slide costs in a cohort of many; writes the section `cohort` of docs/benchmarks.md.
+"""What a slide costs in a cohort of many; writes the section `cohort` of docs/speed.md.
 
 Three runs on one core, of slides so small that their own work hardly counts: a dry run of the whole
 cohort, a real run of it that is interrupted after a while, and a run of a few slides to the end.
@@ -29,7 +29,7 @@ from lds_path.provenance.cohort import STAGES
 from lds_path.stages.demo import demo
 
 REPOSITORY = Path(__file__).parent.parent.parent
-PAGE = REPOSITORY / "docs/benchmarks.md"
+PAGE = REPOSITORY / "docs/speed.md"
 WIDTH, HEIGHT = 700, 600
 SETTINGS = """
 tile: {mpp: 0.5}
@@ -68,7 +68,7 @@ class Run:
 @click.option("--few", default=10, show_default=True, help="Slides that are run to the end.")
 @click.option("--limit", default=180, show_default=True, help="Seconds of the interrupted run.")
 def main(folder: Path, slides: int, few: int, limit: int) -> None:
-    """Measure, and write the section of docs/benchmarks.md on large cohorts."""
+    """Measure, and write the section of docs/speed.md on large cohorts."""
     folder = folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

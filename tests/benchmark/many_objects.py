@@ -1,4 +1,4 @@
-"""Time the export of label images with very many objects; written into docs/benchmarks.md.
+"""Time the export of label images with very many objects; written into docs/speed.md.
 
 The objects have the size of cells, ragged outlines of a few kinds, one in each square of 16 um:
 on glass, or in tissue of one piece, whose polygon then has as many holes.
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import StageInputs
 
-PAGE = Path(__file__).parent.parent.parent / "docs/benchmarks.md"
+PAGE = Path(__file__).parent.parent.parent / "docs/speed.md"
 MPP = 0.5
 CELL = 32
 """Side in pixels of the square around an object."""
@@ -54,7 +54,7 @@ HEADER = """| objects | on | seconds | peak MiB | polygons | vertices | toleranc
 @click.option("--folder", type=click.Path(path_type=Path), required=True, help="Scratch folder.")
 @click.option("--threads", default=2, show_default=True)
 def main(folder: Path, threads: int) -> None:
-    """Measure, and write the section of docs/benchmarks.md on many objects."""
+    """Measure, and write the section of docs/speed.md on many objects."""
     rows = []
     for tissue, count in product((False, True), COUNTS):
         stitch = folder / "stitch" / f"{count}-{tissue}"

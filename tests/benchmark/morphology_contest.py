@@ -1,4 +1,4 @@
-"""Compare the package's morphology of masks with scikit-image and OpenCV; for docs/benchmarks.md.
+"""Compare the package's morphology of masks with scikit-image and OpenCV; for docs/speed.md.
 
 The mask is that of a slide of 50,000 x 40,000 pixels of 0.5 um, at 8 um per pixel. One thread,
 processor time. OpenCV is measured where it is installed.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-PAGE = Path(__file__).parent.parent.parent / "docs/benchmarks.md"
+PAGE = Path(__file__).parent.parent.parent / "docs/speed.md"
 SHAPE = (2500, 3120)
 RUNS = 3
 AREA = 300
@@ -42,7 +42,7 @@ HEADER = """| | by | processor s | peak MiB | pixels that differ |
 
 @click.command()
 def main() -> None:
-    """Measure, and write the section of docs/benchmarks.md on morphology."""
+    """Measure, and write the section of docs/speed.md on morphology."""
     mask = make_mask()
     rows = []
     for name, methods in contests().items():

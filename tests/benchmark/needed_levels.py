@@ -1,4 +1,4 @@
-"""Pyramids of the needed levels against whole ones, in docs/benchmarks.md: bytes, time and labels."""
+"""Pyramids of the needed levels against whole ones, in docs/speed.md: bytes, time and labels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lds_path.provenance.stage_folder import open_folder
 from lds_path.stages.demo import LABELS_NAME, SLIDE_NAME, demo
 
 REPOSITORY = Path(__file__).parents[2]
-PAGE = REPOSITORY / "docs/benchmarks.md"
+PAGE = REPOSITORY / "docs/speed.md"
 SIDE = 8192
 SEED = 5
 FINEST = 2
@@ -66,7 +66,7 @@ class Measured:
 @click.command()
 @click.option("--folder", type=click.Path(path_type=Path), required=True, help="Scratch folder.")
 def main(folder: Path) -> None:
-    """Measure, and write the section of docs/benchmarks.md on levels."""
+    """Measure, and write the section of docs/speed.md on levels."""
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     painted = folder / "painted"

@@ -1,4 +1,4 @@
-"""Bytes that cross the network for a cohort on an object store, in docs/benchmarks.md."""
+"""Bytes that cross the network for a cohort on an object store, in docs/speed.md."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from lds_path.remote.kept_parts import shared_parts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGE = REPOSITORY / "docs/benchmarks.md"
+PAGE = REPOSITORY / "docs/speed.md"
 STAGES = ("tile", "segment", "assess")
 """Those that read slides."""
 TOLERANCES = (0.3, 0.5)
@@ -79,7 +79,7 @@ class Measured:
 @click.option("--model", default="demo", show_default=True)
 @click.option("--page/--no-page", default=True, help="Whether the section is written.")
 def main(folder: Path, side: int, model: str, *, page: bool) -> None:
-    """Measure, and write the section of docs/benchmarks.md on slides elsewhere."""
+    """Measure, and write the section of docs/speed.md on slides elsewhere."""
     folder = folder.resolve()
     shutil.rmtree(folder / "results", ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)

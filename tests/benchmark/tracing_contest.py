@@ -1,4 +1,4 @@
-"""Compare the package's outlines of labels with those of GDAL and GEOS; for docs/benchmarks.md.
+"""Compare the package's outlines of labels with those of GDAL and GEOS; for docs/speed.md.
 
 Both trace the same label image, simplify the outlines so that neighbours keep a common border, and
 place them on QuPath's grid of 0.01 pixels: the package strip by strip, the libraries by
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from shapely.geometry.base import BaseGeometry
 
-PAGE = Path(__file__).parent.parent.parent / "docs/benchmarks.md"
+PAGE = Path(__file__).parent.parent.parent / "docs/speed.md"
 IMAGES = {
     "glass": (8192, CELL, False),
     "tissue": (4096, CELL, True),
@@ -72,7 +72,7 @@ HEADER = (
 @click.option("--folder", type=click.Path(path_type=Path), required=True, help="Scratch folder.")
 @click.option("--case", help="For internal use: image and tracer.")
 def main(folder: Path, case: str | None) -> None:
-    """Measure, and write the section of docs/benchmarks.md on tracing."""
+    """Measure, and write the section of docs/speed.md on tracing."""
     if case is not None:
         image, tracer = case.split(",")
         click.echo(json.dumps(measure(folder / f"{image}.ome.tif", tracer, TOLERANCE)))

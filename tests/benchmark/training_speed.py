@@ -1,4 +1,4 @@
-"""Seconds of a training step in each precision, in docs/benchmarks.md."""
+"""Seconds of a training step in each precision, in docs/speed.md."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lds_path.stages.detect import detect
 from lds_path.stages.tile import tile
 from lds_path.stages.train import train
 
-PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+PAGE = Path(__file__).parents[2] / "docs" / "speed.md"
 SIDE = 4096
 SHORT, LONG = 5, 25
 """Steps of two trainings; what the longer one takes more is the time of its steps alone."""
@@ -36,7 +36,7 @@ steps take longer than {short}, over {steps}; the better of two turns.
 @click.option("--folder", type=click.Path(path_type=Path), required=True, help="Scratch folder.")
 @click.option("--threads", default=os.cpu_count() or 1, show_default=True)
 def main(folder: Path, threads: int) -> None:
-    """Measure, and write the section of docs/benchmarks.md on training."""
+    """Measure, and write the section of docs/speed.md on training."""
     folder = folder.resolve()
     if not folder.exists():
         _prepare(folder)
