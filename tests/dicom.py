@@ -11,10 +11,10 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
-from pydicom.uid import JPEGBaseline8Bit, generate_uid
+from pydicom.uid import UID, JPEGBaseline8Bit, generate_uid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -34,6 +34,8 @@ def write_instance(
     focal_planes: int = 1,
     part: tuple[str, int, int] | None = None,
     frames: Iterable[int] | None = None,
+    syntax: str = JPEGBaseline8Bit,
+    encode: Callable[[NDArray[np.uint8]], bytes] | None = None,
 ) -> None:
     """Write one level of a slide as an instance of a series.
 
@@ -49,7 +51,10 @@ def write_instance(
         For an instance of several that hold one level: the UID they share, number and count.
     frames
         The tiles that such a part holds; all if not given.
+    syntax, encode
+        Transfer syntax, and what compresses a tile so; JPEG if not given.
     """
+    encode = encode or to_jpeg
     tiles = list(_tiles(pixels, tile))
     chosen = list(range(len(tiles)) if frames is None else frames)
     dataset = _dataset(path, series)
@@ -58,11 +63,16 @@ def write_instance(
     dataset.NumberOfFrames = len(chosen)
     dataset.TotalPixelMatrixFocalPlanes = focal_planes
     dataset.PhotometricInterpretation = photometric
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
     if mpp is not None:
         measures, shared = Dataset(), Dataset()
         measures.PixelSpacing = [f"{mpp / 1000:.8g}"] * 2
         shared.PixelMeasuresSequence = Sequence([measures])
         dataset.SharedFunctionalGroupsSequence = Sequence([shared])
+        dataset.ImagedVolumeHeight, dataset.ImagedVolumeWidth = (
+            side * mpp / 1000 for side in pixels.shape[:2]
+        )
+        dataset.ImagedVolumeDepth = 1.0
     if part is not None:
         (
             dataset.ConcatenationUID,
@@ -70,7 +80,7 @@ def write_instance(
             dataset.InConcatenationTotalNumber,
         ) = part
         dataset.ConcatenationFrameOffsetNumber = chosen[0]
-    dataset.PixelData = encapsulate([to_jpeg(tiles[number]) for number in chosen])
+    dataset.PixelData = encapsulate([encode(tiles[number]) for number in chosen])
     dataset["PixelData"].VR = "OB"
     dataset["PixelData"].is_undefined_length = True
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +102,7 @@ def place_on_glass(path: Path) -> None:
     origin = Dataset()
     origin.XOffsetInSlideCoordinateSystem, origin.YOffsetInSlideCoordinateSystem = 20.0, 40.0
     dataset.TotalPixelMatrixOriginSequence = Sequence([origin])
-    dataset.save_as(path)
+    dataset.save_as(path, enforce_file_format=True)
 
 
 def new_uid() -> str:

@@ -20,6 +20,8 @@ from lds_path.slides.probe import probe
 from lds_path.slides.reader import LostTilesError
 from lds_path.slides.readers.aperio import open_aperio
 from lds_path.slides.readers.colour_profile import ToSrgb
+from lds_path.slides.readers.czi import open_czi
+from lds_path.slides.readers.dicom import open_dicom
 from lds_path.slides.readers.image import WHITE, open_image
 from lds_path.slides.readers.own_tiles import open_vendor
 from lds_path.slides.readers.tiff import (
@@ -51,6 +53,8 @@ READERS: tuple[Callable[[Probe], SlideReader | None], ...] = (
     open_ome_tiff,
     open_vendor,
     open_tiff,
+    open_czi,
+    open_dicom,
     open_image,
 )
 """The first one that knows a file reads it."""

@@ -106,7 +106,7 @@ def test_a_zarr_store_is_an_input_and_scene_and_stain_reach_their_commands(tmp_p
     assert scenes == {"1", "the 'second' {one}"}
     assert run.stdout.count("--stain 'IHC, Ki-67'") == run.stdout.count("--stain") == 2
     hinted = [line for line in run.stdout.splitlines() if "--tissue-threshold 0.01" in line]
-    assert [line.split()[1] for line in hinted] == ["detect"]
+    assert ["lds-path detect " in line for line in hinted] == [True]
 
 
 def test_annotations_with_all_classes_start_a_training(tmp_path):

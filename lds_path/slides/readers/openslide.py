@@ -32,6 +32,14 @@ TAG_VENDORS = {"generic-tiff"}
 """Vendors for which OpenSlide takes mpp from the resolution tags."""
 
 
+LEFT_TO_OTHERS = (
+    "Unsupported TIFF compression",
+    "Unsupported transfer syntax",
+    "Unrecognized subblock dimension",
+)
+"""What OpenSlide says of files that are whole, but not for it: TIFF, DICOM, CZI."""
+
+
 class OpenSlideReader:
     """A slide that OpenSlide reads; a damaged tile does not affect later reads."""
 
@@ -98,7 +106,7 @@ def open_openslide(probe: Probe) -> OpenSlideReader | None:
     except openslide.OpenSlideUnsupportedFormatError:
         return None
     except openslide.OpenSlideError as error:
-        if str(error).startswith("Unsupported TIFF compression"):
+        if any(words in str(error) for words in LEFT_TO_OTHERS):
             return None
         if "FocalPlanes" in str(error):
             raise UnsuitableSlideError(
