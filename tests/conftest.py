@@ -15,6 +15,12 @@ __all__ = ["chromium", "data", "driver"]
 settings.register_profile("lds_path", deadline=None)
 settings.load_profile("lds_path")
 
+# Tests run beside each other, and start programs: threads of torch that wait for one another must not
+# keep the cores busy, and those of an operation on a few pixels do nothing but wait. A stage that is
+# given threads has them.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REPOSITORY = Path(__file__).parent.parent
 
 

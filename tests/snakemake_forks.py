@@ -9,6 +9,7 @@ import atexit
 import gc
 import json
 import os
+import signal
 import sys
 
 import smart_open  # noqa: F401 - every run imports it
@@ -21,6 +22,7 @@ def become(request: dict[str, object]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.argv = request["command"]
+    signal.alarm(request["seconds"])
     for number, name in enumerate((os.devnull, *request["output"])):
         target = os.open(name, os.O_RDWR | os.O_CREAT)
         os.dup2(target, number)

@@ -15,6 +15,8 @@ import yaml
 
 REPOSITORY = Path(__file__).parent.parent
 FORKS = Path(__file__).parent / "snakemake_forks.py"
+SECONDS = 1200
+"""After which a run is killed."""
 
 
 def snakemake(
@@ -25,8 +27,8 @@ def snakemake(
 ) -> subprocess.CompletedProcess[str]:
     """Run Snakemake with the shipped configuration and a change of it; results go to the folder.
 
-    Programs in the folder `programs` come before all others. A dry run, `-n`, starts within a second less than
-    another one.
+    Programs in the folder `programs` come before all others. Snakemake is a fork of a process that has
+    imported it, which takes a second less.
     """
     changed = folder / "change.yaml"
     changed.write_text(yaml.safe_dump(change or {}))
@@ -35,35 +37,20 @@ def snakemake(
     command += ["--configfile", str(REPOSITORY / "config.yaml"), str(changed), *arguments]
     folders = [*([programs] if programs else []), Path(sys.executable).parent]
     path = os.pathsep.join([*map(str, folders), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path}
-    if "-n" in arguments:
-        return _plan(command, environment)
-    return subprocess.run(
-        command,
-        cwd=REPOSITORY,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=1200,
-        check=False,
-    )
-
-
-def _plan(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run Snakemake in a fork of a process that has imported it."""
     forks = _start_forks()
-    with tempfile.TemporaryDirectory() as folder:
-        outputs = [Path(folder) / name for name in ("stdout", "stderr")]
+    with tempfile.TemporaryDirectory() as outputs:
+        stdout, stderr = Path(outputs) / "stdout", Path(outputs) / "stderr"
         request = {
             "command": command,
-            "environment": environment,
+            "environment": {**os.environ, "PATH": path},
             "folder": str(REPOSITORY),
-            "output": list(map(str, outputs)),
+            "output": [str(stdout), str(stderr)],
+            "seconds": SECONDS,
         }
         forks.stdin.write(json.dumps(request) + "\n")
         forks.stdin.flush()
         code = int(forks.stdout.readline())
-        return subprocess.CompletedProcess(command, code, *(path.read_text() for path in outputs))
+        return subprocess.CompletedProcess(command, code, stdout.read_text(), stderr.read_text())
 
 
 @cache

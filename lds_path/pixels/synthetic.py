@@ -33,6 +33,8 @@ EOSIN = np.array([0.2159, 0.8012, 0.5581], dtype=np.float32)
 GLASS = np.array([243.0, 242.0, 244.0], dtype=np.float32)
 TEXTURE_SIZE = 1024
 STRIP = 512
+ROWS = 64
+"""Rows of a strip that are painted at once: larger arrays cost more time to get than to compute."""
 
 # Per structure (glass, stroma, gland, tumor, lymphocytes, lumen).
 NUCLEI_PER_MM2 = np.array([0, 900, 4200, 5200, 17000, 0], dtype=np.float64)
@@ -66,29 +68,34 @@ class PaintedSlide:
         fibres = _wavy(random, _texture(random, sigma=(2.0, 14.0)))
         stain = _stain_field(random, self.size)
         for top in range(0, self.size.height, STRIP):
-            yield self._paint_strip(top, noise, fibres, stain)
+            bottom = min(top + STRIP, self.size.height)
+            strip = np.empty((bottom - top, self.size.width, 3), dtype=np.uint8)
+            for row in range(top, bottom, ROWS):
+                self._paint(strip[row - top : row - top + ROWS], row, noise, fibres, stain)
+            yield strip
 
-    def _paint_strip(
+    def _paint(
         self,
+        pixels: NDArray[np.uint8],
         top: int,
         noise: NDArray[np.float32],
         fibres: NDArray[np.float32],
         stain: NDArray[np.float32],
-    ) -> NDArray[np.uint8]:
-        structures = self.structures[top : top + STRIP]
+    ) -> None:
+        """Paint the rows of the slide from `top` on, as many as `pixels` has."""
+        structures = self.structures[top : top + len(pixels)]
         height, width = structures.shape
         rows = np.arange(top, top + height) % TEXTURE_SIZE
         columns = np.arange(width) % TEXTURE_SIZE
         grain = noise[np.ix_(rows, columns)]
         fibre = fibres[np.ix_(rows, columns)] * FIBRES[structures]
         strength = _enlarge_rows(stain, top, Size(width, height), self.size)
-        nuclei = self.nuclei[top : top + STRIP].astype(np.float32) / 255
+        nuclei = self.nuclei[top : top + len(pixels)].astype(np.float32) / 255
         hematoxylin = strength * (HEMATOXYLIN_BASE[structures] * (1 + 0.3 * grain) + 0.85 * nuclei)
         eosin = strength * np.maximum(EOSIN_BASE[structures] * (1 + 0.2 * grain) + 0.6 * fibre, 0)
         density = hematoxylin[..., None] * HEMATOXYLIN + eosin[..., None] * EOSIN
         rgb = GLASS * np.exp(-density) + 1.5 * grain[..., None]
-        strip: NDArray[np.uint8] = np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
-        return strip
+        pixels[...] = np.clip(np.rint(rgb), 0, 255)
 
 
 def paint_slide(seed: int, size: Size, *, structured: float = 1.0) -> PaintedSlide:

@@ -50,35 +50,39 @@ MODULES = {
 MEMORY = 2 * 2**30
 """That a process may take beyond what it has at the start."""
 SECONDS = 60
-"""For one mutant, on a machine that may be busy; the first of a process also compiles."""
+"""For one mutant, on a machine that may be busy; the first of a kind in a process also compiles."""
 BATCH = 100
-"""Mutants that share a process."""
+"""Mutants that share a process, and the module that makes them: imports take longer than a mutant."""
+Mutant = tuple[str, int]
+"""Kind and number."""
 
 
 def run_campaign(mutants: int, seed: int, *, processes: int = 2) -> list[Outcome]:
     """Return how all mutants ended, divided evenly over the kinds."""
     kinds = list(MODULES)
-    shares = {kind: range(place, mutants, len(kinds)) for place, kind in enumerate(kinds)}
+    modules: dict[str, list[Mutant]] = {}
+    for place, kind in enumerate(kinds):
+        share = [(kind, number) for number in range(place, mutants, len(kinds))]
+        modules.setdefault(MODULES[kind][0], []).extend(share)
     batches = [
-        (kind, list(numbers[start : start + BATCH]))
-        for kind, numbers in shares.items()
-        for start in range(0, len(numbers), BATCH)
+        share[start : start + BATCH]
+        for share in modules.values()
+        for start in range(0, len(share), BATCH)
     ]
     with ThreadPoolExecutor(processes) as pool:
-        found = pool.map(lambda batch: run_batch(*batch, seed), batches)
+        found = pool.map(lambda batch: run_batch(batch, seed), batches)
         return [outcome for outcomes in found for outcome in outcomes]
 
 
-def run_batch(kind: str, numbers: Sequence[int], seed: int) -> list[Outcome]:
+def run_batch(mutants: Sequence[Mutant], seed: int) -> list[Outcome]:
     """Return how some mutants ended; a process that dies is followed by another one."""
     outcomes: list[Outcome] = []
-    while left := numbers[len(outcomes) :]:
-        command = [sys.executable, "-X", "faulthandler", __file__, "--child", kind]
-        command += ["--seed", str(seed), *map(str, left)]
+    while left := mutants[len(outcomes) :]:
+        command = [sys.executable, "-X", "faulthandler", __file__, "--seed", str(seed), "--child"]
         environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         with tempfile.TemporaryDirectory() as scratch:
             process = subprocess.run(
-                command, capture_output=True, text=True, errors="replace",
+                [*command, json.dumps(left)], capture_output=True, text=True, errors="replace",
                 env=environment | {"TMPDIR": scratch}, check=False,
             )  # fmt: skip
         lines = [line for line in process.stdout.splitlines() if line.startswith("{")]
@@ -86,21 +90,25 @@ def run_batch(kind: str, numbers: Sequence[int], seed: int) -> list[Outcome]:
         if len(lines) < len(left):
             end = HANG if "Timeout" in process.stderr else CRASH
             words = f"exit code {process.returncode}: {process.stderr[-1500:]}"
-            outcomes.append(Outcome(kind, left[len(lines)], end, words))
+            outcomes.append(Outcome(*left[len(lines)], end, words))
     return outcomes
 
 
-def run_child(kind: str, numbers: Sequence[int], seed: int) -> None:
+def run_child(mutants: Sequence[Mutant], seed: int) -> None:
     """Run mutants one after another and print how each ended; a hang ends the process."""
     logging.disable()
     warnings.simplefilter("ignore")
-    module, name = MODULES[kind]
-    subject = getattr(__import__(module), name)
+    subjects = {
+        kind: getattr(__import__(MODULES[kind][0]), MODULES[kind][1]) for kind, _ in mutants
+    }
     limit = _data_bytes() + MEMORY
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    for number in numbers:
-        faulthandler.dump_traceback_later(SECONDS * (4 if number == numbers[0] else 1), exit=True)
-        outcome = _run_mutant(kind, number, subject, seed)
+    begun = set()
+    for kind, number in mutants:
+        seconds = SECONDS if kind in begun else 4 * SECONDS
+        begun.add(kind)
+        faulthandler.dump_traceback_later(seconds, exit=True)
+        outcome = _run_mutant(kind, number, subjects[kind], seed)
         faulthandler.cancel_dump_traceback_later()
         sys.stdout.write(json.dumps(asdict(outcome)) + "\n")
         sys.stdout.flush()
@@ -133,14 +141,13 @@ def main() -> None:
     parser.add_argument("--kind", choices=list(MODULES))
     parser.add_argument("--only", type=int, help="Number of one mutant of the kind.")
     parser.add_argument("--write-page", action="store_true", help=f"Write the table to {PAGE}.")
-    parser.add_argument("--child", choices=list(MODULES), help=argparse.SUPPRESS)
-    parser.add_argument("numbers", type=int, nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("--child", type=json.loads, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        return run_child(given.child, given.numbers, given.seed)
+        return run_child(given.child, given.seed)
     started = time.monotonic()
     if given.only is not None:
-        outcomes = run_batch(given.kind, [given.only], given.seed)
+        outcomes = run_batch([(given.kind, given.only)], given.seed)
     else:
         outcomes = run_campaign(given.mutants, given.seed)
     flaws = [outcome for outcome in outcomes if outcome.end in FLAWS]

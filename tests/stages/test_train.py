@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -63,6 +64,20 @@ def run(root, output, sheet=None, **changes):
         **{"classes": CLASSES} | changes,
         options=make_options(TrainOptions(), QUICK | asked),
     )
+
+
+@pytest.fixture(scope="module")
+def model(root, tmp_path_factory):
+    """A model of the training that changes nothing, to read."""
+    folder = tmp_path_factory.mktemp("trained") / "model"
+    run(root, folder)
+    return folder
+
+
+@pytest.fixture
+def own_model(model, tmp_path):
+    """A copy of it, to write into."""
+    return shutil.copytree(model, tmp_path / "model")
 
 
 def test_a_training_leaves_a_model_that_segments(root, tmp_path):
@@ -133,9 +148,8 @@ def test_regions_without_a_label_are_scored_where_any_label_is_wrong(root, tmp_p
     assert strict < 0.1 < lenient
 
 
-def test_the_card_says_how_the_training_slides_were_cut_up_and_what_they_look_like(root, tmp_path):
-    run(root, tmp_path / "model")
-    segmenter, card = load_model(tmp_path / "model")
+def test_the_card_says_how_the_training_slides_were_cut_up_and_what_they_look_like(model):
+    segmenter, card = load_model(model)
     assert (card.overlap, card.synthetic) == (OVERLAP, False)
     with DeepFeatures(segmenter) as features:
         assert len(card.familiarity.features.mean) == features.count
@@ -157,51 +171,47 @@ def measure_again(root, model, sheet=None):
     )
 
 
-def test_a_model_from_before_is_measured_like_one_from_now_and_keeps_its_weights(root, tmp_path):
-    run(root, tmp_path / "model")
-    weights, trained = (
-        (tmp_path / "model/weights.safetensors").read_bytes(),
-        read_card(tmp_path / "model"),
-    )
-    write_card(tmp_path / "model", replace(trained, overlap=None, familiarity=None))
-    found = measure_again(root, tmp_path / "model")
-    assert read_card(tmp_path / "model") == replace(trained, familiarity=found)
-    assert (tmp_path / "model/weights.safetensors").read_bytes() == weights
+def test_a_model_from_before_is_measured_like_one_from_now_and_keeps_its_weights(root, own_model):
+    weights, trained = (own_model / "weights.safetensors").read_bytes(), read_card(own_model)
+    write_card(own_model, replace(trained, overlap=None, familiarity=None))
+    found = measure_again(root, own_model)
+    assert read_card(own_model) == replace(trained, familiarity=found)
+    assert (own_model / "weights.safetensors").read_bytes() == weights
     assert found.colours == trained.familiarity.colours
     assert found.features.limit == pytest.approx(trained.familiarity.features.limit, rel=0.01)
 
 
-def test_a_model_is_not_measured_on_other_slides_or_other_regions(root, tmp_path):
-    run(root, tmp_path / "model")
+def test_a_model_is_not_measured_on_other_slides_or_other_regions(root, own_model):
     sheet = write_sheet(root, ("b", "labels/b.png", "train"), name="other.tsv")
     with pytest.raises(UsageError, match="has the slides a in the split train, but the sheet b"):
-        measure_again(root, tmp_path / "model", sheet)
-    card = read_card(tmp_path / "model")
-    write_card(tmp_path / "model", replace(card, region_size=Size(1024, 1024)))
+        measure_again(root, own_model, sheet)
+    card = read_card(own_model)
+    write_card(own_model, replace(card, region_size=Size(1024, 1024)))
     with pytest.raises(UsageError, match="a is not cut up as in the training: the regions have"):
-        measure_again(root, tmp_path / "model")
+        measure_again(root, own_model)
 
 
 def test_training_learns_the_classes(root, tmp_path):
-    manifest = run(
-        root, tmp_path / "model", steps=150, batch_size=2, learning_rate=0.01, patience=0
-    )
+    manifest = run(root, tmp_path / "model", steps=100, tune_every=50, learning_rate=0.01)
     assert min(manifest.results["tune_dice"].values()) > 0.8
-    assert manifest.results["steps"] == 150
+    assert manifest.results["steps"] == 100
 
 
-def test_the_same_seed_gives_the_same_weights(root, tmp_path):
-    for name, seed in (("a", 7), ("b", 7), ("c", 8)):
-        run(root, tmp_path / name, seed=seed)
-    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in "abc"]
-    assert weights[0] == weights[1] != weights[2]
+def weights_of(model):
+    return (model / "weights.safetensors").read_bytes()
 
 
-def test_a_memory_too_small_for_a_region_changes_nothing(root, tmp_path):
-    for name, cache_mib in (("a", 0), ("b", 500)):
-        run(root, tmp_path / name, cache_mib=cache_mib)
-    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in "ab"]
-    assert weights[0] == weights[1]
+def test_the_same_seed_gives_the_same_weights(root, model, tmp_path):
+    seed = TrainOptions().recipe.seed
+    for name, other in (("same", seed), ("other", seed + 1)):
+        run(root, tmp_path / name, seed=other)
+    assert weights_of(tmp_path / "same") == weights_of(model) != weights_of(tmp_path / "other")
+
+
+def test_a_memory_too_small_for_a_region_changes_nothing(root, model, tmp_path):
+    run(root, tmp_path / "model", cache_mib=0)
+    assert TrainOptions().cache_mib > 100
+    assert weights_of(tmp_path / "model") == weights_of(model)
 
 
 class Interrupted(BaseException):
@@ -221,9 +231,16 @@ def stop_after(monkeypatch, steps):
     monkeypatch.setattr(Trainer, "step", step)
 
 
+@pytest.fixture(scope="module")
+def whole(root, tmp_path_factory):
+    """A model of six steps that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("whole") / "model"
+    run(root, folder, steps=6)
+    return folder
+
+
 @pytest.mark.parametrize("steps", [0, 1, 3, 5])
-def test_an_interrupted_training_gives_the_same_model(root, tmp_path, monkeypatch, steps):
-    run(root, tmp_path / "whole", steps=6)
+def test_an_interrupted_training_gives_the_same_model(root, whole, tmp_path, monkeypatch, steps):
     with monkeypatch.context() as patch:
         stop_after(patch, steps)
         with pytest.raises(Interrupted):
@@ -231,9 +248,9 @@ def test_an_interrupted_training_gives_the_same_model(root, tmp_path, monkeypatc
     assert not (tmp_path / "parts").exists()
     run(root, tmp_path / "parts", steps=6, state=tmp_path / "state", cache_mib=1)
     for name in ("weights.safetensors", "training.tsv", "curve.png"):
-        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        assert (tmp_path / "parts" / name).read_bytes() == (whole / name).read_bytes()
     assert not (tmp_path / "state").exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["parts", "whole"]
+    assert [path.name for path in tmp_path.iterdir()] == ["parts"]
 
 
 def test_another_training_starts_from_the_beginning(root, tmp_path, monkeypatch, caplog):
@@ -429,9 +446,8 @@ def test_regions_of_two_sizes_are_named(root, tmp_path):
         run(root, tmp_path / "model", write_sheet(root, *rows, name="sizes.tsv"))
 
 
-def test_the_card_is_plain_json(root, tmp_path):
-    run(root, tmp_path / "model")
-    content = json.loads((tmp_path / "model" / "model.json").read_text())
+def test_the_card_is_plain_json(model):
+    content = json.loads((model / "model.json").read_text())
     assert content["classes"][1]["name"] == "Dark"
     assert content["training"]["architecture"] == "UNet"
 
@@ -463,7 +479,8 @@ def test_a_ladder_makes_a_model_that_plans_and_knows_its_calibration(root, tmp_p
 
 
 def test_a_ladder_learns_what_lattices_are_worth(root, tmp_path):
-    run(root, tmp_path / "model", ladder=(16, 32, 64), steps=150, learning_rate=0.01, patience=0)
+    changes = {"steps": 150, "tune_every": 50, "learning_rate": 0.01}
+    run(root, tmp_path / "model", ladder=(16, 32, 64), **changes)
     _, card = load_model(tmp_path / "model")
     known = card.scores["calibration"]
     for expected, found in zip(known["expected_error"], known["found_error"], strict=True):
@@ -485,11 +502,10 @@ def test_a_warp_that_is_not_proven_on_the_tune_split_is_left_out(root, tmp_path)
     assert set(card.scores["tune_dice"]) == set(CLASSES)
 
 
-def test_without_a_ladder_no_errors_are_predicted(root, tmp_path):
-    run(root, tmp_path / "model")
-    _, card = load_model(tmp_path / "model")
+def test_without_a_ladder_no_errors_are_predicted(model):
+    _, card = load_model(model)
     assert "calibration" not in card.scores
-    assert not (tmp_path / "model" / "calibration.png").exists()
+    assert not (model / "calibration.png").exists()
 
 
 def test_a_training_begun_under_an_old_name_of_an_option_can_be_resumed():

@@ -36,6 +36,7 @@ class TrainingLog:
     def __init__(self, folder: Path, classes: Sequence[str], rows: Sequence[Row] = ()) -> None:
         self.rows: list[Row] = []
         """All steps, as values that JSON can hold."""
+        self._drawn: int | None = None  # rows that the curve shows
         self._classes = tuple(classes)
         self._curve = folder / CURVE_NAME
         self._stream = (folder / TRAINING_NAME).open("w", encoding="utf-8", newline="", buffering=1)
@@ -50,7 +51,8 @@ class TrainingLog:
 
     def __exit__(self, *_: object) -> None:
         self._stream.close()
-        self.draw()
+        if self._drawn != len(self.rows):
+            self.draw()
 
     def add(self, step: int, losses: Sequence[float], dice: Sequence[float] = ()) -> None:
         """Add a step: its losses as in `LOSSES`, and the Dice of each class if it was measured.
@@ -62,7 +64,8 @@ class TrainingLog:
 
     def draw(self) -> None:
         """Write the curve of the steps up to now."""
-        figure = Figure(figsize=(7, 4.5), layout="constrained")
+        figure = Figure(figsize=(7, 4.5))  # one with a layout engine is drawn twice
+        figure.subplots_adjust(left=0.12, right=0.98, bottom=0.11, top=0.97, hspace=0.1)
         axes = figure.subplots(2, 1, sharex=True)
         steps = [row[0] for row in self.rows]
         for column, name in enumerate(LOSSES):
@@ -72,12 +75,14 @@ class TrainingLog:
             points = [(step, dice[index]) for step, _, dice in self.rows if dice]
             known = [(step, value) for step, value in points if value is not None]
             axes[1].plot(*zip(*known, strict=True) if known else ((), ()), "o-", ms=3, label=name)
-        for axis, label in zip(axes, ("loss", "tune Dice"), strict=True):
+        # Losses fall and the Dice rises; to look for the best place takes as long as all else.
+        for axis, label, place in zip(axes, ("loss", "tune Dice"), ("upper", "lower"), strict=True):
             axis.set_ylabel(label)
-            axis.legend(fontsize="small", loc="best")
+            axis.legend(fontsize="small", loc=f"{place} right")
         axes[1].set_xlabel("step")
         axes[1].set_ylim(0, 1)
         figure.savefig(self._curve, dpi=110, metadata={"Software": None})
+        self._drawn = len(self.rows)
 
     def _write(self, row: Row) -> None:
         step, losses, dice = row

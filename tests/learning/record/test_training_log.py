@@ -26,3 +26,18 @@ def test_the_curve_is_drawn_without_any_dice(tmp_path):
     with TrainingLog(tmp_path, ("Stroma",)) as record:
         record.add(1, (1.5, 0.25, 0.0))
     assert (tmp_path / "curve.png").is_file()
+
+
+def test_the_curve_is_drawn_again_only_if_something_came_after_it(tmp_path, monkeypatch):
+    drawn = []
+    draw = TrainingLog.draw
+    monkeypatch.setattr(
+        TrainingLog, "draw", lambda record: drawn.append(len(record.rows)) or draw(record)
+    )
+    with TrainingLog(tmp_path, ("Stroma",)) as record:
+        record.add(1, (1.5, 0.25, 0.0))
+        record.draw()
+    with TrainingLog(tmp_path, ("Stroma",), record.rows) as record:
+        record.draw()
+        record.add(2, (1.25, 0.5, 0.0))
+    assert drawn == [1, 1, 2]
