@@ -14,6 +14,7 @@ _Tag: TypeAlias = tuple[int, int]
 
 _PREAMBLE = 128
 _SYNTAX, _SERIES, _PIXELS = (0x0002, 0x0010), (0x0020, 0x000E), (0x7FE0, 0x0008)
+_COLOURS, _FRAMES = (0x0028, 0x0004), (0x7FE0, 0x0010)
 _ITEM, _SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 _IMPLICIT = "1.2.840.10008.1.2"
 _UNREAD = ("1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")
@@ -23,6 +24,8 @@ _LONG = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b
 _UNDEFINED = 2**32 - 1
 _MAX_ELEMENTS = 2**14
 _MAX_UID_BYTES = 64
+_JFIF = b"\xff\xd8\xff\xe0"
+"""How a JPEG image begins that says of itself that it is YCbCr, where it has three channels."""
 
 
 def read_series(path: Path) -> str:
@@ -42,6 +45,28 @@ def has_pixels(path: Path) -> bool:
             return dicom and any(tag >= _PIXELS for tag, _ in _elements(stream))
     except (OSError, struct.error, ValueError):
         return False
+
+
+def contradicts_its_frames(path: Path) -> bool:
+    """Return whether a DICOM file says RGB of JPEG frames that say of themselves that they are YCbCr."""
+    colours = first = b""
+    try:
+        with path.open("rb") as stream:
+            if not stream.read(_PREAMBLE + 4).endswith(b"DICM"):
+                return False
+            for tag, length in _elements(stream):
+                if tag == _COLOURS:
+                    colours = stream.read(min(length, _MAX_UID_BYTES)).strip(b" \0")
+                elif tag == _FRAMES and length == _UNDEFINED:
+                    _, offsets = _read_head(stream, implicit=False)
+                    stream.seek(offsets, 1)
+                    _read_head(stream, implicit=False)
+                    first = stream.read(len(_JFIF))
+                if tag >= _FRAMES:
+                    break
+    except (OSError, struct.error, ValueError):
+        return False
+    return colours == b"RGB" and first == _JFIF
 
 
 def _find_series(stream: BufferedReader) -> str:

@@ -13,6 +13,7 @@ from PIL import Image, ImageCms
 from lds_path.errors import UnreadableSlideError, UnsuitableSlideError
 from lds_path.geometry import Rectangle, Size
 from lds_path.slides.companions import find_short_instance
+from lds_path.slides.dicom_header import contradicts_its_frames
 from lds_path.slides.mpp import mpp_from_resolution
 from lds_path.slides.reader import PAINTED, Level, SlideDescription
 from lds_path.slides.readers.hamamatsu import check_restarts
@@ -97,7 +98,7 @@ def open_openslide(probe: Probe) -> OpenSlideReader | None:
     UnreadableSlideError
         If the file is damaged.
     UnsuitableSlideError
-        If it holds several focal planes.
+        If it holds several focal planes, or states other colours than its frames have.
     """
     if probe.is_folder:
         return None
@@ -141,6 +142,11 @@ def _check_parts(reader: OpenSlideReader) -> None:
     path, vendor = reader.path, reader.description.vendor
     if vendor == "hamamatsu":
         check_restarts(path)
+    if vendor == "dicom" and contradicts_its_frames(path):
+        raise UnsuitableSlideError(
+            f"{path} states RGB (0028,0004), but its JPEG frames say that they are YCbCr: it would be read in wrong"
+            " colours; correct the element to YBR_FULL_422, or convert the slide again"
+        )
     if vendor == "dicom" and (short := find_short_instance(path)):
         raise UnreadableSlideError(
             f"{short} is damaged or cut short: it ends before its pixels, and may be a level of"

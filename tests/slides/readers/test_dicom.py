@@ -64,6 +64,16 @@ def test_what_openslide_reads_is_read_by_openslide(tmp_path):
         assert slide.description.format == "OpenSlide dicom"
 
 
+def test_frames_whose_colours_the_header_mistakes_are_refused(tmp_path):
+    tissue = np.full((256, 256, 3), (180, 90, 150), np.uint8)
+    path = tmp_path / "0.dcm"
+    write_instance(path, tissue, 0.25, new_uid(), photometric="RGB", encode=to_jpeg)
+    shown = np.asarray(openslide.OpenSlide(path).read_region((0, 0), 0, (256, 256)))[..., :3]
+    assert np.abs(shown.astype(int) - tissue).mean() > 20  # else OpenSlide may read it
+    with pytest.raises(UnsuitableSlideError, match=r"states RGB .* YCbCr.*correct the element"):
+        open_slide(path)
+
+
 def test_another_slide_in_the_folder_is_no_level(tmp_path):
     path = write(tmp_path / "a", levels=LEVELS[:1])
     write_instance(tmp_path / "a" / "other.dcm", LEVELS[1], 0.5, new_uid())
