@@ -4,7 +4,7 @@
     PYTHONPATH=tests/study python tests/study/expected_errors.py --model build/parts --data build/study/sets/colon
 
 Without `--data` the slides are four painted ones, for the shipped model `demo`. It prints the rank correlation over
-regions of predicted and true errors on each lattice, and draws both as the training does for its slides to tune by.
+regions of predicted and true errors on each lattice, and of what the next one saves, and draws both as the training does for its slides to tune by.
 """
 
 from __future__ import annotations
@@ -55,11 +55,17 @@ def main(model: str, data: Path | None, layout: str, picture: Path | None) -> No
         result = calibrate(segmenter, cache, torch.device("cpu"))
     labelled = result.area > 0
     expected, measured = result.expected[labelled], result.measured[labelled]
-    click.echo(f"{len(expected)} regions\n| samples a side | rank correlation |\n| --- | ---: |")
-    for side, first, second in zip(result.ladder, expected.T, measured.T, strict=True):
-        click.echo(f"| {side} | {spearmanr(first, second).statistic:.2f} |")
-    saved = [np.diff(values, axis=1).ravel() for values in (expected, measured)]
-    click.echo(f"| from each to the next | {spearmanr(*saved).statistic:.2f} |")
+    click.echo(f"{len(expected)} regions\n| samples a side | error | saved by the next |")
+    click.echo("| --- | ---: | ---: |")
+    saved = [-np.diff(values, axis=1) for values in (expected, measured)]
+    for rung, side in enumerate(result.ladder):
+        pairs = (
+            [(expected, measured), saved]
+            if rung + 1 < len(result.ladder)
+            else [(expected, measured)]
+        )
+        cells = [f"{spearmanr(one[:, rung], other[:, rung]).statistic:.2f}" for one, other in pairs]
+        click.echo(f"| {side} | {' | '.join(cells)} |")
     if picture is not None:
         draw_calibration(picture, result.ladder, expected, measured, result.dice.tolist())
 
