@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 
 from snakemake_run import REPOSITORY
 
@@ -29,6 +33,21 @@ def script_with(page: str, words: str) -> str:
     """Return the only script of a page that has these words."""
     (script,) = (script for script in blocks_of(page, "sh") if words in script)
     return script
+
+
+def run_script(script: str, folder: Path) -> str:
+    """Run a script of a page in a folder and return what it prints."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-euc", script],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 @dataclass(frozen=True)

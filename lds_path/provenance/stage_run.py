@@ -12,9 +12,10 @@ import platform
 import shlex
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,12 +141,17 @@ def is_quarantined(*folders: Path) -> bool:
 
 def installed_versions() -> dict[str, str]:
     """Return the versions of what shapes a result: this package, Python and libraries."""
-    versions = {"lds-path": __version__, "python": platform.python_version()}
+    own = {"lds-path": __version__, "python": platform.python_version()}
+    return own | _package_versions()
+
+
+@cache
+def _package_versions() -> dict[str, str]:
+    """Return the versions of libraries: those at the first question, when this process imported them."""
+    versions = {}
     for package in PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return versions
 
 

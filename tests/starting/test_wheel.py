@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -35,7 +36,8 @@ def build(target: str, source: Path, output: Path) -> Path:
 def python(tmp_path_factory) -> Path:
     """Python of an environment in which the wheel of the sdist of this clone is installed.
 
-    The package is there from the wheel alone; other packages are those of the environment of the tests.
+    The package is there from the wheel alone; other packages are those of the environment of the tests, and
+    loops that are compiled for the clone are not compiled again.
     """
     folder = tmp_path_factory.mktemp("wheel")
     with tarfile.open(build("sdist", REPOSITORY, folder / "sdist")) as sdist:
@@ -48,12 +50,25 @@ def python(tmp_path_factory) -> Path:
     subprocess.run([*install, "--no-deps", "--no-index", wheel], check=True)
     # A .pth file within it, as that of an editable install of the clone, is not read.
     (site_of(python) / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    take_compiled(site_of(python) / "lds_path")
     program = python.with_name("snakemake")
     program.write_text(
         f"#!{python}\nimport sys\nfrom snakemake.cli import main\n\nsys.exit(main())\n"
     )
     program.chmod(0o755)
     return python
+
+
+def take_compiled(package: Path) -> None:
+    """Put the machine code of the clone's modules beside those of a package, which have the same text."""
+    for code in (REPOSITORY / "lds_path").rglob("__pycache__/*.nb[ci]"):
+        source = code.parent.with_name(f"{code.name.partition('.')[0]}.py")
+        if source.is_file():  # the code of a module may outlive it
+            folder = package / code.parent.relative_to(REPOSITORY / "lds_path")
+            folder.mkdir(exist_ok=True)
+            shutil.copy(code, folder)
+            times = source.stat()  # numba takes the code of a file of this time and length
+            os.utime(folder.with_name(source.name), ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def site_of(python: Path) -> Path:
@@ -180,7 +195,7 @@ def test_a_mistake_in_the_configuration_is_named_with_the_file_of_the_folder(run
 
 
 SMALL_TRAINING = """
-train: {steps: 20, batch_size: 2}
+train: {steps: 3, batch_size: 2}
 detect: {region_size: 512, overlap: 64, lattice: 64}
 """
 """Less than the page has, since only whether it runs is of interest."""
@@ -196,10 +211,10 @@ def test_the_installed_wheel_trains_by_the_commands_of_the_page(run, folder):
     (folder / "mine.yaml").write_text(blocks_of(page, "yaml")[0] + SMALL_TRAINING)
     done = run(script_with(page, "snakemake -n train"), folder=folder)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "train: done after 20 steps" in done.stderr
+    assert "train: done after 3 steps" in done.stderr
     assert "[1/1] model trained" in done.stdout + done.stderr
     manifest = json.loads((folder / "results/train/manifest.json").read_text())
-    assert (manifest["status"], manifest["parameters"]["steps"]) == ("done", 20)
+    assert (manifest["status"], manifest["parameters"]["steps"]) == ("done", 3)
     described = run("lds-path describe results/train", folder=folder)
-    assert re.search(r"weights of +step 20 of 20", described.stdout)
+    assert re.search(r"weights of +step 3 of 3", described.stdout)
     assert re.search(r"^  1 Gland +#009E73 +tune Dice", described.stdout, re.MULTILINE)

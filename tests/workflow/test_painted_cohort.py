@@ -1,4 +1,6 @@
-"""The demo from end to end: painted slides in, labels, objects, scores and report out."""
+"""The demo from end to end, by the commands of the first ten minutes: painted slides in, labels, objects,
+scores and report out; then the commands that pages run on its results.
+"""
 
 import gzip
 import json
@@ -11,8 +13,9 @@ import pytest
 import shapely
 import tifffile
 from notebook_run import run_notebook
+from page_blocks import blocks_of, run_script, script_with
 from skimage.registration import phase_cross_correlation
-from snakemake_run import jobs_of, snakemake
+from snakemake_run import jobs_of, snakemake_in
 
 from lds_path.pixels.synthetic import CLASSES
 from lds_path.provenance.explanation import explain
@@ -20,16 +23,16 @@ from lds_path.provenance.verification import verify
 
 pytestmark = pytest.mark.slow
 
+PAGE = "docs/first-ten-minutes.md"
 SLIDES = ("painted-101", "painted-102")
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory) -> tuple[Path, str]:
-    """Folder and output of one run with the shipped configuration."""
-    folder = tmp_path_factory.mktemp("demo")
-    run = snakemake(folder)
-    assert run.returncode == 0, run.stderr + run.stdout
-    return folder, run.stdout
+    """Working folder of the page, with the configuration as it is shipped, and what the run printed."""
+    folder = tmp_path_factory.mktemp("ten minutes")
+    printed = run_script(script_with(PAGE, "lds-path init"), folder)
+    return folder / "my-study", printed
 
 
 def test_the_last_lines_name_the_files_to_open(demo):
@@ -100,16 +103,45 @@ def test_the_objects_are_valid_for_qupath(demo, slide):
         assert feature["properties"]["classification"]["name"] in CLASSES
 
 
+def plan_again(folder: Path, *changes: str) -> dict[str, int]:
+    """Return the jobs of another run with changed keys."""
+    config = ["slides=demo", "model=demo", *changes]
+    return jobs_of(snakemake_in(folder, "-n", "--cores", "2", "--config", *config))
+
+
 def test_a_second_run_has_nothing_to_do(demo):
-    assert jobs_of(snakemake(demo[0], "-n")) == {}
+    assert plan_again(demo[0]) == {}
 
 
 def test_a_changed_export_key_repeats_export_and_what_follows_alone(demo):
-    jobs = jobs_of(snakemake(demo[0], "-n", change={"export": {"tolerance_um": 2.0}}))
-    assert jobs == {"all": 1, "export": 2, "report": 1, "total": 4}
+    jobs = plan_again(demo[0], "export={tolerance_um: 2.0}")
+    assert jobs == {"study": 1, "export": 2, "report": 1, "total": 4}
 
 
 def test_a_changed_stitch_key_leaves_the_network_alone(demo):
-    jobs = jobs_of(snakemake(demo[0], "-n", change={"stitch": {"mpp": 1.0}}))
+    jobs = plan_again(demo[0], "stitch={mpp: 1.0}")
     assert not {"tile", "detect", "segment"} & set(jobs)
     assert jobs["stitch"] == 2
+
+
+def test_the_result_opens_in_python(demo, monkeypatch):
+    monkeypatch.chdir(demo[0])
+    (block,) = blocks_of(PAGE, "python")
+    names: dict[str, object] = {}
+    exec(block, names)  # noqa: S102 - our own page
+    assert names["result"].name == "painted-101"
+
+
+@pytest.mark.parametrize(
+    ("page", "words", "expected"),
+    [
+        ("docs/trust.md", "lds-path explain", "results/ro-crate-metadata.json"),
+        ("docs/slides.md", "--what-if", "with equal lattices"),
+        ("docs/suggest.md", "lds-path suggest", "suggested"),
+    ],
+)
+def test_commands_of_pages_run_on_the_result(demo, page, words, expected):
+    lines = script_with(page, words).replace("case-1", "painted-101").splitlines()
+    of_the_package = [line for line in lines if line.startswith("lds-path ")]
+    script = "\n".join(of_the_package).replace(" --sheet slides.tsv", "")  # it lists no slide yet
+    assert expected in run_script(script, demo[0])
