@@ -71,7 +71,10 @@ class Round:
     folder: Path
     """Where models and results are written."""
     rows: Sequence[Row]
+    first_steps: int
+    """Of the first training: enough that as many steps again as a round has bring little without areas."""
     steps: int
+    """Of a round."""
     threads: int
 
     def sheet(self) -> list[Row]:
@@ -89,7 +92,8 @@ class Round:
         output = self.folder / name
         if (output / "manifest.json").exists():
             return output
-        settings = SETTINGS | {"seed": self.seed, "steps": self.steps, "tune_every": self.steps}
+        steps = self.steps if start else self.first_steps
+        settings = SETTINGS | {"seed": self.seed, "steps": steps, "tune_every": steps}
         train(
             sheet,
             output,
@@ -146,7 +150,8 @@ class Round:
 @click.option("--folder", type=click.Path(path_type=Path), required=True, help="Scratch folder.")
 @click.option("--set", "names", multiple=True, default=tuple(DESIGNS), show_default=True)
 @click.option("--arm", "arms", multiple=True, default=ARMS, show_default=True)
-@click.option("--steps", default=120, show_default=True, help="Of every training.")
+@click.option("--first-steps", default=300, show_default=True, help="Of the first training.")
+@click.option("--steps", default=120, show_default=True, help="Of a round.")
 @click.option("--seeds", default=3, show_default=True)
 @click.option("--threads", default=1, show_default=True)
 @click.option("--table", is_flag=True, help="Train nothing, print what there is.")
@@ -154,6 +159,7 @@ def main(
     folder: Path,
     names: tuple[str, ...],
     arms: tuple[str, ...],
+    first_steps: int,
     steps: int,
     seeds: int,
     threads: int,
@@ -166,7 +172,8 @@ def main(
             work = ground / f"seed-{seed}"
             rows = prepare(name, ground)
             work.mkdir(exist_ok=True)
-            run_round(Round(name, seed, ground, work, rows, steps, threads), arms)
+            one = Round(name, seed, ground, work, rows, first_steps, steps, threads)
+            run_round(one, arms)
     click.echo(make_table(folder))
 
 
@@ -187,7 +194,14 @@ def record(one: Round, arm: str, work: Callable[[], tuple[Path, dict[str, Any]]]
     if path.exists():
         return
     model, more = work()
-    found = {"set": one.name, "seed": one.seed, "arm": arm, "dice": one.score(model)}
+    steps = one.first_steps if arm == FIRST else one.steps
+    found = {
+        "set": one.name,
+        "seed": one.seed,
+        "arm": arm,
+        "steps": steps,
+        "dice": one.score(model),
+    }
     path.write_text(json.dumps(found | more, indent=1))
     click.echo(f"{one.name}, seed {one.seed}, {arm}: {found['dice']}")
 
