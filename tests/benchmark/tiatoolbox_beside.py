@@ -28,7 +28,6 @@ SIDE = 8192
 WINDOW, MARGIN = 512, 64
 """Pixels that the network sees, and those at each edge that are not kept."""
 BATCH = 4
-RUNS = 3
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -36,8 +35,9 @@ REPOSITORY = Path(__file__).parents[2]
 @click.option("--folder", type=click.Path(path_type=Path), required=True, help="Scratch folder.")
 @click.option("--python", type=click.Path(path_type=Path), default=Path(sys.executable))
 @click.option("--threads", default=2, show_default=True)
+@click.option("--runs", default=3, show_default=True)
 @click.option("--side", default=SIDE, show_default=True, help="Of the slide, in pixels.")
-def main(folder: Path, python: Path, threads: int, side: int) -> None:
+def main(folder: Path, python: Path, threads: int, runs: int, side: int) -> None:
     """Print seconds of both, medians of runs in turn."""
     from derived_slide import MPP, SOURCE, write_derived_slide
 
@@ -66,7 +66,7 @@ def main(folder: Path, python: Path, threads: int, side: int) -> None:
         f"TIAToolbox, {MPP:g} um per pixel": [python, __file__, "tiatoolbox", slide, MPP, threads],
     }
     seconds: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(RUNS):
+    for _ in range(runs):
         for name, command in commands.items():
             for made in ("run", "tiatoolbox"):
                 shutil.rmtree(folder / made, ignore_errors=True)
