@@ -21,6 +21,8 @@ CLI = "lds_path.cli"
 COMMANDS = (CLI, "lds_path.direct.commands")
 """Modules that import late what a command needs."""
 RULE = re.compile(r'^rule (\w+):.*?conda:\s+"\.\./\.\./envs/(\w+)\.yaml"', re.DOTALL | re.MULTILINE)
+EXTRAS = ("fastslide", "wsidicom", "pydicom")
+"""Packages for slides that the others cannot read; where one is missing, the message names it."""
 NETWORK_PACKAGES = ("torch", "monai", "filelock")
 
 
@@ -105,7 +107,7 @@ def parents(module: str) -> list[str]:
 
 def find_missing(graph: grimp.ImportGraph, environment: str) -> list[str]:
     """Return what the stages of an environment import and the environment does not list."""
-    listed = set(read_packages(environment))
+    listed = {*read_packages(environment), *EXTRAS}
     stages = [f"lds_path.stages.{stage}" for stage in ENVIRONMENTS[environment]]
     return [
         f"{module} imports {package}"
