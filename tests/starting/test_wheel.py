@@ -195,7 +195,7 @@ def test_a_mistake_in_the_configuration_is_named_with_the_file_of_the_folder(run
 
 
 SMALL_TRAINING = """
-train: {steps: 3, batch_size: 2}
+train: {steps: 20, batch_size: 2}
 detect: {region_size: 512, overlap: 64, lattice: 64}
 """
 """Less than the page has, since only whether it runs is of interest."""
@@ -211,10 +211,10 @@ def test_the_installed_wheel_trains_by_the_commands_of_the_page(run, folder):
     (folder / "mine.yaml").write_text(blocks_of(page, "yaml")[0] + SMALL_TRAINING)
     done = run(script_with(page, "snakemake -n train"), folder=folder)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "train: done after 3 steps" in done.stderr
+    assert "train: done after 20 steps" in done.stderr
     assert "[1/1] model trained" in done.stdout + done.stderr
     manifest = json.loads((folder / "results/train/manifest.json").read_text())
-    assert (manifest["status"], manifest["parameters"]["steps"]) == ("done", 3)
+    assert (manifest["status"], manifest["parameters"]["steps"]) == ("done", 20)
     described = run("lds-path describe results/train", folder=folder)
-    assert re.search(r"weights of +step 3 of 3", described.stdout)
+    assert re.search(r"weights of +step 20 of 20", described.stdout)
     assert re.search(r"^  1 Gland +#009E73 +tune Dice", described.stdout, re.MULTILINE)
