@@ -6,6 +6,7 @@ import math
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 Kind = TypeVar("Kind")
@@ -53,7 +54,7 @@ def _is_written(item: Field[Any], value: object) -> bool:
 
 
 def _read_fields(kind: type[Kind], content: Mapping[str, object], prefix: str) -> Kind:
-    hints = get_type_hints(kind)
+    hints = _hints_of(kind)  # type: ignore[arg-type] # a class can be hashed
     values = {}
     for item in fields(kind):  # type: ignore[arg-type] # kind is a dataclass
         where = f"{prefix}.{item.name}" if prefix else item.name
@@ -64,8 +65,16 @@ def _read_fields(kind: type[Kind], content: Mapping[str, object], prefix: str) -
     return kind(**values)
 
 
+@cache
+def _hints_of(kind: type) -> Mapping[str, Any]:
+    """Return the type of each field; to find it takes longer than to read the field."""
+    return get_type_hints(kind)
+
+
 def _read(hint: Any, value: object, where: str) -> Any:  # noqa: ANN401 - any type, any value
     """Return a value as its type hint demands."""
+    if hint is object or (hint in _NAMES and _is_plain(hint, value)):
+        return value
     origin, inner = get_origin(hint), get_args(hint)
     if origin is types.UnionType:
         return None if value is None else _read(inner[0], value, where)
@@ -82,8 +91,6 @@ def _read(hint: Any, value: object, where: str) -> Any:  # noqa: ANN401 - any ty
         return tuple(_read(hint, part, f"{where}[{number}]") for number, (hint, part) in parts)
     if origin is Mapping and isinstance(value, dict):
         return {name: _read(inner[1], part, f"{where}.{name}") for name, part in value.items()}
-    if hint is object or (hint in _NAMES and _is_plain(hint, value)):
-        return value
     raise _mismatch(where, value, _expected(hint))
 
 

@@ -174,6 +174,6 @@ def shift_of(drawn, seen):
     for dy in range(-6, 7):
         for dx in range(-6, 7):
             moved = drawn[20 - dy : drawn.shape[0] - 20 - dy, 20 - dx : drawn.shape[1] - 20 - dx]
-            best[dy, dx] = np.mean(moved == inner)
+            best[dy, dx] = np.count_nonzero(moved == inner) / inner.size
     assert max(best.values()) > 0.95
     return max(best, key=best.get)
