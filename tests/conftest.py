@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from browser import chromium, driver
 from hypothesis import settings
+
+from lds_path.system.processes import usable_cores
 
 __all__ = ["chromium", "data", "driver"]
 
@@ -21,7 +24,17 @@ settings.load_profile("lds_path")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Hundreds of processes import the package and all workers import all tests: each is compiled once.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the processes of `-n auto`: one more than cores, as tests wait for disks and programs."""
+    return usable_cores() + 1
 
 
 @pytest.fixture(scope="session")

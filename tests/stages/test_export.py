@@ -332,7 +332,7 @@ def test_memory_does_not_grow_with_the_number_of_objects(tmp_path):
         return sum(results["objects"].values()), found
 
     peak(512)  # what is loaded once
-    (few, strip), (many, whole) = peak(2560), peak(5120)
+    (few, strip), (many, whole) = peak(2048), peak(4096)
     assert many == 2 * few > 5000
     assert whole < 1.2 * strip
 
