@@ -62,7 +62,10 @@ def snakemake_in(
 @cache
 def _start_forks() -> subprocess.Popen[str]:
     forks = subprocess.Popen(
-        [sys.executable, str(FORKS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-P", str(FORKS)],  # modules of the tests are not in its reach
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     atexit.register(forks.communicate)  # the end of its input ends it
     return forks
