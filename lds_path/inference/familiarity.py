@@ -17,7 +17,7 @@ from lds_path.errors import ModelError
 from lds_path.formats.regions import spread_evenly
 from lds_path.formats.spread import Familiarity, measure_spread
 from lds_path.geometry import Size
-from lds_path.inference.region_tensors import read_region, read_view
+from lds_path.inference.region_tensors import read_region, read_texture, read_view
 from lds_path.network.spec import levels_around
 from lds_path.pixels.stains import WINDOW_MPP, WINDOW_SIDE, window_colours
 
@@ -156,12 +156,11 @@ def _find_deepest(segmenter: Segmenter) -> tuple[nn.Module, int]:
     blocks = [block for block in network.modules() if any(True for _ in block.children())]
     hooks = [block.register_forward_hook(look) for block in blocks]
     weight = next(network.parameters())
-    channels = 3 + (segmenter.density.feature_count + 1 if spec.shared_features else 0)
     side = 2 * spec.lattice_multiple
     training = network.training
     network.eval()
     with torch.inference_mode():
-        network(weight.new_zeros((1, channels, side, side)))
+        network(weight.new_zeros((1, segmenter.input_count, side, side)))
     network.train(training)
     for hook in hooks:
         hook.remove()
@@ -178,11 +177,11 @@ def _run(
     rows = [np.zeros((0, features.count), np.float32)]
     bar = tqdm(regions, unit="region", desc="familiarity", disable=None)
     for pyramid, region in bar:
-        levels = [
-            read_region(pyramid, region, level)[None].to(device)
-            for level in levels_around(region.size, region.lattice)
-        ]
-        segmenter(read_view(pyramid, region, spec)[None].to(device), levels, region.lattice)
+        wanted = levels_around(region.size, region.lattice)
+        levels = [read_region(pyramid, region, level)[None].to(device) for level in wanted]
+        texture = [level.to(device) for level in read_texture(pyramid, region, spec, wanted)]
+        view = read_view(pyramid, region, spec)[None].to(device)
+        segmenter(view, levels, region.lattice, texture=texture)
         rows.append(features.take()[0])
     return np.concatenate(rows)
 

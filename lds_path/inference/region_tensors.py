@@ -11,6 +11,8 @@ import torch
 
 from lds_path.errors import ModelError, UsageError
 from lds_path.geometry import Rectangle, Size, widen
+from lds_path.network.spec import texture_count
+from lds_path.network.texture import texture_levels
 from lds_path.network.warp import halve
 
 if TYPE_CHECKING:
@@ -103,6 +105,24 @@ def _read_cells(
 def read_view(pyramid: Pyramid, region: Region, spec: NetworkSpec) -> Tensor:
     """Return what a model's coarse view shows of a region and its margin, as `read_region` does."""
     return read_region(pyramid, widen(region, spec.view_margin), spec.view_level)
+
+
+def read_texture(
+    pyramid: Pyramid, region: Region, spec: NetworkSpec, levels: range
+) -> list[Tensor]:
+    """Return the levels of texture of a region as a batch of one; none for a model without texture.
+
+    Parameters
+    ----------
+    pyramid, region, spec
+        As for `read_view`.
+    levels
+        Those that the samples read colours from.
+    """
+    if spec.texture_level is None:
+        return []
+    pixels = read_region(pyramid, region, spec.texture_level)[None]
+    return texture_levels(pixels, texture_count(spec, levels))
 
 
 def check_finite(what: str, values: Tensor, place: str) -> None:

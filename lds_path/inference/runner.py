@@ -14,9 +14,16 @@ from tqdm import tqdm
 from lds_path.errors import UsageError
 from lds_path.formats.predictions import Prediction, encode_grid, encode_probability
 from lds_path.geometry import Size
-from lds_path.inference.region_tensors import cell_edge, check_finite, read_region, read_view
+from lds_path.inference.region_tensors import (
+    cell_edge,
+    check_finite,
+    read_region,
+    read_texture,
+    read_view,
+)
 from lds_path.network.device import mixed_precision, single_threaded
 from lds_path.network.folding import fold_batch_norm
+from lds_path.network.segmenter import add_texture
 from lds_path.network.spec import levels_around
 from lds_path.network.warp import cells_needed, levels_needed, warp
 from lds_path.read_ahead import read_ahead
@@ -32,6 +39,7 @@ if TYPE_CHECKING:
     from lds_path.inference.familiarity import Watch
     from lds_path.network.scout import Sampling
     from lds_path.network.segmenter import Segmenter
+    from lds_path.network.spec import NetworkSpec
 
 log = logging.getLogger(__name__)
 _WINDOW = 16  # batches among which regions of one lattice size are brought together
@@ -53,6 +61,16 @@ class Sampled:
     """Of the levels around the region's pitch, those that each region reads."""
     cells: Mapping[int, NDArray[np.bool_]]
     """Index of a level that is not stored -> the squares of it that each region reads, (B, rows, columns)."""
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What the networks see of sampled regions."""
+
+    levels: list[Tensor]
+    """Of colours, finest first."""
+    textures: Mapping[int | None, list[Tensor]]
+    """Level of the pixels -> levels of their texture; none for networks without texture."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +104,7 @@ class Runner:
 
         def work(region: Region) -> list[Prediction]:
             sampled = self._sample((region,), 1, self._read_views((region,)))
-            return self._classify(sampled, self._read_levels(sampled))
+            return self._classify(sampled, self._read(sampled))
 
         self._arrange_weights()
         with single_threaded():
@@ -110,8 +128,8 @@ class Runner:
     def _run_batches(self, regions: Sequence[Region], size: int) -> Iterator[list[Prediction]]:
         """Read the coarse views, then the levels that the grids need, ahead of the network."""
 
-        def load(sampled: Sampled) -> tuple[Sampled, list[Tensor]]:
-            return sampled, self._read_levels(sampled)
+        def load(sampled: Sampled) -> tuple[Sampled, Pixels]:
+            return sampled, self._read(sampled)
 
         def view(batch: tuple[tuple[Region, ...], int]) -> tuple[tuple[Region, ...], int, Tensor]:
             return *batch, self._read_views(batch[0])
@@ -128,6 +146,18 @@ class Runner:
     def _read_views(self, regions: Sequence[Region]) -> Tensor:
         views = [read_view(self.pyramid, region, self.segmenter.spec) for region in regions]
         return self._pin(torch.stack(views))
+
+    def _read(self, sampled: Sampled) -> Pixels:
+        textures: dict[int | None, list[Tensor]] = {}
+        for spec in (segmenter.spec for segmenter in self._networks):
+            if spec.texture_level not in textures:
+                textures[spec.texture_level] = self._read_texture(sampled.regions, spec)
+        return Pixels(self._read_levels(sampled), textures)
+
+    def _read_texture(self, regions: Sequence[Region], spec: NetworkSpec) -> list[Tensor]:
+        wanted = levels_around(regions[0].size, regions[0].lattice)
+        found = (read_texture(self.pyramid, region, spec, wanted) for region in regions)
+        return [self._pin(torch.cat(level)) for level in zip(*found, strict=True)]
 
     def _read_levels(self, sampled: Sampled) -> list[Tensor]:
         """Return the levels, finest first; one that no sample of a region needs is left black."""
@@ -173,11 +203,16 @@ class Runner:
         return Sampled(regions, count, sampling, (sampling.context, *contexts), needed, cells)
 
     @torch.inference_mode()
-    def _classify(self, sampled: Sampled, levels: list[Tensor]) -> list[Prediction]:
+    def _classify(self, sampled: Sampled, pixels: Pixels) -> list[Prediction]:
         sampling = sampled.sampling
-        warped = warp([self._move(level) for level in levels], sampling.grid)
+        warped = warp([self._move(level) for level in pixels.levels], sampling.grid)
         warped = warped.to(memory_format=torch.channels_last)
-        predicted = self._predict(warped, sampled.contexts)
+        contexts = []
+        for segmenter, context in zip(self._networks, sampled.contexts, strict=True):
+            texture = pixels.textures[segmenter.spec.texture_level]
+            texture = [self._move(level) for level in texture]
+            contexts.append(add_texture(context, texture, sampling.grid))
+        predicted = self._predict(warped, contexts)
         if self.watch is not None:
             self.watch.note(sampled.regions[: sampled.count])
         check_finite("probabilities", predicted, f"region {sampled.regions[0].index}")
@@ -192,7 +227,7 @@ class Runner:
     def _predict(self, warped: Tensor, contexts: Sequence[Tensor]) -> Tensor:
         """Return the probabilities of the classes, (B, C, h, w)."""
         parts = []
-        for segmenter, context in zip((self.segmenter, *self.others), contexts, strict=True):
+        for segmenter, context in zip(self._networks, contexts, strict=True):
             for axes in _FLIPS if self.flips else _FLIPS[:1]:
                 with mixed_precision(self.device, self.precision):
                     logits = segmenter.classify(warped.flip(axes), context.flip(axes))
@@ -201,9 +236,13 @@ class Runner:
 
     def _arrange_weights(self) -> None:
         """Arrange the weights for inference; channels last is 1.2 times as fast even on a CPU."""
-        for segmenter in (self.segmenter, *self.others):
+        for segmenter in self._networks:
             fold_batch_norm(segmenter.network)
             segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def _networks(self) -> tuple[Segmenter, ...]:
+        return (self.segmenter, *self.others)
 
     def _pin(self, tensor: Tensor) -> Tensor:
         return tensor.pin_memory() if self.device.type == "cuda" else tensor

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lds_path.network.device import mixed_precision
 from lds_path.network.grid import sample_area
+from lds_path.network.segmenter import add_texture
 from lds_path.network.warp import warp, warp_labels
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def segment_batch(
     batch = batch.for_lattices(lattice)
     with mixed_precision(batch.view.device):
         sampling = segmenter.sample(batch.view, lattice, density)
-        logits = segmenter.classify(warp(batch.levels, sampling.grid), sampling.context)
+        context = add_texture(sampling.context, batch.texture, sampling.grid)
+        logits = segmenter.classify(warp(batch.levels, sampling.grid), context)
     target, labelled = warp_labels(batch.fractions, sampling.grid)
     bare = warp(batch.unlabelled, sampling.grid) / 255 if batch.unlabelled else None
     area = sample_area(sampling.grid)

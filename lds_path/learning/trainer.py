@@ -24,6 +24,7 @@ from lds_path.network.losses import edge_loss, point_loss, segmentation_loss
 from lds_path.network.motion import area_factor, move_grid
 from lds_path.network.scout import read_cells
 from lds_path.network.spec import lattices_on
+from lds_path.network.texture import read_texture, restain
 from lds_path.network.warp import warp, warp_labels
 
 if TYPE_CHECKING:
@@ -198,7 +199,11 @@ class Trainer:
             warped = _recolour(warp(batch.levels, grid, covered), *coarse.colours)
             warped = degrade(warped, random, self.augmentation)
             warped = warped.contiguous(memory_format=torch.channels_last)
-            logits = self.segmenter.classify(warped, sampling.context * coarse.context_mask)
+            context = sampling.context * coarse.context_mask
+            if batch.texture:
+                texture = restain(read_texture(batch.texture, grid, covered), coarse.colours[0])
+                context = torch.cat((context, texture), dim=1) if context.shape[1] else texture
+            logits = self.segmenter.classify(warped, context)
         target, labelled = warp_labels(batch.fractions, grid, covered)
         return LatticeOutput(batch, sampling.grid, area, logits, target, labelled)
 

@@ -25,7 +25,8 @@ from lds_path.geometry import Size
 from lds_path.models.card import CARD_NAME, WEIGHTS_NAME, read_card
 from lds_path.models.checkpoint import load_model
 from lds_path.models.description import describe
-from lds_path.network.spec import levels_around
+from lds_path.network.spec import levels_around, texture_count
+from lds_path.network.texture import texture_levels
 from lds_path.network.warp import halve
 from lds_path.provenance.manifest import write_json
 from lds_path.unwarp.blend import unwarp
@@ -90,10 +91,14 @@ class RegionNetwork(nn.Module):
         """
         size = Size(region.shape[3], region.shape[2])
         wanted = levels_around(size, self.lattice)
-        view_level = self.segmenter.spec.view_level
-        pyramid = halve(region.float(), max(view_level + 1, wanted.stop))
+        spec = self.segmenter.spec
+        pyramid = halve(region.float(), max(spec.view_level + 1, wanted.stop))
         levels = pyramid[wanted.start : wanted.stop]
-        segmentation = self.segmenter(pyramid[view_level], levels, self.lattice)
+        texture: list[Tensor] = []
+        if spec.texture_level is not None:
+            texture = texture_levels(pyramid[spec.texture_level], texture_count(spec, wanted))
+        view = pyramid[spec.view_level]
+        segmentation = self.segmenter(view, levels, self.lattice, texture=texture)
         probability = torch.softmax(segmentation.logits.float(), dim=1).cpu().numpy()
         grid = segmentation.grid.cpu().numpy()
         pixels = [unwarp(*prediction, size) for prediction in zip(probability, grid, strict=True)]

@@ -9,6 +9,7 @@ import torch
 
 from lds_path.network.architectures.build import build_network
 from lds_path.network.scout import Scout
+from lds_path.network.texture import TEXTURE_CHANNELS, read_texture
 from lds_path.network.warp import warp
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ class Segmenter(Scout):
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__(spec)
         shared = self.density.feature_count + 1 if spec.shared_features else 0
-        self.network = build_network(spec, inputs=3 + shared)
+        textures = 0 if spec.texture_level is None else TEXTURE_CHANNELS
+        self.input_count = 3 + shared + textures
+        self.network = build_network(spec, inputs=self.input_count)
 
     def classify(self, warped: Tensor, context: Tensor) -> Tensor:
         """Return the scores of the classes, (B, C, h, w).
@@ -54,10 +57,10 @@ class Segmenter(Scout):
         warped
             Regions at the grid's positions, (B, 3, h, w), RGB in 0..255.
         context
-            Of the same samples, as `sample` gives it.
+            Of the same samples, as `sample` gives it, then their texture if the spec has one.
         """
         samples = self._normalise(warped)
-        if self.spec.shared_features:
+        if self.input_count > 3:
             samples = torch.cat((samples, context.to(samples)), dim=1)
         logits: Tensor = self.network(samples)
         return logits
@@ -68,6 +71,7 @@ class Segmenter(Scout):
         levels: Sequence[Tensor],
         lattice: Size,
         density: Tensor | None = None,
+        texture: Sequence[Tensor] = (),
     ) -> Segmentation:
         """Return scores, density and grid of regions.
 
@@ -81,7 +85,28 @@ class Segmenter(Scout):
             Number of samples across and down.
         density
             As for `sample`.
+        texture
+            The regions' levels of texture, if the spec has one.
         """
         sampling = self.sample(view, lattice, density)
-        logits = self.classify(warp(levels, sampling.grid), sampling.context)
+        context = add_texture(sampling.context, texture, sampling.grid)
+        logits = self.classify(warp(levels, sampling.grid), context)
         return Segmentation(logits, sampling.density, sampling.grid)
+
+
+def add_texture(context: Tensor, texture: Sequence[Tensor], grid: Tensor) -> Tensor:
+    """Return the context of samples with their texture, (B, K + 9, h, w), if there is one.
+
+    Parameters
+    ----------
+    context
+        As `Sampling` has it.
+    texture
+        Levels of texture, perhaps none.
+    grid
+        Sample positions.
+    """
+    if not texture:
+        return context
+    seen = read_texture(texture, grid)
+    return torch.cat((context.to(seen), seen), dim=1) if context.shape[1] else seen

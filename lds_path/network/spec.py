@@ -25,6 +25,8 @@ DENSITY_NETWORKS = ("context", "local")
 SAMPLERS = ("uniform", "kernel", "separable", "knothe-rosenblatt")
 SIZE = {"minimum": 1, "maximum": 8192}
 """Bounds of channels and lattices; beyond them a description from elsewhere could only exhaust the memory."""
+OCTAVES = 3
+"""Of texture: it begins so many levels above the pixels that it is that of."""
 MIN_STD = 1e-4
 """Of the colours of a model; a training writes 0.01 or more."""
 
@@ -111,6 +113,13 @@ class NetworkSpec(Options):
         minimum=0,
         maximum=2**16,
     )
+    texture_level: int | None = option(
+        None,
+        "pyramid level whose texture samples carry beside their colour",
+        minimum=0,
+        maximum=12,
+    )
+    """About 1 um per pixel shows nuclei. None: colour alone. The level is read wherever there is tissue."""
     ladder: tuple[int, ...] = option(
         (), "lattices that the model is trained for, increasing, such as [64, 128, 256]", **SIZE
     )
@@ -130,6 +139,11 @@ class NetworkSpec(Options):
         if self.view_margin % self.region_multiple:
             raise UsageError(
                 f"view_margin is {self.view_margin}, expected a multiple of {self.region_multiple}"
+            )
+        if self.texture_level is not None and self.texture_level > self.view_level - 2:
+            raise UsageError(
+                f"texture_level is {self.texture_level}, expected at most {self.view_level - 2}:"
+                " two levels finer than `view_level`"
             )
         if len(self.channels) == 1:
             raise UsageError(f"channels is {list(self.channels)}, expected two values or more")
@@ -202,6 +216,11 @@ def levels_of(size: Size, lattices: Sequence[Size], *, finer: int = 2) -> range:
     """Return the pyramid levels that the samples of any of these lattices are read from."""
     around = [levels_around(size, lattice, finer=finer) for lattice in lattices]
     return range(min(levels.start for levels in around), max(levels.stop for levels in around))
+
+
+def texture_count(spec: NetworkSpec, levels: range) -> int:
+    """Return the number of levels of texture that serve samples which read colours from some levels."""
+    return 0 if spec.texture_level is None else max(levels.stop - spec.texture_level - OCTAVES, 1)
 
 
 def lattices_on(ladder: Sequence[int], size: Size) -> list[Size]:

@@ -45,6 +45,8 @@ class Batch:
     """Labelled share of each cell, (B, 1, hd, wd), float32."""
     motion: Tensor
     """Motion of view and cells relative to levels and fractions, see `network.motion`."""
+    texture: list[Tensor] = field(default_factory=list)
+    """Levels of texture, (B, 9, H, W), float32, see `network.texture`; none for a network without."""
     unlabelled: list[Tensor] = field(default_factory=list)
     """Area share of tissue without a label, where any class is wrong, at the same levels,
     (B, 1, H, W), uint8; no levels in a training, which does not learn from it."""
@@ -121,6 +123,7 @@ class Batch:
         views = [batch.view for batch in batches]
         levels = zip(*(batch.levels for batch in batches), strict=True)
         fractions = zip(*(batch.fractions for batch in batches), strict=True)
+        texture = zip(*(batch.texture for batch in batches), strict=True)
         return Batch(
             view=torch.cat(views),
             levels=[torch.cat(level) for level in levels],
@@ -130,10 +133,11 @@ class Batch:
             errors=torch.cat([batch.errors for batch in batches]),
             labelled=torch.cat([batch.labelled for batch in batches]),
             motion=torch.cat([batch.motion for batch in batches]),
+            texture=[torch.cat(level) for level in texture],
         )
 
     def _tensors(self) -> list[Tensor]:
-        levels = (*self.levels, *self.fractions, *self.unlabelled)
+        levels = (*self.levels, *self.fractions, *self.texture, *self.unlabelled)
         return [self.view, *levels, self.edges, self.errors, self.labelled]
 
     def _map(self, transform: Callable[[Tensor], Tensor]) -> Batch:
@@ -142,6 +146,7 @@ class Batch:
             view=transform(self.view),
             levels=[transform(level) for level in self.levels],
             fractions=[transform(level) for level in self.fractions],
+            texture=[transform(level) for level in self.texture],
             unlabelled=[transform(level) for level in self.unlabelled],
             edges=transform(self.edges),
             errors=transform(self.errors),
