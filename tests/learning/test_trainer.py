@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from small_slides import CLASSES, make_slide
+from small_slides import CLASSES, ArrayPyramid, make_slide
 
 from lds_path.errors import TrainingError
 from lds_path.learning.data.labelled_regions import RegionCache, read_labelled
@@ -59,6 +59,27 @@ def test_a_step_that_is_too_small_for_a_batch_normalisation_says_so(regions):
     trainer = Trainer(deep, regions[0].region.lattice, Recipe(steps=1), CPU)
     with pytest.raises(TrainingError, match="set `batch_size` to 2 or more"):
         trainer.step(0, read_labelled(regions[0], SPEC))
+
+
+def test_texture_tells_apart_what_has_the_same_colours(regions):
+    first = regions[0]
+    labels = first.reference.read(0, 0, first.region.size)
+    rows, columns = np.indices(labels.shape) // 2
+    grey = np.where(labels == 2, 120 + 60 * ((rows + columns) % 2), 150)
+    pyramid = ArrayPyramid(np.repeat(grey[..., None], 3, axis=2).astype(np.uint8))
+    alike = [replace(first, pyramid=pyramid)]
+    dice = {}
+    for texture_level in (None, 0):
+        spec = replace(SPEC, sampler="uniform", texture_level=texture_level)
+        torch.manual_seed(3)
+        recipe = Recipe(steps=30, learning_rate=0.01, edge_weight=0.0, seed=3)
+        trainer = Trainer(Segmenter(spec), first.region.lattice, recipe, CPU)
+        batch = read_labelled(alike[0], spec)
+        for number in range(30):
+            trainer.step(number, batch)
+        cache = RegionCache(alike, spec, mib=10)
+        dice[texture_level] = tune_dice(trainer.segmenter, cache, first.region.lattice, CPU).min()
+    assert dice[0] > dice[None] + 0.2, dice
 
 
 def test_the_labels_alone_teach_the_density_network(regions):

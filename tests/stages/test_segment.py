@@ -119,7 +119,7 @@ def test_a_prediction_is_what_the_network_says(slide, model, tmp_path):
     view = runner._read_views((region,))
     sampled = runner._sample((region,), 1, view)
     everything = replace(sampled, needed=(range(10),))
-    (expected,) = runner._classify(sampled, runner._read_levels(everything))
+    (expected,) = runner._classify(sampled, runner._read(everything))
     with Predictions([tmp_path / "a" / "predictions.npz"]) as predictions:
         found = predictions.read(region.index)
     assert np.abs(found.probability.astype(int) - expected.probability).max() <= 1
@@ -408,6 +408,20 @@ def test_the_models_of_an_ensemble_see_the_samples_of_the_first(
     run(slide, model, tmp_path / "twice", also=(str(model),))
     assert np.array_equal(probabilities(tmp_path / "twice"), probabilities(tmp_path / "alone"))
     assert not np.array_equal(probabilities(tmp_path / "all"), probabilities(tmp_path / "alone"))
+
+
+def test_models_with_and_without_texture_are_averaged(slide, write_model, tmp_path):
+    models = write_model(1, replace(SPEC, texture_level=0)), write_model(2)
+    for number, (one, other) in enumerate((models, models[::-1])):
+        run(slide, one, tmp_path / str(number), also=(str(other),))
+        run(slide, one, tmp_path / f"{number}-alone")
+    first, second, *alone = (
+        probabilities(tmp_path / name).astype(float) for name in ("0", "1", "0-alone", "1-alone")
+    )
+    # Both place their samples evenly, so that the order of the models is all that differs.
+    assert np.abs(first - second).max() <= 1
+    assert np.abs(first - np.mean(alone, axis=0)).max() <= 1
+    assert np.abs(alone[0] - alone[1]).max() > 1
 
 
 def read_samples(folder):
