@@ -26,14 +26,19 @@ PICTURE = DOCS / f"{NAME}.svg"
 RECORDS = DOCS / f"{NAME}.jsonl"
 """What the tables are made from: a line for each job of any run."""
 BASELINE = "uniform"
-_LAYOUTS = ("whole", "fine", "finer", "finest")
+_LAYOUTS = ("coarse", "whole", "fine", "finer", "finest", "full")
 _HEADINGS = (
+    "A quarter as many samples",
     "As many samples as the layout `whole` has",
     "Four times as many",
     "Sixteen times as many",
     "Sixty-four times as many",
+    "A sample for each pixel of about 1 um",
     "What each part brings, with the few samples of the first table",
 )
+_WHOLE = _LAYOUTS.index("whole")
+_WITH_TEXTURE = {"coarse-texture": "coarse", "texture": "whole", "fine-texture": "fine"}
+"""Layout whose samples carry texture -> layout with as many samples."""
 _ABLATION = len(_HEADINGS) - 1
 _BESIDE = (BASELINE, "shared-features")
 """Rows that the last table repeats."""
@@ -145,14 +150,14 @@ def read_rows(
 def _name(variant: str, layout: str, budget: str) -> str:
     if layout == "parts" and budget == "uniform":
         return f"{variant}, equal lattices"
-    return re.sub("-fine(r|st)?$", "", variant)
+    return re.sub("-(coarse|fine|finer|finest|full)$", "", variant)
 
 
 def _tier(layout: str, budget: str, budgets: Sequence[str]) -> int:
     """Return which number of samples a score belongs to: equal lattices are the smaller."""
     if layout != "parts":
-        return _LAYOUTS.index(layout)
-    return max(0, budgets.index(budget) - 1)
+        return _LAYOUTS.index(_WITH_TEXTURE.get(layout, layout))
+    return _WHOLE + max(0, budgets.index(budget) - 1)
 
 
 def table(name: str, about: str, rows: Sequence[Row], classes: Sequence[str]) -> str:
@@ -162,7 +167,7 @@ def table(name: str, about: str, rows: Sequence[Row], classes: Sequence[str]) ->
     for tier in sorted({row.tier for row in rows}):
         chosen = [row for row in rows if row.tier == tier]
         if tier == _ABLATION:
-            chosen = [row for row in rows if row.tier == 0 and row.name in _BESIDE] + chosen
+            chosen = [row for row in rows if row.tier == _WHOLE and row.name in _BESIDE] + chosen
         baseline = next((row.mean for row in chosen if row.name == BASELINE), None)
         lines += [
             "",
