@@ -119,7 +119,7 @@ def read_texture(
     levels
         Those that the samples read colours from.
     """
-    if spec.texture_level is None:
+    if not spec.texture:
         return []
     pixels = read_region(pyramid, region, spec.texture_level)[None]
     return texture_levels(pixels, texture_count(spec, levels))

@@ -69,8 +69,8 @@ class Pixels:
 
     levels: list[Tensor]
     """Of colours, finest first."""
-    textures: Mapping[int | None, list[Tensor]]
-    """Level of the pixels -> levels of their texture; none for networks without texture."""
+    textures: Mapping[int, list[Tensor]]
+    """Level of the pyramid -> levels of the texture of its pixels."""
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,9 @@ class Runner:
         return self._pin(torch.stack(views))
 
     def _read(self, sampled: Sampled) -> Pixels:
-        textures: dict[int | None, list[Tensor]] = {}
+        textures: dict[int, list[Tensor]] = {}
         for spec in (segmenter.spec for segmenter in self._networks):
-            if spec.texture_level not in textures:
+            if spec.texture and spec.texture_level not in textures:
                 textures[spec.texture_level] = self._read_texture(sampled.regions, spec)
         return Pixels(self._read_levels(sampled), textures)
 
@@ -209,7 +209,8 @@ class Runner:
         warped = warped.to(memory_format=torch.channels_last)
         contexts = []
         for segmenter, context in zip(self._networks, sampled.contexts, strict=True):
-            texture = pixels.textures[segmenter.spec.texture_level]
+            spec = segmenter.spec
+            texture = pixels.textures[spec.texture_level] if spec.texture else ()
             texture = [self._move(level) for level in texture]
             contexts.append(add_texture(context, texture, sampling.grid))
         predicted = self._predict(warped, contexts)

@@ -95,7 +95,7 @@ class RegionNetwork(nn.Module):
         pyramid = halve(region.float(), max(spec.view_level + 1, wanted.stop))
         levels = pyramid[wanted.start : wanted.stop]
         texture: list[Tensor] = []
-        if spec.texture_level is not None:
+        if spec.texture:
             texture = texture_levels(pyramid[spec.texture_level], texture_count(spec, wanted))
         view = pyramid[spec.view_level]
         segmentation = self.segmenter(view, levels, self.lattice, texture=texture)

@@ -81,7 +81,7 @@ def _network(card: ModelCard, folder: Path) -> Iterator[tuple[str, str]]:
     spec = card.network
     yield "architecture", f"{spec.architecture}, channels {_listing(spec.level_channels)}"
     yield "sampler", f"{spec.sampler}, coarse view at pyramid level {spec.view_level}"
-    if spec.texture_level is not None:
+    if spec.texture:
         yield "texture", f"of the pixels at pyramid level {spec.texture_level}"
     weights = folder / WEIGHTS_NAME
     if weights.is_file():

@@ -45,7 +45,7 @@ class Segmenter(Scout):
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__(spec)
         shared = self.density.feature_count + 1 if spec.shared_features else 0
-        textures = 0 if spec.texture_level is None else TEXTURE_CHANNELS
+        textures = TEXTURE_CHANNELS if spec.texture else 0
         self.input_count = 3 + shared + textures
         self.network = build_network(spec, inputs=self.input_count)
 

@@ -113,13 +113,12 @@ class NetworkSpec(Options):
         minimum=0,
         maximum=2**16,
     )
-    texture_level: int | None = option(
-        None,
-        "pyramid level whose texture samples carry beside their colour",
-        minimum=0,
-        maximum=12,
+    texture: bool = option(
+        False,
+        "whether samples carry, beside their colour, how much the pixels differ that they stand for",
     )
-    """About 1 um per pixel shows nuclei. None: colour alone. The level is read wherever there is tissue."""
+    texture_level: int = option(1, "pyramid level of these pixels", minimum=0, maximum=12)
+    """About 1 um per pixel shows nuclei. The level is read wherever there is tissue."""
     ladder: tuple[int, ...] = option(
         (), "lattices that the model is trained for, increasing, such as [64, 128, 256]", **SIZE
     )
@@ -140,7 +139,7 @@ class NetworkSpec(Options):
             raise UsageError(
                 f"view_margin is {self.view_margin}, expected a multiple of {self.region_multiple}"
             )
-        if self.texture_level is not None and self.texture_level > self.view_level - 2:
+        if self.texture and self.texture_level > self.view_level - 2:
             raise UsageError(
                 f"texture_level is {self.texture_level}, expected at most {self.view_level - 2}:"
                 " two levels finer than `view_level`"
@@ -219,8 +218,8 @@ def levels_of(size: Size, lattices: Sequence[Size], *, finer: int = 2) -> range:
 
 
 def texture_count(spec: NetworkSpec, levels: range) -> int:
-    """Return the number of levels of texture that serve samples which read colours from some levels."""
-    return 0 if spec.texture_level is None else max(levels.stop - spec.texture_level - OCTAVES, 1)
+    """Return how many levels of texture serve samples that read colours from some levels."""
+    return max(levels.stop - spec.texture_level - OCTAVES, 1)
 
 
 def lattices_on(ladder: Sequence[int], size: Size) -> list[Size]:

@@ -120,12 +120,12 @@ def check_model(card: ModelCard, model: str) -> None:
         If it was trained to see fewer samples than pixels, or to choose them, or lacks the class.
     """
     network = card.network
-    has_more = network.uses_view or network.texture_level is not None
+    has_more = network.uses_view or network.texture
     if has_more or card.lattice != card.region_size:
         raise ModelError(
             f"the model '{model}' samples regions sparsely; the stage screen needs one that sees"
             " every pixel of an overview, such as tissue-qc: trained with the sampler `uniform`,"
-            " without `shared_features` and `texture_level`, and with a `lattice` as large as"
+            " without `shared_features` and `texture`, and with a `lattice` as large as"
             " `region_size`"
         )
     if TISSUE not in card.class_names:

@@ -69,8 +69,8 @@ def test_texture_tells_apart_what_has_the_same_colours(regions):
     pyramid = ArrayPyramid(np.repeat(grey[..., None], 3, axis=2).astype(np.uint8))
     alike = [replace(first, pyramid=pyramid)]
     dice = {}
-    for texture_level in (None, 0):
-        spec = replace(SPEC, sampler="uniform", texture_level=texture_level)
+    for texture in (False, True):
+        spec = replace(SPEC, sampler="uniform", texture=texture, texture_level=0)
         torch.manual_seed(3)
         recipe = Recipe(steps=30, learning_rate=0.01, edge_weight=0.0, seed=3)
         trainer = Trainer(Segmenter(spec), first.region.lattice, recipe, CPU)
@@ -78,8 +78,8 @@ def test_texture_tells_apart_what_has_the_same_colours(regions):
         for number in range(30):
             trainer.step(number, batch)
         cache = RegionCache(alike, spec, mib=10)
-        dice[texture_level] = tune_dice(trainer.segmenter, cache, first.region.lattice, CPU).min()
-    assert dice[0] > dice[None] + 0.2, dice
+        dice[texture] = tune_dice(trainer.segmenter, cache, first.region.lattice, CPU).min()
+    assert dice[True] > dice[False] + 0.2, dice
 
 
 def test_the_labels_alone_teach_the_density_network(regions):

@@ -13,7 +13,13 @@ from lds_path.network.spec import OCTAVES, NetworkSpec
 from lds_path.network.texture import TEXTURE_CHANNELS, read_texture, restain, texture_levels
 
 SPEC = NetworkSpec(
-    2, channels=(4, 8), density_channels=(4, 8), view_level=3, texture_level=0, shared_features=True
+    2,
+    channels=(4, 8),
+    density_channels=(4, 8),
+    view_level=3,
+    texture=True,
+    texture_level=0,
+    shared_features=True,
 )
 
 
@@ -85,7 +91,7 @@ def test_scores_follow_the_texture():
 
 def test_a_network_may_see_texture_and_nothing_else_beside_colours():
     segmenter = Segmenter(NetworkSpec(2, channels=(4, 8), sampler="uniform", shared_features=False,
-                                      density_channels=(4, 8), texture_level=0)).eval()  # fmt: skip
+                                      density_channels=(4, 8), texture=True)).eval()  # fmt: skip
     assert segmenter.input_count == 3 + TEXTURE_CHANNELS
     levels = [torch.full((1, 3, 16, 16), 150.0)]
     texture = texture_levels(checkerboard(2), 1)
@@ -95,4 +101,4 @@ def test_a_network_may_see_texture_and_nothing_else_beside_colours():
 
 def test_texture_ends_where_the_coarse_view_begins():
     with pytest.raises(UsageError, match="texture_level is 2, expected at most 1"):
-        NetworkSpec(2, view_level=3, texture_level=2)
+        NetworkSpec(2, view_level=3, texture=True, texture_level=2)

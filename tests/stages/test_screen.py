@@ -101,7 +101,7 @@ def test_an_overview_smaller_than_a_tile_is_classified(segmenter):
     [
         (replace(CARD, lattice=Size(32, 32)), "samples regions sparsely"),
         (replace(CARD, network=replace(SPEC, sampler="separable")), "samples regions sparsely"),
-        (replace(CARD, network=replace(SPEC, texture_level=0)), "samples regions sparsely"),
+        (replace(CARD, network=replace(SPEC, texture=True)), "samples regions sparsely"),
         (replace(CARD, classes=make_classes(("Stroma", "Tumor"), ())), "the class Tissue"),
     ],
 )

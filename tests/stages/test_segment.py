@@ -411,7 +411,7 @@ def test_the_models_of_an_ensemble_see_the_samples_of_the_first(
 
 
 def test_models_with_and_without_texture_are_averaged(slide, write_model, tmp_path):
-    models = write_model(1, replace(SPEC, texture_level=0)), write_model(2)
+    models = write_model(1, replace(SPEC, texture=True)), write_model(2)
     for number, (one, other) in enumerate((models, models[::-1])):
         run(slide, one, tmp_path / str(number), also=(str(other),))
         run(slide, one, tmp_path / f"{number}-alone")
