@@ -135,6 +135,7 @@ class ArrayPyramid:
 
     level_count = 2
     finest = 0
+    texture = None
 
     def __init__(self, rgb):
         halves = rgb.reshape(rgb.shape[0] // 2, 2, rgb.shape[1] // 2, 2, 3).mean(axis=(1, 3))

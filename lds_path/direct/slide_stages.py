@@ -78,6 +78,7 @@ def _options(setup: RunSetup, slide: str) -> dict[str, Any]:
         slide_mpp=None if math.isnan(mpp) else mpp,
         scene=str(setup.slides.cell(slide, "scene")),
         finest_level=setup.finest_level,
+        texture_level=setup.texture_level,
     )
     options["detect"] = replace(options["detect"], stain=stain)
     if not math.isnan(threshold):

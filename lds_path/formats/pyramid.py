@@ -17,6 +17,7 @@ from lds_path.errors import DAMAGE, named_damage
 from lds_path.formats.ome_zarr.quadtree import halved_sizes
 from lds_path.formats.results import TileResults
 from lds_path.formats.slide_pixels.finer_levels import FinerLevels
+from lds_path.formats.texture import TEXTURE_NAME, StoredTexture
 from lds_path.geometry import Frame, Rectangle, Size
 from lds_path.provenance.manifest import FILE_NAME
 from lds_path.provenance.stage_folder import open_folder
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from lds_path.provenance.stage_folder import StageFolder
 
 PYRAMID_NAME = "pyramid.ome.zarr"
 CHUNK = 512
@@ -48,6 +51,8 @@ class Pyramid:
     path: Path
     finer: FinerLevels
     """The others."""
+    texture: StoredTexture | None = None
+    """Of one of the others, where a model asks for it."""
 
     @property
     def size(self) -> Size:
@@ -138,15 +143,25 @@ def open_pyramid(folder: Path) -> Pyramid:
             group[dataset["path"]] for dataset in image["multiscales"][0]["datasets"]
         ]
         frame, background = Frame(**own["frame"]), int(own["background"])
+        texture = None
         sizes = _check_levels(stored, background, own.get("size"))
         if (folder / FILE_NAME).exists():
             tile = open_folder(folder)
             found = sizes[0], frame, background, len(sizes) - len(stored)
             _compare(tile.read(TileResults), found)
             tile.store(PYRAMID_NAME)
+            texture = _open_texture(tile)
     with zarr.config.set(_READING):  # which arrays remember
         levels = tuple(level.with_config({}) for level in stored)
-    return Pyramid(frame, background, tuple(sizes), levels, path, FinerLevels(folder))
+    return Pyramid(frame, background, tuple(sizes), levels, path, FinerLevels(folder), texture)
+
+
+def _open_texture(tile: StageFolder) -> StoredTexture | None:
+    level = tile.read(TileResults).texture_level
+    if level is None:
+        return None
+    path = tile.store(TEXTURE_NAME)
+    return StoredTexture(level, path, zarr.open_array(path, mode="r", zarr_format=3))
 
 
 def _check_levels(

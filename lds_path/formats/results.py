@@ -90,6 +90,8 @@ class TileResults(StageResults):
     """Its number, as the file counts its images."""
     finest_level: int = 0
     """Finest level of the pyramid that is stored; finer ones are read from the slide."""
+    texture_level: int | None = None
+    """Finer level of which the texture is stored."""
     stored_from: int | None = None
     """The slide's level that it was read from; None where it was computed from `slide_level`."""
     identities: tuple[tuple[int, ...], ...] = ()

@@ -14,6 +14,8 @@ from lds_path.geometry import Rectangle, Size, widen
 from lds_path.network.spec import texture_count
 from lds_path.network.texture import texture_levels
 from lds_path.network.warp import halve
+from lds_path.pixels.octaves import TEXTURE_EDGE
+from lds_path.pixels.texture import measure_texture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,8 +123,14 @@ def read_texture(
     """
     if not spec.texture:
         return []
-    pixels = read_region(pyramid, region, spec.texture_level)[None]
-    return texture_levels(pixels, texture_count(spec, levels))
+    stored = pyramid.texture
+    if stored is not None and stored.level == spec.texture_level:
+        edge = TEXTURE_EDGE << stored.level
+        size = Size(region.size.width // edge, region.size.height // edge)
+        codes = stored.read(region.left // edge, region.top // edge, size)
+    else:
+        codes = measure_texture(read_region(pyramid, region, spec.texture_level).numpy())
+    return texture_levels(torch.from_numpy(codes)[None], texture_count(spec, levels))
 
 
 def check_finite(what: str, values: Tensor, place: str) -> None:

@@ -28,6 +28,7 @@ from lds_path.models.description import describe
 from lds_path.network.spec import levels_around, texture_count
 from lds_path.network.texture import texture_levels
 from lds_path.network.warp import halve
+from lds_path.pixels.texture import measure_texture
 from lds_path.provenance.manifest import write_json
 from lds_path.unwarp.blend import unwarp
 
@@ -96,7 +97,10 @@ class RegionNetwork(nn.Module):
         levels = pyramid[wanted.start : wanted.stop]
         texture: list[Tensor] = []
         if spec.texture:
-            texture = texture_levels(pyramid[spec.texture_level], texture_count(spec, wanted))
+            shown = (pyramid[spec.texture_level] + 0.5).to(torch.uint8).cpu().numpy()
+            codes = torch.from_numpy(np.stack([measure_texture(planes) for planes in shown]))
+            texture = texture_levels(codes, texture_count(spec, wanted))
+            texture = [level.to(region.device) for level in texture]
         view = pyramid[spec.view_level]
         segmentation = self.segmenter(view, levels, self.lattice, texture=texture)
         probability = torch.softmax(segmentation.logits.float(), dim=1).cpu().numpy()

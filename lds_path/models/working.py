@@ -114,8 +114,6 @@ def finest_sampled(
     limit = 1.0 if is_uniform else network.max_zoom or math.inf
     pitch = region_size / max(lattice, *network.ladder, 1)
     level = max(math.floor(math.log2(pitch / min(zoom, limit)) + 1e-9), 0)
-    if network.texture:
-        level = min(level, network.texture_level)
     return min(level, network.view_level) if network.uses_view else level
 
 

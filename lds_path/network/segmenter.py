@@ -9,8 +9,9 @@ import torch
 
 from lds_path.network.architectures.build import build_network
 from lds_path.network.scout import Scout
-from lds_path.network.texture import TEXTURE_CHANNELS, read_texture
+from lds_path.network.texture import read_texture
 from lds_path.network.warp import warp
+from lds_path.pixels.octaves import TEXTURE_CHANNELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

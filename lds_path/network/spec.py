@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lds_path.errors import UsageError
 from lds_path.geometry import Size
 from lds_path.option import MAX_ITEMS, Options, option, required
+from lds_path.pixels.octaves import OCTAVES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +26,6 @@ DENSITY_NETWORKS = ("context", "local")
 SAMPLERS = ("uniform", "kernel", "separable", "knothe-rosenblatt")
 SIZE = {"minimum": 1, "maximum": 8192}
 """Bounds of channels and lattices; beyond them a description from elsewhere could only exhaust the memory."""
-OCTAVES = 3
-"""Of texture: it begins so many levels above the pixels that it is that of."""
 MIN_STD = 1e-4
 """Of the colours of a model; a training writes 0.01 or more."""
 
@@ -139,10 +138,10 @@ class NetworkSpec(Options):
             raise UsageError(
                 f"view_margin is {self.view_margin}, expected a multiple of {self.region_multiple}"
             )
-        if self.texture and self.texture_level > self.view_level - 2:
+        if self.texture and self.texture_level > self.view_level - OCTAVES:
             raise UsageError(
-                f"texture_level is {self.texture_level}, expected at most {self.view_level - 2}:"
-                " two levels finer than `view_level`"
+                f"texture_level is {self.texture_level}, expected {OCTAVES} less than `view_level`,"
+                f" which is {self.view_level}, or finer; `texture: false` needs no such level"
             )
         if len(self.channels) == 1:
             raise UsageError(f"channels is {list(self.channels)}, expected two values or more")

@@ -89,6 +89,14 @@ class TileOptions(Options):
         scope="command",
     )
     """The workflow takes it from the model."""
+    texture_level: int | None = option(
+        None,
+        "level of which the texture is stored, where it is finer than those that are",
+        minimum=0,
+        maximum=MAX_FINEST,
+        scope="command",
+    )
+    """The workflow takes it from the model."""
     slide_mpp: float | None = option(
         None,
         "the slide's um per pixel; takes precedence over what the file states",

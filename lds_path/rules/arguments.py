@@ -31,10 +31,11 @@ class RuleArguments:
         return lambda wildcards: format_options(*(self.setup.config[name] for name in sections))
 
     @exit_with_message()
-    def finest_level(self, wildcards: object) -> str:
-        """Return the finest level of a pyramid that is stored, as an option, unless all are."""
-        finest = self.setup.finest_level
-        return f"--finest-level {finest}" if finest else ""
+    def stored_levels(self, wildcards: object) -> str:
+        """Return what is stored of a pyramid, as options: its finest level, unless all are, and texture."""
+        finest, texture = self.setup.finest_level, self.setup.texture_level
+        options = [f"--finest-level {finest}"] if finest else []
+        return " ".join(options + ([] if texture is None else [f"--texture-level {texture}"]))
 
     def classes(self, wildcards: object) -> str:
         """Return the classes as command-line options."""

@@ -31,6 +31,7 @@ from lds_path.run.run_start import RunStart, join_run, start_run
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lds_path.network.spec import NetworkSpec
     from lds_path.option import Options
     from lds_path.options.labels import PlanOptions
     from lds_path.options.model import TrainOptions
@@ -89,11 +90,29 @@ class RunSetup:
         if tile["levels"] == ALL:
             return 0
         return finest_level(
-            model.network if model.is_trained else read_card(find_model(model.name)).network,
+            self._network,
             mpp=tile["mpp"],
             **{key: detect[key] for key in ("region_size", "lattice", "tissue_mpp")},
             trains=model.is_trained,
         )
+
+    @cached_property
+    def texture_level(self) -> int | None:
+        """Level of which a pyramid has the texture for its model, where the level is not stored.
+
+        Raises
+        ------
+        ModelError
+            If the model is damaged.
+        """
+        network = self._network
+        is_wanted = network.texture and network.texture_level < self.finest_level
+        return network.texture_level if is_wanted else None
+
+    @cached_property
+    def _network(self) -> NetworkSpec:
+        model = self.model
+        return model.network if model.is_trained else read_card(find_model(model.name)).network
 
     @cached_property
     def training_labels(self) -> list[str]:

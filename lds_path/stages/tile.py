@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from copy import copy
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from lds_path.formats.pyramid_writer import write_pyramid
 from lds_path.formats.results import TileResults
 from lds_path.formats.slide_pixels.level_reader import LevelReader
 from lds_path.formats.slide_pixels.source import choose_source
+from lds_path.formats.texture import TEXTURE_NAME, write_texture
 from lds_path.geometry import Frame, Rectangle, Size
 from lds_path.option import as_parameters
 from lds_path.options.slides import ALL, APPLY, TileOptions
@@ -125,16 +127,26 @@ class BlockReader:
 
     def __init__(self, reader: LevelReader, finest: int, tolerance: float = TOLERANCE) -> None:
         slide, source = reader.slide, reader.source
-        self.reader, self.finest = reader, finest
-        self.chunk = CHUNK >> finest
+        self.reader, self.tolerance = reader, tolerance
         self.glass, self.glass_chunks = find_glass(slide, source.level, source.downsample)
         self.background = WHITE if self.glass is None else round(sum(self.glass) / 3)
+        self._choose_level(finest)
+
+    def _choose_level(self, level: int) -> None:
+        self.finest = level
+        self.chunk = CHUNK >> level
         self.scanned = None
-        if finest:
-            self.scanned = find_scanner_level(reader, finest, self.glass_chunks, tolerance)
-        self.edge = reader.edge(finest)
+        if level:
+            self.scanned = find_scanner_level(self.reader, level, self.glass_chunks, self.tolerance)
+        self.edge = self.reader.edge(level)
         if self.scanned is not None:
             self.edge = max(SCANNED_EDGE, self.edge)
+
+    def at_level(self, level: int) -> BlockReader:
+        """Return a reader of another level."""
+        other = copy(self)
+        other._choose_level(level)
+        return other
 
     def read_block(self, left: int, top: int, size: Size) -> NDArray[np.uint8] | None:
         """Return pixels of the level, (3, H, W), or None if all are glass.
@@ -224,6 +236,17 @@ def _write(
         threads=threads,
         name=slide.path.stem,
     )
+    texture_level = options.texture_level
+    if texture_level is not None and texture_level >= finest:
+        texture_level = None  # of what is stored it is measured when it is needed
+    if texture_level is not None:
+        write_texture(
+            folder / TEXTURE_NAME,
+            blocks.at_level(texture_level).read_block,
+            halved_sizes(reader.size, CHUNK)[texture_level],
+            background=blocks.background,
+            threads=threads,
+        )
     return TileResults(
         width=reader.size.width,
         height=reader.size.height,
@@ -251,6 +274,7 @@ def _write(
         painted=slide.description.painted,
         other_images=slide.description.other_images,
         finest_level=finest,
+        texture_level=texture_level,
         stored_from=None if blocks.scanned is None else blocks.scanned.source.level,
         identities=tuple(tuple(item or ()) for item in files.identities) if finest else (),
         unreadable=slide.unreadable_pieces if finest else (),

@@ -20,7 +20,6 @@ NUMBERS = {"mpp": 0.5, "region_size": 2048, "lattice": 256, "tissue_mpp": 8.0}
         ({"lattice": 16}, {}, 3),  # whatever looks at the whole slide needs 4 um
         ({"tissue_mpp": 1.0}, {}, 1),
         ({}, {"view_level": 1}, 1),
-        ({}, {"texture": True, "texture_level": 1}, 1),
         ({"mpp": 8.0}, {}, 0),
     ],
 )

@@ -11,15 +11,18 @@ from small_slides import save_random_model
 from stage_results import detect_results
 
 from lds_path.errors import ChangedInputError, StageInputError
-from lds_path.formats.pyramid import PYRAMID_NAME, open_pyramid
+from lds_path.formats.pyramid import PYRAMID_NAME, Pyramid, open_pyramid
 from lds_path.formats.regions import REGIONS_NAME, write_regions
 from lds_path.formats.slide_pixels import origin
 from lds_path.formats.slide_pixels.finer_levels import FinerLevels
+from lds_path.formats.texture import TEXTURE_NAME
 from lds_path.geometry import Rectangle, Region, Size
+from lds_path.inference.region_tensors import read_texture
 from lds_path.inference.runner import Runner
 from lds_path.models.checkpoint import load_model
 from lds_path.network.spec import NetworkSpec
 from lds_path.options.slides import TileOptions
+from lds_path.pixels.texture import energies_of_codes
 from lds_path.provenance.fingerprint import COPIES
 from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_run import run_stage
@@ -124,6 +127,49 @@ def test_a_small_slide_is_stored_whole(tmp_path, monkeypatch):
     slide = write_slide(tmp_path / "slide.tif", patchwork(1300, 1600))
     needed, _ = tile_both(slide, tmp_path)
     assert needed.finest == 0
+
+
+def read_energies(folder, spec, monkeypatch):
+    """Return the texture of a region in the slide's corner, and the levels that were read for it."""
+    asked, read_level = [], Pyramid.read
+
+    def spy(self, level, *window):
+        asked.append(level)
+        return read_level(self, level, *window)
+
+    monkeypatch.setattr(Pyramid, "read", spy)
+    region = Region(0, 1024, 1024, Size(512, 512), Size(64, 64))
+    levels = read_texture(open_pyramid(folder), region, spec, range(1, 4))
+    return levels[0][0].numpy(), asked
+
+
+@pytest.mark.parametrize("steps", [(1,), (1, 2, 4, 8)])
+def test_texture_is_stored_where_its_pixels_are_not(tmp_path, steps, monkeypatch):
+    slide = write_slide(tmp_path / "slide.tif", patchwork(1301, 1637), steps=steps)
+    spec = NetworkSpec(2, texture=True)
+    found = {}
+    for name, finest in (("with", FINEST), ("whole", 1)):
+        options = TileOptions(finest_level=finest, texture_level=1)
+        results = tile(slide, tmp_path / name, options=options).results
+        assert results.get("texture_level") == (1 if finest == FINEST else None)
+        assert (tmp_path / name / TEXTURE_NAME).exists() == (finest == FINEST)
+        found[name], asked = read_energies(tmp_path / name, spec, monkeypatch)
+        assert asked == ([] if finest == FINEST else [1])
+    assert found["with"].shape == (9, 32, 32)
+    assert found["with"].max() > 0.05
+    # Beyond the edges there is none: half of the region to the right, and most of it below.
+    codes = energies_of_codes()
+    np.testing.assert_allclose(found["with"], found["whole"], atol=1.1 * np.diff(codes)[200])
+    assert (found["with"] == found["whole"]).mean() > 0.95
+
+
+def test_a_missing_file_of_the_texture_is_named(tmp_path):
+    slide = write_slide(tmp_path / "slide.tif", patchwork(1300, 1600))
+    options = TileOptions(finest_level=FINEST, texture_level=0)
+    tile(slide, tmp_path / "tile", options=options)
+    next((tmp_path / "tile" / TEXTURE_NAME).rglob("c/0/0/0")).unlink()
+    with pytest.raises(StageInputError, match=r"texture\.zarr is damaged \(1 of its .* missing"):
+        open_pyramid(tmp_path / "tile")
 
 
 def test_glass_is_still_background(tmp_path):

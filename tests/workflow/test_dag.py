@@ -182,6 +182,17 @@ def test_regions_lattice_and_levels_are_those_of_the_model(tmp_path, model, opti
     assert "config.yaml:" not in run.stderr
 
 
+@pytest.mark.parametrize(
+    ("level", "options"),
+    [(0, "--finest-level 1 --texture-level 0 "), (1, "--finest-level 1 --threads ")],
+)
+def test_texture_is_stored_of_a_level_that_is_not(tmp_path, level, options):
+    train = f"train={{texture: true, texture_level: {level}}}"
+    run = snakemake(tmp_path, "-n", "-p", "--config", "model=train", "slides=demo-training", train)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count(options) == jobs_of(run)["tile"]
+
+
 def test_all_levels_are_stored_on_request(tmp_path):
     run = snakemake(tmp_path, "-n", "-p", "--config", "tile={levels: all}")
     assert run.stdout.count("--levels all ") == jobs_of(run)["tile"]

@@ -44,13 +44,13 @@ rule tile:
         slide=arguments.path("path", "slide"),
         slide_mpp=arguments.cell("mpp", "--slide-mpp"),
         scene=arguments.cell("scene", "--scene"),
-        finest_level=arguments.finest_level,
+        stored_levels=arguments.stored_levels,
         replacement=arguments.replacement("path"),
         options=arguments.options("tile"),
         strict=arguments.strict,
     shell:
         "lds-path tile {params.slide} {output} {params.slide_mpp} {params.scene}"
-        " {params.options} {params.finest_level} --threads {threads} {params.strict} 2> {log}"
+        " {params.options} {params.stored_levels} --threads {threads} {params.strict} 2> {log}"
 
 
 rule screen:
