@@ -246,6 +246,7 @@ JIN2022 = Preset(
         "density_network": "local",
         "density_floor": 1e-3,
         "shared_features": False,
+        "texture": False,
     },
     recipe={
         "learning_rate": 1e-4,

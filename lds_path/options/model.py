@@ -18,7 +18,11 @@ class TrainOptions(Options):
     """What is trained, from what, and how."""
 
     labels: LabelsOptions = field(default_factory=LabelsOptions)
-    network: NetworkSpec = field(default_factory=partial(NetworkSpec, class_count=1))
+    network: NetworkSpec = field(
+        default_factory=partial(
+            NetworkSpec, class_count=1, architecture="EfficientNetLite", texture=True
+        )
+    )
     """The number of classes and the colours are not options: they follow from the slides."""
     start: Start = field(default_factory=Start)
     preset: str | None = option(None, "null or jin2022", choices=tuple(PRESETS))

@@ -50,6 +50,7 @@ NETWORKS = {
 COMMON = {
     "sampler": "uniform",
     "shared_features": False,
+    "texture": False,
     "batch_size": 8,
     "device": "cpu",
 }

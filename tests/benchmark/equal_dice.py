@@ -31,6 +31,7 @@ PLAIN = Path(__file__).with_name("plain_loop.py")
 EXISTING = click.Path(exists=True, path_type=Path)
 SAME = {
     "architecture": "UNet",
+    "texture": False,
     "sampler": "uniform",
     "shared_features": False,
     "batch_size": 8,

@@ -53,6 +53,7 @@ SCORED = 240
 """Regions that are scored at most, spread evenly."""
 SETTINGS = {
     "architecture": "EfficientNetLite",
+    "texture": False,
     "sampler": "uniform",
     "shared_features": False,
     "batch_size": 8,

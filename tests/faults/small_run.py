@@ -37,6 +37,7 @@ SIZE = ["--width", "1400", "--height", "1200"]
 REGIONS = ["--region-size", "512", "--overlap", "64", "--lattice", "64"]
 RECIPE = [
     *("--steps", "4", "--tune-every", "2", "--batch-size", "2", "--channels", "8"),
+    *("--architecture", "UNet", "--texture", "false"),
     *("--channels", "16", "--device", "cpu"),
 ]
 ARGUMENTS = {

@@ -37,7 +37,14 @@ DETECT = (
     "lds-path detect before/tile/scan before/detect/scan --region-size 256 --overlap 32 --lattice 32"
     " --min-tissue-um2 1"
 )
-MODEL = {"channels": (4, 8), "density_channels": (4, 8), "view_level": 3, "ladder": (16, 32)}
+MODEL = {
+    "architecture": "UNet",
+    "channels": (4, 8),
+    "texture": False,
+    "density_channels": (4, 8),
+    "view_level": 3,
+    "ladder": (16, 32),
+}
 CLASS_MAP = {"1": "Pale", "2": "Dark"}
 RECIPE = {"steps": 4, "batch_size": 2}
 

@@ -25,6 +25,7 @@ from lds_path.learning.tuning.calibration import AS_GOOD
 from lds_path.models.card import read_card, write_card
 from lds_path.models.checkpoint import load_model
 from lds_path.network.grid import uniform_grid
+from lds_path.network.spec import NetworkSpec
 from lds_path.option import describe, make_options
 from lds_path.options.labels import PlanOptions
 from lds_path.options.model import TrainOptions
@@ -34,7 +35,8 @@ from lds_path.stages.plan import plan
 from lds_path.stages.segment import segment
 from lds_path.stages.train import Training, train
 
-QUICK = {"steps": 4, "batch_size": 2, "tune_every": 2, "channels": (4, 8), "kernel_width": 0.15}
+SMALL = {"architecture": "UNet", "channels": (4, 8), "texture": False}
+QUICK = {"steps": 4, "batch_size": 2, "tune_every": 2, "kernel_width": 0.15} | SMALL
 
 
 @pytest.fixture(scope="module")
@@ -509,7 +511,8 @@ def test_without_a_ladder_no_errors_are_predicted(model):
 
 
 def test_a_training_begun_under_an_old_name_of_an_option_can_be_resumed():
-    options = TrainOptions(recipe=Recipe(error_source="network"))
+    recipe = Recipe(error_source="network")
+    options = TrainOptions(network=NetworkSpec(class_count=1), recipe=recipe)
     training = Training(
         slides={"train": [], "tune": []},
         legend=Legend(("A",)),

@@ -16,7 +16,8 @@ from lds_path.options.model import TrainOptions
 from lds_path.stages.train import train
 
 QUICK = {"batch_size": 2, "tune_every": 2}
-FIRST = QUICK | {"steps": 2, "channels": (4, 8), "ladder": (LATTICE // 2, LATTICE)}
+SMALL = {"architecture": "UNet", "channels": (4, 8), "texture": False}
+FIRST = QUICK | SMALL | {"steps": 2, "ladder": (LATTICE // 2, LATTICE)}
 
 
 @pytest.fixture(scope="module")

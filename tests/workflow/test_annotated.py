@@ -22,7 +22,15 @@ CHANGES = {
     "tile": {"mpp": 1.0},
     "detect": {"region_size": 512, "overlap": 64, "lattice": 64},
     "labels": {"class_map": {"Drüse": "Gland", "Tumor: invasive": "Tumor"}, "unlabelled": "Stroma"},
-    "train": {"steps": 6, "tune_every": 2, "batch_size": 2, "channels": [8, 16], "data": "painted"},
+    "train": {
+        "architecture": "UNet",
+        "channels": [8, 16],
+        "texture": False,
+        "steps": 6,
+        "tune_every": 2,
+        "batch_size": 2,
+        "data": "painted",
+    },
 }
 
 
