@@ -34,15 +34,13 @@ def measure_texture(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     planes
         RGB, (3, H, W); the sides are multiples of 8.
     """
-    means = _DENSITY[planes]
-    octaves: list[NDArray[np.float32]] = []
-    for _ in range(OCTAVES):
-        squares, means = _mean_of_four(means**2), _mean_of_four(means)
-        octaves = [_mean_of_four(energy) for energy in octaves]
-        octaves.append(squares - means**2)
-    energies = np.maximum(np.concatenate(octaves), 0) + np.float32(FLOOR)
-    codes = (np.log2(energies) - _LOWEST) / _STEP
-    return np.clip(np.rint(codes), 0, 255).astype(np.uint8)
+    # Late: numba takes half a second to import.
+    from lds_path.pixels.octave_energies import octave_energies
+
+    energies = octave_energies(np.ascontiguousarray(planes), _DENSITY, OCTAVES)
+    scaled = (np.log2(energies + np.float32(FLOOR)) - _LOWEST) / _STEP
+    codes: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return codes
 
 
 def energies_of_codes() -> NDArray[np.float32]:
@@ -50,10 +48,3 @@ def energies_of_codes() -> NDArray[np.float32]:
     energies = np.exp2(np.arange(256, dtype=np.float32) * np.float32(_STEP) + _LOWEST)
     above: NDArray[np.float32] = np.maximum(energies - np.float32(FLOOR), 0)
     return above
-
-
-def _mean_of_four(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the means of squares of two by two, (C, H / 2, W / 2)."""
-    rows = planes[:, ::2] + planes[:, 1::2]
-    means: NDArray[np.float32] = (rows[..., ::2] + rows[..., 1::2]) * np.float32(0.25)
-    return means

@@ -134,7 +134,7 @@ def is_dark_field(view: NDArray[np.uint8]) -> bool:
 
 
 def find_ink(density: DensityView, foreground: NDArray[np.bool_], mpp: float) -> NDArray[np.bool_]:
-    """Return where a pen has marked the slide in green, blue, red or black.
+    """Return where a pen has marked the slide in green, teal, blue, red or black.
 
     Parameters
     ----------
@@ -146,7 +146,8 @@ def find_ink(density: DensityView, foreground: NDArray[np.bool_], mpp: float) ->
         Microns per pixel.
     """
     marked = np.zeros(foreground.shape, np.bool_)
-    for hue, is_ink in ((_greenness, None), (_blueness, _is_deep), (_redness, None)):
+    hues = (_greenness, None), (_tealness, None), (_blueness, _is_deep), (_redness, None)
+    for hue, is_ink in hues:
         strong = density.where(_exceeds(hue, _INK, is_ink))
         if strong.sum() * mpp**2 < _MIN_INK_UM2:
             continue
@@ -156,7 +157,7 @@ def find_ink(density: DensityView, foreground: NDArray[np.bool_], mpp: float) ->
         pale = density.where(_exceeds(hue, 0.06))
         pale &= foreground & ~within_reach(ink, 16.0 / mpp)
         if pale.sum() <= _MAX_PALE_SHARE * ink.sum():
-            marked |= grow(ink, density.where(_exceeds(hue, 0.02)), _RIM_UM / mpp)
+            marked |= grow(ink, density.where(_exceeds(hue, 0.04)), _RIM_UM / mpp)
     return marked
 
 
@@ -244,6 +245,11 @@ def _threshold(read_staining: Callable[[], Iterator[tuple[slice, NDArray[np.floa
 def _greenness(density: NDArray[np.float32]) -> NDArray[np.float32]:
     greenness: NDArray[np.float32] = np.minimum(density[..., 0], density[..., 2]) - density[..., 1]
     return greenness
+
+
+def _tealness(density: NDArray[np.float32]) -> NDArray[np.float32]:
+    red, green, blue = density[..., 0], density[..., 1], density[..., 2]
+    return np.where(blue > green, red - blue, 0.0)  # haematoxylin lets more blue through
 
 
 def _blueness(density: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -22,7 +22,8 @@ from lds_path.inference.screening import classify_overview
 from lds_path.models.card import find_model
 from lds_path.models.checkpoint import load_model
 from lds_path.pixels.artefacts import find_artefacts
-from lds_path.pixels.tissue import find_tissue, tidy_tissue
+from lds_path.pixels.row_strips import DensityView
+from lds_path.pixels.tissue import find_ink, find_tissue, tidy_tissue
 from lds_path.pixels.white_reference import white_reference
 from lds_path.stages.detect import FOUND_BY_SCREEN
 
@@ -77,8 +78,10 @@ def main(data: Path, model: str) -> None:
 def by_rules(view: NDArray[np.uint8]) -> tuple[Mask, dict[str, Mask]]:
     """Return tissue and artefacts as `detect` and `assess` find them by themselves."""
     tissue, _ = find_tissue(view, MPP, **BOUNDS)
-    found = find_artefacts(view, tissue, MPP, glass=white_reference(view))
-    return tissue, dict(found.items())
+    glass = white_reference(view)
+    found = dict(find_artefacts(view, tissue, MPP, glass=glass).items())
+    # `assess` counts pen on tissue and near it alone.
+    return tissue, found | {"pen": find_ink(DensityView(view, glass), tissue, MPP)}
 
 
 def score(
