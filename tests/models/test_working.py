@@ -87,7 +87,7 @@ def test_values_that_the_model_was_trained_with_give_no_warning():
         (
             "glomeruli-pas",
             {"lattice": 100},
-            "lattice` is 100, .* needs a multiple of 16; set it to",
+            "lattice` is 100, .* needs a multiple of 32; set it to",
         ),
         ("glomeruli-pas", {"region_size": 1000}, "region_size` is 1000, .* a multiple of 32"),
         ("glomeruli-pas", {"overlap": 100}, "overlap` is 100, but .* needs a multiple of 16"),
