@@ -47,10 +47,9 @@ def write_table(folder: Path, areas: Sequence[Area]) -> None:
     table.write_table(folder / TABLE_NAME, HEADER, rows)
 
 
-def write_areas(folder: Path, name: str, areas: Sequence[tuple[int, Area]]) -> None:
-    """Write `<slide>.areas.geojson`: the areas of a slide alone, as its column `roi` takes them."""
-    objects = [_outline(number, area) for number, area in areas]
-    write_geojson(folder / f"{name}.areas.geojson", objects, slide=name)
+def write_areas(path: Path, name: str, areas: Sequence[tuple[int, Area]]) -> None:
+    """Write the areas of a slide alone, as its column `roi` takes them."""
+    write_geojson(path, [_outline(number, area) for number, area in areas], slide=name)
 
 
 def write_objects(folder: Path, name: str, areas: Sequence[tuple[int, Area]]) -> None:
