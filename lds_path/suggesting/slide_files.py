@@ -75,6 +75,7 @@ def _to_row(number: int, area: Area) -> list[object]:
     corner = stitched.frame.to_l0(box.left, box.top)
     size_l0 = [side * stitched.downsample for side in label_px[2:]]
     parts = [area.parts.get(name) for name in PARTS]
+    rare = next((item.name for item in stitched.classes if item.value == area.chosen.rare), "")
     return [
         *(number, area.name, area.candidate.row["patient"]),
         *(f"{side * stitched.mpp:.1f}" for side in label_px),
@@ -82,7 +83,7 @@ def _to_row(number: int, area: Area) -> list[object]:
         f"{area.chosen.score:.4f}",
         *(None if value is None else f"{value:.4f}" for value in parts),
         f"{area.tissue:.4f}",
-        explain(area.chosen.ranks),
+        explain(area.chosen.ranks, rare),
     ]
 
 

@@ -344,6 +344,7 @@ def test_the_reasons_are_the_parts_that_are_high_the_highest_first():
         "It looks unlike what the model learned from (more than in 99 % of all squares); the model"
         " doubts its labels (more than in 80 % of all squares)"
     )
+    assert explain({"doubt": 0.5}, "Tumor") == "It shows Tumor, which the model predicts rarely"
     assert explain({"doubt": 0.5}) == "No part of the score stands out"
 
 
