@@ -67,7 +67,7 @@ class TileOptions(Options):
         choices=LEVELS,
     )
     level_tolerance: float = option(
-        0.4,
+        0.45,
         "how much a level that the scanner wrote may differ from what is computed, as a share of the"
         " difference that half a pixel makes; with 0.3 strongly compressed levels are passed over and more of a slide"
         " is read",

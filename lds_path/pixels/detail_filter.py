@@ -42,7 +42,8 @@ def fit_detail_filter(
         for planes, right in zip(found, wanted, strict=True)
     ]
     weights = np.linalg.lstsq(details.T, np.concatenate(missing, axis=1).T, rcond=None)[0]
-    return np.rint(weights.T * 2**WEIGHT_BITS).astype(np.int32).reshape(3, 2, 3)
+    whole: NDArray[np.int32] = np.rint(weights.T * 2**WEIGHT_BITS).astype(np.int32)
+    return whole.reshape(3, 2, 3)
 
 
 def filter_detail(planes: NDArray[np.uint8], weights: NDArray[np.int32]) -> NDArray[np.uint8]:

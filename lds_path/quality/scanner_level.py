@@ -31,7 +31,7 @@ WINDOWS, WINDOW = 16, 64
 """Windows that are compared with computed ones, and their edge."""
 ROUNDING = 1.0
 """Root mean square difference, grey values, that says nothing."""
-TOLERANCE = 0.4
+TOLERANCE = 0.45
 """A larger difference must be at most this fraction of that after a shift by half a pixel."""
 MAX_BIAS = 2.0
 """Difference of the means, grey values."""
