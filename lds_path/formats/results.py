@@ -94,6 +94,8 @@ class TileResults(StageResults):
     """Finer level of which the texture is stored."""
     stored_from: int | None = None
     """The slide's level that it was read from; None where it was computed from `slide_level`."""
+    level_filter: tuple[int, ...] = ()
+    """Weights of the filter that this level went through, see `fit_detail_filter`; empty if none."""
     identities: tuple[tuple[int, ...], ...] = ()
     """Size, times and inode of each file of the slide, where levels are read from it later."""
     unreadable: tuple[tuple[int, int, int], ...] = ()

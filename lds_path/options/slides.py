@@ -67,9 +67,9 @@ class TileOptions(Options):
         choices=LEVELS,
     )
     level_tolerance: float = option(
-        0.3,
+        0.45,
         "how much a level that the scanner wrote may differ from what is computed, as a share of the"
-        " difference that half a pixel makes; with 0.5, coarser levels are used and much less of a slide"
+        " difference that half a pixel makes; with 0.3 strongly compressed levels are passed over and more of a slide"
         " is read",
         minimum=0,
         maximum=1,

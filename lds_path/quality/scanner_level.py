@@ -2,12 +2,13 @@
 
 A scanner may have reduced a level by another filter, shifted it, compressed it strongly, lost its
 tiles or put them in the wrong place. So a level counts only if windows of it match what is computed from
-the working pixels, and each part of it only if a coarser level shows the same.
+the working pixels, and each part of it only if a coarser level shows the same. What compression added is taken
+from it first, as far as a small filter that is fitted to these windows can.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from lds_path.formats.pyramid import CHUNK
 from lds_path.formats.slide_pixels.level_reader import reduce_pixels, touched_pixels
 from lds_path.formats.slide_pixels.source import Source
 from lds_path.geometry import Rectangle, Size
+from lds_path.pixels.detail_filter import filter_detail, fit_detail_filter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +31,7 @@ WINDOWS, WINDOW = 16, 64
 """Windows that are compared with computed ones, and their edge."""
 ROUNDING = 1.0
 """Root mean square difference, grey values, that says nothing."""
-TOLERANCE = 0.3
+TOLERANCE = 0.45
 """A larger difference must be at most this fraction of that after a shift by half a pixel."""
 MAX_BIAS = 2.0
 """Difference of the means, grey values."""
@@ -50,10 +52,22 @@ class ScannerLevel:
     slide: Slide
     source: Source
     witness: Source
+    weights: NDArray[np.int32] | None = None
+    """Of the filter that takes from it what compression added, see `fit_detail_filter`."""
 
     def read(self, window: Rectangle) -> NDArray[np.uint8] | None:
-        """Return a rectangle, (3, H, W), None if a part of it is unreadable."""
-        return _read(self.slide, self.source, window)
+        """Return a rectangle, (3, H, W), filtered, None if a part of it is unreadable."""
+        planes = _read(self.slide, self.source, window)
+        return (
+            planes
+            if planes is None or self.weights is None
+            else filter_detail(planes, self.weights)
+        )
+
+    @property
+    def filter_weights(self) -> tuple[int, ...]:
+        """The weights of the filter one after the other; empty if there is none."""
+        return () if self.weights is None else tuple(self.weights.ravel().tolist())
 
     def wrong_chunks(
         self, planes: NDArray[np.uint8], window: Rectangle, chunk: int
@@ -105,26 +119,26 @@ def find_scanner_level(
     glass_chunks
         Chunks of working pixels that are known to be glass: nothing is compared there.
     tolerance
-        As for `is_alike`.
+        Largest difference, as a share of that from computed pixels half a pixel aside.
     """
-    for found in _candidates(reader, level):
-        windows = _windows(reader.size, level, glass_chunks)
-        if is_alike(reader, found, level, windows, tolerance):
+    windows = _windows(reader.size, level, glass_chunks)
+    for candidate in _candidates(reader, level):
+        if found := _prove(reader, candidate, level, windows, tolerance):
             return found
     return None
 
 
-def is_alike(
+def _prove(
     reader: LevelReader,
     found: ScannerLevel,
     level: int,
     windows: Sequence[Rectangle],
-    tolerance: float = TOLERANCE,
-) -> bool:
-    """Return whether windows of a scanner's level show what is computed from the working pixels.
+    tolerance: float,
+) -> ScannerLevel | None:
+    """Return a scanner's level, filtered if need be, if it shows what is computed from the working pixels.
 
-    Their difference must be small compared to that from computed pixels half a pixel aside. On
-    painted slides, levels with 0.25 of it cost less than 0.1 points of Dice, with 0.5 of it 0.3 points.
+    Their difference must be small compared to that from computed pixels half a pixel aside. What that
+    costs in Dice is in docs/speed.md.
 
     Parameters
     ----------
@@ -137,22 +151,37 @@ def is_alike(
     """
     step = 2 ** (level - 1)
     shifts = [(0, 0), (step, 0), (-step, 0), (0, step), (0, -step)]
-    squares, total, count = np.zeros(len(shifts)), 0.0, 0
+    shown, computed = [], []
     for window in windows:
         planes = found.read(window)
         if planes is None or found.wrong_chunks(planes, window, WINDOW).any():
             continue  # such parts are computed
-        for number, computed in enumerate(_computed(reader, level, window, shifts)):
-            difference = planes.astype(np.float32) - computed
-            squares[number] += float(np.square(difference).sum())
-            if number == 0:
-                total += float(difference.sum())
-                count += difference.size
-    if not count:
-        return False
-    error, *shifted = np.sqrt(squares / count).tolist()
-    limit = max(ROUNDING, tolerance * min(shifted))
-    return bool(error <= limit and abs(total / count) <= MAX_BIAS)
+        shown.append(planes)
+        computed.append(list(_computed(reader, level, window, shifts)))
+    if not shown:
+        return None
+    right = [shifted[0] for shifted in computed]
+    bias = np.concatenate([(a - b).ravel() for a, b in zip(shown, right, strict=True)]).mean()
+    if abs(bias) > MAX_BIAS:
+        return None
+    if _difference(shown, right) <= ROUNDING:
+        return found
+    weights = fit_detail_filter(shown, right)
+    filtered = [filter_detail(planes, weights) for planes in shown]
+    error, *others = (
+        _difference(filtered, [shifted[number] for shifted in computed])
+        for number in range(len(shifts))
+    )
+    is_alike = error <= max(ROUNDING, tolerance * min(others))
+    return replace(found, weights=weights) if is_alike else None
+
+
+def _difference(
+    shown: Sequence[NDArray[np.uint8]], computed: Sequence[NDArray[np.float32]]
+) -> float:
+    """Return the root mean square difference of windows, grey values."""
+    squares = sum(float(np.square(a - b).sum()) for a, b in zip(shown, computed, strict=True))
+    return float((squares / sum(planes.size for planes in shown)) ** 0.5)
 
 
 def _candidates(reader: LevelReader, level: int) -> Iterator[ScannerLevel]:

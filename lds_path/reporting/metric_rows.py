@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lds_path.provenance.cohort import SlideRecord, StageRecord
+    from lds_path.provenance.manifest import Manifest
 
 LABELS = {
     "mpp": "working pixel",
@@ -97,6 +98,19 @@ def metric_groups(record: SlideRecord) -> dict[str, list[MetricRow]]:
     }
     groups["Others"] = [row for name, row in rows.items() if name not in known]
     return {heading: group for heading, group in groups.items() if group}
+
+
+def parameters_of(record: SlideRecord, manifest: Manifest) -> dict[str, object]:
+    """Return the parameters of a stage, without limits of metrics that the slide does not have.
+
+    Of a slide in another stain than H&E the limits of eosin say nothing.
+    """
+    given = manifest.parameters
+    if manifest.stage != "assess" or not record.metrics:
+        return dict(given)
+    lacking = {limit.metric for limit in limits_of(given)} - set(record.metrics)
+    hidden = {f"{word}_{metric}" for word in ("warn", "fail") for metric in lacking}
+    return {name: value for name, value in given.items() if name not in hidden}
 
 
 def label_of(name: str) -> str:

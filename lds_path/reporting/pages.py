@@ -20,7 +20,7 @@ from lds_path.objects.tally import ExportParameters, ExportResults
 from lds_path.provenance.cohort import STAGES
 from lds_path.quality.metrics.metric import AREA, CONFIDENCE, SHARE, format_metric, format_number
 from lds_path.reporting.cohort_table import mean_dice
-from lds_path.reporting.metric_rows import metric_groups
+from lds_path.reporting.metric_rows import metric_groups, parameters_of
 from lds_path.reporting.network_time import network_time
 from lds_path.reporting.outcomes import outcome_of, reasons_of, result_of
 from lds_path.reporting.words.advice import doubts_of
@@ -238,6 +238,7 @@ def environment() -> jinja2.Environment:
         tile_of=tile_of,
         version=__version__,
         outcome_of=outcome_of,
+        parameters_of=parameters_of,
     )
     return environment
 

@@ -174,8 +174,14 @@ def _check_duplicates(path: Path, slides: pd.Series[str]) -> None:
     folded = slides.str.lower()
     if folded.duplicated().any():
         repeated = slides[folded.duplicated()].iloc[0]
+        first = slides[folded == repeated.lower()].iloc[0]
+        if first == repeated:
+            raise UsageError(
+                f"{path} lists the slide id '{repeated}' twice; give each slide its own id"
+            )
         raise UsageError(
-            f"{path} lists the slide id '{repeated}' twice; give each slide its own id"
+            f"{path} lists the slide ids '{first}' and '{repeated}', which differ only in capitals and"
+            " would share a folder on some disks; rename one of them"
         )
 
 

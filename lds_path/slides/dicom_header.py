@@ -38,11 +38,15 @@ def read_series(path: Path) -> str:
 
 
 def has_pixels(path: Path) -> bool:
-    """Return whether a file is DICOM and reaches to its pixels."""
+    """Return whether a file is DICOM and reaches to its pixels, or may: in a syntax that is not read."""
     try:
         with path.open("rb") as stream:
-            dicom = stream.read(_PREAMBLE + 4).endswith(b"DICM")
-            return dicom and any(tag >= _PIXELS for tag, _ in _elements(stream))
+            if not stream.read(_PREAMBLE + 4).endswith(b"DICM"):
+                return False
+            return any(
+                tag >= _PIXELS or (tag == _SYNTAX and _read_uid(stream, length) in _UNREAD)
+                for tag, length in _elements(stream)
+            )
     except (OSError, struct.error, ValueError):
         return False
 

@@ -276,6 +276,7 @@ def _write(
         finest_level=finest,
         texture_level=texture_level,
         stored_from=None if blocks.scanned is None else blocks.scanned.source.level,
+        level_filter=() if blocks.scanned is None else blocks.scanned.filter_weights,
         identities=tuple(tuple(item or ()) for item in files.identities) if finest else (),
         unreadable=slide.unreadable_pieces if finest else (),
     )

@@ -160,6 +160,7 @@ def _describe(record: SlideRecord, results: Path) -> Row:
     """Return the row of a slide as its manifests have it."""
     tile, detect = (record.stages[name].folders[0] for name in ("tile", "detect"))
     tiled = tile.read(TileResults)
+    threshold = detect.manifest.parameters.get("tissue_threshold")
 
     def file(inputs: Mapping[str, Mapping[str, object]], name: str, folder: Path) -> str:
         path = str(inputs[name]["path"]) if name in inputs else ""
@@ -172,6 +173,7 @@ def _describe(record: SlideRecord, results: Path) -> Row:
         "path": file(tile.manifest.inputs, "slide", tile.path),
         "mpp": f"{tiled.slide_mpp:.6g}" if tiled.mpp_source == "sheet" else "",
         "tissue": file(detect.manifest.inputs, "tissue", detect.path),
+        "tissue_threshold": "" if threshold is None else str(threshold),
         "patient": "",
     }
 

@@ -37,6 +37,22 @@ def name_rows(cohort: Cohort, chosen: Collection[int]) -> dict[int, str]:
     return names
 
 
+def name_areas(names: Collection[str]) -> dict[str, str]:
+    """Return id of a slide with areas -> the file of its areas alone.
+
+    It is `<id>.areas.geojson`, with a number where that is the file of the objects of another slide.
+    """
+    taken = {f"{name}.geojson".lower() for name in names}
+    files = {}
+    for name in names:
+        file, again = f"{name}.areas.geojson", 2
+        while file.lower() in taken:
+            file, again = f"{name}.areas-{again}.geojson", again + 1
+        taken.add(file.lower())
+        files[name] = file
+    return files
+
+
 def write_sheet(folder: Path, cohort: Cohort, suggested: Mapping[str, Candidate]) -> None:
     """Write the sheet: the rows that were there, and those of the slides with areas.
 
@@ -50,8 +66,9 @@ def write_sheet(folder: Path, cohort: Cohort, suggested: Mapping[str, Candidate]
         Id of a slide with areas -> the slide.
     """
     rows = {row["slide"]: row for row in cohort.rows}
+    files = name_areas(suggested)
     for name, candidate in suggested.items():
-        areas = {"labels": f"{name}.geojson", "roi": f"{name}.areas.geojson", "split": "train"}
+        areas = {"labels": f"{name}.geojson", "roi": files[name], "split": "train"}
         rows[name] = candidate.row | {"slide": name} | areas
     filled = {column for row in rows.values() for column, cell in row.items() if cell}
     own = [column for column in next(iter(rows.values())) if column not in COLUMNS]

@@ -47,10 +47,9 @@ def write_table(folder: Path, areas: Sequence[Area]) -> None:
     table.write_table(folder / TABLE_NAME, HEADER, rows)
 
 
-def write_areas(folder: Path, name: str, areas: Sequence[tuple[int, Area]]) -> None:
-    """Write `<slide>.areas.geojson`: the areas of a slide alone, as its column `roi` takes them."""
-    objects = [_outline(number, area) for number, area in areas]
-    write_geojson(folder / f"{name}.areas.geojson", objects, slide=name)
+def write_areas(path: Path, name: str, areas: Sequence[tuple[int, Area]]) -> None:
+    """Write the areas of a slide alone, as its column `roi` takes them."""
+    write_geojson(path, [_outline(number, area) for number, area in areas], slide=name)
 
 
 def write_objects(folder: Path, name: str, areas: Sequence[tuple[int, Area]]) -> None:
@@ -76,6 +75,7 @@ def _to_row(number: int, area: Area) -> list[object]:
     corner = stitched.frame.to_l0(box.left, box.top)
     size_l0 = [side * stitched.downsample for side in label_px[2:]]
     parts = [area.parts.get(name) for name in PARTS]
+    rare = next((item.name for item in stitched.classes if item.value == area.chosen.rare), "")
     return [
         *(number, area.name, area.candidate.row["patient"]),
         *(f"{side * stitched.mpp:.1f}" for side in label_px),
@@ -83,7 +83,7 @@ def _to_row(number: int, area: Area) -> list[object]:
         f"{area.chosen.score:.4f}",
         *(None if value is None else f"{value:.4f}" for value in parts),
         f"{area.tissue:.4f}",
-        explain(area.chosen.ranks),
+        explain(area.chosen.ranks, rare),
     ]
 
 

@@ -5,16 +5,19 @@ Convention: (row, column), pixel areas, from the corner of the working pixels; n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lds_path.errors import StageInputError
 from lds_path.formats.grey_image import open_confidence
+from lds_path.formats.labels.label_images import open_labels
 from lds_path.formats.regions import REGIONS_NAME, read_regions
 from lds_path.formats.results import StitchResults
 from lds_path.formats.spread import DISTANCES_NAME, read_distances
+from lds_path.geometry import Size
 from lds_path.inference.expected_errors import EXPECTED_ERRORS_NAME, read_expected_errors
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ class SlideMaps:
     `doubt`: 1 - the probability of the label, as a fraction of the most that it can be. `distance`: how
     far the tissue is from what the model learned from, 0 for half of that, 1 at its limit. `error`: what
     a model with a ladder expects to get wrong."""
+    predicted: Mapping[int, NDArray[np.bool_]] = field(default_factory=dict)
+    """Value of a class -> where it was predicted."""
 
 
 def read_maps(record: SlideRecord) -> SlideMaps:
@@ -68,7 +73,9 @@ def read_maps(record: SlideRecord) -> SlideMaps:
         errors = read_expected_errors(plan.file(EXPECTED_ERRORS_NAME))
         _check_regions(record.slide, "plan", len(errors), len(boxes))
         parts["error"] = paint_means(analysed.shape, _per_pixel(errors, boxes, analysed))
-    return SlideMaps(analysed, parts)
+    labels = _read_labels(stitch, Size(analysed.shape[1], analysed.shape[0]), confidence.downsample)
+    predicted = {item.value: analysed & (labels == item.value) for item in stitched.classes}
+    return SlideMaps(analysed, parts, predicted)
 
 
 def place_regions(regions: Sequence[Region], scale: float) -> list[tuple[slice, slice]]:
@@ -108,6 +115,19 @@ def paint_means(
         count > 0, total / np.maximum(count, 1), np.float32(np.nan)
     )
     return means
+
+
+def _read_labels(stitch: StageFolder, size: Size, downsample: int) -> NDArray[np.uint8]:
+    """Return the label image with the pixels of the confidence, (height, width)."""
+    with open_labels(stitch) as labels:
+        level = min(int(math.log2(downsample)), labels.level_count - 1)
+        whole = labels.read(level, 0, 0, labels.level_size(level))
+    step = downsample / 2**level
+    rows, columns = (
+        np.minimum(((np.arange(count) + 0.5) * step).astype(int), length - 1)
+        for count, length in zip((size.height, size.width), whole.shape, strict=True)
+    )
+    return whole[np.ix_(rows, columns)]
 
 
 def _check_regions(slide: str, stage: str, found: int, expected: int) -> None:

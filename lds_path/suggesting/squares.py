@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +38,10 @@ class Squares:
     """Part of the score -> its mean over the tissue times `tissue`; NaN where it is not known.
 
     Squares at the edge of the tissue, where a model always doubts, hold less of what it could learn."""
+    doubted: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)
+    """Value of a class -> doubt where it was predicted, summed and divided by the pixels of the square."""
+    pixels: Mapping[int, int] = field(default_factory=dict)
+    """Value of a class -> pixels of the slide's map where it was predicted."""
 
     def rectangle(self, number: int, scale: int, limit: Size) -> Rectangle:
         """Return a square, as far as it lies on the slide, in pixels `scale` times finer."""
@@ -77,7 +81,14 @@ def find_squares(maps: SlideMaps, side: int, *, taken: NDArray[np.bool_] | None 
         mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
         parts[name] = (mean * tissue[enough]).astype(np.float32)
     rows, columns = (axis.astype(np.int32) for axis in np.nonzero(enough))
-    return Squares(cell, rows, columns, tissue[enough].astype(np.float32), parts)
+    doubt = np.nan_to_num(maps.parts.get("doubt", np.zeros(maps.analysed.shape, np.float32)))
+    doubted = {
+        value: (_sum_squares(np.where(where, doubt, 0), cell)[enough] / side**2).astype(np.float32)
+        for value, where in maps.predicted.items()
+    }
+    pixels = {value: int(where.sum()) for value, where in maps.predicted.items()}
+    share = tissue[enough].astype(np.float32)
+    return Squares(cell, rows, columns, share, parts, doubted, pixels)
 
 
 def _sum_squares(values: NDArray[np.bool_] | NDArray[np.float32], cell: int) -> NDArray[np.float64]:

@@ -18,7 +18,12 @@ from lds_path.provenance.complete_file import MARKER, complete_folder
 from lds_path.reference.drawing import rasterise
 from lds_path.suggesting.choice import choose
 from lds_path.suggesting.cohort import find_start, read_cohort
-from lds_path.suggesting.next_training import name_rows, write_configuration, write_sheet
+from lds_path.suggesting.next_training import (
+    name_areas,
+    name_rows,
+    write_configuration,
+    write_sheet,
+)
 from lds_path.suggesting.slide_files import write_areas, write_objects, write_table
 from lds_path.suggesting.slide_maps import read_maps
 from lds_path.suggesting.squares import find_squares, whole_side
@@ -178,9 +183,9 @@ def _make_area(cohort: Cohort, name: str, squares: Squares, chosen: Chosen) -> A
 def _write(folder: Path, suggestion: Suggestion) -> None:
     areas = suggestion.areas
     write_table(folder, areas)
-    for name in dict.fromkeys(area.name for area in areas):
+    for name, file in name_areas(dict.fromkeys(area.name for area in areas)).items():
         own = [(number, area) for number, area in enumerate(areas, start=1) if area.name == name]
-        write_areas(folder, name, own)
+        write_areas(folder / file, name, own)
         write_objects(folder, name, own)
     write_sheet(folder, suggestion.cohort, {area.name: area.candidate for area in areas})
     write_configuration(folder, suggestion)

@@ -30,13 +30,15 @@ TUNE_SHARE = 5
 """One slide in so many is enough to score a model."""
 
 
-def explain(ranks: Mapping[str, float]) -> str:
-    """Return why an area was chosen, from the ranks of the parts that are known."""
+def explain(ranks: Mapping[str, float], rare: str = "") -> str:
+    """Return why an area was chosen: the class that it shows and that is rarely predicted, and its ranks."""
     high = sorted((item for item in ranks.items() if item[1] >= HIGH), key=lambda item: -item[1])
     reasons = [
         f"{PARTS[name]} (more than in {min(int(100 * rank), 99)} % of all squares)"
         for name, rank in high
     ]
+    if rare:
+        reasons.insert(0, f"it shows {rare}, which the model predicts rarely")
     text = "; ".join(reasons) or "no part of the score stands out"
     return text[:1].upper() + text[1:]
 

@@ -52,7 +52,11 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
         ("slide\tpath\na b\tx\n", "the slide id 'a b' names files"),
         ("slide\tpath\n..\tx\n", "the slide id '..' names files"),
         ("slide\tpath\n\tx\n", "the slide id '' names files"),
-        ("slide\tpath\na\tx\nA\ty\n", "lists the slide id 'A' twice"),
+        ("slide\tpath\na\tx\na\ty\n", "lists the slide id 'a' twice"),
+        (
+            "slide\tpath\na\tx\nA\ty\n",
+            "lists the slide ids 'a' and 'A', which differ only in capitals",
+        ),
         ("slide\tpath\na\t\n", "slide 'a' has no path"),
         ("slide\tpath\tmpp\na\tx\tsmall\n", "the mpp 'small' is not a number"),
         (

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,31 @@ def test_what_only_one_slide_has_room_for_is_taken_from_it_beyond_its_share():
     assert len(choose(slides, ["p", "q"], 100)) == 10
 
 
+def rare_squares(doubt, rare, pixels):
+    """Squares whose class 2 is rare where `rare` is doubt that it has."""
+    found = squares(doubt=doubt)
+    values = np.array(rare, np.float32)
+    return replace(found, doubted={1: values * 0 + 1, 2: values}, pixels=pixels)
+
+
+def test_one_area_in_four_goes_to_a_class_that_is_rarely_predicted():
+    doubt = np.linspace(0.9, 0.1, 12)
+    rare = [0, 0, 0, 0, 0, 0, 0, 0, 0.1, 0.3, 0.2, 0]
+    slides = [rare_squares(doubt, rare, {1: 90, 2: 10})]
+    chosen = choose(slides, ["p"], 8)
+    assert [item.square for item in chosen] == [0, 1, 2, 3, 4, 5, 9, 10]
+    assert [item.rare for item in chosen] == [None] * 6 + [2, 2]
+    for by in ("doubt", "random"):
+        assert {item.rare for item in choose(slides, ["p"], 8, by=by)} == {None}
+
+
+def test_a_class_has_no_share_if_it_is_not_rare_or_nowhere():
+    doubt, rare = np.linspace(0.9, 0.1, 12), [0] * 11 + [1]
+    for pixels, found in (({1: 70, 2: 30}, rare), ({1: 100, 2: 0}, [0] * 12)):
+        chosen = choose([rare_squares(doubt, found, pixels)], ["p"], 8)
+        assert [item.square for item in chosen] == list(range(8))
+
+
 def test_nothing_is_chosen_by_a_part_that_is_not_known():
     assert choose([squares(doubt=[0.5])], ["p"], 1, by="error") == []
 
@@ -61,6 +88,15 @@ def test_a_square_at_the_edge_of_the_tissue_holds_less_doubt():
     assert found.columns.tolist() == [0, 1, 2, 3, 4]
     np.testing.assert_allclose(found.tissue, [0.5, 0.75, 1, 1, 1])
     np.testing.assert_allclose(found.parts["doubt"], 0.4 * found.tissue, rtol=1e-6)
+
+
+def test_the_doubt_of_a_class_counts_where_it_was_predicted():
+    analysed, rare = np.ones((16, 32), bool), np.zeros((16, 32), bool)
+    rare[:8, :4] = True
+    maps = SlideMaps(analysed, {"doubt": np.full((16, 32), 0.5, np.float32)}, {1: ~rare, 2: rare})
+    found = find_squares(maps, 16)
+    assert found.doubted[2].tolist() == [0.0625, 0, 0, 0, 0]
+    assert found.pixels == {1: 480, 2: 32}
 
 
 def test_what_is_taken_is_in_no_square():

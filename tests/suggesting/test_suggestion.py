@@ -242,6 +242,28 @@ def test_the_command_that_is_printed_trains_on_the_slides_with_areas_alone(resul
     assert jobs_of(run) == {"tile": 2, "detect": 2, "train": 1, "total": 5}
 
 
+def test_a_slide_named_like_the_areas_of_another_keeps_its_objects(tmp_path):
+    for name in ("x", "x.areas"):
+        make_slide(tmp_path, name, confidence=on_the_right(0.6))
+    suggest(tmp_path, tmp_path / "out", options=SuggestOptions(areas=4))
+    rows = read_sheet(tmp_path / "out/slides.tsv")
+    assert sorted(rows.index) == ["x", "x.areas"]
+    assert len({*rows["labels"], *rows["roi"]}) == 4
+    for slide in rows.index:
+        objects = {name for name, _ in read_objects(Path(rows.loc[slide, "labels"])).polygons}
+        areas = {name for name, _ in read_objects(Path(rows.loc[slide, "roi"])).polygons}
+        assert objects > areas == {"Region*"}
+
+
+def test_without_a_sheet_the_threshold_of_the_tissue_is_kept(tmp_path):
+    folders = make_slide(tmp_path, "a")
+    manifest = json.loads((folders.detect / "manifest.json").read_text())
+    manifest["parameters"]["tissue_threshold"] = 0.015
+    (folders.detect / "manifest.json").write_text(json.dumps(manifest))
+    suggest(tmp_path, tmp_path / "out", options=SuggestOptions(areas=1))
+    assert read_sheet(tmp_path / "out/slides.tsv").loc["a", "tissue_threshold"] == 0.015
+
+
 def test_what_scores_a_model_or_has_labels_is_kept_and_not_suggested(results, tmp_path):
     labels = tmp_path / "c.geojson"
     labels.write_text("{}")
@@ -322,6 +344,7 @@ def test_the_reasons_are_the_parts_that_are_high_the_highest_first():
         "It looks unlike what the model learned from (more than in 99 % of all squares); the model"
         " doubts its labels (more than in 80 % of all squares)"
     )
+    assert explain({"doubt": 0.5}, "Tumor") == "It shows Tumor, which the model predicts rarely"
     assert explain({"doubt": 0.5}) == "No part of the score stands out"
 
 

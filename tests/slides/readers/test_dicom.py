@@ -9,7 +9,9 @@ import pytest
 import wsidicom  # noqa: F401 - pydicom then knows JPEG XL
 from dicom import new_uid, place_on_glass, to_jpeg, write_instance
 from ngff import pyramid, random_pixels
-from pydicom import dcmread
+from pydicom import dcmread, dcmwrite
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from lds_path.errors import UnreadableSlideError, UnsuitableSlideError
 from lds_path.geometry import Size
@@ -39,6 +41,20 @@ def write(folder, kind="JPEG XL", levels=LEVELS, **options):
         )  # fmt: skip
         place_on_glass(folder / f"{number}.dcm")
     return folder / "0.dcm"
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"])
+def test_a_file_beside_a_slide_in_a_syntax_that_is_not_read_is_not_called_cut_short(
+    tmp_path, syntax
+):
+    path = write(tmp_path, levels=LEVELS[:1])
+    other = Dataset()
+    other.file_meta = dcmread(path).file_meta
+    other.file_meta.TransferSyntaxUID = UID(syntax)
+    other.SeriesInstanceUID = new_uid()
+    dcmwrite(tmp_path / "other.dcm", other, enforce_file_format=True)
+    with open_slide(path) as slide:
+        assert slide.size == Size(768, 512)
 
 
 @pytest.mark.parametrize("kind", KINDS)
