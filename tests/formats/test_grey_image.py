@@ -2,7 +2,6 @@ import numpy as np
 import openslide
 import pytest
 import tifffile
-
 from PIL import Image
 from stage_results import stitch_results
 
