@@ -128,7 +128,8 @@ def glass_cells(view: NDArray[np.uint8], color: Color, cell: float) -> NDArray[n
     for length in tissue.shape:  # first along the columns, then along the rows of cells
         spans = zip(*_spans(length, cell), strict=True)
         tissue = np.stack([tissue[begin:end].any(axis=0) for begin, end in spans]).T
-    return ~tissue
+    glass: NDArray[np.bool_] = ~tissue
+    return glass
 
 
 def _spans(length: int, cell: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -57,7 +57,8 @@ def draw_confidence(pixels: NDArray[np.uint8], class_count: int) -> bytes:
     low = lowest_confidence(class_count)
     shares = (np.arange(256, dtype=np.float32) / 255 - low) / (1 - low)
     shares[0] = np.nan
-    return _save_steps(_steps(shares)[pixels], CONFIDENCE_MAP)  # by table: a pixel takes one byte
+    steps = _steps(shares.astype(np.float32))
+    return _save_steps(steps[pixels], CONFIDENCE_MAP)  # by table: a pixel takes one byte
 
 
 def lowest_confidence(class_count: int) -> float:
