@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lds_path.provenance.stage_folder import StageFolder
 
 CONFIDENCE_NAME = "confidence.png"
+_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,16 @@ def open_confidence(stitch: StageFolder) -> Confidence:
     path = stitch.file(CONFIDENCE_NAME)
     downsample = stitch.read(StitchResults).confidence_downsample
     with named_damage(path, "stitch"), Image.open(path) as image:
-        return Confidence(np.asarray(image), downsample)
+        return Confidence(_read_grey(image), downsample)
+
+
+def _read_grey(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the pixels of an image, (H, W), with one copy of them less in memory than `asarray`."""
+    pixels = np.empty((image.height, image.width), np.uint8)
+    for top in range(0, image.height, _ROWS):
+        bottom = min(top + _ROWS, image.height)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return pixels
 
 
 def write_grey(

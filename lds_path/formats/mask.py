@@ -44,14 +44,12 @@ class Mask:
         """
         y0, y1, y_weight = self._neighbours(top, size.height, scale, self._pixels.shape[0])
         x0, x1, x_weight = self._neighbours(left, size.width, scale, self._pixels.shape[1])
-        rows = self._pixels[y0[0] : y1[-1] + 1]
-        if rows[:, x0[0] : x1[-1] + 1].all():
+        window = self._pixels[y0[0] : y1[-1] + 1, x0[0] : x1[-1] + 1]
+        if window.all():
             return np.ones((size.height, size.width), np.bool_)
-        if not rows[:, x0[0] : x1[-1] + 1].any():
+        if not window.any():
             return np.zeros((size.height, size.width), np.bool_)
-        columns = np.where(rows[:, x0], 1 - x_weight, np.float32(0))  # (mask rows, W)
-        columns += np.where(rows[:, x1], x_weight, np.float32(0))
-        inside: NDArray[np.bool_] = _between_rows(columns, y0 - y0[0], y1 - y0[0], y_weight)
+        inside: NDArray[np.bool_] = _interpolate(self._pixels, y0, y1, y_weight, x0, x1, x_weight)
         return inside
 
     def _neighbours(
@@ -65,20 +63,43 @@ class Mask:
 
 
 @compiled
-def _between_rows(
-    rows: NDArray[np.float32],
+def _interpolate(
+    pixels: NDArray[np.bool_],
     upper: NDArray[np.intp],
     lower: NDArray[np.intp],
-    weight: NDArray[np.float32],
+    y_weight: NDArray[np.float32],
+    left: NDArray[np.intp],
+    right: NDArray[np.intp],
+    x_weight: NDArray[np.float32],
 ) -> NDArray[np.bool_]:
-    """Return where values between two rows, with the weight of the lower row, reach one half."""
-    inside = np.empty((upper.size, rows.shape[1]), np.bool_)
+    """Return where values between four pixels reach one half; weights are of `lower` and `right`."""
+    inside = np.empty((upper.size, left.size), np.bool_)
+    lines = np.empty((2, left.size), np.float32)  # of an even and of an odd row of pixels
+    held = np.array([-1, -1])
     for k in range(upper.size):
-        above, below, part = rows[upper[k]], rows[lower[k]], weight[k]
-        for column in range(rows.shape[1]):
+        for row in (upper[k], lower[k]):
+            if held[row % 2] != row:
+                _interpolate_row(pixels[row], left, right, x_weight, lines[row % 2])
+                held[row % 2] = row
+        above, below, part = lines[upper[k] % 2], lines[lower[k] % 2], y_weight[k]
+        for column in range(left.size):
             value = above[column] + (below[column] - above[column]) * part
             inside[k, column] = value >= 0.5
     return inside
+
+
+@compiled
+def _interpolate_row(
+    pixels: NDArray[np.bool_],
+    left: NDArray[np.intp],
+    right: NDArray[np.intp],
+    weight: NDArray[np.float32],
+    line: NDArray[np.float32],
+) -> None:
+    for column in range(left.size):
+        second = weight[column] if pixels[right[column]] else np.float32(0)
+        first = np.float32(1) - weight[column] if pixels[left[column]] else np.float32(0)
+        line[column] = first + second
 
 
 def open_mask(detect: StageFolder) -> Mask:

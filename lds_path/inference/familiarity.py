@@ -18,6 +18,7 @@ from lds_path.formats.regions import spread_evenly
 from lds_path.formats.spread import Familiarity, measure_spread
 from lds_path.geometry import Size
 from lds_path.inference.region_tensors import read_region, read_texture, read_view
+from lds_path.network.device import single_threaded
 from lds_path.network.spec import levels_around
 from lds_path.pixels.stains import WINDOW_MPP, WINDOW_SIDE, window_colours
 
@@ -159,7 +160,7 @@ def _find_deepest(segmenter: Segmenter) -> tuple[nn.Module, int]:
     side = 2 * spec.lattice_multiple
     training = network.training
     network.eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), single_threaded():
         network(weight.new_zeros((1, segmenter.input_count, side, side)))
     network.train(training)
     for hook in hooks:

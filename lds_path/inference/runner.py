@@ -106,8 +106,8 @@ class Runner:
             sampled = self._sample((region,), 1, self._read_views((region,)))
             return self._classify(sampled, self._read(sampled))
 
-        self._arrange_weights()
         with single_threaded():
+            self._arrange_weights()
             yield from read_ahead(work, regions, threads=self.threads, ahead=2 * self.threads)
 
     def _run_gpu(self, regions: Sequence[Region]) -> Iterator[list[Prediction]]:

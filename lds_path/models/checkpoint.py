@@ -13,6 +13,7 @@ from safetensors.torch import save
 
 from lds_path.errors import ModelError
 from lds_path.models.card import CARD_NAME, WEIGHTS_NAME, name_pickles, read_card, write_card
+from lds_path.network.device import use_threads
 from lds_path.network.scout import Scout
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def load_scout(folder: Path) -> tuple[Scout, ModelCard]:
     return _load(folder, Scout, card, without=("network.",)), card
 
 
+@use_threads(1)  # of small tensors: where other programs run, too, threads that wait cost a second
 def _load(
     folder: Path, kind: type[Network], card: ModelCard, *, without: tuple[str, ...] = ()
 ) -> Network:

@@ -7,6 +7,7 @@ caller shifts them.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import logging
 import uuid
@@ -78,8 +79,8 @@ def write_geojson(path: Path, objects: Iterable[SlideObject], *, slide: str) -> 
             remaining = iter(objects)
             while batch := list(islice(remaining, _BATCH)):
                 for item, text in zip(batch, _texts(batch), strict=True):
-                    start = ",\n" if count else "\n"
-                    yield (start + _to_feature(item, text, slide)).encode()
+                    yield b",\n" if count else b"\n"
+                    yield from _to_feature(item, text, slide)
                     count += 1
             yield b"\n]}\n"
 
@@ -99,13 +100,15 @@ def read_features(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _gather(texts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the same bytes in large parts, which another thread compresses."""
+    """Yield the same bytes in parts of one size, which another thread compresses."""
     gathered = bytearray()
     for text in texts:
         gathered += text
-        if len(gathered) >= _PART:
-            yield bytes(gathered)
-            gathered.clear()
+        begin = 0
+        while len(gathered) - begin >= _PART:
+            yield bytes(gathered[begin : begin + _PART])
+            begin += _PART
+        del gathered[:begin]
     yield bytes(gathered)
 
 
@@ -115,9 +118,8 @@ def write_classes(path: Path, classes: Mapping[str, tuple[int, int, int]]) -> No
     path.write_text(json.dumps({"pathClasses": listed}, indent=1) + "\n", encoding="utf-8")
 
 
-def _to_feature(item: SlideObject, geometry: str, slide: str) -> str:
-    """Return an object as text of GeoJSON."""
-    identity = uuid.uuid5(_NAMESPACE, f"{slide}\n{item.class_name}\n{geometry}")
+def _to_feature(item: SlideObject, geometry: bytes, slide: str) -> Iterator[bytes]:
+    """Yield an object as text of GeoJSON, its coordinates without another copy of them."""
     properties = {
         "objectType": item.kind,
         **({"name": item.name} if item.name else {}),
@@ -125,19 +127,30 @@ def _to_feature(item: SlideObject, geometry: str, slide: str) -> str:
         **({"isLocked": True} if item.locked else {}),
         "measurements": dict(item.measurements),
     }
-    return (
-        f'{{"type":"Feature","id":"{identity}","geometry":{geometry},'
-        f'"properties":{json.dumps(properties, separators=(",", ":"), allow_nan=False)}}}'
-    )
+    text = json.dumps(properties, separators=(",", ":"), allow_nan=False)
+    identity = _identity(f"{slide}\n{item.class_name}\n".encode(), geometry)
+    yield f'{{"type":"Feature","id":"{identity}","geometry":'.encode()
+    yield geometry
+    yield f',"properties":{text}}}'.encode()
 
 
-def _texts(objects: Sequence[SlideObject]) -> list[str]:
-    """Return the coordinates with two decimals, or none if they are whole numbers."""
+def _identity(owner: bytes, geometry: bytes) -> uuid.UUID:
+    """Return what `uuid.uuid5` does for both texts, which copies them three times."""
+    digest = hashlib.sha1(_NAMESPACE.bytes, usedforsecurity=False)
+    digest.update(owner)
+    digest.update(geometry)
+    return uuid.UUID(bytes=digest.digest()[:16], version=5)
+
+
+def _texts(objects: Sequence[SlideObject]) -> Iterator[bytes]:
+    """Yield the coordinates with two decimals, or none if they are whole numbers."""
     rounded = shapely.transform(
         [item.geometry for item in objects],
         lambda points: np.round(points, _DECIMALS) + 0.0,  # no -0
     )
-    return [text.replace(".0,", ",").replace(".0]", "]") for text in shapely.to_geojson(rounded)]
+    for geometry in rounded:
+        text = shapely.to_geojson(geometry)
+        yield text.replace(".0,", ",").replace(".0]", "]").encode()
 
 
 def _packed(color: tuple[int, int, int]) -> int:

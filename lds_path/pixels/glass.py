@@ -121,20 +121,15 @@ def glass_cells(view: NDArray[np.uint8], color: Color, cell: float) -> NDArray[n
     NDArray
         (rows, columns), True for glass.
     """
-    tissue = (view < np.array(color) - MEAN_TOLERANCE).any(axis=2)
-    height, width = tissue.shape
-    # Integral image: entry (y, x) counts the tissue above and left of it.
-    count = np.zeros((height + 1, width + 1), np.int64)
-    count[1:, 1:] = tissue.cumsum(axis=0).cumsum(axis=1)
-    y0, y1 = _spans(height, cell)
-    x0, x1 = _spans(width, cell)
-    inside: NDArray[np.int64] = (
-        count[np.ix_(y1, x1)]
-        - count[np.ix_(y0, x1)]
-        - count[np.ix_(y1, x0)]
-        + count[np.ix_(y0, x0)]
-    )
-    return np.equal(inside, 0)
+    faintest = (np.array(color) - MEAN_TOLERANCE).astype(np.uint8)
+    tissue = view[..., 0] < faintest[0]  # a fifth of the time of `any(axis=2)`
+    for channel in (1, 2):
+        tissue |= view[..., channel] < faintest[channel]
+    for length in tissue.shape:  # first along the columns, then along the rows of cells
+        spans = zip(*_spans(length, cell), strict=True)
+        tissue = np.stack([tissue[begin:end].any(axis=0) for begin, end in spans]).T
+    glass: NDArray[np.bool_] = ~tissue
+    return glass
 
 
 def _spans(length: int, cell: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

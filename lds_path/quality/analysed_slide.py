@@ -118,8 +118,7 @@ def read_analysed_slide(
     image = open_labels(stitch)
     with predictions, image:
         labels = read_labels(image, scale, mpp)
-        stored = open_confidence(stitch)
-        confidence = read_confidence(stored.pixels, scale, stored.downsample * image.mpp / mpp)
+        confidence = _read_confidence(stitch, scale, image.mpp / mpp)
         pitch = read_pitch(predictions, scale, mpp)
         shares = [scale.tissue_share(tissue, region) for region in predictions.regions]
         seams = read_seams(predictions, image, mask, mpp, pyramid.size)
@@ -145,6 +144,14 @@ def read_analysed_slide(
             crops=crops,
             unreadable_tiles=_count_unreadable(tile, segment, pyramid),
         )
+
+
+def _read_confidence(
+    stitch: StageFolder, scale: PictureScale, working_per_label: float
+) -> NDArray[np.float32]:
+    """Return the confidence on the pixels of the picture, NaN where there is none."""
+    stored = open_confidence(stitch)
+    return read_confidence(stored.pixels, scale, stored.downsample * working_per_label)
 
 
 def _count_unreadable(tile: StageFolder, segment: Sequence[StageFolder], pyramid: Pyramid) -> int:

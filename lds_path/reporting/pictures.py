@@ -15,6 +15,8 @@ from lds_path.quality.metrics.metric import format_number
 from lds_path.reporting import overlay, picture_footer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from lds_path.quality.analysed_slide import AnalysedSlide
@@ -33,10 +35,11 @@ ARTEFACT_COLORS = {
 BLURRED = LabelClass(5, "frame: out of focus", (0, 90, 181))
 
 
-def draw_pictures(slide: AnalysedSlide, max_blur: float) -> dict[str, Image.Image]:
-    """Return the pictures of the slide and of one region by name, `SMALL`, and two of each crop.
+def draw_pictures(slide: AnalysedSlide, max_blur: float) -> Iterator[tuple[str, Image.Image]]:
+    """Yield the pictures of the slide and of one region with their names, `SMALL`, and two of each crop.
 
-    A crop gives `crop-<number>` and, with its labels, `crop-<number>-overlay`.
+    A crop gives `crop-<number>` and, with its labels, `crop-<number>-overlay`. One picture is in memory
+    at a time.
 
     Parameters
     ----------
@@ -47,21 +50,27 @@ def draw_pictures(slide: AnalysedSlide, max_blur: float) -> dict[str, Image.Imag
     """
     picture, scale = slide.picture, slide.scale
     bar = picture_footer.scale_bar(scale.mpp, scale.size.width)
-    tissue = overlay.draw_outline(picture, slide.tissue)
-    labels = overlay.colour_labels(picture, slide.labels, slide.classes)
+    yield (
+        "thumbnail",
+        picture_footer.with_footer(picture, bar, classes=slide.classes, blank=True),
+    )
+    yield "tissue", picture_footer.with_footer(overlay.draw_outline(picture, slide.tissue), bar)
+    yield from _draw_labels(slide, bar)
+    yield "artefacts", _draw_artefacts(slide, max_blur, bar)
+    yield "confidence", _draw_confidence(slide, bar)
+    yield "density", _draw_density(slide, bar)
+    yield "sampling", _draw_sampling(slide.sample)
+    yield from _draw_crops(slide)
+
+
+def _draw_labels(
+    slide: AnalysedSlide, bar: picture_footer.ScaleBar
+) -> Iterator[tuple[str, Image.Image]]:
+    labels = overlay.colour_labels(slide.picture, slide.labels, slide.classes)
     small = Image.fromarray(labels)
     small.thumbnail(SMALL_SIZE, Image.Resampling.BOX)
-    return {
-        "thumbnail": picture_footer.with_footer(picture, bar, classes=slide.classes, blank=True),
-        "tissue": picture_footer.with_footer(tissue, bar),
-        "overlay": picture_footer.with_footer(labels, bar, classes=slide.classes),
-        "artefacts": _draw_artefacts(slide, max_blur, bar),
-        "confidence": _draw_confidence(slide, bar),
-        "density": _draw_density(slide, bar),
-        "sampling": _draw_sampling(slide.sample),
-        SMALL: small,
-        **_draw_crops(slide),
-    }
+    yield SMALL, small
+    yield "overlay", picture_footer.with_footer(labels, bar, classes=slide.classes)
 
 
 def _draw_artefacts(
@@ -145,15 +154,15 @@ def _draw_sampling(sample: Sample) -> Image.Image:
     )
 
 
-def _draw_crops(slide: AnalysedSlide) -> dict[str, Image.Image]:
-    pictures: dict[str, Image.Image] = {}
+def _draw_crops(slide: AnalysedSlide) -> Iterator[tuple[str, Image.Image]]:
     for number, crop in enumerate(slide.crops, start=1):
         bar = picture_footer.scale_bar(crop.mpp, crop.picture.shape[1])
-        pictures[f"crop-{number}"] = picture_footer.with_footer(
-            crop.picture, bar, letters=CROP_LETTERS
+        yield (
+            f"crop-{number}",
+            picture_footer.with_footer(crop.picture, bar, letters=CROP_LETTERS),
         )
         coloured = overlay.colour_labels(crop.picture, crop.labels, slide.classes, opacity=0.35)
-        pictures[f"crop-{number}-overlay"] = picture_footer.with_footer(
-            coloured, bar, letters=CROP_LETTERS
+        yield (
+            f"crop-{number}-overlay",
+            picture_footer.with_footer(coloured, bar, letters=CROP_LETTERS),
         )
-    return pictures

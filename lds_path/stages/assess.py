@@ -101,7 +101,7 @@ def _assess(folder: Path, inputs: StageInputs, *, options: AssessOptions) -> Ass
     slide = read_analysed_slide(
         inputs["tile"], inputs["detect"], inputs.shards("segment"), inputs["stitch"]
     )
-    for name, image in draw_pictures(slide, options.max_blur).items():
+    for name, image in draw_pictures(slide, options.max_blur):
         image.save(folder / f"{name}.jpg", quality=QUALITY, subsampling=1)
     layers = draw_layers(slide, options.max_blur)
     for name, content in layers.files.items():

@@ -2,8 +2,20 @@ import numpy as np
 import openslide
 import pytest
 import tifffile
+from PIL import Image
+from stage_results import stitch_results
 
-from lds_path.formats.grey_image import halve_known, write_grey
+from lds_path.classes import LabelClass
+from lds_path.formats.grey_image import (
+    CONFIDENCE_NAME,
+    halve_known,
+    open_confidence,
+    write_grey,
+)
+from lds_path.geometry import Size
+from lds_path.provenance.manifest import Manifest
+from lds_path.provenance.stage_folder import StageFolder
+from lds_path.provenance.typed_json import to_json
 
 
 def test_every_level_is_the_mean_of_what_is_known(tmp_path):
@@ -45,3 +57,12 @@ def test_the_same_pixels_give_the_same_bytes(tmp_path):
         )
     first, second = ((tmp_path / name / "s1.ome.tif").read_bytes() for name in "ab")
     assert first == second
+
+
+def test_the_confidence_is_read_as_it_was_written(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (1030, 7), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / CONFIDENCE_NAME)
+    results = stitch_results(Size(70, 10300), (LabelClass(1, "a", (1, 2, 3)),))
+    manifest = Manifest("stitch", "s1", "done", results=to_json(results))
+    found = open_confidence(StageFolder(tmp_path, manifest))
+    np.testing.assert_array_equal(found.pixels, pixels)

@@ -43,6 +43,15 @@ def test_the_area_mean_of_two_is_half_the_pyramid_level():
     assert np.array_equal(area_mean(pixels, Size(15, 10), pitch=2.0), halve(planes))
 
 
+@pytest.mark.parametrize("shape", [(20, 30, 3), (7, 5, 3), (1, 1, 3)])
+def test_interleaved_pixels_and_separate_planes_are_halved_alike(shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    interleaved = pixels.transpose(2, 0, 1)
+    halved = halve(interleaved)
+    assert np.array_equal(halved, halve(np.ascontiguousarray(interleaved)))
+    assert halved.flags.c_contiguous
+
+
 def test_a_gradient_stays_a_gradient():
     pixels = np.repeat(np.arange(0, 240, dtype=np.uint8)[None, :, None], 3, axis=2)
     result = area_mean(np.repeat(pixels, 10, axis=0), Size(100, 3), pitch=2.4)

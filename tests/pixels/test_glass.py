@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -69,3 +71,18 @@ def test_a_coarse_view_shows_glass_only_away_from_tissue():
     cells = glass_cells(view, GLASS, 12.5)
     assert cells.shape == (4, 5)
     assert np.argwhere(~cells).tolist() == [[1, 1], [1, 2]]  # the second by its margin
+
+
+@pytest.mark.parametrize("cell", [1.7, 4.0, 12.5, 64.0])
+def test_every_square_with_a_darker_pixel_in_it_or_beside_it_is_no_glass(cell):
+    view = np.full((41, 60, 3), GLASS, np.uint8)
+    random = np.random.default_rng(0)
+    for y, x, channel in random.integers(0, (41, 60, 3), (6, 3)).tolist():
+        view[y, x, channel] = 200
+    dark = (view < 201).any(axis=2)
+    cells = glass_cells(view, GLASS, cell)
+    assert cells.shape == (math.ceil(41 / cell), math.ceil(60 / cell))
+    for row, column in np.ndindex(cells.shape):
+        top, left = (max(math.floor(k * cell) - 1, 0) for k in (row, column))
+        bottom, right = (math.ceil(k * cell + cell) + 1 for k in (row, column))
+        assert cells[row, column] != dark[top:bottom, left:right].any()

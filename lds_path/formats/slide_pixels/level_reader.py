@@ -69,7 +69,6 @@ class LevelReader:
             piece.left * factor, piece.top * factor, piece.right * factor, piece.bottom * factor
         )
         planes = read_reduced(self.slide, self.source, below.clipped(self.size))
-        planes = np.ascontiguousarray(planes) if level else planes  # halved twice as fast
         for _ in range(level):
             planes = halve(planes)
         return planes
@@ -112,7 +111,7 @@ def reduce_pixels(
     if pitch == 1:
         return planes
     if pitch == 2:
-        return halve(np.ascontiguousarray(planes))
+        return halve(planes)
     from lds_path.pixels.area_mean import area_mean  # numba takes half a second to import
 
     return area_mean(pixels, size, pitch=pitch, left=left, top=top)

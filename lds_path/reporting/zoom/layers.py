@@ -55,8 +55,10 @@ def draw_layers(slide: AnalysedSlide, max_blur: float) -> DrawnLayers:
 def draw_confidence(pixels: NDArray[np.uint8], class_count: int) -> bytes:
     """Return the confidence image of stitch as a layer; its lowest colour is that of a guess."""
     low = lowest_confidence(class_count)
-    shares = (pixels.astype(np.float32) / 255 - low) / (1 - low)
-    return draw_values(np.where(pixels > 0, shares, np.float32(np.nan)), CONFIDENCE_MAP)
+    shares = (np.arange(256, dtype=np.float32) / 255 - low) / (1 - low)
+    shares[0] = np.nan
+    steps = _steps(shares.astype(np.float32))
+    return _save_steps(steps[pixels], CONFIDENCE_MAP)  # by table: a pixel takes one byte
 
 
 def lowest_confidence(class_count: int) -> float:
@@ -66,9 +68,17 @@ def lowest_confidence(class_count: int) -> float:
 
 def draw_values(shares: NDArray[np.float32], colormap: str) -> bytes:
     """Return values as PNG: 0 has the first colour of a map, 1 the last; NaN is transparent."""
+    return _save_steps(_steps(shares), colormap)
+
+
+def _steps(shares: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return the number of the colour of each value, from 1; 0 is transparent."""
     steps = 1 + np.rint(np.clip(np.nan_to_num(shares), 0, 1) * (_STEPS - 1))
-    values = np.where(np.isnan(shares), 0, steps).astype(np.uint8)
-    return save_palette(values, [0, 0, 0, *np.ravel(ramp(colormap, _STEPS)).tolist()])
+    return np.where(np.isnan(shares), 0, steps).astype(np.uint8)
+
+
+def _save_steps(steps: NDArray[np.uint8], colormap: str) -> bytes:
+    return save_palette(steps, [0, 0, 0, *np.ravel(ramp(colormap, _STEPS)).tolist()])
 
 
 def ramp(colormap: str, count: int) -> NDArray[np.uint8]:

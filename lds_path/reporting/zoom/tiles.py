@@ -37,6 +37,8 @@ TILE = CHUNK
 """Side of a tile: that of the chunks of the pyramid and of the tiles of the label image."""
 QUALITY = 70
 """Of the JPEG tiles."""
+_PNG_LEVEL = 5
+"""Labels are 5 % larger than at level 6, in 0.6 of the time."""
 MAX_PIXELS = 2**27
 """Most pixels of tissue in the finest level: with more, a coarser level is the finest.
 
@@ -125,7 +127,7 @@ def save_palette(values: NDArray[np.uint8], colours: Sequence[int]) -> bytes:
     image = Image.fromarray(values, "L")
     image.putpalette(colours)
     stream = io.BytesIO()
-    image.save(stream, "PNG", transparency=0)
+    image.save(stream, "PNG", transparency=0, compress_level=_PNG_LEVEL)
     return stream.getvalue()
 
 
