@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from itertools import islice, repeat
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from lds_path.errors import UsageError
 from lds_path.formats.predictions import Prediction, encode_grid, encode_probability
 from lds_path.geometry import Size
+from lds_path.inference.batches import batches_of, smaller_batch
 from lds_path.inference.region_tensors import (
     cell_edge,
     check_finite,
@@ -29,7 +29,7 @@ from lds_path.network.warp import cells_needed, levels_needed, warp
 from lds_path.read_ahead import read_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from lds_path.network.spec import NetworkSpec
 
 log = logging.getLogger(__name__)
-_WINDOW = 16  # batches among which regions of one lattice size are brought together
 _FLIPS = ((), (3,), (2,), (2, 3))
 """Axes along which samples are flipped."""
 
@@ -250,60 +249,3 @@ class Runner:
 
     def _move(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.device, non_blocking=self.device.type == "cuda")
-
-
-def batches_of(
-    regions: Iterable[Region], batch_size: int
-) -> Iterator[tuple[tuple[Region, ...], int]]:
-    """Yield batches of regions of one size and lattice, and how many of each count.
-
-    The last region of an incomplete batch is repeated to fill it.
-    """
-    remaining = iter(regions)
-    while window := list(islice(remaining, _WINDOW * batch_size)):
-        groups: dict[tuple[Size, Size], list[Region]] = {}
-        for region in window:
-            groups.setdefault((region.size, region.lattice), []).append(region)
-        for group in groups.values():
-            for start in range(0, len(group), batch_size):
-                batch = group[start : start + batch_size]
-                filling = batch[-1:] * (batch_size - len(batch))
-                yield (*batch, *filling), len(batch)
-
-
-def smaller_batch(size: int, region: Region, error: torch.OutOfMemoryError) -> int:
-    """Return half as many regions as a GPU had no memory for, and say so.
-
-    Raises
-    ------
-    UsageError
-        If it was one region.
-    """
-    if size == 1:
-        raise UsageError(
-            "the memory of the GPU does not hold one region of"
-            f" {region.size.width} x {region.size.height} pixels with"
-            f" {region.lattice.width} x {region.lattice.height} samples; end other programs on the GPU,"
-            " or set CUDA_VISIBLE_DEVICES to an empty text for the CPU"
-            f" ({str(error).splitlines()[0]})"
-        ) from error
-    log.warning(
-        "the memory of the GPU does not hold %d regions at once: %d at once from here on; to begin with"
-        " that, set `segment: batch_size` to %d",
-        size,
-        size // 2,
-        size // 2,
-    )
-    return size // 2
-
-
-def in_order(predictions: Iterable[Prediction], regions: Sequence[Region]) -> Iterator[Prediction]:
-    """Yield the predictions in the order of the regions."""
-    waiting: dict[int, Prediction] = {}
-    order = iter(regions)
-    expected = next(order, None)
-    for prediction in predictions:
-        waiting[prediction.region.index] = prediction
-        while expected is not None and expected.index in waiting:
-            yield waiting.pop(expected.index)
-            expected = next(order, None)

@@ -125,9 +125,10 @@ def _segment(
     threads: int,
 ) -> SegmentResults:
     """Write the predictions of the shard's regions."""
+    from lds_path.inference.batches import in_order
     from lds_path.inference.cost import cost_clock
     from lds_path.inference.familiarity import PATCHES, watched
-    from lds_path.inference.runner import Runner, in_order
+    from lds_path.inference.runner import Runner
     from lds_path.models.card import check_classes, find_model, name_model
     from lds_path.models.checkpoint import load_model
     from lds_path.models.ensemble import load_members

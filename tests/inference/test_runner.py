@@ -3,7 +3,8 @@ from __future__ import annotations
 import torch
 
 from lds_path.geometry import Region, Size
-from lds_path.inference.runner import Runner, batches_of, in_order
+from lds_path.inference.batches import batches_of, in_order
+from lds_path.inference.runner import Runner
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
 
