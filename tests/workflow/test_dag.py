@@ -174,7 +174,7 @@ def test_regions_lattice_and_levels_are_those_of_the_model(tmp_path, model, opti
     run = snakemake(tmp_path, "-n", "-p", "--config", *config)
     assert run.returncode == 0, run.stderr
     tiled = (
-        "--mpp 0.5 --levels needed --level-tolerance 0.3 --icc keep --max-unreadable-percent 20.0"
+        "--mpp 0.5 --levels needed --level-tolerance 0.45 --icc keep --max-unreadable-percent 20.0"
     )
     assert tiled in run.stdout
     assert run.stdout.count(f"--finest-level {finest} ") == jobs_of(run)["tile"]
