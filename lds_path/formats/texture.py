@@ -113,11 +113,8 @@ def write_texture(
     shards = list(Rectangle.whole(whole).pieces(SHARD))
     for shard in tqdm(shards, unit="shard", desc="texture", disable=None):
         codes = np.zeros((TEXTURE_CHANNELS, shard.size.height, shard.size.width), np.uint8)
-        blocks = (
-            Rectangle(shard.left + piece.left, shard.top + piece.top, piece.size)
-            for piece in Rectangle.whole(shard.size).pieces(CHUNK)
-        )
-        for block, found in read_ahead(measure, blocks, threads=threads, ahead=threads):
+        chunks = shard.pieces(CHUNK)
+        for block, found in read_ahead(measure, chunks, threads=threads, ahead=threads):
             if found is not None:
                 codes[:, *block.seen_from(shard.left, shard.top).slices] = found
         place = path / "c" / "0" / str(shard.top // SHARD) / str(shard.left // SHARD)

@@ -17,7 +17,7 @@ from lds_path.errors import ModelError
 from lds_path.formats.regions import spread_evenly
 from lds_path.formats.spread import Familiarity, measure_spread
 from lds_path.geometry import Size
-from lds_path.inference.region_tensors import read_region, read_texture, read_view
+from lds_path.inference.region_tensors import read_energies, read_region, read_view
 from lds_path.network.device import single_threaded
 from lds_path.network.spec import levels_around
 from lds_path.pixels.stains import WINDOW_MPP, WINDOW_SIDE, window_colours
@@ -180,7 +180,7 @@ def _run(
     for pyramid, region in bar:
         wanted = levels_around(region.size, region.lattice)
         levels = [read_region(pyramid, region, level)[None].to(device) for level in wanted]
-        texture = [level.to(device) for level in read_texture(pyramid, region, spec, wanted)]
+        texture = [level.to(device) for level in read_energies(pyramid, region, spec, wanted)]
         view = read_view(pyramid, region, spec)[None].to(device)
         segmenter(view, levels, region.lattice, texture=texture)
         rows.append(features.take()[0])

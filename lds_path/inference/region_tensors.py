@@ -109,7 +109,7 @@ def read_view(pyramid: Pyramid, region: Region, spec: NetworkSpec) -> Tensor:
     return read_region(pyramid, widen(region, spec.view_margin), spec.view_level)
 
 
-def read_texture(
+def read_energies(
     pyramid: Pyramid, region: Region, spec: NetworkSpec, levels: range
 ) -> list[Tensor]:
     """Return the levels of texture of a region as a batch of one; none for a model without texture.

@@ -17,14 +17,14 @@ from lds_path.inference.batches import batches_of, smaller_batch
 from lds_path.inference.region_tensors import (
     cell_edge,
     check_finite,
+    read_energies,
     read_region,
-    read_texture,
     read_view,
 )
 from lds_path.network.device import mixed_precision, single_threaded
 from lds_path.network.folding import fold_batch_norm
-from lds_path.network.segmenter import add_texture
 from lds_path.network.spec import levels_around
+from lds_path.network.texture import read_texture
 from lds_path.network.warp import cells_needed, levels_needed, warp
 from lds_path.read_ahead import read_ahead
 
@@ -148,14 +148,14 @@ class Runner:
 
     def _read(self, sampled: Sampled) -> Pixels:
         textures: dict[int, list[Tensor]] = {}
-        for spec in (segmenter.spec for segmenter in self._networks):
+        for spec in self._specs:
             if spec.texture and spec.texture_level not in textures:
                 textures[spec.texture_level] = self._read_texture(sampled.regions, spec)
         return Pixels(self._read_levels(sampled), textures)
 
     def _read_texture(self, regions: Sequence[Region], spec: NetworkSpec) -> list[Tensor]:
         wanted = levels_around(regions[0].size, regions[0].lattice)
-        found = (read_texture(self.pyramid, region, spec, wanted) for region in regions)
+        found = (read_energies(self.pyramid, region, spec, wanted) for region in regions)
         return [self._pin(torch.cat(level)) for level in zip(*found, strict=True)]
 
     def _read_levels(self, sampled: Sampled) -> list[Tensor]:
@@ -206,12 +206,14 @@ class Runner:
         sampling = sampled.sampling
         warped = warp([self._move(level) for level in pixels.levels], sampling.grid)
         warped = warped.to(memory_format=torch.channels_last)
-        contexts = []
-        for segmenter, context in zip(self._networks, sampled.contexts, strict=True):
-            spec = segmenter.spec
-            texture = pixels.textures[spec.texture_level] if spec.texture else ()
-            texture = [self._move(level) for level in texture]
-            contexts.append(add_texture(context, texture, sampling.grid))
+        textures = {
+            level: read_texture([self._move(one) for one in energies], sampling.grid)
+            for level, energies in pixels.textures.items()
+        }
+        contexts = [
+            torch.cat((context, textures[spec.texture_level]), dim=1) if spec.texture else context
+            for spec, context in zip(self._specs, sampled.contexts, strict=True)
+        ]
         predicted = self._predict(warped, contexts)
         if self.watch is not None:
             self.watch.note(sampled.regions[: sampled.count])
@@ -243,6 +245,10 @@ class Runner:
     @property
     def _networks(self) -> tuple[Segmenter, ...]:
         return (self.segmenter, *self.others)
+
+    @property
+    def _specs(self) -> list[NetworkSpec]:
+        return [segmenter.spec for segmenter in self._networks]
 
     def _pin(self, tensor: Tensor) -> Tensor:
         return tensor.pin_memory() if self.device.type == "cuda" else tensor

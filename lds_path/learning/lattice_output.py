@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+
 from lds_path.network.device import mixed_precision
 from lds_path.network.grid import sample_area
-from lds_path.network.segmenter import add_texture
+from lds_path.network.texture import read_texture
 from lds_path.network.warp import warp, warp_labels
 
 if TYPE_CHECKING:
@@ -56,7 +58,8 @@ def segment_batch(
     batch = batch.for_lattices(lattice)
     with mixed_precision(batch.view.device):
         sampling = segmenter.sample(batch.view, lattice, density)
-        context = add_texture(sampling.context, batch.texture, sampling.grid)
+        texture = read_texture(batch.texture, sampling.grid)
+        context = torch.cat((sampling.context, texture), dim=1)
         logits = segmenter.classify(warp(batch.levels, sampling.grid), context)
     target, labelled = warp_labels(batch.fractions, sampling.grid)
     bare = warp(batch.unlabelled, sampling.grid) / 255 if batch.unlabelled else None

@@ -199,10 +199,10 @@ class Trainer:
             warped = _recolour(warp(batch.levels, grid, covered), *coarse.colours)
             warped = degrade(warped, random, self.augmentation)
             warped = warped.contiguous(memory_format=torch.channels_last)
-            context = sampling.context * coarse.context_mask
+            texture = read_texture(batch.texture, grid, covered)
             if batch.texture:
-                texture = restain(read_texture(batch.texture, grid, covered), coarse.colours[0])
-                context = torch.cat((context, texture), dim=1) if context.shape[1] else texture
+                texture = restain(texture, coarse.colours[0])
+            context = torch.cat((sampling.context * coarse.context_mask, texture), dim=1)
             logits = self.segmenter.classify(warped, context)
         target, labelled = warp_labels(batch.fractions, grid, covered)
         return LatticeOutput(batch, sampling.grid, area, logits, target, labelled)

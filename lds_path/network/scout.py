@@ -128,7 +128,7 @@ class Scout(nn.Module):
 
     def _context(self, features: Tensor, grid: Tensor) -> Tensor:
         if not self.spec.shared_features:
-            return features[:, :0]
+            return grid.new_zeros((len(grid), 0, *grid.shape[1:3]))
         return read_context(features, grid, absolute=bool(self.spec.ladder))
 
     def predict_errors(self, view: Tensor) -> Tensor:

@@ -90,24 +90,7 @@ class Segmenter(Scout):
             The regions' levels of texture, if the spec has one.
         """
         sampling = self.sample(view, lattice, density)
-        context = add_texture(sampling.context, texture, sampling.grid)
+        seen = read_texture(texture, sampling.grid)
+        context = torch.cat((sampling.context, seen), dim=1)
         logits = self.classify(warp(levels, sampling.grid), context)
         return Segmentation(logits, sampling.density, sampling.grid)
-
-
-def add_texture(context: Tensor, texture: Sequence[Tensor], grid: Tensor) -> Tensor:
-    """Return the context of samples with their texture, (B, K + 9, h, w), if there is one.
-
-    Parameters
-    ----------
-    context
-        As `Sampling` has it.
-    texture
-        Levels of texture, perhaps none.
-    grid
-        Sample positions.
-    """
-    if not texture:
-        return context
-    seen = read_texture(texture, grid)
-    return torch.cat((context.to(seen), seen), dim=1) if context.shape[1] else seen

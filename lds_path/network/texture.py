@@ -44,10 +44,12 @@ def read_texture(levels: Sequence[Tensor], grid: Tensor, area: Tensor | None = N
     Parameters
     ----------
     levels
-        As `texture_levels` returns them.
+        As `texture_levels` returns them; none for a network without texture, which sees (B, 0, h, w).
     grid, area
         As for `warp`.
     """
+    if not levels:
+        return grid.new_zeros((len(grid), 0, *grid.shape[1:3]))
     return _to_inputs(warp(levels, grid, area))
 
 

@@ -58,11 +58,9 @@ class ScannerLevel:
     def read(self, window: Rectangle) -> NDArray[np.uint8] | None:
         """Return a rectangle, (3, H, W), filtered, None if a part of it is unreadable."""
         planes = _read(self.slide, self.source, window)
-        return (
-            planes
-            if planes is None or self.weights is None
-            else filter_detail(planes, self.weights)
-        )
+        if planes is None or self.weights is None:
+            return planes
+        return filter_detail(planes, self.weights)
 
     @property
     def filter_weights(self) -> tuple[int, ...]:

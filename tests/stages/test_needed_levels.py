@@ -17,7 +17,7 @@ from lds_path.formats.slide_pixels import origin
 from lds_path.formats.slide_pixels.finer_levels import FinerLevels
 from lds_path.formats.texture import TEXTURE_NAME
 from lds_path.geometry import Rectangle, Region, Size
-from lds_path.inference.region_tensors import read_texture
+from lds_path.inference.region_tensors import read_energies
 from lds_path.inference.runner import Runner
 from lds_path.models.checkpoint import load_model
 from lds_path.network.spec import NetworkSpec
@@ -129,7 +129,7 @@ def test_a_small_slide_is_stored_whole(tmp_path, monkeypatch):
     assert needed.finest == 0
 
 
-def read_energies(folder, spec, monkeypatch):
+def energies_of(folder, spec, monkeypatch):
     """Return the texture of a region in the slide's corner, and the levels that were read for it."""
     asked, read_level = [], Pyramid.read
 
@@ -139,7 +139,7 @@ def read_energies(folder, spec, monkeypatch):
 
     monkeypatch.setattr(Pyramid, "read", spy)
     region = Region(0, 1024, 1024, Size(512, 512), Size(64, 64))
-    levels = read_texture(open_pyramid(folder), region, spec, range(1, 4))
+    levels = read_energies(open_pyramid(folder), region, spec, range(1, 4))
     return levels[0][0].numpy(), asked
 
 
@@ -153,7 +153,7 @@ def test_texture_is_stored_where_its_pixels_are_not(tmp_path, steps, monkeypatch
         results = tile(slide, tmp_path / name, options=options).results
         assert results.get("texture_level") == (1 if finest == FINEST else None)
         assert (tmp_path / name / TEXTURE_NAME).exists() == (finest == FINEST)
-        found[name], asked = read_energies(tmp_path / name, spec, monkeypatch)
+        found[name], asked = energies_of(tmp_path / name, spec, monkeypatch)
         assert asked == ([] if finest == FINEST else [1])
     assert found["with"].shape == (9, 32, 32)
     assert found["with"].max() > 0.05

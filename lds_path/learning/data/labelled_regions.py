@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from lds_path.geometry import Size, widen
-from lds_path.inference.region_tensors import read_region, read_texture, read_view
+from lds_path.inference.region_tensors import read_energies, read_region, read_view
 from lds_path.learning.data.batches import Batch
 from lds_path.network.benefit import round_trip_errors
 from lds_path.network.losses import edge_density
@@ -101,7 +101,7 @@ def read_labelled(
         errors=errors,
         labelled=known,
         motion=identity_motion(1),
-        texture=read_texture(labelled.pyramid, region, spec, wanted),
+        texture=read_energies(labelled.pyramid, region, spec, wanted),
         unlabelled=[] if bare is None else _shares_at(bare[None], wanted),
     )
 
