@@ -42,8 +42,8 @@ class DemoOptions(Options):
     )
 
 
-LEVELS = ("needed", "all")
-ALL = LEVELS[1]
+LEVELS = ("needed", "overview", "all")
+OVERVIEW, ALL = LEVELS[1:]
 PROFILES = ("keep", "apply")
 APPLY = PROFILES[1]
 
@@ -62,8 +62,8 @@ class TileOptions(Options):
     )
     levels: str = option(
         "needed",
-        "levels of the pyramid to store: all, or those needed by the model, finer ones being read"
-        " from the slide",
+        "levels of the pyramid to store: all, those needed by the model, or those of an overview,"
+        " finer ones being read from the slide",
         choices=LEVELS,
     )
     level_tolerance: float = option(

@@ -18,7 +18,7 @@ from lds_path.models.ancestor import find_ancestor
 from lds_path.models.card import find_model, read_card
 from lds_path.models.working import set_working
 from lds_path.options.configuration import read_configuration
-from lds_path.options.slides import ALL, DetectOptions, TileOptions
+from lds_path.options.slides import ALL, OVERVIEW, DetectOptions, TileOptions
 from lds_path.provenance.fingerprint import COPIES
 from lds_path.rules.chosen_model import TRAIN, ChosenModel, read_class_names, watch_ready_model
 from lds_path.rules.slide_files import check_name, open_sheet
@@ -93,12 +93,15 @@ class RunSetup:
             self._network,
             mpp=tile["mpp"],
             **{key: detect[key] for key in ("region_size", "lattice", "tissue_mpp")},
+            overview=tile["levels"] == OVERVIEW,
             trains=model.is_trained,
         )
 
     @cached_property
     def texture_level(self) -> int | None:
         """Level of which a pyramid has the texture for its model, where the level is not stored.
+
+        A pyramid that has only an overview has no texture; it is measured when it is needed.
 
         Raises
         ------
@@ -107,7 +110,8 @@ class RunSetup:
         """
         network = self._network
         is_wanted = network.texture and network.texture_level < self.finest_level
-        return network.texture_level if is_wanted else None
+        is_stored = is_wanted and self.config["tile"]["levels"] != OVERVIEW
+        return network.texture_level if is_stored else None
 
     @cached_property
     def _network(self) -> NetworkSpec:

@@ -24,6 +24,7 @@ def finest_level(
     region_size: int,
     lattice: int,
     tissue_mpp: float,
+    overview: bool = False,
     trains: bool = False,
 ) -> int:
     """Return the finest level that is stored for a model; finer ones are read from the slide.
@@ -41,10 +42,13 @@ def finest_level(
         Working pixels and samples per side of a region.
     tissue_mpp
         Microns per pixel at which tissue is looked for.
+    overview
+        Whether the samples are read from the slide, too, so that the pyramid takes the least room.
     trains
         Whether the model is trained on these pyramids.
     """
+    whole_slide = round(math.log2(min(tissue_mpp, WHOLE_SLIDE_MPP) / mpp))
     zoom = TRAINING_ZOOM if trains else TYPICAL_ZOOM
     sampled = finest_sampled(network, region_size, lattice, zoom=zoom)
-    whole_slide = round(math.log2(min(tissue_mpp, WHOLE_SLIDE_MPP) / mpp))
-    return max(min(sampled, whole_slide, MAX_FINEST), 0)
+    finest = whole_slide if overview else min(sampled, whole_slide)
+    return max(min(finest, MAX_FINEST), 0)

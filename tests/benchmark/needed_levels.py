@@ -16,7 +16,7 @@ from derived_slide import SOURCE, keep_levels, linked_bytes, write_derived_slide
 from page import write_section
 
 from lds_path.formats.labels.label_images import open_labels
-from lds_path.options.slides import LEVELS, DemoOptions
+from lds_path.options.slides import DemoOptions
 from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_folder import open_folder
 from lds_path.stages.demo import LABELS_NAME, SLIDE_NAME, demo
@@ -25,13 +25,13 @@ REPOSITORY = Path(__file__).parents[2]
 PAGE = REPOSITORY / "docs/speed.md"
 SIDE = 8192
 SEED = 5
-FINEST = 2
-"""What a run of the model `demo` stores from."""
+FINEST = {"needed": 2, "overview": 3, "all": 0}
+"""`tile: levels` -> what a run of the model `demo` stores from."""
 SCANNERS = {"1, 2, 4, ...": slice(None), "1, 4, 16, ...": slice(None, None, 2), "1": slice(1)}
 """Factors of the levels in a file -> pages of a pyramid that halves."""
 _HOW = """\
 Written by `python tests/benchmark/needed_levels.py --folder build/levels`: the model `demo` (samples
-8 pixels apart, levels from 2 on stored) on a painted slide of 31 megapixels and on derived ones of
+10 pixels apart, levels from 2 on stored, for an overview from 3 on) on a painted slide of 31 megapixels and on derived ones of
 {megapixels:.0f}; processor time of the commands, with their start.
 
 | slide | levels in the file | `tile: levels` | read from the slide's level | pyramid / slide | tile, s | segment, s | assess, s |
@@ -76,12 +76,12 @@ def main(folder: Path) -> None:
         measure(painted / SLIDE_NAME, folder / f"painted-{kind}", kind).row(
             "painted", "1, 2, 4, ...", kind
         )
-        for kind in LEVELS
+        for kind in FINEST
     ]
     for number, (levels, pages) in enumerate(SCANNERS.items()):
         slide = folder / f"derived-{number}.tif"
         _write_derived(slide, pages)
-        for kind in LEVELS:
+        for kind in FINEST:
             measured = measure(slide, folder / f"derived-{number}-{kind}", kind)
             rows.append(measured.row("derived", levels, kind))
     truth = np.asarray(tifffile.imread(painted / LABELS_NAME))[::2, ::2]
@@ -91,7 +91,7 @@ def main(folder: Path) -> None:
             ("", kind, *(f"{score:.4f} " for score in _dice(folder / f"painted-{kind}", truth)))
         )
         + "|"
-        for kind in LEVELS
+        for kind in FINEST
     ]
     text = _HOW.format(
         megapixels=SIDE**2 / 1e6,
@@ -112,7 +112,7 @@ def measure(slide: Path, folder: Path, kind: str) -> Measured:
         folder / name for name in ("tile", "detect", "segment", "stitch")
     )
     seconds = {
-        "tile": _run("tile", slide, tile, "--levels", kind, "--finest-level", FINEST),
+        "tile": _run("tile", slide, tile, "--levels", kind, "--finest-level", FINEST[kind]),
         "detect": _run("detect", tile, detect),
         "segment": _run("segment", tile, detect, segment, "--model", "demo"),
         "stitch": _run("stitch", tile, detect, segment, stitch),

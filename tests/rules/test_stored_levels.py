@@ -21,6 +21,8 @@ NUMBERS = {"mpp": 0.5, "region_size": 2048, "lattice": 256, "tissue_mpp": 8.0}
         ({"tissue_mpp": 1.0}, {}, 1),
         ({}, {"view_level": 1}, 1),
         ({"mpp": 8.0}, {}, 0),
+        ({"overview": True}, {}, 3),
+        ({"overview": True, "trains": True, "lattice": 2048}, {}, 3),
     ],
 )
 def test_the_finest_level_is_that_of_samples_twice_as_close(changes, spec, level):

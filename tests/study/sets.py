@@ -102,9 +102,8 @@ SETS = {
         masks="breast/mask_{}.jpg",
     ),
 }
-PAINTED = {"train": range(301, 313), "test": range(401, 407)}
-"""Split -> seeds of the painted slides, which no shipped model has seen."""
-PAINTED_SIDE = 8192
+PAINTED_SEEDS = {"train": 301, "test": 401}
+"""Split -> seed of its first painted slide; no shipped model has seen them."""
 PAINTED_STRUCTURED = 0.4
 STUDY = Path(os.environ.get("LDS_PATH_STUDY", Path(__file__).parent / "study.yaml"))
 """What is trained on what."""
@@ -112,6 +111,22 @@ COLON = Path(__file__).parents[2] / "workflow/models/colon_slides.py"
 COLON_CLASSES = ("Epithelium", "Stroma")
 COLON_TEST_SLIDES = 10
 COLON_MPP = 1.1
+
+
+@dataclass(frozen=True)
+class Painted:
+    """The painted slides of a study."""
+
+    side: int
+    """Of a slide, in pixels."""
+    train: int
+    """Number of slides to learn from."""
+    test: int
+
+    def seeds(self, split: str) -> range:
+        """Return the seeds of the slides of a split."""
+        first = PAINTED_SEEDS[split]
+        return range(first, first + getattr(self, split))
 
 
 @dataclass(frozen=True)
@@ -129,7 +144,7 @@ class Layout:
 
 def read_layouts(name: str) -> dict[str, Layout]:
     """Return the layouts of a set, by name."""
-    study_set = yaml.safe_load(STUDY.read_text(encoding="utf-8"))["sets"][name]
+    study_set = _read_set(name)
     return {
         layout: Layout(
             Size(*one["region"]),
@@ -139,6 +154,15 @@ def read_layouts(name: str) -> dict[str, Layout]:
         )
         for layout, one in study_set["layouts"].items()
     }
+
+
+def _read_set(name: str) -> dict[str, Any]:
+    study_set: dict[str, Any] = yaml.safe_load(STUDY.read_text(encoding="utf-8"))["sets"][name]
+    return study_set
+
+
+def _read_painted() -> Painted:
+    return Painted(**_read_set("painted")["slides"])
 
 
 def class_names(name: str) -> tuple[str, ...]:
@@ -151,7 +175,7 @@ def count_images(name: str, split: str) -> int:
     """Return how many images a split of a set has; of colon, slides to score."""
     if name == "colon":
         return COLON_TEST_SLIDES
-    return len(PAINTED[split] if name == "painted" else SETS[name].splits[split])
+    return len(_read_painted().seeds(split) if name == "painted" else SETS[name].splits[split])
 
 
 def prepare(name: str, folder: Path) -> None:
@@ -169,8 +193,9 @@ def prepare(name: str, folder: Path) -> None:
 
 
 def _painted(layouts: Mapping[str, Layout], folder: Path) -> Iterator[tuple[str, str, str, str]]:
-    for split, seeds in PAINTED.items():
-        for seed in seeds:
+    painted = _read_painted()
+    for split in PAINTED_SEEDS:
+        for seed in painted.seeds(split):
             slide = f"painted-{seed}"
             source = folder / "painted" / slide
             source.parent.mkdir(exist_ok=True)
@@ -178,8 +203,8 @@ def _painted(layouts: Mapping[str, Layout], folder: Path) -> Iterator[tuple[str,
                 source,
                 options=DemoOptions(
                     seed=seed,
-                    width=PAINTED_SIDE,
-                    height=PAINTED_SIDE,
+                    width=painted.side,
+                    height=painted.side,
                     structured=PAINTED_STRUCTURED,
                 ),
             )

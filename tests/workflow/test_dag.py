@@ -199,6 +199,21 @@ def test_all_levels_are_stored_on_request(tmp_path):
     assert "--finest-level" not in run.stdout
 
 
+def test_an_overview_needs_neither_the_levels_of_the_samples_nor_texture(tmp_path):
+    run = snakemake(
+        tmp_path,
+        "-n",
+        "-p",
+        "--config",
+        "model=glomeruli-pas",
+        "classes=null",
+        "tile={levels: overview}",
+    )
+    assert run.stdout.count("--levels overview ") == jobs_of(run)["tile"]
+    assert run.stdout.count("--finest-level 3 ") == jobs_of(run)["tile"]
+    assert "--texture-level" not in run.stdout
+
+
 def test_a_value_that_the_model_was_not_trained_with_is_a_warning_before_the_first_job(tmp_path):
     changes = ["tile={mpp: 1.0}", "detect={region_size: 1024, lattice: 128}"]
     run = snakemake(tmp_path, "-n", "-p", "--config", *changes)
