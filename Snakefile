@@ -28,7 +28,8 @@ onstart:
     if workflow.local_exec:
         start_without_limit(workflow.scheduler)
     if workflow.local_exec and not workflow.deployment_settings.deployment_method:
-        start_server()  # stages then start without their imports
+        # Stages then start without their imports.
+        start_servers({job.rule.name for job in workflow.dag.needrun_jobs()})
 
 
 onsuccess:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -41,6 +42,15 @@ def compiled(function: Function) -> Function:
     if code and numba.config.CACHE_DIR:
         _copy_new(code, Path(fast.stats.cache_path))
     return cast("Function", fast)
+
+
+def load_compiler() -> None:
+    """Load what numba loads before its first function, if it is imported; processes that fork later have it."""
+    if "numba" in sys.modules:
+        from numba.core.registry import cpu_target
+
+        cpu_target.typing_context.refresh()
+        cpu_target.target_context.refresh()
 
 
 def _code_of_installation(module: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from lds_path.run.parent_watch import VARIABLE
 from lds_path.run.warm_start import client, worker
 from lds_path.run.warm_start.client import SERVER
 from lds_path.run.warm_start.request import Request
-from lds_path.run.warm_start.server import start_server
+from lds_path.run.warm_start.server import start_servers
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="no other system forks safely")
 
@@ -39,7 +39,7 @@ def server():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, str(os.getpid()))
         patch.setenv(SERVER, "")
-        process = start_server()
+        (process,) = start_servers(())
         yield process
         process.kill()
         process.wait()
@@ -98,6 +98,23 @@ def test_packages_are_imported_once_for_all_jobs(server, tmp_path):
     maps = Path(f"/proc/{server.pid}/maps").read_text()
     assert "numpy" in maps
     assert "torch" not in maps
+
+
+def test_what_a_run_will_do_is_imported_before_it_asks_and_torch_only_for_networks(monkeypatch):
+    monkeypatch.setenv(VARIABLE, str(os.getpid()))
+    monkeypatch.setenv(SERVER, "")
+    servers = start_servers({"segment", "detect"})
+    for process, package in zip(servers, ("scipy", "torch"), strict=True):
+        maps = Path(f"/proc/{process.pid}/maps")
+        wait_for(lambda maps=maps, package=package: package in maps.read_text())
+    assert "torch" not in Path(f"/proc/{servers[0].pid}/maps").read_text()
+    for process, stage in zip(servers, ("detect", "segment"), strict=True):
+        assert not children(process.pid)
+        assert run(stage, "--help").stdout.startswith(f"Usage: lds-path {stage}")
+        assert children(process.pid)
+    for process in servers:
+        process.kill()
+        process.wait()
 
 
 def test_a_worker_that_is_done_takes_the_next_job_and_one_that_failed_does_not(server, tmp_path):
@@ -197,7 +214,7 @@ def test_without_a_server_the_command_runs_as_ever(tmp_path, name):
 def test_the_server_ends_with_its_run_and_its_jobs_with_it(tmp_path):
     script = (
         "import os, subprocess, sys, time; from lds_path.run.warm_start import server;"
-        f" os.environ['{VARIABLE}'] = str(os.getpid()); started = server.start_server();"
+        f" os.environ['{VARIABLE}'] = str(os.getpid()); (started,) = server.start_servers(());"
         f" job = subprocess.Popen({[*CLIENT, *LONG]!r}); print(started.pid, flush=True);"
         " time.sleep(600)"
     )

@@ -16,7 +16,7 @@ from lds_path.rules.setup import read_schema, set_up_run, tell_stages
 from lds_path.rules.shell_prefix import command_prefix
 from lds_path.run.config import config_files, read_strings
 from lds_path.run.terminal.job_lines import quieten
-from lds_path.run.warm_start.server import start_server
+from lds_path.run.warm_start.server import start_servers
 
 RESULTS = Path("results")
 

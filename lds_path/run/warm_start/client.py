@@ -9,7 +9,9 @@ import socket
 import sys
 
 SERVER = "LDS_PATH_SERVER"
-"""Environment variable with the name of the server's socket, among those that are no files."""
+"""Environment variable with the name of the servers' sockets, among those that are no files."""
+NETWORK_STAGES = ("screen", "plan", "train", "segment")
+"""Stages that need torch: they have a server of their own."""
 PASSED_ON = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
@@ -38,7 +40,7 @@ class Job:
         }
         data = json.dumps(request).encode()
         try:
-            self._server.connect(f"\0{os.environ[SERVER]}")
+            self._server.connect(address(os.environ[SERVER], next(iter(sys.argv[1:]), "")))
             socket.send_fds(self._server, [to_bytes(len(data))], [0, 1, 2])
             self._server.sendall(data)
             self._is_accepted = read_number(self._server) is not None
@@ -81,6 +83,11 @@ def main() -> None:
         job.give_up()  # a signal that is handled here ends this process too
         os.kill(os.getpid(), -status)
     sys.exit(status)
+
+
+def address(name: str, stage: str) -> str:
+    """Return the address of the server for a stage, or for another command."""
+    return f"\0{name}-network" if stage in NETWORK_STAGES else f"\0{name}"
 
 
 def to_bytes(number: int) -> bytes:

@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -18,19 +19,28 @@ from importlib.util import find_spec
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
+from lds_path.compiled import load_compiler
 from lds_path.run.gc_freeze import frozen_imports
-from lds_path.run.warm_start.client import SERVER, read_number, to_bytes
+from lds_path.run.warm_start.client import (
+    NETWORK_STAGES,
+    SERVER,
+    address,
+    read_number,
+    to_bytes,
+)
 from lds_path.run.warm_start.request import Request
 from lds_path.run.warm_start.worker import work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
     from multiprocessing.context import ForkProcess
 
     from lds_path.run.warm_start.worker import Run
 
 LATE = {"segment": ("lds_path.inference.runner", "lds_path.models.checkpoint")}
 """Stage -> what it imports for a slide that is analysed, and not for one in quarantine."""
+_STAGES = ("demo", "tile", "detect", "stitch", "assess", "export", "evaluate", "report")
+"""The others, in the order in which they are asked for."""
 _SECONDS_TO_ASK = 10.0
 _CREDENTIALS = struct.Struct("3i")  # process, user, group
 
@@ -55,18 +65,22 @@ class Worker:
 class StageServer:
     """Gives each request to an idle worker, or forks one for it."""
 
-    def __init__(self, listener: socket.socket, run: Run) -> None:
+    def __init__(self, listener: socket.socket, run: Run, *, expected: Sequence[str] = ()) -> None:
         self._listener, self._run = listener, run
+        self._expected = deque(expected)
         self._workers: list[Worker] = []
         self._stages: frozenset[str] = frozenset()  # whose packages are imported
         self._selector = selectors.DefaultSelector()
         self._watch(listener, self._accept)
 
     def serve(self) -> None:
-        """Answer clients until this process is ended."""
+        """Answer clients until this process is ended; while none asks, import what will be needed."""
         while True:
-            for key, _ in self._selector.select():
+            ready = self._selector.select(0 if self._expected else None)
+            for key, _ in ready:
                 key.data()
+            if self._expected and not ready:
+                self._import_packages(self._expected.popleft())
 
     def _accept(self) -> None:
         client, _ = self._listener.accept()
@@ -139,6 +153,7 @@ class StageServer:
         with suppress(Exception), frozen_imports():  # the job says itself why it fails
             for module in (f"lds_path.stages.{stage}", *LATE.get(stage, ())):
                 import_module(module)
+            load_compiler()
         self._stages |= {stage}
         for worker in [worker for worker in self._workers if worker.is_idle]:
             self._forget(worker)
@@ -154,25 +169,39 @@ class StageServer:
         self._selector.register(source, selectors.EVENT_READ, react)
 
 
-def start_server() -> subprocess.Popen[bytes] | None:
-    """Start the server of this run, and tell the jobs where it is, on a system that can fork safely.
+def start_servers(stages: Collection[str]) -> list[subprocess.Popen[bytes]]:
+    """Start the servers of this run, and tell the jobs where they are, on a system that can fork safely.
 
-    The server ends with this process, even if that is killed, see `parent_watch`.
+    They end with this process, even if that is killed, see `parent_watch`.
+
+    Parameters
+    ----------
+    stages
+        What the run will do, in any order; other commands can be asked for, too.
     """
     if sys.platform != "linux":
-        return None
+        return []
     name = f"lds-path-{secrets.token_hex(16)}"
+    network = [stage for stage in NETWORK_STAGES if stage in stages]
+    others = [stage for stage in _STAGES if stage in stages]
+    servers = [_start_server(address(name, ""), others)]
+    if network:
+        servers.append(_start_server(address(name, network[0]), network))
+    os.environ[SERVER] = name
+    return servers
+
+
+def _start_server(own_address: str, expected: Sequence[str]) -> subprocess.Popen[bytes]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        listener.bind(f"\0{name}")
+        listener.bind(own_address)
         listener.listen(128)
         descriptor = listener.fileno()
         server = subprocess.Popen(
-            [sys.executable, "-m", "lds_path.cli", "serve-stages", str(descriptor)],
+            [sys.executable, "-m", "lds_path.cli", "serve-stages", str(descriptor), *expected],
             pass_fds=[descriptor],
             start_new_session=True,
             stdin=subprocess.DEVNULL,
         )
-    os.environ[SERVER] = name
     atexit.register(server.kill)
     return server
 
