@@ -34,6 +34,7 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "lds-path")
 _DECIMALS = 2
 _GZIP_LEVEL = 5
 """Files are 1 % larger than at level 6, in less than half the time."""
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _PART = 2**20
 _BATCH = 256
 
@@ -127,7 +128,7 @@ def _to_feature(item: SlideObject, geometry: bytes, slide: str) -> Iterator[byte
         **({"isLocked": True} if item.locked else {}),
         "measurements": dict(item.measurements),
     }
-    text = json.dumps(properties, separators=(",", ":"), allow_nan=False)
+    text = _encode(properties)
     identity = _identity(f"{slide}\n{item.class_name}\n".encode(), geometry)
     yield f'{{"type":"Feature","id":"{identity}","geometry":'.encode()
     yield geometry

@@ -10,7 +10,7 @@ import shapely
 
 from lds_path.objects.geojson import SlideObject
 from lds_path.objects.pieces import trace_labels
-from lds_path.objects.polygons import mean_inside, place_all_on_grid
+from lds_path.objects.polygons import means_inside, place_all_on_grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -108,8 +108,12 @@ def _measure(
     )
     lengths = shapely.length(placed) * placement.mpp / placement.downsample
     solidities = shapely.area(placed) / shapely.area(shapely.convex_hull(placed))
-    for piece, geometry, length, solidity in zip(
-        pieces, placed, lengths.tolist(), solidities.tolist(), strict=True
+    means: list[float | None] = [None] * len(pieces)
+    if confidence is not None:
+        rings = [piece.rings for piece in pieces]
+        means = means_inside(rings, confidence.pixels, downsample=confidence.downsample)
+    for piece, geometry, length, solidity, mean in zip(
+        pieces, placed, lengths.tolist(), solidities.tolist(), means, strict=True
     ):
         if geometry is None:
             continue
@@ -118,8 +122,6 @@ def _measure(
             "Perimeter um": round(length, 3),
             "Solidity": round(solidity, 4),
         }
-        if confidence is not None:
-            mean = mean_inside(piece.rings, confidence.pixels, downsample=confidence.downsample)
-            if mean is not None:
-                measurements["Mean confidence"] = round(mean / 255, 4)
+        if mean is not None:
+            measurements["Mean confidence"] = round(mean / 255, 4)
         yield piece, geometry, measurements

@@ -241,21 +241,19 @@ def _continue(
 def _distribute(outlines: dict[int, _Outline], needed: NDArray[np.bool_], strip: Strip) -> None:
     """Give every chain to the pieces on both its sides."""
     wanted = np.append(needed, False)[strip.sides]  # -1 is background
-    begins = np.append(0, strip.ends[:-1])[: strip.ends.size]
+    chains = np.flatnonzero(wanted.any(axis=1))
+    begins, ends = np.append(0, strip.ends[:-1])[chains], strip.ends[chains]
     numbers = strip.points @ NUMBER
-    for chain in np.flatnonzero(wanted.any(axis=1)).tolist():
-        begin, end = int(begins[chain]), int(strip.ends[chain])
-        begin_cut, end_cut = strip.cuts[chain].tolist()
-        part = Part(
-            strip.points[begin:end].copy(),
-            int(numbers[begin]),
-            int(numbers[end - 1]),
-            begin_cut,
-            end_cut,
-            int(strip.areas_2[chain]),
-        )
-        left, right = strip.sides[chain].tolist()
-        if wanted[chain, 0]:
-            outlines[left].parts.append(part)
-        if wanted[chain, 1]:
-            outlines[right].parts.append(part.reversed())
+    columns = (begins, ends, numbers[begins], numbers[ends - 1], strip.areas_2[chains])
+    for (begin, end, first, last, area_2), (begin_cut, end_cut), sides, is_wanted in zip(
+        np.stack(columns, axis=1).tolist(),
+        strip.cuts[chains].tolist(),
+        strip.sides[chains].tolist(),
+        wanted[chains].tolist(),
+        strict=True,
+    ):
+        part = Part(strip.points[begin:end].copy(), first, last, begin_cut, end_cut, area_2)
+        if is_wanted[0]:
+            outlines[sides[0]].parts.append(part)
+        if is_wanted[1]:
+            outlines[sides[1]].parts.append(part.reversed())

@@ -13,7 +13,6 @@ import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
 from lds_path.compiled import compiled
-from lds_path.geometry import Size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,30 +25,33 @@ GRID = 0.01
 """The grid, in pixels, that QuPath snaps coordinates to."""
 
 
-def mean_inside(
-    rings: Sequence[NDArray[np.int64]], image: NDArray[np.uint8], *, downsample: float
-) -> float | None:
-    """Return the mean of the known pixels of a coarse image inside a polygon; None if all are 0.
+def means_inside(
+    polygons: Sequence[Sequence[NDArray[np.int64]]], image: NDArray[np.uint8], *, downsample: float
+) -> list[float | None]:
+    """Return the mean of the known pixels of a coarse image inside each polygon; None if all are 0.
 
     Parameters
     ----------
-    rings
-        (N, 2) each, closed, the outer one first.
+    polygons
+        Rings of each, (N, 2), closed, the outer one first.
     image
         (H, W). For a polygon that contains no pixel's centre, the pixel at its middle is read.
     downsample
-        Units of the polygon per pixel.
+        Units of the polygons per pixel.
     """
-    height, width = image.shape
-    points = np.concatenate(rings) / downsample
-    ring = np.repeat(np.arange(len(rings)), [len(points) for points in rings])
-    (x, y), inside = _cover(points, ring, Size(width, height))
-    values = image[y : y + inside.shape[0], x : x + inside.shape[1]][inside]
-    if not values.size:
-        column, row = (rings[0][:-1].mean(axis=0) / downsample).astype(int)
-        values = image[row : row + 1, column : column + 1]
-    known = values[values > 0]
-    return float(known.mean()) if known.size else None
+    lengths = [len(ring) for rings in polygons for ring in rings]
+    points = np.concatenate([ring for rings in polygons for ring in rings]) / downsample
+    ring = np.repeat(np.arange(len(lengths)), lengths)
+    ends = np.cumsum([sum(map(len, rings)) for rings in polygons])
+    found = _sum_inside(points, ring, ends, image).tolist()
+    means: list[float | None] = []
+    for rings, (inside, known, total) in zip(polygons, found, strict=True):
+        if not inside:
+            column, row = (rings[0][:-1].mean(axis=0) / downsample).astype(int)
+            total = int(image[row : row + 1, column : column + 1].sum())
+            known = int(total > 0)
+        means.append(total / known if known else None)
+    return means
 
 
 def place_on_grid(
@@ -99,19 +101,38 @@ def areas_of(geometry: BaseGeometry) -> Polygon | MultiPolygon | None:
     return polygons[0] if len(polygons) == 1 else MultiPolygon(polygons)
 
 
-def _cover(
-    points: NDArray[np.float64], ring: NDArray[np.int64], size: Size
-) -> tuple[tuple[int, int], NDArray[np.bool_]]:
-    """Return the corner, (x, y), of the box of a polygon, and which of its pixels are inside.
+@compiled
+def _sum_inside(
+    points: NDArray[np.float64],
+    ring: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    image: NDArray[np.uint8],
+) -> NDArray[np.int64]:
+    """Return the number of pixels inside each polygon, that of the known ones, and the sum of these, (N, 3).
 
-    `points` are those of all rings, closed, in pixels; `ring` is the number of the ring of each.
+    `points` are those of all polygons, their rings closed, in pixels; `ring` is the number of the ring of each,
+    and `ends` has where the points of each polygon end.
     """
-    if not len(points):
-        return (0, 0), np.zeros((0, 0), np.bool_)
-    limit = (size.width, size.height)
-    x, y = np.clip(np.floor(points.min(axis=0)), 0, limit).astype(int).tolist()
-    right, bottom = np.clip(np.ceil(points.max(axis=0)), 0, limit).astype(int).tolist()
-    return (x, y), _fill(points - (x, y), ring, bottom - y, right - x)
+    height, width = image.shape
+    sums = np.zeros((len(ends), 3), np.int64)
+    begin = 0
+    for k, end in enumerate(ends):
+        x, y = points[begin:end, 0], points[begin:end, 1]
+        left, right = min(max(np.floor(x.min()), 0), width), min(max(np.ceil(x.max()), 0), width)
+        top, bottom = min(max(np.floor(y.min()), 0), height), min(max(np.ceil(y.max()), 0), height)
+        corner = np.array([left, top])
+        covered = _fill(
+            points[begin:end] - corner, ring[begin:end], int(bottom - top), int(right - left)
+        )
+        for row in range(covered.shape[0]):
+            for column in range(covered.shape[1]):
+                if covered[row, column]:
+                    value = np.int64(image[int(top) + row, int(left) + column])
+                    sums[k, 0] += 1
+                    sums[k, 1] += value > 0
+                    sums[k, 2] += value
+        begin = end
+    return sums
 
 
 @compiled

@@ -5,7 +5,7 @@ import pytest
 import shapely
 from shapely.geometry import Polygon
 
-from lds_path.objects.polygons import GRID, areas_of, mean_inside, place_on_grid
+from lds_path.objects.polygons import GRID, areas_of, means_inside, place_on_grid
 
 SQUARE = np.array([[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]])
 
@@ -31,14 +31,20 @@ def test_a_polygon_smaller_than_the_grid_is_nothing():
 def test_a_mean_is_that_of_the_pixels_inside_that_are_known():
     image = np.array([[10, 20, 30], [0, 40, 50]], np.uint8)
     outline = np.array([[0, 0], [16, 0], [16, 16], [0, 16], [0, 0]])
-    assert mean_inside([outline], image, downsample=8) == pytest.approx(70 / 3)
-    assert mean_inside([outline, outline[:, ::-1] // 2], image, downsample=8) == 30
+    polygons = [[outline], [outline, outline[:, ::-1] // 2], [outline + np.array((8, 0))]]
+    assert means_inside(polygons, image, downsample=8) == [pytest.approx(70 / 3), 30, 35]
 
 
 def test_the_mean_of_a_polygon_below_a_pixel_is_the_pixel_around_it():
     image = np.array([[10, 0], [0, 0]], np.uint8)
-    assert mean_inside([SQUARE], image, downsample=16) == 10
-    assert mean_inside([SQUARE + 20], image, downsample=16) is None
+    polygons = [[SQUARE], [SQUARE + 20], [SQUARE + 40]]
+    assert means_inside(polygons, image, downsample=16) == [10, None, None]
+
+
+def test_the_mean_of_a_polygon_beyond_the_image_is_that_of_its_part_inside():
+    image = np.array([[10, 20], [30, 40]], np.uint8)
+    outline = np.array([[1, -3], [9, -3], [9, 9], [1, 9], [1, -3]])
+    assert means_inside([[outline]], image, downsample=1) == [30]
 
 
 def test_a_polygon_that_crosses_itself_becomes_two():
