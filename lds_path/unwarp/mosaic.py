@@ -85,7 +85,7 @@ class Mosaic:
                 for rectangle in rectangles
             ]
         )
-        # Blocks side by side share regions; rows of blocks read them again.
+        # Neighbouring blocks share regions; bands of blocks read them again.
         self._read_mesh = lru_cache(maxsize=_MESHES)(read_mesh)
 
     def paint(self, left: int, top: int, size: Size) -> Painted:

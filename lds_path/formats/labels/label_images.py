@@ -44,12 +44,20 @@ __all__ = ["BLOCK", "Labels", "label_blocks", "name_labels", "open_labels", "wri
 
 BLOCK = 1024
 """Side of the blocks that `write_labels` takes, unless told otherwise."""
+_BAND_ROWS = 3
 _CLASSIC_TIFF_LIMIT = 2**31
 
 
 def label_blocks(size: Size, block: int = BLOCK) -> list[Rectangle]:
-    """Return the blocks of a label image, row by row; the last ones are clipped."""
-    return list(Rectangle.whole(size).pieces(block))
+    """Return the blocks of a label image, the last ones clipped.
+
+    They go through a band of three rows from left to right, and then through the next, so that what blocks
+    share with their neighbours above and below is still in memory.
+    """
+    return sorted(
+        Rectangle.whole(size).pieces(block),
+        key=lambda piece: (piece.top // (_BAND_ROWS * block), piece.left, piece.top),
+    )
 
 
 def write_labels(
