@@ -14,10 +14,8 @@ from tqdm import tqdm
 from lds_path.errors import StageInputError
 from lds_path.formats.grey_image import CONFIDENCE_NAME, write_grey
 from lds_path.formats.labels.label_images import Labels, label_blocks, name_labels, write_labels
-from lds_path.formats.labels.label_zarr import write_label_zarr
 from lds_path.formats.mask import open_mask
 from lds_path.formats.predictions import PREDICTIONS_NAME, Predictions
-from lds_path.formats.pyramid import PYRAMID_NAME
 from lds_path.formats.regions import REGIONS_NAME, read_regions
 from lds_path.formats.results import (
     DetectParameters,
@@ -190,6 +188,10 @@ def _stitch(
             meaning=MEANINGS[channel],
         )
     if options.zarr is not None:
+        # zarr takes 0.3 s to import: only for those who ask for it.
+        from lds_path.formats.labels.label_zarr import write_label_zarr
+        from lds_path.formats.pyramid import PYRAMID_NAME
+
         store = folder / f"{inputs.slide}.labels.ome.zarr"
         with Labels(path) as labels:
             write_label_zarr(store, labels, pyramid=tile.path / PYRAMID_NAME, version=options.zarr)
