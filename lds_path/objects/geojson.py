@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Literal
 
+    from numpy.typing import NDArray
     from shapely.geometry import MultiPolygon, Polygon
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ _DECIMALS = 2
 _GZIP_LEVEL = 5
 """Files are 1 % larger than at level 6, in less than half the time."""
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_POINTS = 2**14
+"""Points that become text at a time: GEOS takes a hundred bytes for each."""
 _PART = 2**20
 _BATCH = 256
 
@@ -150,8 +153,34 @@ def _texts(objects: Sequence[SlideObject]) -> Iterator[bytes]:
         lambda points: np.round(points, _DECIMALS) + 0.0,  # no -0
     )
     for geometry in rounded:
-        text = shapely.to_geojson(geometry)
-        yield text.replace(".0,", ",").replace(".0]", "]").encode()
+        if shapely.get_num_coordinates(geometry) <= _POINTS:
+            yield _shorten(shapely.to_geojson(geometry))
+            continue
+        polygons = b",".join(map(_long_text, shapely.get_parts(geometry)))
+        coordinates = polygons if geometry.geom_type == "Polygon" else b"[%b]" % polygons
+        yield b'{"type":"%b","coordinates":%b}' % (geometry.geom_type.encode(), coordinates)
+
+
+def _long_text(polygon: Polygon) -> bytes:
+    """Return the coordinates of a polygon, written some at a time."""
+    return b"[%b]" % b",".join(
+        b"[%b]" % b",".join(map(_text_of_points, _split(shapely.get_coordinates(ring))))
+        for ring in (polygon.exterior, *polygon.interiors)
+    )
+
+
+def _split(points: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    return np.array_split(points, -(-len(points) // _POINTS))
+
+
+def _text_of_points(points: NDArray[np.float64]) -> bytes:
+    """Return points, at least two, as `[x,y],[x,y]`."""
+    text = _shorten(shapely.to_geojson(shapely.LineString(points)))
+    return text[text.index(b"[") + 1 : text.rindex(b"]")]
+
+
+def _shorten(text: str) -> bytes:
+    return text.replace(".0,", ",").replace(".0]", "]").encode()
 
 
 def _packed(color: tuple[int, int, int]) -> int:

@@ -9,6 +9,7 @@ import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
 from lds_path.errors import LabelsError
+from lds_path.objects import geojson
 from lds_path.objects.drawn_objects import read_objects
 from lds_path.objects.geojson import SlideObject, write_classes, write_geojson
 
@@ -89,6 +90,17 @@ def test_whole_coordinates_have_no_decimals_and_zero_no_sign(tmp_path):
     write_geojson(tmp_path / "o.geojson", items, slide="s")
     text = (tmp_path / "o.geojson").read_text()
     assert '"coordinates":[[[0,10],[20,100.5],[3000,0],[0,10]]]' in text
+
+
+@pytest.mark.parametrize("points", [4, 5, 9])
+def test_an_outline_that_is_written_in_parts_has_the_same_text(tmp_path, monkeypatch, points):
+    disk = shapely.Point(50, 50).buffer(40.5) - shapely.Point(50, 50).buffer(20)
+    items = [SlideObject(disk, "A", (1, 2, 3))]
+    items.append(SlideObject(shapely.union(disk, shapely.box(200, 0, 300, 7)), "B", (1, 2, 3)))
+    write_geojson(tmp_path / "whole.geojson", items, slide="s")
+    monkeypatch.setattr(geojson, "_POINTS", points)
+    write_geojson(tmp_path / "parts.geojson", items, slide="s")
+    assert (tmp_path / "parts.geojson").read_bytes() == (tmp_path / "whole.geojson").read_bytes()
 
 
 def test_no_objects_make_an_empty_collection(tmp_path):
