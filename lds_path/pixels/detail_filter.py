@@ -68,21 +68,27 @@ def _details(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _filter(
     padded: NDArray[np.uint8], weights: NDArray[np.int32], output: NDArray[np.uint8]
 ) -> None:
-    details = np.empty(6, np.int32)
-    half = np.int32(2 ** (WEIGHT_BITS - 1))
+    """Go row by row in loops over one array at a time, which the compiler turns into vectors."""
+    width = output.shape[2]
+    details = np.empty((6, width), np.int32)
+    half, bits = np.int32(2 ** (WEIGHT_BITS - 1)), np.int32(WEIGHT_BITS)
     for y in range(output.shape[1]):
-        for x in range(output.shape[2]):
-            for band in range(3):
-                above, line, below = padded[band, y], padded[band, y + 1], padded[band, y + 2]
+        for band in range(3):
+            above, line, below = padded[band, y], padded[band, y + 1], padded[band, y + 2]
+            nearest, diagonal = details[band], details[band + 3]
+            for x in range(width):
                 middle = np.int32(4) * np.int32(line[x + 1])
-                nearest = np.int32(above[x + 1]) + np.int32(below[x + 1])
-                nearest += np.int32(line[x]) + np.int32(line[x + 2])
-                diagonal = np.int32(above[x]) + np.int32(above[x + 2])
-                diagonal += np.int32(below[x]) + np.int32(below[x + 2])
-                details[band], details[band + 3] = nearest - middle, diagonal - middle
-            for band in range(3):
-                total = half
-                for number in range(6):
-                    total += weights[band, number] * details[number]
-                value = np.int32(padded[band, y + 1, x + 1]) + (total >> np.int32(WEIGHT_BITS))
-                output[band, y, x] = min(max(value, np.int32(0)), np.int32(255))
+                sides = np.int32(line[x]) + np.int32(line[x + 2])
+                ends = np.int32(above[x + 1]) + np.int32(below[x + 1])
+                nearest[x] = sides + ends - middle
+                corners = np.int32(above[x]) + np.int32(above[x + 2])
+                corners += np.int32(below[x]) + np.int32(below[x + 2])
+                diagonal[x] = corners - middle
+        for band in range(3):
+            line, filtered = padded[band, y + 1], output[band, y]
+            a, b, c, d, e, f = weights[band]
+            for x in range(width):
+                total = half + a * details[0, x] + b * details[1, x] + c * details[2, x]
+                total += d * details[3, x] + e * details[4, x] + f * details[5, x]
+                value = np.int32(line[x + 1]) + (total >> bits)
+                filtered[x] = min(max(value, np.int32(0)), np.int32(255))
