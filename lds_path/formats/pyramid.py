@@ -161,7 +161,8 @@ def _open_texture(tile: StageFolder) -> StoredTexture | None:
     if level is None:
         return None
     path = tile.store(TEXTURE_NAME)
-    return StoredTexture(level, path, zarr.open_array(path, mode="r", zarr_format=3))
+    with zarr.config.set(_READING):
+        return StoredTexture(level, path, zarr.open_array(path, mode="r", zarr_format=3))
 
 
 def _check_levels(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the usual name
@@ -149,8 +149,13 @@ def _normalised(inputs: int, outputs: int) -> tuple[nn.Module, nn.Module]:
     return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs)
 
 
-def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
+class _Block(nn.Sequential):
+    norm_after: ClassVar = {"0": "1"}
+    """Convolution -> the batch normalisation that follows it."""
+
+
+def _block(inputs: int, outputs: int, stride: int = 1) -> _Block:
+    return _Block(
         nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),

@@ -96,33 +96,28 @@ def wanted_level(
     return (0.5 * torch.log2(area.detach() * uniform_pixels)).clamp(0, count - 1)
 
 
-def levels_needed(grid: Tensor, size: Size, count: int) -> list[range]:
+def levels_needed(wanted: Tensor) -> list[range]:
     """Return for each grid the indices of the levels that some sample reads.
 
     Parameters
     ----------
-    grid
-        Sample positions, (B, h, w, 2).
-    size
-        Size of the finest level.
-    count
-        Number of levels.
+    wanted
+        As `wanted_level` returns it, (B, 1, h, w).
     """
-    wanted = wanted_level(grid, size.width, size.height, count)
     return [_range_of(levels) for levels in wanted]
 
 
-def cells_needed(grid: Tensor, size: Size, count: int, index: int, cell: int) -> Tensor:
+def cells_needed(grid: Tensor, wanted: Tensor, size: Size, index: int, cell: int) -> Tensor:
     """Return for each grid the squares of one level that some sample reads.
 
     Parameters
     ----------
     grid
         Sample positions, (B, h, w, 2).
+    wanted
+        As `wanted_level` returns it, (B, 1, h, w).
     size
         Size of the finest level.
-    count
-        Number of levels.
     index
         The level, 0 for the finest.
     cell
@@ -133,7 +128,6 @@ def cells_needed(grid: Tensor, size: Size, count: int, index: int, cell: int) ->
     Tensor
         (B, rows, columns), bool.
     """
-    wanted = wanted_level(grid, size.width, size.height, count)
     reads = (wanted[:, 0] - index).abs() < 1  # (B, h, w)
     width, height = size.width >> index, size.height >> index
     columns, rows = -(-width // cell), -(-height // cell)

@@ -53,8 +53,8 @@ def segment(
 ) -> Manifest:
     """Run a model on the regions of a slide and write `predictions.npz`.
 
-    On a CPU each thread takes one region at a time, so that neither threads nor shards
-    change a byte. On a GPU every batch is filled up to one size for the same reason.
+    On a CPU each thread takes one batch at a time, so that neither threads nor shards change a
+    byte; every batch is filled up to one size for the same reason, also on a GPU.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def segment(
     options
         See `SegmentOptions`.
     threads
-        Regions at a time on a CPU; reading threads on a GPU.
+        Batches at a time on a CPU; reading threads on a GPU.
     classes
         Class names that the model must have; not checked when None.
     strict

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from lds_path.geometry import Region, Size
-from lds_path.inference.batches import batches_of, in_order
+from lds_path.inference.batches import batches_of, cpu_batch_size, in_order
 from lds_path.inference.runner import Runner
 from lds_path.network.segmenter import Segmenter
 from lds_path.network.spec import NetworkSpec
@@ -30,6 +30,13 @@ def test_a_batch_holds_one_size_of_lattice():
     assert all(len({region.lattice for region in batch}) == 1 for batch, _ in batches)
     counted = [region.index for batch, count in batches for region in batch[:count]]
     assert sorted(counted) == list(range(11))
+
+
+def test_a_thread_takes_several_regions_only_of_small_lattices():
+    sizes = [cpu_batch_size(Size(side, side)) for side in (32, 64, 128, 256, 8192)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > 1
+    assert sizes[-2:] == [1, 1]
 
 
 def test_predictions_are_brought_into_the_order_of_the_regions():

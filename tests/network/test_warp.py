@@ -81,7 +81,7 @@ def test_samples_read_the_level_of_their_area():
 
 def test_levels_that_are_not_needed_are_not_read():
     grid = torch.cat([uniform(16), uniform(16)])
-    assert levels_needed(grid, Size(128, 128), 6) == [range(3, 4)] * 2
+    assert levels_needed(wanted_level(grid, 128, 128, 6)) == [range(3, 4)] * 2
     region = image(side=128, batch=2)
     levels = halve(region, 6)
     spoiled = [level * torch.nan if index != 3 else level for index, level in enumerate(levels)]
@@ -93,7 +93,7 @@ def test_levels_that_are_not_needed_are_not_read():
 def test_every_level_that_matters_is_named(seed):
     grid = bent(seed, batch=2)
     levels = halve(image(side=128, batch=2), 6)
-    needed = levels_needed(grid, Size(128, 128), 6)
+    needed = levels_needed(wanted_level(grid, 128, 128, 6))
     for item in range(2):
         one = grid[item : item + 1]
         kept = [

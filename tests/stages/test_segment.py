@@ -20,6 +20,7 @@ from lds_path.formats.regions import read_regions
 from lds_path.formats.results import SegmentResults
 from lds_path.formats.spread import DISTANCES_NAME, read_distances
 from lds_path.geometry import Size
+from lds_path.inference.batches import cpu_batch_size
 from lds_path.inference.familiarity import PATCHES, measure_familiarity
 from lds_path.inference.runner import Runner
 from lds_path.models.card import write_card
@@ -116,8 +117,8 @@ def test_a_prediction_is_what_the_network_says(slide, model, tmp_path):
     pyramid = open_pyramid(slide.tile)
     region = read_regions(slide.detect / "regions.tsv")[1]
     runner = Runner(segmenter, pyramid, torch.device("cpu"), 1, 1)
-    view = runner._read_views((region,))
-    sampled = runner._sample((region,), 1, view)
+    batch = (region,) * cpu_batch_size(region.lattice)
+    sampled = runner._sample(batch, 1, runner._read_views(batch, 1))
     everything = replace(sampled, needed=(range(10),))
     (expected,) = runner._classify(sampled, runner._read(everything))
     with Predictions([tmp_path / "a" / "predictions.npz"]) as predictions:
