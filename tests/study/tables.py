@@ -37,7 +37,9 @@ _HEADINGS = (
     "What each part brings, with the few samples of the first table",
 )
 _WHOLE = _LAYOUTS.index("whole")
-_WITH_TEXTURE = {"coarse-texture": "coarse", "texture": "whole", "fine-texture": "fine"}
+_WITH_TEXTURE = {
+    "coarse-texture": "coarse", "texture": "whole", "fine-texture": "fine", "finer-texture": "finer",
+}  # fmt: skip
 """Layout whose samples carry texture -> layout with as many samples."""
 _ABLATION = len(_HEADINGS) - 1
 _BESIDE = (BASELINE, "shared-features")
@@ -150,7 +152,7 @@ def read_rows(
 def _name(variant: str, layout: str, budget: str) -> str:
     if layout == "parts" and budget == "uniform":
         return f"{variant}, equal lattices"
-    return re.sub("-(coarse|fine|finer|finest|full)$", "", variant)
+    return re.sub("-(coarse|fine|finer|finest|full)(-long)?$", r"\2", variant)
 
 
 def _tier(layout: str, budget: str, budgets: Sequence[str]) -> int:
