@@ -1,4 +1,4 @@
-"""Artefacts painted on an overview as optical density: pen, folds, bubbles, edges, blur, dirt."""
+"""Artefacts painted on an overview as optical density: folds, bubbles, edges, blur, dirt."""
 
 from __future__ import annotations
 
@@ -17,13 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GLASS, TISSUE, PEN, FOLD, BUBBLE, BLURRED, IGNORE = 1, 2, 3, 4, 5, 6, 255
-INKS = np.array(
-    [
-        (1.0, 0.35, 0.50), (0.8, 0.3, 0.35), (1.1, 0.8, 0.2), (1.0, 0.5, 0.1), (0.1, 1.0, 0.75),
-        (0.08, 0.8, 0.6), (1.0, 1.0, 0.9), (0.9, 0.85, 0.75), (0.6, 0.9, 0.25), (0.9, 0.25, 0.6),
-    ]
-)  # fmt: skip
-"""Densities of green, blue, red, black, violet and green ink."""
 
 
 @dataclass
@@ -48,50 +41,6 @@ class Overview:
             row, column = tissue[int(random.integers(len(tissue)))]
             return float(column), float(row)
         return tuple(random.uniform(0, self.size[::-1]))
-
-
-def draw_pen(view: Overview, random: np.random.Generator) -> None:
-    """Draw a line, a ring, a dot or hatching with a pen, wet or dry."""
-    width = math.exp(random.uniform(math.log(5), math.log(60)))
-    paths = _pen_paths(view, width, random)
-    strength = np.zeros(view.size, np.float32)
-    for path in paths:
-        for shift in random.normal(0, width / 3, (int(random.integers(1, 4)), 2)):
-            stroke = soft_line(view.size, path + shift, width * random.uniform(0.6, 1), random)
-            strength = np.maximum(strength, stroke) + 0.4 * np.minimum(strength, stroke)
-    streaks = smooth_noise(view.size, random.uniform(2, 5), random, random.choice([1, 4, 10]))
-    if random.random() < 0.5:
-        streaks = streaks.T if view.size[0] == view.size[1] and random.random() < 0.5 else streaks
-        dryness = random.uniform(0.2, 1.2) + 0.7 * smooth_noise(view.size, 150, random)
-        strength *= np.clip(1.3 - np.clip(dryness, 0, 1.5) * (streaks + 0.5), 0, 1)
-    strength *= 1 + 0.15 * streaks
-    ink = INKS[int(random.integers(len(INKS)))] * np.exp(random.normal(0, 0.12, 3))
-    amount = random.uniform(0.35, 1.2) * (1 + 0.3 * smooth_noise(view.size, 100, random))
-    added = np.clip(strength * np.clip(amount, 0.25, 2), 0, 2)
-    view.density += added[..., None] * ink
-    cover = ndimage.uniform_filter(np.clip(strength, 0, 1), 3)
-    view.labels[cover > 0.12] = IGNORE
-    view.labels[cover > 0.35] = PEN
-
-
-def _pen_paths(
-    view: Overview, width: float, random: np.random.Generator
-) -> list[NDArray[np.float64]]:
-    kind = random.choice(["line", "ring", "dot", "hatching"], p=[0.4, 0.3, 0.15, 0.15])
-    x, y = view.place(random)
-    if kind == "dot":
-        return [curve((x, y), random.uniform(0.2, 1) * width, random)]
-    if kind == "hatching":
-        across = random.uniform(-1, 1, 2) * 1.5 * width
-        line = curve((x, y), random.uniform(5, 12) * width, random, bend=0.2)
-        return [line + number * across for number in range(int(random.integers(2, 5)))]
-    if kind == "line":
-        return [curve((x, y), random.uniform(0.1, 1.2) * min(view.size), random)]
-    end = random.uniform(0.8, 2.1) * math.pi
-    angles = random.uniform(0, 7) + np.linspace(0, end, 60)
-    radii = random.uniform(0.06, 0.45, 2) * min(view.size)
-    wobble = 1 + 0.12 * np.sin(2 * angles + random.uniform(0, 7))
-    return [np.stack([x + radii[0] * wobble * np.cos(angles), y + radii[1] * np.sin(angles)], 1)]
 
 
 def draw_fold(view: Overview, random: np.random.Generator) -> None:
@@ -190,12 +139,16 @@ def add_dirt(view: Overview, random: np.random.Generator) -> None:
     for _ in range(int(random.integers(12, 50))):
         place = random.uniform(0, view.size[::-1])
         line = curve(tuple(place), random.uniform(0, 12), random, bend=1.5)
-        speck = soft_line(view.size, line, random.uniform(1, 4), random, softness=0.6, near=40)
+        speck = soft_line(view.size, line, random.uniform(1, 4), random, softness=0.6)
         np.maximum(dirt, random.uniform(0.05, 1.2) * speck, out=dirt)
     for _ in range(int(random.integers(0, 12))):
         line = curve(tuple(random.uniform(0, view.size[::-1])), random.uniform(5, 60), random)
         cloud = soft_line(view.size, line, random.uniform(8, 40), random, softness=5)
         np.maximum(dirt, random.uniform(0.005, 0.08) * cloud, out=dirt)
+    if random.random() < 0.4:  # mottled mountant
+        mottle = np.maximum(smooth_noise(view.size, random.uniform(3, 10), random) - 0.5, 0)
+        mottle *= np.clip(smooth_noise(view.size, 100, random), 0, 1)
+        np.maximum(dirt, random.uniform(0.01, 0.06) * mottle, out=dirt)
     view.density += dirt[..., None] * random.uniform(0.8, 1, 3)
 
 
@@ -209,11 +162,13 @@ def shade_glass(size: tuple[int, int], random: np.random.Generator) -> NDArray[n
     for _ in range(int(random.integers(3))):
         beyond = _side_of(size, curve(tuple(random.uniform(0, size[::-1])), 900, random))
         glass *= 1 - random.uniform(0, 0.12) * beyond[..., None]
-    if random.random() < 0.3:
+    glass = np.rot90(glass, int(random.integers(4))).copy()
+    if random.random() < 0.4:  # the label, or the edge of the slide
         border = np.linspace(0, size[0], size[0])[:, None, None]
         glass *= 1 - random.uniform(0.1, 0.9) * np.exp(-border / random.uniform(3, 60))
-    if random.random() < 0.25:
-        glass[: int(random.integers(2, 30))] = random.uniform(0, 40)
+    if random.random() < 0.35:
+        glass[: int(random.integers(1, 30))] = random.uniform(0, 90)
+    glass = np.rot90(glass, int(random.integers(4)))
     return np.clip(glass, 0, 255).astype(np.float32)
 
 
@@ -234,7 +189,6 @@ def soft_line(
     random: np.random.Generator,
     *,
     softness: float = 0.8,
-    near: int = 0,
 ) -> NDArray[np.float32]:
     """Return a line of uneven width, 1 inside and falling to 0 at its edge, (H, W)."""
     image = Image.new("L", size[::-1])
@@ -245,9 +199,11 @@ def soft_line(
         (x, y), half = second, wide / 2
         draw.ellipse((x - half, y - half, x + half, y + half), fill=255)
     pixels = np.asarray(image, np.float32) / 255
-    if near:  # blurring a small window takes less time
-        (x, y), part = path.mean(axis=0).astype(int), pixels.copy()
-        window = np.s_[max(y - near, 0) : y + near, max(x - near, 0) : x + near]
-        part[window] = ndimage.gaussian_filter(pixels[window], softness)
-        return part
-    return np.asarray(ndimage.gaussian_filter(pixels, softness))
+    box = image.getbbox()
+    if box is None:
+        return pixels
+    (left, top, right, bottom), reach = box, int(4 * softness) + 2
+    line = np.zeros(size, np.float32)  # blurring a small window takes less time
+    window = np.s_[max(top - reach, 0) : bottom + reach, max(left - reach, 0) : right + reach]
+    line[window] = ndimage.gaussian_filter(pixels[window], softness)
+    return line

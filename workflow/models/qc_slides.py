@@ -1,9 +1,9 @@
 """Make the slides that `tissue-qc` is trained on: `python qc_slides.py DATA FOLDER`.
 
 Real tissue (colon biopsies, kidney, breast, and two slides, as `qc_tissue.py` lists them) is laid on
-larger glass at about 8 um per pixel, in varying stains, and artefacts are painted on it. FOLDER
-gets the slides, their labels (1 Glass, 2 Tissue, 3 Pen, 4 Fold, 5 Bubble, 6 Out of focus, 255 not
-to be learned) and `slides.tsv`.
+larger glass at about 8 um per pixel, in varying stains, some of it replaced by painted fat, and
+artefacts are painted on it. FOLDER gets the slides, their labels (1 Glass, 2 Tissue, 3 Pen, 4 Fold,
+5 Bubble, 6 Out of focus, 255 not to be learned) and `slides.tsv`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 import qc_artefacts as artefacts
+import qc_pen as pen
 from qc_artefacts import GLASS, IGNORE, TISSUE, Overview
 from qc_tissue import find_sources, make_tissue, restain
 from scipy import ndimage
@@ -79,7 +80,8 @@ def paint(
         (artefacts.blur_part, 0.45, 1),
         (artefacts.draw_bubble, 0.5, 5),
         (artefacts.draw_edge, 0.4, 1),
-        (artefacts.draw_pen, 0.6, 4),
+        (pen.draw_pen, 0.7, 4),
+        (pen.drop_ink, 0.25, 1),
     ]
     for draw, chance, most in steps:
         for _ in range(int(random.integers(1, most + 1)) if random.random() < chance else 0):
@@ -93,13 +95,15 @@ def lay_tissue(sources: list[Source], random: np.random.Generator) -> Overview:
     mpp = np.exp(random.uniform(*np.log(SCALES)))
     seed = int(random.integers(2**32))
     largest = random.choice([0.25, 0.6, 1.1])
+    fatty = random.random() < 0.35
     for _ in range(int(random.integers(3, 6) / largest)):
         size = tuple(int(side) for side in random.uniform(0.4, 1, 2) * largest * SIDE)
-        density, shape = make_tissue(sources, size, mpp, random)
+        density, shape = make_tissue(sources, size, mpp, random, fatty=fatty)
         density = restain(density, np.random.default_rng(seed))
         height, width = shape.shape
         top, left = (
-            int(random.integers(-side // 4, SIDE - 3 * side // 4)) for side in (height, width)
+            int(random.integers(*sorted((-side // 4, SIDE - 3 * side // 4))))
+            for side in (height, width)
         )
         lay(view, density, shape, top, left)
     return view

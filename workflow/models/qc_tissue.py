@@ -12,6 +12,7 @@ import openslide
 from PIL import Image
 from scipy import ndimage
 from scipy.spatial import cKDTree
+from skimage.morphology import remove_small_holes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,22 +101,31 @@ def find_sources(data: Path, split: str) -> list[Source]:
 
 
 def make_tissue(
-    sources: list[Source], size: tuple[int, int], mpp: float, random: np.random.Generator
+    sources: list[Source],
+    size: tuple[int, int],
+    mpp: float,
+    random: np.random.Generator,
+    *,
+    fatty: bool = False,
 ) -> tuple[Density, NDArray[np.bool_]]:
-    """Return a piece of tissue of about a size, (H, W), and where it is."""
+    """Return a piece of tissue of about a size, (H, W), and where it is; most of a fatty one is fat."""
     whole = [source for source in sources if source.whole]
-    if whole and random.random() < 0.3:
+    if whole and random.random() < (0.1 if fatty else 0.3):
         source = whole[int(random.integers(len(whole)))]
         density = np.rot90(source.read(mpp * random.uniform(0.5, 1)), int(random.integers(4)))
         density = np.pad(density, ((8, 8), (8, 8), (0, 0)))
         return density, find_stained(density)
     density = patch(sources, size, mpp, random)
     shape = blob(size, random)
+    if fatty:  # gaps of the size of its cells are not seen
+        shape = remove_small_holes(ndimage.binary_closing(shape), max_size=200)
     density *= 1 + 0.35 * smooth_noise(size, random.uniform(20, 80), random)[..., None]
-    if random.random() < 0.6:
-        add_fat(density, smooth_noise(size, random.uniform(30, 90), random), mpp, random)
+    if fatty or random.random() < 0.6:
+        least = random.uniform(-2.5, 0) if fatty else random.uniform(-0.6, 1.2)
+        where = smooth_noise(size, random.uniform(30, 150), random) - least
+        add_fat(density, where + 0.2 * smooth_noise(size, 10, random), mpp, random)
     soft = ndimage.gaussian_filter(shape.astype(np.float32), 0.6)
-    return np.maximum(density * soft[..., None], 0), shape
+    return np.maximum(density * soft[..., None], -0.015), shape
 
 
 def find_stained(density: Density) -> NDArray[np.bool_]:
@@ -132,21 +142,31 @@ def patch(
     groups = sorted({source.group for source in sources if not source.whole})
     group = groups[int(random.integers(len(groups)))]
     members = [source for source in sources if source.group == group]
-    chosen = random.choice(len(members), min(len(members), 24), replace=False)
+    chosen = random.choice(len(members), min(len(members), 12), replace=False)
     images = [members[int(number)].read(mpp) for number in chosen]
     images = [image for image in images if _is_filled(image)] or images
-    typical = np.mean([np.median(image, axis=(0, 1)) for image in images], axis=0)
+    medians = [np.median(image, axis=(0, 1)) for image in images]
+    typical = np.mean(medians, axis=0)
+    images = [
+        image * (0.3 + 0.7 * (typical + 0.02) / (median + 0.02))
+        for image, median in zip(images, medians, strict=True)
+    ]
     total, weights = np.zeros((*size, 3), np.float32), np.full((*size, 1), 1e-3, np.float32)
     for row, column in _corners(size, images, random):
         image = np.rot90(images[int(random.integers(len(images)))], int(random.integers(4)))
-        image = image * (0.3 + 0.7 * (typical + 0.02) / (np.median(image, axis=(0, 1)) + 0.02))
         part = np.s_[row : row + image.shape[0], column : column + image.shape[1]]
         height, width = total[part].shape[:2]
-        ramps = [np.minimum(np.arange(n) + 0.5, n - np.arange(n) - 0.5) for n in image.shape[:2]]
-        weight = np.minimum.outer(*ramps).clip(max=3)[:height, :width, None] ** 2
+        weight = _fading(image.shape[:2])[:height, :width]
         total[part] += image[:height, :width] * weight
         weights[part] += weight
     return total / weights
+
+
+@cache
+def _fading(size: tuple[int, int]) -> NDArray[np.float32]:
+    """Return weights that fall towards the edges of an image, (H, W, 1)."""
+    ramps = [np.minimum(np.arange(n) + 0.5, n - np.arange(n) - 0.5) for n in size]
+    return np.asarray(np.minimum.outer(*ramps).clip(max=3)[..., None] ** 2, np.float32)
 
 
 def _is_filled(density: Density) -> bool:
@@ -179,20 +199,38 @@ def blob(size: tuple[int, int], random: np.random.Generator) -> NDArray[np.bool_
 def add_fat(
     density: Density, where: NDArray[np.float32], mpp: float, random: np.random.Generator
 ) -> None:
-    """Replace tissue by fat: thin walls of pale stain around cells of 50 to 120 um."""
-    height, width = where.shape
-    cell = max(random.uniform(50, 120) / mpp, 3.0)
-    count = int(height * width / cell**2) + 4
-    tree = cKDTree(random.uniform((0, 0), (height, width), (count, 2)))
-    pixels = np.stack(np.mgrid[:height, :width], axis=-1).reshape(-1, 2)
-    nearest = tree.query(pixels, k=2)[0].reshape(height, width, 2)
-    wall = np.clip(1 - np.ptp(nearest, axis=2) / random.uniform(0.8, 2.0), 0, 1)
-    wall *= random.uniform(0.08, 0.3)
-    stain = np.median(density, axis=(0, 1))
-    fat = wall[..., None] * stain / max(stain.max(), 0.05)
-    share = np.clip(4 * (where - random.uniform(-0.6, 1.2)), 0, 1)[..., None]
+    """Replace tissue by fat where there is more than 0."""
+    share = np.clip(random.uniform(2, 8) * where, 0, 1)[..., None]
+    fat = _fat_amount(where.shape, mpp, random)
+    stain = np.median(density, axis=(0, 1)) * np.exp(random.normal(0, 0.15, 3))
+    if random.random() < 0.5:  # without the blue of nuclei
+        stain *= (0.4, 1.1, 0.8)
     density *= 1 - share
-    density += share * fat
+    density += share * (
+        fat[..., None] * stain / max(stain.max(), 0.05) + random.uniform(-0.01, 0.02)
+    )
+
+
+def _fat_amount(
+    size: tuple[int, int], mpp: float, random: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return the strength of the stain in fat, (H, W): cells of 50 to 120 um, septa and vessels.
+
+    Their walls are thin, pale and broken, the cells as pale as glass.
+    """
+    cell = max(random.uniform(50, 120) / mpp, 3.0)
+    count = int(size[0] * size[1] / cell**2) + 4
+    tree = cKDTree(random.uniform((0, 0), size, (count, 2)))
+    pixels = np.stack(np.mgrid[: size[0], : size[1]], axis=-1).reshape(-1, 2)
+    nearest = tree.query(pixels, k=2)[0].reshape(*size, 2)
+    wall = np.clip(1 - np.ptp(nearest, axis=2) / random.uniform(0.7, 2.0), 0, 1)
+    wall *= np.clip(random.uniform(0, 1) + smooth_noise(size, random.uniform(1.5, 6), random), 0, 2)
+    wall *= np.exp(random.uniform(*np.log((0.02, 0.25))))
+    septum = np.clip(1 - abs(smooth_noise(size, random.uniform(30, 120), random)) / 0.07, 0, 1)
+    septum *= np.clip(smooth_noise(size, 60, random), 0, 1) * random.uniform(0, 0.4)
+    vessel = np.clip(smooth_noise(size, random.uniform(3, 8), random) - 2.2, 0, 1)
+    amount = np.maximum.reduce([wall, septum, random.uniform(0, 0.5) * vessel])
+    return amount.astype(np.float32)
 
 
 def restain(density: Density, random: np.random.Generator) -> Density:
@@ -214,9 +252,8 @@ def smooth_noise(
     steps = (max(distance / 2, 1), max(distance * stretch / 2, 1))
     coarse = [int(side / step) + 4 for side, step in zip(size, steps, strict=True)]
     noise = ndimage.gaussian_filter(random.standard_normal(coarse, dtype=np.float32), 1)
-    rows, columns = (
-        np.linspace(1, 1 + side / step, side) for side, step in zip(size, steps, strict=True)
-    )
-    values = ndimage.map_coordinates(noise, np.meshgrid(rows, columns, indexing="ij"), order=1)
-    result: NDArray[np.float32] = ((values - values.mean()) / (values.std() + 1e-6)).astype("f4")
-    return result
+    bottom, right = (1 + side / step for side, step in zip(size, steps, strict=True))
+    image = Image.fromarray(noise)
+    box = (1, 1, right, bottom)
+    values = np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR, box), np.float32)
+    return np.asarray((values - values.mean()) / (values.std() + 1e-6))
