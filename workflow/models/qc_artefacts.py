@@ -145,10 +145,10 @@ def add_dirt(view: Overview, random: np.random.Generator) -> None:
         line = curve(tuple(random.uniform(0, view.size[::-1])), random.uniform(5, 60), random)
         cloud = soft_line(view.size, line, random.uniform(8, 40), random, softness=5)
         np.maximum(dirt, random.uniform(0.005, 0.08) * cloud, out=dirt)
-    if random.random() < 0.4:  # mottled mountant
-        mottle = np.maximum(smooth_noise(view.size, random.uniform(3, 10), random) - 0.5, 0)
-        mottle *= np.clip(smooth_noise(view.size, 100, random), 0, 1)
-        np.maximum(dirt, random.uniform(0.01, 0.06) * mottle, out=dirt)
+    if random.random() < 0.6:  # mottled mountant
+        mottle = np.maximum(smooth_noise(view.size, random.uniform(2, 12), random) - 0.5, 0)
+        mottle *= np.clip(smooth_noise(view.size, random.uniform(40, 150), random) + 0.5, 0, 1)
+        np.maximum(dirt, random.uniform(0.01, 0.1) * mottle, out=dirt)
     view.density += dirt[..., None] * random.uniform(0.8, 1, 3)
 
 

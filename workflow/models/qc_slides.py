@@ -31,7 +31,7 @@ VIEWS = (2, 2)
 """Rows and columns of overviews on a slide; they differ in stain and glass."""
 SEAM = 2
 """Pixels along the edges of an overview that are not learned."""
-SLIDES = {"train": 13, "tune": 2, "test": 2}
+SLIDES = {"train": 26, "tune": 2, "test": 2}
 SCALES = (6.0, 26.0)
 """Tissue is shown as at these um per pixel, so that overviews coarser than 8 um are known too."""
 
