@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qc_artefacts import IGNORE, PEN, TISSUE, Overview, curve, soft_line
@@ -30,7 +30,7 @@ INKS = np.array(
 def draw_pen(view: Overview, random: np.random.Generator) -> None:
     """Draw a line, a ring, a dot, hatching or along tissue with a pen, wet or dry."""
     width = math.exp(random.uniform(math.log(4), math.log(45)))
-    strength: NDArray[np.float32] = np.zeros(view.size, np.float32)
+    strength: NDArray[np.floating[Any]] = np.zeros(view.size, np.float32)
     for path in _pen_paths(view, width, random):
         for shift in random.normal(0, width / 3, (int(random.integers(1, 4)), 2)):
             stroke = soft_line(view.size, path + shift, width * random.uniform(0.6, 1), random)
@@ -55,8 +55,8 @@ def drop_ink(view: Overview, random: np.random.Generator) -> None:
 
 def _ink(
     view: Overview,
-    strength: NDArray[np.float32],
-    amount: NDArray[np.float32],
+    strength: NDArray[np.floating[Any]],
+    amount: NDArray[np.floating[Any]],
     random: np.random.Generator,
 ) -> None:
     """Add ink of a random colour; where there is hardly any it is not learned."""

@@ -97,8 +97,8 @@ def lay_tissue(sources: list[Source], random: np.random.Generator) -> Overview:
     largest = random.choice([0.25, 0.6, 1.1])
     fatty = random.random() < 0.35
     for _ in range(int(random.integers(3, 6) / largest)):
-        size = tuple(int(side) for side in random.uniform(0.4, 1, 2) * largest * SIDE)
-        density, shape = make_tissue(sources, size, mpp, random, fatty=fatty)
+        height, width = (int(side) for side in random.uniform(0.4, 1, 2) * largest * SIDE)
+        density, shape = make_tissue(sources, (height, width), mpp, random, fatty=fatty)
         density = restain(density, np.random.default_rng(seed))
         height, width = shape.shape
         top, left = (
@@ -141,7 +141,7 @@ def develop(view: Overview, random: np.random.Generator) -> NDArray[np.uint8]:
         part = np.s_[top : top + height, left : left + width]
         if (view.labels[part] == GLASS).all():
             image[part] = 255  # a field that was not scanned
-    return np.clip(image + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image + 0.5, 0, 255), np.uint8)
 
 
 if __name__ == "__main__":
