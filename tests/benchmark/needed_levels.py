@@ -31,7 +31,7 @@ SCANNERS = {"1, 2, 4, ...": slice(None), "1, 4, 16, ...": slice(None, None, 2), 
 """Factors of the levels in a file -> pages of a pyramid that halves."""
 _HOW = """\
 Written by `python tests/benchmark/needed_levels.py --folder build/levels`: the model `demo` (samples
-10 pixels apart, levels from 2 on stored, for an overview from 3 on) on a painted slide of 31 megapixels and on derived ones of
+8 pixels apart, levels from 2 on stored, for an overview from 3 on) on a painted slide of 31 megapixels and on derived ones of
 {megapixels:.0f}; processor time of the commands, with their start.
 
 | slide | levels in the file | `tile: levels` | read from the slide's level | pyramid / slide | tile, s | segment, s | assess, s |
@@ -115,7 +115,7 @@ def measure(slide: Path, folder: Path, kind: str) -> Measured:
         "tile": _run("tile", slide, tile, "--levels", kind, "--finest-level", FINEST[kind]),
         "detect": _run("detect", tile, detect),
         "segment": _run("segment", tile, detect, segment, "--model", "demo"),
-        "stitch": _run("stitch", tile, detect, segment, stitch),
+        "stitch": _run("stitch", tile, detect, segment, stitch, "--mpp", "working"),
         "assess": _run("assess", tile, detect, segment, stitch, folder / "assess"),
     }
     results = read_manifest(tile).results
