@@ -215,8 +215,8 @@ class Runner:
             for index, level in enumerate(around)
             if level < self.pyramid.finest and any(index in levels for levels in needed)
         }
-        contexts = [sampling.context, *contexts]
-        return Sampled(regions, count, sampling, area, tuple(contexts), needed, cells)
+        seen = (sampling.context, *contexts)
+        return Sampled(regions, count, sampling, area, seen, needed, cells)
 
     @torch.inference_mode()
     def _classify(self, sampled: Sampled, pixels: Pixels) -> list[Prediction]:

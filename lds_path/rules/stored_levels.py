@@ -48,7 +48,8 @@ def finest_level(
         Whether the model is trained on these pyramids.
     """
     whole_slide = round(math.log2(min(tissue_mpp, WHOLE_SLIDE_MPP) / mpp))
-    zoom = TRAINING_ZOOM if trains else TYPICAL_ZOOM
-    sampled = finest_sampled(network, region_size, lattice, zoom=zoom)
-    finest = whole_slide if overview else min(sampled, whole_slide)
-    return max(min(finest, MAX_FINEST), 0)
+    finest = min(whole_slide, MAX_FINEST)
+    if not overview:
+        zoom = TRAINING_ZOOM if trains else TYPICAL_ZOOM
+        finest = min(finest, finest_sampled(network, region_size, lattice, zoom=zoom))
+    return max(finest, 0)

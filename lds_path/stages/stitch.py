@@ -188,7 +188,7 @@ def _stitch(
             meaning=MEANINGS[channel],
         )
     if options.zarr is not None:
-        # zarr takes 0.3 s to import: only for those who ask for it.
+        # zarr is imported only for those who ask for it.
         from lds_path.formats.labels.label_zarr import write_label_zarr
         from lds_path.formats.pyramid import PYRAMID_NAME
 

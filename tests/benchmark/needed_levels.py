@@ -86,13 +86,10 @@ def main(folder: Path) -> None:
             rows.append(measured.row("derived", levels, kind))
     truth = np.asarray(tifffile.imread(painted / LABELS_NAME))[::2, ::2]
     classes = open_labels(open_folder(folder / "painted-all/stitch")).classes
-    scores = [
-        "| ".join(
-            ("", kind, *(f"{score:.4f} " for score in _dice(folder / f"painted-{kind}", truth)))
-        )
-        + "|"
-        for kind in FINEST
-    ]
+    scores = []
+    for kind in FINEST:
+        cells = (f"{score:.4f}" for score in _dice(folder / f"painted-{kind}", truth))
+        scores.append(f"| {' | '.join((kind, *cells))} |")
     text = _HOW.format(
         megapixels=SIDE**2 / 1e6,
         rows="\n".join(rows),
