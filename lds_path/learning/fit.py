@@ -17,7 +17,7 @@ from lds_path.learning.data.balance import draw_regions, region_chances
 from lds_path.learning.data.batches import training_batches
 from lds_path.learning.data.labelled_regions import RegionCache, margin_around
 from lds_path.learning.finishing import finish
-from lds_path.learning.record.doubts import find_doubts
+from lds_path.learning.record.doubts import doubt_distance, find_doubts
 from lds_path.learning.record.page import write_page
 from lds_path.learning.record.progress import Progress, join_dice
 from lds_path.learning.record.training_log import TrainingLog
@@ -158,7 +158,7 @@ class Fit:
             self.trainer.recipe.steps,
         )
         doubts = find_doubts(train, tune, self.card.training, self.card.class_names)
-        doubts += self.remarks
+        doubts += [*doubt_distance(self.card), *self.remarks]
         for doubt in doubts:
             log.warning("train: warning: %s", doubt)
         return doubts

@@ -46,6 +46,8 @@ _MIN_INK_UM2 = 30_000.0
 """A pen stroke is wider than any deposit of pigment."""
 _MAX_PALE_SHARE = 0.6
 """Ink has one strength. If its colour is often pale, it is a stain: trichrome, Alcian blue."""
+_MIN_STAINED_SHARE = 0.1
+"""Of a piece of tissue; fat of three slides has .4 and more, deposits on their glass less than .1."""
 _FILLED = 6
 """Mean of the colours that black without light does not exceed, after JPEG."""
 _RIM_UM = 60.0
@@ -110,6 +112,25 @@ def tidy_tissue(
     tissue = binary_closing(tissue, 16.0 / mpp)
     tissue = fill_small_holes(tissue, int(max_hole_um2 / mpp**2))
     return drop_specks(tissue, min_tissue_um2 / mpp**2)
+
+
+def drop_unstained(tissue: NDArray[np.bool_], stained: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the tissue, (H, W), without its pieces that hold hardly any stain.
+
+    What dried on the glass is as pale as fat; but fat comes with vessels and strands.
+
+    Parameters
+    ----------
+    tissue
+        As a network finds it, (H, W).
+    stained
+        Tissue as `find_tissue` finds it by its stain, (H, W).
+    """
+    pieces, count = ndimage.label(tissue)
+    areas, stain = (np.bincount(pieces[mask], minlength=count + 1) for mask in (tissue, stained))
+    kept = stain >= _MIN_STAINED_SHARE * areas
+    kept[0] = False
+    return np.asarray(kept[pieces])
 
 
 def is_dark_field(view: NDArray[np.uint8]) -> bool:

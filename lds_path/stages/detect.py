@@ -23,7 +23,7 @@ from lds_path.option import as_parameters
 from lds_path.options.slides import DetectOptions
 from lds_path.pixels.components import count_pieces
 from lds_path.pixels.stain_names import kind_of
-from lds_path.pixels.tissue import find_tissue, is_dark_field, tidy_tissue
+from lds_path.pixels.tissue import drop_unstained, find_tissue, is_dark_field, tidy_tissue
 from lds_path.provenance.stage_run import run_stage
 
 if TYPE_CHECKING:
@@ -185,19 +185,21 @@ def _find_tissue(
     if options.method == "whole":
         size = pyramid.size.ceil_div(downsample)
         return _Found(np.ones((size.height, size.width), np.bool_), downsample, mpp)
-    if options.method == "network":
-        classes = open_class_map(inputs["screen"])
-        downsample, mpp = round(classes.results.map_downsample), classes.results.map_mpp
-        return _Found(tidy_tissue(classes.where(*FOUND_BY_SCREEN), mpp, **bounds), downsample, mpp)
+    classes = open_class_map(inputs["screen"]) if options.method == "network" else None
+    if classes is not None and round(classes.results.map_downsample) != downsample:
+        overview = read_overview(pyramid, classes.results.map_mpp)
     tissue, threshold = find_tissue(
         overview.pixels,
-        mpp,
+        overview.mpp,
         **bounds,
         background=pyramid.background,
         threshold=options.tissue_threshold,
         follows_stain=kind_of(options.stain) != "DAB",
     )
-    return _Found(tissue, downsample, mpp, threshold=threshold)
+    if classes is not None:
+        known = tidy_tissue(classes.where(*FOUND_BY_SCREEN), overview.mpp, **bounds)
+        tissue = drop_unstained(known, tissue)
+    return _Found(tissue, overview.downsample, overview.mpp, threshold=threshold)
 
 
 def lay_regions(

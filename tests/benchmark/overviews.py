@@ -23,7 +23,7 @@ from lds_path.models.card import find_model
 from lds_path.models.checkpoint import load_model
 from lds_path.pixels.artefacts import find_artefacts
 from lds_path.pixels.row_strips import DensityView
-from lds_path.pixels.tissue import find_ink, find_tissue, tidy_tissue
+from lds_path.pixels.tissue import drop_unstained, find_ink, find_tissue, tidy_tissue
 from lds_path.pixels.white_reference import white_reference
 from lds_path.stages.detect import FOUND_BY_SCREEN
 
@@ -66,7 +66,9 @@ def main(data: Path, model: str) -> None:
         labels = classify_overview(segmenter, view, side=card.region_size.width, threads=2)
         where = {item.name: labels == item.value for item in card.classes}
         tissue = np.any([where[name] for name in FOUND_BY_SCREEN], axis=0)
-        return tidy_tissue(tissue, MPP, **BOUNDS), {"pen": where["Pen"], "bubble": where["Bubble"]}
+        stained, _ = find_tissue(view, MPP, **BOUNDS)
+        tissue = drop_unstained(tidy_tissue(tissue, MPP, **BOUNDS), stained)
+        return tissue, {"pen": where["Pen"], "bubble": where["Bubble"]}
 
     click.echo("| overview | by | s | Dice of tissue | artefact | IoU | recall | precision |")
     click.echo("| --- | --- | ---: | ---: | --- | ---: | ---: | ---: |")

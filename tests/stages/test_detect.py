@@ -299,6 +299,33 @@ def test_the_network_takes_the_tissue_from_the_screen(tile, tmp_path):
     assert set(manifest.inputs) == {"tile", "screen"}
 
 
+def test_what_the_network_takes_for_tissue_needs_stain_in_a_tenth_of_a_piece(tile, tmp_path):
+    """What dried on the glass is as pale as fat, but holds no strands."""
+    found = np.ones((125, 150), np.uint8)  # 4 x 4 pixels of the slide each; stain from (25, 20) on
+    found[24:50, 4:50] = 2  # half of it on the stained box
+    found[90:110, 20:140] = 2  # beside it
+    screened = write_screen(tmp_path / "screen", tile, found, downsample=4.0, mpp=8.0)
+    options = replace(SMALL, method="network", min_tissue_um2=100.0, max_hole_um2=100.0)
+    manifest = detect(tile, tmp_path / "detect", screened=screened, options=options)
+    expected = found == 2
+    expected[90:] = False
+    np.testing.assert_array_equal(read_mask(tmp_path / "detect") > 0, expected)
+    assert manifest.results["tissue_threshold"] > 0
+
+
+def test_stain_is_looked_for_at_the_scale_of_the_screen(tile, tmp_path):
+    found = np.ones((32, 38), np.uint8)  # 16 x 16 pixels of the slide each
+    found[6:12, 7:20] = 2
+    found[24:30, 5:35] = 2
+    screened = write_screen(tmp_path / "screen", tile, found, downsample=16.0, mpp=32.0)
+    options = replace(SMALL, method="network", min_tissue_um2=100.0, max_hole_um2=100.0)
+    detect(tile, tmp_path / "detect", screened=screened, options=options)
+    mask = read_mask(tmp_path / "detect") > 0
+    assert mask.shape == found.shape
+    assert mask[6:12, 7:20].all()
+    assert not mask[24:].any()
+
+
 def test_the_rules_do_not_need_a_screen(tile, tmp_path):
     manifest = detect(tile, tmp_path / "detect", options=SMALL)
     assert set(manifest.inputs) == {"tile"}

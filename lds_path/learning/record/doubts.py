@@ -8,8 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lds_path.learning.data.training_set import TrainingSet
+    from lds_path.models.card import ModelCard
 
 FEW_REGIONS = 20
+FAR_APART_UM = 6.0
+"""From 8 um between samples on, closer uniform ones were better in less time (docs/sampling.md)."""
 
 
 def find_doubts(
@@ -48,6 +51,24 @@ def find_doubts(
     elif summaries["tune"]["patients"] == 1:
         doubts.append("The scores are those of one patient: others may differ by much.")
     return doubts
+
+
+def doubt_distance(card: ModelCard) -> list[str]:
+    """Return that closer uniform samples would pay more than to place far ones, where so.
+
+    Most of the time of a slide does not depend on its samples, but the pixels that texture is
+    measured in and the density network cost some.
+    """
+    network = card.network
+    between = card.mpp * card.region_size.width / card.lattice.width
+    if between < FAR_APART_UM or network.ladder or not (network.texture or network.warps):
+        return []
+    doubt = (
+        f"Samples lie {between:.3g} um apart. Uniform ones twice as close were more accurate, in no"
+        f" more time a slide, wherever that was measured. Try detect: lattice:"
+        f" {2 * card.lattice.width}, train: sampler: uniform and texture: false beside it."
+    )
+    return [doubt]
 
 
 def _doubts_of_classes(train: TrainingSet, tune: TrainingSet, classes: Sequence[str]) -> list[str]:

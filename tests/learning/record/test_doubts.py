@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from lds_path.geometry import Size
 from lds_path.learning.data.labelled_regions import LabelledRegion
 from lds_path.learning.data.training_set import TrainingSet
-from lds_path.learning.record.doubts import FEW_REGIONS, find_doubts
+from lds_path.learning.record.doubts import FEW_REGIONS, doubt_distance, find_doubts
+from lds_path.network.spec import NetworkSpec
+from small_slides import make_card
 
 CLASSES = ("Stroma", "Tumor")
 
@@ -44,3 +49,30 @@ def test_what_the_slides_lack_is_said(train, tune, patients, words):
     doubts = doubts_of(train, tune, patients)
     assert len(doubts) == 1
     assert doubts[0].startswith(words)
+
+
+def card_of(lattice, **network):
+    settings = {"sampler": "uniform", "shared_features": False} | network
+    card = make_card(NetworkSpec(class_count=2, **settings))
+    return replace(card, region_size=Size(2048, 2048), lattice=Size(lattice, lattice))
+
+
+def test_samples_far_apart_that_are_placed_or_carry_texture_are_doubted():
+    """2048 pixels of 0.5 um with 128 samples are 8 um apart."""
+    for network in ({"texture": True}, {"sampler": "knothe-rosenblatt"}):
+        (doubt,) = doubt_distance(card_of(128, **network))
+        assert doubt.startswith("Samples lie 8 um apart.")
+        assert "lattice: 256" in doubt
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        card_of(128),
+        card_of(256, texture=True, sampler="knothe-rosenblatt"),
+        card_of(128, sampler="knothe-rosenblatt", ladder=(64, 128)),
+    ],
+    ids=["uniform", "close", "ladder"],
+)
+def test_uniform_or_close_samples_and_ladders_are_not_doubted(card):
+    assert doubt_distance(card) == []
