@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from small_slides import make_card
 
 from lds_path.geometry import Size
 from lds_path.learning.data.labelled_regions import LabelledRegion
 from lds_path.learning.data.training_set import TrainingSet
 from lds_path.learning.record.doubts import FEW_REGIONS, doubt_distance, find_doubts
 from lds_path.network.spec import NetworkSpec
-from small_slides import make_card
 
 CLASSES = ("Stroma", "Tumor")
 
