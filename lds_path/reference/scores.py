@@ -82,10 +82,10 @@ def _count_pairs(
 
 
 def overlap_of(confusion: NDArray[np.int64]) -> Overlap:
-    """Return the pixels of the classes, without background, in and between both images."""
-    return Overlap(
-        confusion.diagonal()[1:].copy(), confusion.sum(axis=1)[1:], confusion.sum(axis=0)[1:]
-    )
+    """Return the pixels of the classes, without background, of confusions (..., C + 1, C + 1)."""
+    hit = confusion.diagonal(axis1=-2, axis2=-1)
+    reference, predicted = confusion.sum(axis=-1), confusion.sum(axis=-2)
+    return Overlap(hit[..., 1:].copy(), reference[..., 1:], predicted[..., 1:])
 
 
 def near_boundary(

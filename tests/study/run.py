@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 @click.option("--split", default="test", show_default=True, help="Scored.")
 @click.option("--example", type=click.Path(path_type=Path), help="JPEG of a scored image.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder for the model.")
+@click.option("--kept", type=click.Path(path_type=Path), help="Model to score; none is trained.")
 @click.option("--set", "changes", multiple=True, help="KEY=VALUE of train, for a trial.")
 def main(
     data: Path,
@@ -52,6 +53,7 @@ def main(
     split: str,
     example: Path | None,
     keep: Path | None,
+    kept: Path | None,
     changes: tuple[str, ...],
 ) -> None:
     """Run a job and write its scores."""
@@ -63,7 +65,10 @@ def main(
     work.mkdir(parents=True, exist_ok=True)
     with nullcontext() if antialiased else finest_level_alone():
         started = time.perf_counter()
-        train_variant(data, name, layout, work / "model", settings | {"seed": seed})
+        if kept is None:
+            train_variant(data, name, layout, work / "model", settings | {"seed": seed})
+        else:
+            shutil.copytree(kept, work / "model", dirs_exist_ok=True)
         seconds = time.perf_counter() - started
         slides = slides_of(data, split)
         guided = settings.get("sample_by", "network") != "network"
@@ -130,7 +135,7 @@ def score(
     data: Path, layout: str, work: Path, slides: dict[str, Path], budget: str
 ) -> dict[str, Any]:
     """Return how good the model is with a budget, from the pixels of all slides together."""
-    confusion: Any = 0
+    by_slide = {}
     trip = np.zeros((3, 0))
     samples = 0
     for slide, labels in slides.items():
@@ -141,10 +146,10 @@ def score(
         segmented, scored = folder / "segment" / slide, folder / "evaluate" / slide
         scored.parent.mkdir(exist_ok=True)
         evaluate(tiled, detected, [segmented], folder / "stitch" / slide, labels, scored)
-        confusion = confusion + _read_confusion(scored / CONFUSION_NAME)
+        by_slide[slide] = _read_confusion(scored / CONFUSION_NAME)
         shares = _read_round_trip(scored / SCORES_NAME)
         trip = shares if not trip.size else trip + shares
-    pixels = overlap_of(np.asarray(confusion))
+    pixels = overlap_of(np.sum(list(by_slide.values()), axis=0))
     hit, reference, predicted = trip
     return {
         "budget": budget,
@@ -152,7 +157,7 @@ def score(
         "iou": pixels.iou().tolist(),
         "dice": pixels.dice().tolist(),
         "ceiling_iou": (hit / (reference + predicted - hit)).tolist(),
-        "confusion": np.asarray(confusion).tolist(),
+        "confusions": {slide: confusion.tolist() for slide, confusion in by_slide.items()},
     }
 
 

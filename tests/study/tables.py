@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 from matplotlib.figure import Figure
 from page import write_section
+from paired import gain_interval
 from sets import STUDY
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Row:
     iou: np.ndarray
     """(seeds, classes)."""
     ceiling: float
+    confusions: np.ndarray | None = None
+    """(seeds, slides, C + 1, C + 1), of the seeds of which those of each slide were kept."""
 
     @property
     def mean(self) -> float:
@@ -143,10 +146,19 @@ def read_rows(
             seconds=seconds.get((variant, budget), np.nan),
             iou=np.array([one["iou"] for one in scores], np.float64),
             ceiling=float(np.nanmean([one["ceiling_iou"] for one in scores])),
+            confusions=_confusions(scores),
         )
         for (variant, layout, budget), scores in found.items()
     ]
     return sorted(rows, key=lambda row: row.tier)
+
+
+def _confusions(scores: Sequence[dict[str, Any]]) -> np.ndarray | None:
+    kept = [one["confusions"] for one in scores if "confusions" in one]
+    if not kept:
+        return None
+    slides = sorted(kept[0])
+    return np.array([[one[slide] for slide in slides] for one in kept], np.int64)
 
 
 def _name(variant: str, layout: str, budget: str) -> str:
@@ -170,7 +182,7 @@ def table(name: str, about: str, rows: Sequence[Row], classes: Sequence[str]) ->
         chosen = [row for row in rows if row.tier == tier]
         if tier == _ABLATION:
             chosen = [row for row in rows if row.tier == _WHOLE and row.name in _BESIDE] + chosen
-        baseline = next((row.mean for row in chosen if row.name == BASELINE), None)
+        baseline = next((row for row in chosen if row.name == BASELINE), None)
         lines += [
             "",
             f"{_HEADINGS[tier]}:",
@@ -220,15 +232,28 @@ def in_time(row: Row, uniform: Sequence[Row]) -> float:
     return float(np.interp(row.seconds, [one.seconds for one in timed], best))
 
 
-def _line(row: Row, baseline: float | None, rival: float) -> str:
-    gain = "" if row.name == BASELINE or baseline is None else f"{100 * (row.mean - baseline):+.1f}"
+def _gain(row: Row, baseline: Row | None) -> str:
+    """Return the gain over the uniform grid in points, and its interval over slides where known."""
+    if row.name == BASELINE or baseline is None:
+        return ""
+    gain = f"{100 * (row.mean - baseline.mean):+.1f}"
+    if row.confusions is None or baseline.confusions is None:
+        return gain
+    interval = gain_interval(row.confusions, baseline.confusions)
+    if interval is None:
+        return gain
+    low, high = interval
+    return f"{gain} ({100 * low:+.1f} to {100 * high:+.1f})"
+
+
+def _line(row: Row, baseline: Row | None, rival: float) -> str:
     cells = [
         row.name,
         f"{row.samples:.0f}",
         "" if np.isnan(row.seconds) else f"{row.seconds:.3f}",
         f"{row.mean:.3f}",
         " ".join(f"{one:.3f}" for one in np.nanmean(row.iou, axis=1)),
-        gain,
+        _gain(row, baseline),
         "" if np.isnan(rival) else f"{rival:.3f}",
         f"{row.ceiling:.3f}",
         *(f"{one:.3f}" for one in np.nanmean(row.iou, axis=0)),

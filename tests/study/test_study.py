@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import paired
 import pytest
 import run
 import tables
@@ -89,3 +91,30 @@ def test_a_record_replaces_its_like_and_others_stay(tmp_path):
     found = tables.remember(path, [again, times, ceilings])
     assert found == [ceilings, times, again, first[0]]
     assert len(path.read_text().splitlines()) == 4
+
+
+def slides_with(*right):
+    """Return the confusions of slides of two classes of 100 pixels each, of which so many are right."""
+    return np.array([[[[0, 0, 0], [0, n, 100 - n], [0, 100 - n, n]] for n in right]])
+
+
+def test_the_interval_of_a_gain_is_over_slides_that_both_ways_share():
+    """Slides differ by more than the ways do, but every one gains."""
+    uniform, found = slides_with(50, 60, 80, 90), slides_with(55, 64, 85, 93)
+    low, high = paired.gain_interval(found, uniform)
+    assert 0.03 < low < high < 0.08
+    assert paired.gain_interval(found, found) == (0, 0)
+    assert paired.gain_interval(found[:, :1], uniform[:, :1]) is None
+
+
+def test_the_tables_give_the_interval_where_scores_of_each_slide_were_kept():
+    records = [record(*row) for row in (
+        ("uniform", "whole", 1, ("uniform", 1000, 0.5)), ("warp", "whole", 1, ("uniform", 1000, 0.6)),
+    )]  # fmt: skip
+    for one, right in zip(records, ((50, 60), (55, 66)), strict=True):
+        one["scores"][0]["confusions"] = dict(
+            zip("ab", slides_with(*right)[0].tolist(), strict=True)
+        )
+    rows = tables.read_rows(records, [], ablations=[])
+    text = tables.table("glomeruli", "Tiles.", rows, ["Other", "Glomerulus"])
+    assert "| +10.0 (+4.6 to +6.4) |" in text
