@@ -10,6 +10,7 @@ a rounding error of the distribution moves a sample far. Their tensors are small
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -63,8 +64,9 @@ def kernel_grid(
             f"kernel_width is {kernel_width}, below one cell of the density map"
             f" ({narrowest:.4f} of the region's side); widen it"
         )
-    weight_y, moment_y = _kernel_matrices(lattice.height, density.shape[1], kernel_width, density)
-    weight_x, moment_x = _kernel_matrices(lattice.width, density.shape[2], kernel_width, density)
+    kind = density.dtype, density.device
+    weight_y, moment_y = _kernel_matrices(lattice.height, density.shape[1], kernel_width, *kind)
+    weight_x, moment_x = _kernel_matrices(lattice.width, density.shape[2], kernel_width, *kind)
     total = weight_y @ density @ weight_x.T  # (B, h, w)
     displacement_x = weight_y @ density @ moment_x.T / total
     displacement_y = moment_y @ density @ weight_x.T / total
@@ -115,8 +117,10 @@ def knothe_rosenblatt_grid(
     return torch.stack((x, y[:, :, None].expand_as(x)), dim=-1).to(given)
 
 
+@lru_cache(maxsize=16)
+@torch.inference_mode(mode=False)  # what is kept may be used in a training
 def _kernel_matrices(
-    points: int, cells: int, kernel_width: float, like: Tensor
+    points: int, cells: int, kernel_width: float, dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Return the sums over a cell's mirror images of k and of k times the offset.
 
@@ -125,7 +129,8 @@ def _kernel_matrices(
     """
     sigma = 2 * kernel_width  # the region's side is 2 long
     repeats = math.ceil((_REACH * sigma + 2) / 4)
-    periods = 4.0 * torch.arange(-repeats, repeats + 1, dtype=like.dtype, device=like.device)
+    like = torch.empty((), dtype=dtype, device=device)
+    periods = 4.0 * torch.arange(-repeats, repeats + 1, dtype=dtype, device=device)
     centres = _centres(cells, like)
     images = torch.cat((periods[:, None] + centres, periods[:, None] + 2 - centres))
     offset = images[:, None, :] - _centres(points, like)[:, None]  # (images, points, cells)
@@ -193,7 +198,8 @@ def _smooth(density: Tensor, width: float) -> Tensor:
     if width == 0:
         return density
     for dim in (1, 2):
-        weight, _ = _kernel_matrices(density.shape[dim], density.shape[dim], width, density)
+        cells, kind = density.shape[dim], (density.dtype, density.device)
+        weight, _ = _kernel_matrices(cells, cells, width, *kind)
         weight = weight / weight.sum(dim=1, keepdim=True)
         density = (weight @ density.transpose(1, dim)).transpose(1, dim)
     return density

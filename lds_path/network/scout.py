@@ -167,12 +167,14 @@ def read_context(features: Tensor, grid: Tensor, *, absolute: bool = False) -> T
         features = features.to(grid.dtype)
         area = sample_area(grid)
         if absolute:
+            values = read_cells(features, grid, area)
             area = area * (height * width / (grid.shape[1] * grid.shape[2]))
-        values = read_cells(features, grid) if absolute else warp([features], grid)
+        else:
+            values = warp([features], grid, area)
         return torch.cat((values, 0.5 * torch.log2(area)), dim=1)
 
 
-def read_cells(cells: Tensor, grid: Tensor) -> Tensor:
+def read_cells(cells: Tensor, grid: Tensor, area: Tensor | None = None) -> Tensor:
     """Return values of cells at the samples, averaged where samples are sparser, (B, K, h, w).
 
     Parameters
@@ -181,9 +183,11 @@ def read_cells(cells: Tensor, grid: Tensor) -> Tensor:
         Values, (B, K, hd, wd).
     grid
         Sample positions, (B, h, w, 2).
+    area
+        As for `warp`.
     """
     height, width = cells.shape[2:]
-    return warp(halve(cells, 1 + min(_times_even(height), _times_even(width))), grid)
+    return warp(halve(cells, 1 + min(_times_even(height), _times_even(width))), grid, area)
 
 
 def _times_even(number: int) -> int:

@@ -152,8 +152,9 @@ def _texts(objects: Sequence[SlideObject]) -> Iterator[bytes]:
         [item.geometry for item in objects],
         lambda points: np.round(points, _DECIMALS) + 0.0,  # no -0
     )
-    for geometry in rounded:
-        if shapely.get_num_coordinates(geometry) <= _POINTS:
+    counts = shapely.get_num_coordinates(rounded).tolist()
+    for geometry, count in zip(rounded, counts, strict=True):
+        if count <= _POINTS:
             yield _shorten(shapely.to_geojson(geometry))
             continue
         polygons = b",".join(map(_long_text, shapely.get_parts(geometry)))

@@ -79,8 +79,8 @@ def _corners(ring: list[Part]) -> NDArray[np.int64]:
     if len(ring) == 1:  # as of most objects
         return ring[0].points.astype(np.int64)
     points = np.concatenate([part.points[:-1] for part in ring]).astype(np.int64)
-    cut = np.array([part.begin_cut or ring[k - 1].end_cut for k, part in enumerate(ring)])
-    if cut.any():
+    cut = [part.begin_cut or ring[k - 1].end_cut for k, part in enumerate(ring)]
+    if any(cut):
         joints = np.cumsum([0] + [len(part.points) - 1 for part in ring[:-1]])[cut]
         step = points[joints] - points[joints - 1]
         next_step = points[(joints + 1) % len(points)] - points[joints]

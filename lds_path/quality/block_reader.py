@@ -28,10 +28,19 @@ SCANNED_EDGE = 1024
 class BlockReader:
     """Reads blocks of the finest level that is stored, with glass replaced by the background."""
 
-    def __init__(self, reader: LevelReader, finest: int, tolerance: float = TOLERANCE) -> None:
+    def __init__(
+        self,
+        reader: LevelReader,
+        finest: int,
+        tolerance: float = TOLERANCE,
+        *,
+        threads: int = 1,
+    ) -> None:
         slide, source = reader.slide, reader.source
         self.reader, self.tolerance = reader, tolerance
-        self.glass, self.glass_chunks = find_glass(slide, source.level, source.downsample)
+        self.glass, self.glass_chunks = find_glass(
+            slide, source.level, source.downsample, threads=threads
+        )
         self.background = WHITE if self.glass is None else round(sum(self.glass) / 3)
         self._choose_level(finest)
 

@@ -13,6 +13,7 @@ import numpy as np
 from lds_path.formats.pyramid import CHUNK
 from lds_path.geometry import Rectangle, Size
 from lds_path.pixels.glass import brightest_glass_color, glass_cells, is_near_glass
+from lds_path.read_ahead import read_ahead
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +33,7 @@ MAX_CHECKS = 2048
 
 
 def find_glass(
-    slide: Slide, level: int, downsample: float
+    slide: Slide, level: int, downsample: float, *, threads: int = 1
 ) -> tuple[Color | None, NDArray[np.bool_] | None]:
     """Return the colour of the glass and, if coarse levels show it, the chunks of glass.
 
@@ -44,6 +45,8 @@ def find_glass(
         Level that the working pixels are read from.
     downsample
         Level-0 pixels per working pixel.
+    threads
+        Squares of a second level read at the same time.
     """
     low, high = (bound * downsample for bound in COARSE_DOWNSAMPLES)
     levels = [n for n, level in enumerate(slide.levels) if low <= level.downsample <= high]
@@ -58,7 +61,8 @@ def find_glass(
     *finer, coarsest = levels
     cells = glass_cells(overview, color, _cell(slide, coarsest, downsample))
     if finer:
-        _keep_agreed(slide, finer[-1], cells, color, _cell(slide, finer[-1], downsample))
+        cell = _cell(slide, finer[-1], downsample)
+        _keep_agreed(slide, finer[-1], cells, color, cell, threads)
     elif not _looks_like_glass(slide, level, cells, color, _cell(slide, level, downsample)):
         return color, None
     return color, cells
@@ -70,15 +74,16 @@ def _cell(slide: Slide, level: int, downsample: float) -> float:
 
 
 def _keep_agreed(
-    slide: Slide, level: int, cells: NDArray[np.bool_], color: Color, cell: float
+    slide: Slide, level: int, cells: NDArray[np.bool_], color: Color, cell: float, threads: int
 ) -> None:
     """Drop, in place, the cells of glass that a second level does not show as glass."""
     size = slide.levels[level].size
     rows, columns = cells.shape
-    for piece in Rectangle.whole(Size(columns, rows)).pieces(BLOCK):
+
+    def check(piece: Rectangle) -> None:
         part = cells[piece.slices]
         if not part.any():
-            continue
+            return
         left, top = int(piece.left * cell), int(piece.top * cell)
         right = int(np.ceil((piece.left + piece.size.width) * cell)) + 1
         bottom = int(np.ceil((piece.top + piece.size.height) * cell)) + 1
@@ -86,9 +91,13 @@ def _keep_agreed(
         pixels = slide.peek(level, shown)
         if pixels is None:
             part[:] = False
-            continue
+            return
         agreed = glass_cells(pixels, color, cell)[: part.shape[0], : part.shape[1]]
         part[: agreed.shape[0], : agreed.shape[1]] &= agreed
+
+    pieces = Rectangle.whole(Size(columns, rows)).pieces(BLOCK)
+    for _ in read_ahead(check, pieces, threads=threads, ahead=threads):
+        pass
 
 
 def _looks_like_glass(

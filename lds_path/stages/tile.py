@@ -128,7 +128,7 @@ def _write(
     _warn_of_other_images(slide)
     reader = LevelReader(slide, source)
     finest = _finest_stored(reader, frame.mpp, options)
-    blocks = BlockReader(reader, finest, options.level_tolerance)
+    blocks = BlockReader(reader, finest, options.level_tolerance, threads=threads)
     levels = write_pyramid(
         folder / PYRAMID_NAME,
         blocks.read_block,

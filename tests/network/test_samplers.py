@@ -203,6 +203,16 @@ def test_smoothing_calms_the_columns():
     assert smooth.mean() < 0.5 * rough.mean()
 
 
+def test_the_network_can_learn_after_a_grid_made_for_inference():
+    density, family = random_densities(1), ("kernel", {"kernel_width": 0.123})
+    with torch.inference_mode():
+        expected = make_grid(family, density)
+    grid = make_grid(family, density.requires_grad_())
+    grid[..., 0].square().sum().backward()
+    torch.testing.assert_close(grid.detach(), expected.clone())
+    assert density.grad.abs().max() > 0
+
+
 @pytest.mark.parametrize("most", [1.0, 1.3, 3.0, 50.0])
 def test_limited_peaks_keep_mean_and_proportions(most):
     mass = random_densities(dtype=torch.float64)[:, 0, 0]

@@ -145,7 +145,8 @@ def _count_pixels(pyramid: Pyramid, level: int) -> int:
     depth = max(math.ceil(math.log2(longest / _SURVEY)), 0)
     coarse = min(level + min(depth, _FINEST_CELL), pyramid.level_count - 1)
     size, cell = pyramid.level_size(coarse), TILE >> (coarse - level)
-    shown = (pyramid.read(coarse, 0, 0, size) != pyramid.background).any(axis=2)
+    planes = pyramid.read_planes(coarse, Rectangle.whole(size))
+    shown = (planes != pyramid.background).any(axis=0)
     rows, columns = np.arange(0, size.height, cell), np.arange(0, size.width, cell)
     tiles = np.logical_or.reduceat(np.logical_or.reduceat(shown, rows, axis=0), columns, axis=1)
     return int(np.count_nonzero(tiles)) * TILE**2
