@@ -33,6 +33,7 @@ def frozen_imports() -> Iterator[None]:
 def skip_last_collection() -> None:
     """Let this process exit without a last collection: the system takes its memory back.
 
-    Every file of a stage is closed by then.
+    Every file of a stage is closed by then. Of a Snakemake that has run jobs the collection takes a
+    second.
     """
     atexit.register(gc.freeze)

@@ -15,6 +15,7 @@ from lds_path.rules.local_scheduling import start_without_limit
 from lds_path.rules.setup import read_schema, set_up_run, tell_stages
 from lds_path.rules.shell_prefix import command_prefix
 from lds_path.run.config import config_files, read_strings
+from lds_path.run.gc_freeze import skip_last_collection
 from lds_path.run.terminal.job_lines import quieten
 from lds_path.run.warm_start.server import start_servers
 
@@ -33,6 +34,7 @@ with exit_with_message():
         results=RESULTS,
         is_main=workflow.is_main_process,
     )
+skip_last_collection()
 if workflow.is_main_process:
     quieten(workflow.output_settings, RESULTS / "report/summary.txt")
 slides = setup.slides
