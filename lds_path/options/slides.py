@@ -143,8 +143,8 @@ class DetectOptions(Options):
         "what finds the tissue: rules (classic), the stage screen (network), or nothing: all is (whole)",
         choices=METHODS,
     )
-    """`network`: where the stage screen found tissue, folded or out of focus or not. The column `tissue`
-    of the sheet takes precedence."""
+    """`network`: where the stage screen found tissue, folded or out of focus or not, in pieces of which the
+    rules find a tenth stained. The column `tissue` of the sheet takes precedence."""
     tissue_mpp: float = option(
         8.0,
         "resolution at which the rules look for tissue, um per pixel",

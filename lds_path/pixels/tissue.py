@@ -47,7 +47,7 @@ _MIN_INK_UM2 = 30_000.0
 _MAX_PALE_SHARE = 0.6
 """Ink has one strength. If its colour is often pale, it is a stain: trichrome, Alcian blue."""
 _MIN_STAINED_SHARE = 0.1
-"""Of a piece of tissue; fat of three slides has .4 and more, deposits on their glass less than .1."""
+"""Of a piece of tissue; fat of three slides has .4 and more, most deposits on their glass less than .1."""
 _FILLED = 6
 """Mean of the colours that black without light does not exceed, after JPEG."""
 _RIM_UM = 60.0

@@ -42,7 +42,9 @@ if TYPE_CHECKING:
 @click.option("--split", default="test", show_default=True, help="Scored.")
 @click.option("--example", type=click.Path(path_type=Path), help="JPEG of a scored image.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder for the model.")
-@click.option("--kept", type=click.Path(path_type=Path), help="Model to score; none is trained.")
+@click.option(
+    "--model", type=click.Path(path_type=Path), help="Kept before, to score without a training."
+)
 @click.option("--set", "changes", multiple=True, help="KEY=VALUE of train, for a trial.")
 def main(
     data: Path,
@@ -53,7 +55,7 @@ def main(
     split: str,
     example: Path | None,
     keep: Path | None,
-    kept: Path | None,
+    model: Path | None,
     changes: tuple[str, ...],
 ) -> None:
     """Run a job and write its scores."""
@@ -65,10 +67,10 @@ def main(
     work.mkdir(parents=True, exist_ok=True)
     with nullcontext() if antialiased else finest_level_alone():
         started = time.perf_counter()
-        if kept is None:
+        if model is None:
             train_variant(data, name, layout, work / "model", settings | {"seed": seed})
         else:
-            shutil.copytree(kept, work / "model", dirs_exist_ok=True)
+            shutil.copytree(model, work / "model", dirs_exist_ok=True)
         seconds = time.perf_counter() - started
         slides = slides_of(data, split)
         guided = settings.get("sample_by", "network") != "network"
@@ -85,7 +87,7 @@ def main(
                 "set": name,
                 "variant": variant,
                 "seed": seed,
-                "train_seconds": round(seconds, 1),
+                "train_seconds": round(seconds, 1) if model is None else None,
                 "settings": settings,
                 "classes": class_names(name),
                 "layout": layout,

@@ -16,7 +16,7 @@ from lds_path.models.card import CARD_NAME, WEIGHTS_NAME
 @click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path))
 def main(model: Path, folder: Path) -> None:
-    """Write the model in MODEL into FOLDER, its float32 weights as float16, where these are large enough."""
+    """Write the model in MODEL into FOLDER, its float32 weights as float16 where that holds them."""
     weights = {name: _halve(tensor) for name, tensor in load_file(model / WEIGHTS_NAME).items()}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS_NAME).write_bytes(save(weights))
@@ -25,8 +25,8 @@ def main(model: Path, folder: Path) -> None:
 
 def _halve(tensor: torch.Tensor) -> torch.Tensor:
     """Return a tensor of float32 as float16, unless a value is larger than any of these."""
-    is_large = bool((tensor.abs() > torch.finfo(torch.float16).max).any())
-    return tensor.half() if tensor.dtype == torch.float32 and not is_large else tensor
+    half = tensor.half() if tensor.dtype == torch.float32 else tensor
+    return half if half.isfinite().all() else tensor
 
 
 if __name__ == "__main__":
