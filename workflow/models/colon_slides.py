@@ -97,7 +97,7 @@ def lay_out(
         elif picture.case in kept:
             groups[split, ""].append(picture)
     for (split, grade), members in sorted(groups.items()):
-        np.random.default_rng(SEED).shuffle(members)  # type: ignore[arg-type]
+        np.random.default_rng(SEED).shuffle(members)
         count = -(-len(members) // PIECES)
         for number in range(count):
             suffix = f"-{number + 1}" if count > 1 else ""

@@ -198,7 +198,7 @@ def soft_line(
         draw.line([*first, *second], fill=255, width=max(round(wide), 1))
         (x, y), half = second, wide / 2
         draw.ellipse((x - half, y - half, x + half, y + half), fill=255)
-    pixels = np.asarray(image, np.float32) / 255
+    pixels = np.asarray(image, np.float32) / np.float32(255)
     box = image.getbbox()
     if box is None:
         return pixels

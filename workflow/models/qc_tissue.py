@@ -221,7 +221,7 @@ def _fat_amount(
     cell = max(random.uniform(50, 120) / mpp, 3.0)
     count = int(size[0] * size[1] / cell**2) + 4
     tree = cKDTree(random.uniform((0, 0), size, (count, 2)))
-    pixels = np.stack(np.mgrid[: size[0], : size[1]], axis=-1).reshape(-1, 2)
+    pixels = np.indices(size).reshape(2, -1).T
     nearest = tree.query(pixels, k=2)[0].reshape(*size, 2)
     wall = np.clip(1 - np.ptp(nearest, axis=2) / random.uniform(0.7, 2.0), 0, 1)
     wall *= np.clip(random.uniform(0, 1) + smooth_noise(size, random.uniform(1.5, 6), random), 0, 2)
@@ -230,7 +230,7 @@ def _fat_amount(
     septum *= np.clip(smooth_noise(size, 60, random), 0, 1) * random.uniform(0, 0.4)
     vessel = np.clip(smooth_noise(size, random.uniform(3, 8), random) - 2.2, 0, 1)
     amount = np.maximum.reduce([wall, septum, random.uniform(0, 0.5) * vessel])
-    return amount.astype(np.float32)
+    return np.asarray(amount, np.float32)
 
 
 def restain(density: Density, random: np.random.Generator) -> Density:
@@ -242,7 +242,7 @@ def restain(density: Density, random: np.random.Generator) -> Density:
         first, second = STAINS[random.choice(len(STAINS), 2, replace=False)]
         mixed = nuclear[..., None] * first + (1 - nuclear)[..., None] * second
         stained = total[..., None] * mixed / 1.6 * np.exp(random.normal(-0.3, 0.3))
-    return np.minimum(stained, 1.6).astype(np.float32)
+    return np.asarray(np.minimum(stained, 1.6), np.float32)
 
 
 def smooth_noise(
