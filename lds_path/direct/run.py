@@ -157,7 +157,8 @@ def _in_one_line(error: BaseException) -> str:
 
 def _outcome(setup: RunSetup, slide: str) -> str:
     """Return the verdict of a slide, or why it has none."""
-    record = read_slide_record(setup.results, slide, parts=PARTS)
+    labelled = bool(setup.slides.cell(slide, "labels"))
+    record = read_slide_record(setup.results, slide, parts=PARTS, labelled=labelled)
     return f"quarantined by {record.stopped_by}" if record.quarantine else outcome_of(record)
 
 

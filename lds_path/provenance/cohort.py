@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lds_path.errors import StageInputError
+from lds_path.provenance.fingerprint import sha256
 from lds_path.provenance.manifest import FILE_NAME
 from lds_path.provenance.stage_folder import StageFolder, open_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from lds_path.provenance.manifest import Manifest
     from lds_path.provenance.stage_folder import ManifestPart, Part
@@ -25,6 +26,8 @@ SMALL, SMALL_SIZE = "small", (320, 240)
 """Name and largest size of a slide's picture in a table."""
 OPTIONAL = ("screen", "evaluate")
 """Stages that a slide may lack and still be done."""
+READ_BY = {"segment": ("stitch",), "stitch": ("export", "assess", "evaluate")}
+"""Stage -> those whose results are false once it has run again."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +139,12 @@ def read_slide_record(
     *,
     own: Mapping[str, str] | None = None,
     parts: Sequence[type[ManifestPart]] = (),
+    labelled: bool = True,
 ) -> SlideRecord:
     """Return the results of all stages for a slide, from `results/<stage>/<slide>`.
 
-    A stage with a missing or unreadable manifest is not finished; that is never an error.
+    A stage with a missing or unreadable manifest is not finished; that is never an error. Nor is one
+    that read what an earlier run of the stage before it wrote.
 
     Parameters
     ----------
@@ -153,8 +158,17 @@ def read_slide_record(
         Its cells in columns of the user's own.
     parts
         Parts of manifests that are read later; one that cannot be read is an unreadable manifest.
+    labelled
+        Whether it has reference labels; scores of a time when it had some do not count.
     """
     stages = {stage: _read_stage(stage, results / stage / slide, parts) for stage in STAGES}
+    if stitched := _shards_of(stages["stitch"]):
+        stages["segment"] = _read_stage("segment", results / "segment" / slide, parts, stitched)
+    for source, readers in READ_BY.items():
+        for stage in readers:
+            stages[stage] = _unless_outdated(stages[stage], stages[source])
+    if not labelled:
+        stages["evaluate"] = StageRecord("evaluate", results / "evaluate" / slide)
     return SlideRecord(slide, stages, _read_metrics(stages["assess"]), batch, own or {})
 
 
@@ -170,11 +184,53 @@ def _read_metrics(assess: StageRecord) -> Mapping[str, Mapping[str, Any]]:
     return metrics
 
 
-def _read_stage(stage: str, folder: Path, parts: Sequence[type[ManifestPart]]) -> StageRecord:
+def _shards_of(stitch: StageRecord) -> list[str]:
+    """Return the folders of segment, by name, that a label image was made from.
+
+    Beside them may lie shards of an earlier run, which had another number of them.
+    """
+    inputs = [item for manifest in stitch.manifests for item in manifest.inputs.items()]
+    return [_name_of(item) for name, item in inputs if name.startswith("segment_")]
+
+
+def _unless_outdated(record: StageRecord, source: StageRecord) -> StageRecord:
+    """Return a stage, as not finished if one that it read has run again since, or is to."""
+    read = {
+        _name_of(item): item["sha256"]
+        for manifest in record.manifests
+        for name, item in manifest.inputs.items()
+        if name.partition("_")[0] == source.stage
+    }
+    if not read or (source.folders and not any(_is_other(each, read) for each in source.folders)):
+        return record
+    problem = f"{record.folder} is of an earlier {source.stage}; run {record.stage} again"
+    return StageRecord(record.stage, record.folder, problem=problem)
+
+
+def _is_other(folder: StageFolder, read: Mapping[str, str]) -> bool:
+    """Return whether a folder is not the one of its name that was read."""
+    known = read.get(folder.path.name)
+    try:
+        return known is not None and known != sha256(folder.path / FILE_NAME)
+    except FileNotFoundError:  # it is just made again
+        return True
+
+
+def _name_of(described: Mapping[str, Any]) -> str:
+    """Return the name of the folder that an input in a manifest was."""
+    return Path(str(described.get("path", ""))).name
+
+
+def _read_stage(
+    stage: str, folder: Path, parts: Sequence[type[ManifestPart]], chosen: Sequence[str] = ()
+) -> StageRecord:
+    """Return a stage; `chosen` are the shards that count, if they are there."""
     shards = [folder]
     if folder.is_dir() and not (folder / FILE_NAME).exists():
         names = sorted(path.name for path in folder.iterdir() if path.is_dir())
-        shards = [folder / name for name in names if not name.startswith(".")]
+        names = [name for name in names if not name.startswith(".")]
+        counted = [name for name in names if name in chosen] or names
+        shards = [folder / name for name in counted]
     try:
         folders = tuple(open_folder(shard) for shard in shards)
     except StageInputError:

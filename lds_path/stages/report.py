@@ -152,12 +152,12 @@ def report(
 
 
 def _read_cells(sheet: Path) -> dict[str, dict[str, str]]:
-    """Return slide -> batch, and cells in columns of the user's own."""
+    """Return slide -> batch, labels, and cells in columns of the user's own."""
     table = read_sheet(sheet)
     own = [name for name in table.columns if name not in COLUMNS]
     own += [STAIN] if (table[STAIN] != "").any() else []
     return {
-        str(slide): {name: str(row[name]) for name in ("batch", *own)}
+        str(slide): {name: str(row[name]) for name in ("batch", "labels", *own)}
         for slide, row in table.to_dict("index").items()
     }
 
@@ -171,8 +171,11 @@ def _check_known(sheet: Path, slides: Sequence[str], known: Sequence[str]) -> No
 
 
 def _read_record(results: Path, slide: str, cells: Mapping[str, str]) -> SlideRecord:
-    own = {name: cell for name, cell in cells.items() if name != "batch"}
-    return read_slide_record(results, slide, cells.get("batch", ""), own=own, parts=PARTS)
+    own = {name: cell for name, cell in cells.items() if name not in ("batch", "labels")}
+    labelled = cells.get("labels") != ""
+    return read_slide_record(
+        results, slide, cells.get("batch", ""), own=own, parts=PARTS, labelled=labelled
+    )
 
 
 def _write_qupath(

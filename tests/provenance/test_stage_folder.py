@@ -112,6 +112,26 @@ def test_a_manifest_that_lacks_a_result_is_a_stage_that_did_not_finish_with_the_
     assert record.read(TileResults) is None
 
 
+def test_shards_of_an_earlier_run_are_not_part_of_a_slide(tmp_path):
+    """After `--set-scatter shards=2` the one shard of the run before still lies there."""
+
+    def refuse(*_):
+        raise MissingMppError("no microns per pixel")
+
+    def work(*_):
+        return {}
+
+    places = [tmp_path / "segment/a" / name for name in ("1-of-1", "1-of-2", "2-of-2")]
+    for place, call in zip(places, (refuse, work, work), strict=True):
+        run_stage("segment", place, call, inputs={}, parameters={}, slide="a")
+    assert read_slide_record(tmp_path, "a").status == "quarantined"
+    inputs = name_shards("segment", places[1:])
+    run_stage("stitch", tmp_path / "stitch/a", work, inputs=inputs, parameters={})
+    record = read_slide_record(tmp_path, "a").stages["segment"]
+    assert [folder.path for folder in record.folders] == places[1:]
+    assert record.status == "done"
+
+
 def test_the_same_results_are_in_the_manifest_that_is_returned_and_in_the_file(tmp_path):
     results = TileResults(mpp=0.5, levels=3)
     returned = run_stage("tile", tmp_path, lambda *_: results, inputs={}, parameters={})

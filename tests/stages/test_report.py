@@ -21,16 +21,18 @@ from lds_path.options.quality import ReportOptions
 from lds_path.provenance.cohort import read_slide_record
 from lds_path.provenance.stage_run import run_stage
 from lds_path.reporting.cohort_page import render_index
-from lds_path.reporting.cohort_table import describe_columns
+from lds_path.reporting.cohort_table import describe_columns, mean_dice
 from lds_path.reporting.pages import Files
 from lds_path.reporting.words.last_lines import summarise
 from lds_path.stages.assess import assess
 from lds_path.stages.export import export
 from lds_path.stages.report import PARTS, report
+from lds_path.stages.stitch import stitch
 
 HOSTILE = "<script>alert(1)</script> & 'quotes' \"both\""
 QUOTED = re.sub(r"\\", r"\\\\", json.dumps(HOSTILE)[1:-1])
 """As the replacement in a JSON text."""
+SCORES = {"dice": {"Stroma": 0.9, "Tumor": 0.8}, "iou": {"Stroma": 0.82, "Tumor": 0.67}}
 SLIDES = ["good", "no-mpp", "dark", "half-way", "never", "bad-labels"]
 
 
@@ -70,11 +72,10 @@ def finish(root, slide, **segment):
 
 def make_cohort(root):
     stitch = finish(root, "good").stitch
-    scores = {"dice": {"Stroma": 0.9, "Tumor": 0.8}, "iou": {"Stroma": 0.82, "Tumor": 0.67}}
     run_stage(
         "evaluate",
         root / "evaluate" / "good",
-        lambda *_: scores,
+        lambda *_: SCORES,
         inputs={"stitch": stitch},
         parameters={},
     )
@@ -575,6 +576,37 @@ def test_a_hostile_slide_id_stays_text_and_in_the_folder(tmp_path):
     assert scripts == ["viewer/served.js", "viewer/reviews.js", ""]
     assert not any("onload" in attrs for _, attrs in page.tags)
     assert all(slide in page.text for slide in slides)
+
+
+def test_metrics_and_scores_of_labels_that_were_made_again_are_not_shown(tmp_path):
+    """As where a run with another model ended before them."""
+    root = tmp_path / "results"
+    folders = finish(root, "a")
+    inputs = {"stitch": folders.stitch}
+    run_stage("evaluate", root / "evaluate" / "a", lambda *_: SCORES, inputs=inputs, parameters={})
+    assert mean_dice(read_slide_record(root, "a", parts=PARTS)) == pytest.approx(0.85)
+    stitch(folders.tile, folders.detect, folders.segment, folders.stitch)
+    assert report(root, root / "report", slides=["a"]).results["slides"] == {"a": "not finished"}
+    text = (root / "report" / "summary.txt").read_text()
+    assert "export/a is of an earlier stitch; run export again" in text
+    export(folders.stitch, root / "export" / "a")
+    record = read_slide_record(root, "a", parts=PARTS)
+    assert (record.stopped_by, mean_dice(record), record.metrics) == ("assess", None, {})
+    assess(folders.tile, folders.detect, folders.segment, folders.stitch, root / "assess" / "a")
+    assert read_slide_record(root, "a", parts=PARTS).status == "done"
+    shutil.rmtree(folders.stitch)  # as a run does that is about to make it again
+    record = read_slide_record(root, "a", parts=PARTS)
+    assert (record.stopped_by, record.metrics) == ("stitch", {})
+
+
+def test_labels_that_left_the_sheet_neither_score_nor_quarantine_a_slide(tmp_path):
+    root, sheet = tmp_path / "results", tmp_path / "slides.tsv"
+    stitched = finish(root, "a").stitch
+    quarantine(root, "evaluate", "a", LabelsError("labels.tif is empty"), stitch=stitched)
+    for labels, outcome in (("labels.tif", "quarantined"), ("", "pass")):
+        sheet.write_text(f"slide\tpath\tlabels\na\ta.svs\t{labels}\n")
+        found = report(root, root / "report", sheet=sheet).results["slides"]
+        assert found == {"a": outcome}
 
 
 def test_an_unreadable_manifest_is_a_stage_that_did_not_finish(tmp_path):
