@@ -230,9 +230,9 @@ class Runner:
             torch.cat((context, textures[spec.texture_level]), dim=1) if spec.texture else context
             for spec, context in zip(self._specs, sampled.contexts, strict=True)
         )
-        predicted = self._predict(_channels_last(warped), [_channels_last(one) for one in contexts])
-        if self.watch is not None:
-            self.watch.note(sampled.regions[: sampled.count])
+        seen = [_channels_last(context) for context in contexts]
+        regions = sampled.regions[: sampled.count]
+        predicted = self._predict(_channels_last(warped), seen, regions)
         check_finite("probabilities", predicted, f"region {sampled.regions[0].index}")
         probability = encode_probability(predicted.cpu().numpy())
         grid = encode_grid(sampling.grid.cpu().numpy())
@@ -242,13 +242,17 @@ class Runner:
             for item in range(sampled.count)
         ]
 
-    def _predict(self, warped: Tensor, contexts: Sequence[Tensor]) -> Tensor:
-        """Return the probabilities of the classes, (B, C, h, w)."""
-        parts = []
+    def _predict(
+        self, warped: Tensor, contexts: Sequence[Tensor], regions: Sequence[Region] = ()
+    ) -> Tensor:
+        """Return the probabilities of the classes, (B, C, h, w); `regions` are compared as they are seen."""
+        parts: list[Tensor] = []
         for segmenter, context in zip(self._networks, contexts, strict=True):
             for axes in _FLIPS if self.flips else _FLIPS[:1]:
                 with mixed_precision(self.device, self.precision):
                     logits = segmenter.classify(warped.flip(axes), context.flip(axes))
+                if self.watch is not None and not parts:  # later ones are flipped, or of others
+                    self.watch.note(regions)
                 parts.append(torch.softmax(logits.float(), dim=1).flip(axes))
         return torch.stack(parts).mean(dim=0) if len(parts) > 1 else parts[0]
 

@@ -112,6 +112,22 @@ def test_a_run_is_watched_region_by_region(places):
     assert unlike[1e3] == {region.index: 0 for region in regions}
 
 
+def test_patches_keep_their_places_where_samples_are_flipped(places):
+    """`suggest` looks for unlike tissue at the places of the patches."""
+    learned, held_out = places
+    segmenter = make_segmenter()
+    familiarity = measure_familiarity(segmenter, learned, held_out)
+    pyramid, region = held_out[0]
+    found = []
+    for flips in (False, True):
+        with watched(segmenter, familiarity, LATTICE) as watch:
+            runner = Runner(segmenter, pyramid, torch.device("cpu"), 1, 1, flips, watch)
+            list(runner.run([region]))
+            found.append(watch.distances[region.index])
+    assert np.ptp(found[0]) > 0
+    np.testing.assert_array_equal(*found)
+
+
 @pytest.mark.parametrize("familiarity", [None, Familiarity()])
 def test_an_older_model_is_not_watched(familiarity):
     with watched(make_segmenter(), familiarity, LATTICE) as watch:
