@@ -27,7 +27,7 @@ from lds_path.provenance.fingerprint import note_input
 from lds_path.provenance.stage_run import is_quarantined, run_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from lds_path.formats.predictions import Prediction
@@ -129,7 +129,7 @@ def _segment(
     from lds_path.inference.cost import cost_clock
     from lds_path.inference.familiarity import PATCHES, watched
     from lds_path.inference.runner import Runner
-    from lds_path.models.card import check_classes, find_model, name_model
+    from lds_path.models.card import check_classes, find_model, name_model, read_card
     from lds_path.models.checkpoint import load_model
     from lds_path.models.ensemble import load_members
     from lds_path.network.device import choose_precision
@@ -144,7 +144,8 @@ def _segment(
     regions = [region for region in table if region.index % count == number]
     check_sizes(regions, segmenter.spec)
     others = tuple(member.to(device) for member in load_members(options.also, card, regions))
-    remarks = _remarks(inputs["tile"], table, card, name_model(model))
+    cards = {name: read_card(find_model(name)) for name in options.also}
+    remarks = _remarks(inputs["tile"], table, {model: card, **cards})
     for remark in remarks:
         log.warning("%s", remark.reason)
     precision = choose_precision(device, options.precision)
@@ -196,24 +197,25 @@ def parse_shard(shard: str) -> tuple[int, int]:
 
 
 def _remarks(
-    tile: StageFolder, regions: Sequence[Region], card: ModelCard, model: str
+    tile: StageFolder, regions: Sequence[Region], cards: Mapping[str, ModelCard]
 ) -> tuple[Remark, ...]:
-    """Return what makes a model unfit for a slide and its regions."""
+    """Return what makes models unfit for a slide and its regions, which are those of the first."""
+    from lds_path.models.card import name_model
     from lds_path.models.working import compare_working
 
     tiled = tile.read(TileResults)
+    model, card = next(iter(cards.items()))
     misfits = compare_working(
         card,
-        model,
+        name_model(model),
         mpp=tile.read(TileParameters).mpp,
         true_mpp=tiled.mpp,
         sizes=[region.size for region in regions],
         lattices=[region.lattice for region in regions],
     )
-    if not card.synthetic or tiled.painted:
-        return misfits
-    reason = f"the model '{model}' knows only painted slides: its labels mean nothing on this one"
-    return (Remark("fail", reason), *misfits)
+    reason = "the model '{}' knows only painted slides: its labels mean nothing on this one"
+    painters = [name for name, each in cards.items() if each.synthetic and not tiled.painted]
+    return (*(Remark("fail", reason.format(name_model(name))) for name in painters), *misfits)
 
 
 def _predicted(plan: StageFolder) -> float | None:

@@ -411,6 +411,15 @@ def test_the_models_of_an_ensemble_see_the_samples_of_the_first(
     assert not np.array_equal(probabilities(tmp_path / "all"), probabilities(tmp_path / "alone"))
 
 
+def test_a_model_of_painted_slides_fails_on_every_other_slide_also_beside_another(
+    slide, model, write_model, tmp_path
+):
+    other = write_model(1, synthetic=True)
+    (remark,) = run(slide, model, tmp_path / "out", also=(str(other),)).results["remarks"]
+    assert remark["word"] == "fail"
+    assert remark["reason"].startswith(f"the model '{other}' knows only painted slides")
+
+
 def test_models_with_and_without_texture_are_averaged(slide, write_model, tmp_path):
     models = write_model(1, replace(SPEC, texture=True)), write_model(2)
     for number, (one, other) in enumerate((models, models[::-1])):
