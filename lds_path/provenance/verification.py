@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SHORT = 12
 """Digits of a hash that a message shows."""
-OUTSIDE = ("slide", "model", "sheet", "labels", "roi", "tissue")
+OUTSIDE = ("slide", "model", "sheet", "labels", "roi", "tissue", "encoder", "start")
 """Inputs that do not come from a stage; the others do."""
 BEFORE_REPORT = {"export", "assess"}
 """Stages after which a run writes its report."""

@@ -115,6 +115,18 @@ def test_a_slide_that_is_gone_is_found_unless_slides_are_left_out(run):
     assert findings(run, slides=False) == []
 
 
+def test_what_a_training_started_from_is_found_missing_unless_such_inputs_are_left_out(run):
+    inputs = {}
+    for name in ("encoder", "start/model.json"):
+        inputs[name] = run / name.replace("/", "-")
+        inputs[name].write_text(name)
+    run_stage("train", run / "results/train", write, inputs=inputs, parameters={}, slide="train")
+    for file in inputs.values():
+        file.unlink()
+    assert len(findings(run)) == 2
+    assert findings(run, slides=False) == []
+
+
 def test_results_of_an_earlier_run_of_the_stage_before_are_found(run):
     edit(run, "tile/a", created="another day")
     (found,) = findings(run, slides=False)
