@@ -111,7 +111,7 @@ def read_cohort(results: Path, sheet: Path | None) -> Cohort:
         is_again = row is not None and slide not in known and bool(row["labels"])
         if is_again:  # the row of another round, of a slide that is listed under its own name
             continue
-        record = read_slide_record(results, slide)
+        record = read_slide_record(results, slide, labelled=row is None or bool(row["labels"]))
         if reason := _why_not(record, row, labelled, scoring):
             cohort.left_out.setdefault(reason, []).append(slide)
             continue
@@ -160,7 +160,8 @@ def _describe(record: SlideRecord, results: Path) -> Row:
     """Return the row of a slide as its manifests have it."""
     tile, detect = (record.stages[name].folders[0] for name in ("tile", "detect"))
     tiled = tile.read(TileResults)
-    threshold = detect.manifest.parameters.get("tissue_threshold")
+    detected = detect.manifest.parameters
+    threshold = detected.get("tissue_threshold")
 
     def file(inputs: Mapping[str, Mapping[str, object]], name: str, folder: Path) -> str:
         path = str(inputs[name]["path"]) if name in inputs else ""
@@ -171,10 +172,12 @@ def _describe(record: SlideRecord, results: Path) -> Row:
     return {
         "slide": record.slide,
         "path": file(tile.manifest.inputs, "slide", tile.path),
+        "scene": tiled.scene,
         "mpp": f"{tiled.slide_mpp:.6g}" if tiled.mpp_source == "sheet" else "",
         "tissue": file(detect.manifest.inputs, "tissue", detect.path),
         "tissue_threshold": "" if threshold is None else str(threshold),
         "patient": "",
+        "stain": str(detected.get("stain", "")),
     }
 
 
