@@ -105,6 +105,14 @@ def make_slide(
     return folders
 
 
+def damage_regions(detect: Path) -> None:
+    """Change one digit of a region table; it still is one."""
+    path = detect / REGIONS_NAME
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("\t448\t", "\t449\t", 1), encoding="utf-8"
+    )
+
+
 def make_regions(size: Size) -> list[Region]:
     """Return regions that cover a slide."""
     corners = [

@@ -74,8 +74,8 @@ def list_slides(
 ) -> tuple[str, list[str]]:
     """Return the text of a sheet with slides, and their ids.
 
-    Slides that the sheet lists already keep their ids and cells, and those that are not among
-    `slides` stay in it.
+    Slides that the sheet lists already keep their ids and cells, of a file with several images all of
+    its rows, and those that are not among `slides` stay in it.
 
     Parameters
     ----------
@@ -91,20 +91,25 @@ def list_slides(
     UsageError
         If the sheet cannot be read, or a path cannot be in it.
     """
-    rows = {row["path"]: row for row in read_rows(sheet)} if sheet.exists() else {}
-    taken = {row["slide"].lower() for row in rows.values()}
+    rows = read_rows(sheet) if sheet.exists() else []
+    taken = {row["slide"].lower() for row in rows}
+    by_path: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        by_path.setdefault(row["path"], []).append(row)
     ids = []
     for slide in slides:
         path = _path_cell(slide)
-        if path not in rows:
-            rows[path] = {"slide": make_id(slide, taken), "path": path}
-            taken.add(rows[path]["slide"].lower())
-        if mpp is not None:
-            rows[path]["mpp"] = str(mpp)
-        ids.append(rows[path]["slide"])
-    filled = {name for row in rows.values() for name, cell in row.items() if cell}
+        if path not in by_path:
+            by_path[path] = [{"slide": make_id(slide, taken), "path": path}]
+            rows += by_path[path]
+            taken.add(rows[-1]["slide"].lower())
+        for row in by_path[path]:
+            if mpp is not None:
+                row["mpp"] = str(mpp)
+            ids.append(row["slide"])
+    filled = {name for row in rows for name, cell in row.items() if cell}
     columns = [name for name in dict.fromkeys((*COLUMNS, *sorted(filled))) if name in filled]
-    lines = ["\t".join(row.get(name, "") for name in columns) for row in rows.values()]
+    lines = ["\t".join(row.get(name, "") for name in columns) for row in rows]
     return "\n".join(["\t".join(columns), *lines]) + "\n", ids
 
 

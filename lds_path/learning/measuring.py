@@ -14,6 +14,7 @@ from lds_path.models.card import find_model, write_card
 from lds_path.models.checkpoint import load_model
 from lds_path.models.working import compare_working
 from lds_path.network.device import use_threads
+from lds_path.provenance.stage_folder import open_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +76,8 @@ def _check_split(card: ModelCard, model: str, split: str, slides: Sequence[Label
 
 def _regions_of(slide: LabelledSlide, card: ModelCard, model: str) -> list[tuple[Pyramid, Region]]:
     """Return the regions of a training slide, with its pyramid."""
-    pyramid, regions = open_pyramid(slide.tile), read_regions(slide.detect / REGIONS_NAME)
+    pyramid = open_pyramid(slide.tile)
+    regions = read_regions(open_folder(slide.detect).file(REGIONS_NAME))
     misfits = compare_working(
         card,
         model,

@@ -169,19 +169,21 @@ def read_slide_record(
             stages[stage] = _unless_outdated(stages[stage], stages[source])
     if not labelled:
         stages["evaluate"] = StageRecord("evaluate", results / "evaluate" / slide)
-    return SlideRecord(slide, stages, _read_metrics(stages["assess"]), batch, own or {})
+    stages["assess"], metrics = _read_metrics(stages["assess"])
+    return SlideRecord(slide, stages, metrics, batch, own or {})
 
 
-def _read_metrics(assess: StageRecord) -> Mapping[str, Mapping[str, Any]]:
+def _read_metrics(assess: StageRecord) -> tuple[StageRecord, Mapping[str, Mapping[str, Any]]]:
+    """Return the stage, as not finished if its metrics are damaged, and the metrics."""
+    if assess.status != "done":
+        return assess, {}
     try:
-        path = assess.folder / "metrics.json"
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(assess.folders[0].file("metrics.json").read_text(encoding="utf-8"))
+    except StageInputError as error:
+        return StageRecord(assess.stage, assess.folder, problem=str(error)), {}
     except (OSError, ValueError):
-        return {}
-    if assess.status != "done" or not isinstance(content, dict):
-        return {}
-    metrics: Mapping[str, Mapping[str, Any]] = content.get("metrics", {})
-    return metrics
+        return assess, {}
+    return assess, content.get("metrics", {}) if isinstance(content, dict) else {}
 
 
 def _shards_of(stitch: StageRecord) -> list[str]:

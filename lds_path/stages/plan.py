@@ -255,7 +255,7 @@ def what_if(
 
 
 def _copy(folder: Path, inputs: StageInputs) -> PlanResults:
-    table = inputs["detect"].path / REGIONS_NAME
+    table = inputs["detect"].file(REGIONS_NAME)
     regions = read_regions(table)
     shutil.copyfile(table, folder / REGIONS_NAME)
     return PlanResults(

@@ -273,14 +273,16 @@ def _outputs(record: SlideRecord) -> dict[str, str]:
     """Return the files of a slide that people open, and what each is for."""
     stages, slide = record.stages, record.slide
     uses = {
-        stages["stitch"].folder / name_labels(slide): "label image with all levels, for"
+        ("stitch", name_labels(slide)): "label image with all levels, for"
         " QuPath (Bio-Formats), napari and programs; 0 is not analysed",
-        stages["export"].folder / f"{slide}.geojson.gz": "objects: open the slide in QuPath and"
+        ("export", f"{slide}.geojson.gz"): "objects: open the slide in QuPath and"
         " drag this file onto it",
-        stages["assess"].folder / "overlay.jpg": "the labels over the tissue, as a picture",
-        stages["assess"].folder / "metrics.json": "all metrics with unit and definition",
+        ("assess", "overlay.jpg"): "the labels over the tissue, as a picture",
+        ("assess", "metrics.json"): "all metrics with unit and definition",
     }
-    return {str(path): use for path, use in uses.items() if path.exists()}
+    done = {place: use for place, use in uses.items() if stages[place[0]].status == "done"}
+    paths = {stages[stage].folder / name: use for (stage, name), use in done.items()}
+    return {str(path): use for path, use in paths.items() if path.exists()}
 
 
 def _describe(records: Sequence[SlideRecord]) -> ReportResults:

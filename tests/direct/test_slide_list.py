@@ -86,6 +86,16 @@ def test_what_a_person_filled_in_stays(tmp_path):
     assert list_slides([slide], sheet, 0.5)[0].splitlines()[1].split("\t")[2] == "0.5"
 
 
+def test_all_rows_of_a_file_with_several_images_stay(tmp_path):
+    slides = touch(tmp_path, "a.tif", "b.tif")
+    sheet = tmp_path / "slides.tsv"
+    sheet.write_text("slide\tpath\tscene\n" + "".join(f"a-{k}\ta.tif\t{k}\n" for k in "01"))
+    text, ids = list_slides(slides, sheet, None)
+    write_if_other(sheet, text)
+    assert ids == ["a-0", "a-1", "b"]
+    assert read_sheet(sheet)["scene"].tolist() == ["0", "1", ""]
+
+
 def test_an_unchanged_sheet_keeps_its_time(tmp_path):
     sheet = tmp_path / "slides.tsv"
     write_if_other(sheet, "a")

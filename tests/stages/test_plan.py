@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from small_slides import LATTICE, make_card, make_slide
+from small_slides import LATTICE, damage_regions, make_card, make_slide
 
 from lds_path.cli import cli
-from lds_path.errors import ModelError, UsageError
+from lds_path.errors import ModelError, StageInputError, UsageError
 from lds_path.formats.labels.label_images import Labels
 from lds_path.formats.predictions import Predictions
 from lds_path.formats.regions import REGIONS_NAME, read_regions
@@ -156,6 +156,14 @@ def test_a_scout_is_the_model_without_its_segmentation_network(model):
     scout, card = load_scout(model)
     assert card.network == SPEC
     assert not any(name.startswith("network.") for name in scout.state_dict())
+
+
+@pytest.mark.parametrize("budget", ["uniform", "24"])
+def test_a_damaged_table_of_regions_is_not_planned(model, tmp_path, budget):
+    slide = make_slide(tmp_path, "a")
+    damage_regions(slide.detect)
+    with pytest.raises(StageInputError, match=r"regions\.tsv is damaged .* run detect again"):
+        run(slide, model, tmp_path / "plan", budget=budget)
 
 
 def test_a_damaged_model_is_named(slide, model, tmp_path):

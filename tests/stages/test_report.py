@@ -551,6 +551,7 @@ def test_words_of_files_and_models_change_no_tag_of_a_page(tmp_path):
         renamed = re.sub("Stroma|Tumor", rf"\g<0>{QUOTED}", path.read_text())
         content = json.loads(renamed)
         kept = {"stage": content.get("stage"), "outputs": content.get("outputs", {})}
+        kept["outputs"].pop("metrics.json", None)  # its hash is another one now
         path.write_text(json.dumps(poison(content) | {k: v for k, v in kept.items() if v}))
     report(root, root / "report", slides=["good"])
     for name in names:
@@ -589,6 +590,9 @@ def test_metrics_and_scores_of_labels_that_were_made_again_are_not_shown(tmp_pat
     assert report(root, root / "report", slides=["a"]).results["slides"] == {"a": "not finished"}
     text = (root / "report" / "summary.txt").read_text()
     assert "export/a is of an earlier stitch; run export again" in text
+    page = Page(root / "report" / "slides" / "a.html")
+    assert "stitch/a/a.labels.ome.tif" in page.text
+    assert "export/a/a.geojson.gz" not in page.text
     export(folders.stitch, root / "export" / "a")
     record = read_slide_record(root, "a", parts=PARTS)
     assert (record.stopped_by, mean_dice(record), record.metrics) == ("assess", None, {})
@@ -634,6 +638,17 @@ def test_a_manifest_that_lacks_a_result_is_named_and_stops_no_report(tmp_path, s
     assert f"  old ({stage}): {path}, results: it lacks '{key}', expected" in text
     assert f"run {stage} again" in text
     assert f"it lacks '{key}'" in Page(root / "report" / "slides" / "old.html").text
+
+
+def test_damaged_metrics_are_named_and_stop_no_report(tmp_path):
+    root = tmp_path / "results"
+    for slide in ("good", "torn"):
+        finish(root, slide)
+    path = root / "assess" / "torn" / "metrics.json"
+    path.write_text(path.read_text().replace("1", "7", 1))
+    manifest = report(root, root / "report", slides=["good", "torn"])
+    assert manifest.results["slides"] == {"good": "pass", "torn": "not finished"}
+    assert f"{path} is damaged" in (root / "report" / "summary.txt").read_text()
 
 
 def test_the_same_cohort_gives_the_same_files(made, tmp_path):

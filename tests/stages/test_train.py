@@ -29,6 +29,7 @@ from lds_path.network.spec import NetworkSpec
 from lds_path.option import describe, make_options
 from lds_path.options.labels import PlanOptions
 from lds_path.options.model import TrainOptions
+from lds_path.provenance.fingerprint import sha256
 from lds_path.provenance.stage_run import run_stage
 from lds_path.reference.legend import Legend
 from lds_path.stages.plan import plan
@@ -441,8 +442,10 @@ def test_slides_of_two_mpp_are_named(root, tmp_path):
 
 def test_regions_of_two_sizes_are_named(root, tmp_path):
     other = make_slide(root, "other", seed=9)
-    path = other.detect / "regions.tsv"
+    path, manifest = other.detect / "regions.tsv", other.detect / "manifest.json"
+    before = sha256(path)
     path.write_text(path.read_text().replace(f"\t{LATTICE}\t", "\t64\t"))
+    manifest.write_text(manifest.read_text().replace(before, sha256(path)))
     rows = [("a", "labels/a.png", "train"), ("other", "labels/other.png", "tune")]
     with pytest.raises(TrainingError, match="other and a differ in size or lattice"):
         run(root, tmp_path / "model", write_sheet(root, *rows, name="sizes.tsv"))

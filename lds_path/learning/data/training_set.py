@@ -298,7 +298,8 @@ def _check_tune(sheet: Path, ids: Sequence[str], slides: Sequence[LabelledSlide]
 
 
 def _labelled_regions(slide: LabelledSlide, legend: Legend) -> Iterator[LabelledRegion]:
-    pyramid, tissue = open_pyramid(slide.tile), open_mask(open_folder(slide.detect))
+    detect = open_folder(slide.detect)
+    pyramid, tissue = open_pyramid(slide.tile), open_mask(detect)
     reference = open_reference(
         slide.labels,
         legend=legend,
@@ -308,5 +309,5 @@ def _labelled_regions(slide: LabelledSlide, legend: Legend) -> Iterator[Labelled
         roi=slide.roi,
         tissue=tissue,
     )
-    for region in read_regions(slide.detect / REGIONS_NAME):
+    for region in read_regions(detect.file(REGIONS_NAME)):
         yield LabelledRegion(slide.slide, pyramid, reference, region, tissue)

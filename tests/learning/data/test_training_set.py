@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_slides import CLASSES, make_slide
+from small_slides import CLASSES, damage_regions, make_slide
 
-from lds_path.errors import TrainingError
+from lds_path.errors import StageInputError, TrainingError
 from lds_path.geometry import Size
 from lds_path.inference.familiarity import spread_evenly
 from lds_path.learning.data.training_set import (
@@ -100,6 +100,13 @@ def test_the_counts_are_the_classes_of_each_region(root):
         labels = one.reference.read(one.region.left, one.region.top, one.region.size)
         shares = [(labels == value).mean() for value in (1, 2)]
         np.testing.assert_allclose(counts / 512**2, shares)
+
+
+def test_a_damaged_table_of_regions_is_not_learned_from(tmp_path):
+    make_slide(tmp_path, "a")
+    damage_regions(tmp_path / "detect" / "a")
+    with pytest.raises(StageInputError, match=r"regions\.tsv is damaged .* run detect again"):
+        open_training_set([labelled(tmp_path, "a")], Legend(CLASSES))
 
 
 def test_without_slides_there_are_no_regions():
