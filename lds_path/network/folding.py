@@ -1,4 +1,4 @@
-"""Batch normalisation folded into the convolution before it, for inference only."""
+"""Batch normalisation folded into the convolution before it, and activations in place, for inference only."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def fold_batch_norm(network: nn.Module) -> None:
 
     Convolutions with a normalisation right after them are changed: MONAI's, and those of modules that
     name them in `norm_after`; others are left. The output of the network changes only by rounding.
+    MONAI's rectifiers then overwrite what the convolution returned, which nothing else reads.
     """
     for block in network.modules():
         for convolution, norm in getattr(block, "norm_after", {}).items():
@@ -28,3 +29,6 @@ def fold_batch_norm(network: nn.Module) -> None:
         transposed = isinstance(block.conv, nn.ConvTranspose2d)
         block.conv = fuse_conv_bn_eval(block.conv, first[1], transpose=transposed)
         setattr(block.adn, first[0], nn.Identity())
+        for layer in block.adn:
+            if isinstance(layer, nn.ReLU):
+                layer.inplace = True

@@ -133,8 +133,11 @@ def blur_part(view: Overview, random: np.random.Generator) -> None:
     view.labels[is_tissue & (share > 0.7)] = BLURRED
 
 
-def add_dirt(view: Overview, random: np.random.Generator) -> None:
-    """Scatter dust, fibres and faint stains of mountant, which are glass, or tissue, as before."""
+def add_dirt(view: Overview, kind: str, random: np.random.Generator) -> None:
+    """Scatter dust, fibres and faint stains of mountant, which are glass, or tissue, as before.
+
+    On some overviews, `kind` spots adds what dried on the glass, and mountant what crept in from an edge.
+    """
     dirt = np.zeros(view.size, np.float32)
     for _ in range(int(random.integers(12, 50))):
         place = random.uniform(0, view.size[::-1])
@@ -149,7 +152,45 @@ def add_dirt(view: Overview, random: np.random.Generator) -> None:
         mottle = np.maximum(smooth_noise(view.size, random.uniform(2, 12), random) - 0.5, 0)
         mottle *= np.clip(smooth_noise(view.size, random.uniform(40, 150), random) + 0.5, 0, 1)
         np.maximum(dirt, random.uniform(0.01, 0.1) * mottle, out=dirt)
+    if kind == "spots" and random.random() < 0.5:
+        for _ in range(int(random.integers(1, 4))):
+            np.maximum(dirt, _dried_spots(view.size, random), out=dirt)
     view.density += dirt[..., None] * random.uniform(0.8, 1, 3)
+    if kind == "mountant" and random.random() < 0.35:
+        turns = int(random.integers(4))
+        size = view.size if turns % 2 == 0 else view.size[::-1]
+        view.density += np.rot90(_mountant(size, random), turns)
+
+
+def _dried_spots(size: tuple[int, int], random: np.random.Generator) -> NDArray[np.float32]:
+    """Return the density of what dried on a part of the glass: flat, pale spots with a rim, (H, W)."""
+    depth = smooth_noise(size, random.uniform(8, 60), random, random.choice([1, 1, 3]))
+    depth -= random.uniform(0.3, 1.5)
+    spots = np.clip(random.uniform(2, 8) * depth, 0, 1)
+    rims = np.exp(-((depth / random.uniform(0.05, 0.2)) ** 2))
+    where = np.clip(2 * smooth_noise(size, random.uniform(60, 200), random), 0, 1)
+    inside, rim = random.uniform(0, 0.06), random.uniform(0, 0.08)
+    return np.asarray(where * (inside * spots + rim * rims), np.float32)
+
+
+def _mountant(size: tuple[int, int], random: np.random.Generator) -> NDArray[np.float32]:
+    """Return the density of mountant along the first rows, (H, W, 3): a haze with wisps."""
+    uneven = smooth_noise(size, random.uniform(30, 150), random)[0]
+    depth = random.uniform(15, 140) * (1 + 0.4 * uneven)
+    rows = np.arange(size[0])[:, None]
+    inside = np.clip((depth - rows) / random.uniform(1, 6), 0, 1)
+    haze = random.uniform(0, 0.05) + random.uniform(0, 0.3) * np.exp(-rows / random.uniform(5, 50))
+    wisps = np.zeros(size, np.float32)
+    for _ in range(int(random.integers(0, 40))):
+        x, length = random.uniform(0, size[1]), random.uniform(0.1, 1) * depth.mean()
+        y = np.linspace(random.uniform(0, 0.6) * length, length, 24)
+        path = np.stack([x + np.cumsum(random.normal(0, 0.4, 24)), y], axis=1)
+        wisp = soft_line(size, path, math.exp(random.uniform(0, math.log(6))), random)
+        np.maximum(wisps, random.uniform(0.02, 0.3) * wisp, out=wisps)
+    hues = [smooth_noise(size, random.uniform(15, 80), random, 8) for _ in range(3)]
+    hue = random.uniform(0, 0.008) * np.stack(hues, axis=2)
+    density = (haze + wisps)[..., None] * random.uniform(0.85, 1, 3) + hue
+    return np.asarray(inside[..., None] * density, np.float32)
 
 
 def shade_glass(size: tuple[int, int], random: np.random.Generator) -> NDArray[np.float32]:

@@ -65,7 +65,7 @@ def _ink(
     view.density += added[..., None] * ink
     cover = ndimage.uniform_filter(np.clip(strength, 0, 1), 3)
     view.labels[cover > 0.1] = IGNORE
-    view.labels[(cover > 0.4) & (ndimage.uniform_filter(added, 3) > 0.08)] = PEN
+    view.labels[(cover > 0.55) & (ndimage.uniform_filter(added, 3) > 0.1)] = PEN
 
 
 def _ink_left(size: tuple[int, int], random: np.random.Generator) -> NDArray[np.float32]:

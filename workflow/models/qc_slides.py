@@ -2,7 +2,7 @@
 
 Real tissue (colon biopsies, kidney, breast, and two slides, as `qc_tissue.py` lists them) is laid on
 larger glass at about 8 um per pixel, in varying stains, some of it replaced by painted fat, and
-artefacts are painted on it. FOLDER gets the slides, their labels (1 Glass, 2 Tissue, 3 Pen, 4 Fold,
+artefacts are painted on it. `--dirt` says what lies on the glass. FOLDER gets the slides, their labels (1 Glass, 2 Tissue, 3 Pen, 4 Fold,
 5 Bubble, 6 Out of focus, 255 not to be learned) and `slides.tsv`.
 """
 
@@ -31,7 +31,8 @@ VIEWS = (2, 2)
 """Rows and columns of overviews on a slide; they differ in stain and glass."""
 SEAM = 2
 """Pixels along the edges of an overview that are not learned."""
-SLIDES = {"train": 26, "tune": 2, "test": 2}
+SLIDES = {"tune": 2, "test": 2}
+"""How many slides there are of a split; those to learn from are an option."""
 SCALES = (6.0, 26.0)
 """Tissue is shown as at these um per pixel, so that overviews coarser than 8 um are known too."""
 
@@ -39,24 +40,27 @@ SCALES = (6.0, 26.0)
 @click.command()
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path))
-def main(data: Path, folder: Path) -> None:
+@click.option("--slides", default=26, show_default=True, help="To learn from.")
+@click.option("--dirt", type=click.Choice(["dust", "spots", "mountant"]), default="dust")
+def main(data: Path, folder: Path, slides: int, dirt: str) -> None:
     """Write the slides, their labels and their sheet into FOLDER."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "slides.tsv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, delimiter="\t")
         writer.writerow(["slide", "path", "mpp", "labels", "split"])
-        for split, count in SLIDES.items():
+        for split, count in {"train": slides, **SLIDES}.items():
             sources = find_sources(data, split)
             for number in range(1, count + 1):
                 slide = f"{split}-{number}"
-                image, labels = paint_slide(sources, np.random.default_rng([1, *slide.encode()]))
+                random = np.random.default_rng([1, *slide.encode()])
+                image, labels = paint_slide(sources, dirt, random)
                 write_slide(folder / f"{slide}.tif", image, mpp=MPP, quality=88)
                 write_slide(folder / f"{slide}-labels.tif", labels, mpp=MPP)
                 writer.writerow([slide, f"{slide}.tif", MPP, f"{slide}-labels.tif", split])
 
 
 def paint_slide(
-    sources: list[Source], random: np.random.Generator
+    sources: list[Source], dirt: str, random: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return a slide of overviews side by side, (H, W, 3), and its labels, (H, W)."""
     rows, columns = VIEWS
@@ -64,17 +68,17 @@ def paint_slide(
     labels = np.full(image.shape[:2], IGNORE, np.uint8)
     for row, column in np.ndindex(rows, columns):
         part = np.s_[row * SIDE : (row + 1) * SIDE, column * SIDE : (column + 1) * SIDE]
-        image[part], known = paint(sources, random)
+        image[part], known = paint(sources, dirt, random)
         labels[part][SEAM:-SEAM, SEAM:-SEAM] = known[SEAM:-SEAM, SEAM:-SEAM]
     return image, labels
 
 
 def paint(
-    sources: list[Source], random: np.random.Generator
+    sources: list[Source], dirt: str, random: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return an overview, (H, W, 3), and its labels, (H, W)."""
     view = lay_tissue(sources, random)
-    artefacts.add_dirt(view, random)
+    artefacts.add_dirt(view, dirt, random)
     steps = [
         (artefacts.draw_fold, 0.8, 9),
         (artefacts.blur_part, 0.45, 1),
