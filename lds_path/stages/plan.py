@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LITTLE_TISSUE = (
+    "the budget allows %s, but even the smallest lattices of the model take %s; these are used"
+)
+
 
 def plan(
     tile: Path,
@@ -125,10 +129,22 @@ def _plan(
 
 
 def _share_out(budget: Budget, expected: ExpectedErrors, costs: Costs | None) -> NDArray[np.intp]:
-    """Return the rung of each region; only a budget in seconds needs the costs."""
+    """Return the rung of each region; only a budget in seconds needs the costs.
+
+    By area, a slide with little tissue in its regions gets the smallest lattices, whatever they take.
+    """
+    smallest = np.zeros(len(expected.regions), np.intp)
     if costs is None or not budget.in_seconds:
-        return expected.allocate(budget.samples(expected.regions, expected.tissue_mm2))
-    return expected.allocate_seconds(costs, budget.seconds(expected.tissue_mm2))
+        samples = budget.samples(expected.regions, expected.tissue_mm2)
+        if budget.per_mm2 and samples < (least := int(expected.samples[smallest].sum())):
+            log.warning(_LITTLE_TISSUE, f"{samples} samples", f"{least}")
+            return smallest
+        return expected.allocate(samples)
+    seconds = budget.seconds(expected.tissue_mm2)
+    if budget.per_mm2 and seconds < (shortest := costs.total(smallest)):
+        log.warning(_LITTLE_TISSUE, f"{seconds:.3g} s", f"{shortest:.3g} s")
+        return smallest
+    return expected.allocate_seconds(costs, seconds)
 
 
 def slide_costs(

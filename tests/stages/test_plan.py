@@ -194,6 +194,15 @@ def test_a_budget_that_cannot_be_is_refused(slide, model, tmp_path, budget, mess
     assert not (tmp_path / "plan" / "manifest.json").exists()
 
 
+@pytest.mark.parametrize("budget", ["1/mm2", "0.000001s/mm2"])
+def test_a_slide_with_little_tissue_gets_the_smallest_lattices(
+    slide, model, tmp_path, caplog, budget
+):
+    results = run(slide, model, tmp_path / "plan", budget=budget).results
+    assert results["regions_per_rung"][0] == results["regions"]
+    assert "even the smallest lattices of the model take" in caplog.text
+
+
 def test_a_quarantined_slide_is_passed_on(slide, model, tmp_path):
     tile = tmp_path / "tile"
     tile.mkdir()
