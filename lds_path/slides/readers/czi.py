@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lds_path.errors import UnreadableSlideError, UnsuitableSlideError
+from lds_path.errors import UnreadableSlideError, UnsuitableSlideError, UsageError
 from lds_path.geometry import Rectangle, Size
 from lds_path.slides.images import SlideImage, choose_image
 from lds_path.slides.reader import Level, SlideDescription
@@ -69,8 +69,10 @@ def open_czi(probe: Probe) -> CziReader | None:
     ------
     UnreadableSlideError
         If it is damaged, or its pixels are not 8-bit RGB.
+    UsageError
+        If the package is missing: the slide is not to blame, and is not quarantined.
     UnsuitableSlideError
-        If the package is missing, or it holds several images that may be meant, focal planes or points
+        If it holds several images that may be meant, focal planes or points
         in time.
     """
     if probe.magic != MAGIC:
@@ -108,7 +110,7 @@ def _open(path: Path) -> Any:  # noqa: ANN401 - of FastSlide
     try:
         import fastslide
     except ImportError:
-        raise UnsuitableSlideError(
+        raise UsageError(
             f"{path} is CZI of a kind that OpenSlide does not read, and the package that does is"
             ' missing; pip install "lds-path[czi]", or pip install fastslide, or convert the slide to'
             " OME-TIFF"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lds_path.errors import UnreadableSlideError, UnsuitableSlideError
+from lds_path.errors import UnreadableSlideError, UnsuitableSlideError, UsageError
 from lds_path.geometry import Rectangle, Size
 from lds_path.slides.companions import find_local_files, find_short_instance
 from lds_path.slides.dicom_header import read_series
@@ -66,8 +66,10 @@ def open_dicom(probe: Probe) -> DicomReader | None:
     ------
     UnreadableSlideError
         If it is damaged, or its pixels are not 8-bit RGB.
+    UsageError
+        If the package is missing: the slide is not to blame, and is not quarantined.
     UnsuitableSlideError
-        If the package is missing, or it holds several focal planes or optical paths.
+        If it holds several focal planes or optical paths.
     """
     if probe.is_folder or not read_series(probe.file):
         return None
@@ -92,7 +94,7 @@ def _open(path: Path, files: Sequence[Path]) -> Any:  # noqa: ANN401 - of wsidic
     try:
         from wsidicom import WsiDicom
     except ImportError:
-        raise UnsuitableSlideError(
+        raise UsageError(
             f"{path} is DICOM in a compression that OpenSlide does not decode, and the package that"
             ' does is missing; pip install "lds-path[dicom]", or pip install wsidicom, or convert the'
             " slide to JPEG or JPEG 2000"

@@ -13,7 +13,7 @@ from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from lds_path.errors import UnreadableSlideError, UnsuitableSlideError
+from lds_path.errors import UnreadableSlideError, UnsuitableSlideError, UsageError
 from lds_path.geometry import Size
 from lds_path.slides.slide import open_slide
 
@@ -119,5 +119,5 @@ def test_damage_is_named(tmp_path):
 
 def test_the_missing_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wsidicom", None)
-    with pytest.raises(UnsuitableSlideError, match=r'pip install "lds-path\[dicom\]"'):
+    with pytest.raises(UsageError, match=r'pip install "lds-path\[dicom\]"'):
         open_slide(write(tmp_path / "a"))
