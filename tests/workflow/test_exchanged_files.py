@@ -85,3 +85,13 @@ def test_a_model_that_is_written_again_in_its_folder_is_used_again_and_a_touched
     path = folder / "model" / "model.json"
     path.write_text(path.read_text() + "\n")
     assert jobs_of(run_to(folder, "plan", "-n"))["plan"] == 3
+
+
+def test_a_run_that_ends_before_the_report_does_not_print_that_of_an_earlier_one(folder):
+    summary = folder / "results/report/summary.txt"
+    summary.parent.mkdir()
+    summary.write_text("of an earlier run")
+    run = run_to(folder, "detect", "--forcerun", "detect")
+    shutil.rmtree(summary.parent)
+    assert run.returncode == 0, run.stderr + run.stdout
+    assert "of an earlier run" not in run.stdout + run.stderr

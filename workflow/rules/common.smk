@@ -20,6 +20,8 @@ from lds_path.run.terminal.job_lines import quieten
 from lds_path.run.warm_start.server import start_servers
 
 RESULTS = Path("results")
+SUMMARY = RESULTS / "report/summary.txt"
+EARLIER_SUMMARY = SUMMARY.stat().st_mtime_ns if SUMMARY.is_file() else None
 
 with exit_with_message():
     given = workflow.config_settings.config
@@ -36,7 +38,7 @@ with exit_with_message():
     )
 skip_last_collection()
 if workflow.is_main_process:
-    quieten(workflow.output_settings, RESULTS / "report/summary.txt")
+    quieten(workflow.output_settings, SUMMARY)
 slides = setup.slides
 inputs = RuleInputs(setup, ancient)
 arguments = RuleArguments(setup)
