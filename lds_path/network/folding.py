@@ -1,4 +1,4 @@
-"""Batch normalisation folded into the convolution before it, and activations in place, for inference only."""
+"""Batch normalisation folded into the convolution before it, for inference only; MONAI's rectifiers in place."""
 
 from __future__ import annotations
 

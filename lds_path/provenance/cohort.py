@@ -161,9 +161,12 @@ def read_slide_record(
     labelled
         Whether it has reference labels; scores of a time when it had some do not count.
     """
-    stages = {stage: _read_stage(stage, results / stage / slide, parts) for stage in STAGES}
-    if stitched := _shards_of(stages["stitch"]):
-        stages["segment"] = _read_stage("segment", results / "segment" / slide, parts, stitched)
+    stitch = _read_stage("stitch", results / "stitch" / slide, parts)
+    chosen = {"segment": _shards_of(stitch)}
+    stages = {
+        stage: _read_stage(stage, results / stage / slide, parts, chosen.get(stage, ()))
+        for stage in STAGES
+    } | {"stitch": stitch}
     for source, readers in READ_BY.items():
         for stage in readers:
             stages[stage] = _unless_outdated(stages[stage], stages[source])

@@ -36,8 +36,9 @@ COMMON = ("Glass", "Tissue")
 @click.argument("models", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 def main(slides: Path, folder: Path, models: tuple[Path, ...]) -> None:
     """Write the mean of MODELS into FOLDER, with the card of the first."""
-    segmenter, card = load_model(models[0])
-    segmenter.load_state_dict(_mean([load_model(model)[0].state_dict() for model in models]))
+    loaded = [load_model(model) for model in models]
+    segmenter, card = loaded[0]
+    segmenter.load_state_dict(_mean([each.state_dict() for each, _ in loaded]))
     names = [item.name for item in card.classes]
     scores, labels = _classify_tune_slides(segmenter, slides, len(names))
     offsets, dice = find_offsets(scores, labels, np.array([name not in COMMON for name in names]))

@@ -175,8 +175,8 @@ def _dried_spots(size: tuple[int, int], random: np.random.Generator) -> NDArray[
 
 def _mountant(size: tuple[int, int], random: np.random.Generator) -> NDArray[np.float32]:
     """Return the density of mountant along the first rows, (H, W, 3): a haze with wisps."""
-    uneven = smooth_noise(size, random.uniform(30, 150), random)[0]
-    depth = random.uniform(15, 140) * (1 + 0.4 * uneven)
+    deep = random.uniform(15, 140)
+    depth = deep * (1 + 0.4 * smooth_noise(size, random.uniform(30, 150), random)[0])
     rows = np.arange(size[0])[:, None]
     inside = np.clip((depth - rows) / random.uniform(1, 6), 0, 1)
     haze = random.uniform(0, 0.05) + random.uniform(0, 0.3) * np.exp(-rows / random.uniform(5, 50))

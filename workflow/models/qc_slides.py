@@ -2,8 +2,9 @@
 
 Real tissue (colon biopsies, kidney, breast, and two slides, as `qc_tissue.py` lists them) is laid on
 larger glass at about 8 um per pixel, in varying stains, some of it replaced by painted fat, and
-artefacts are painted on it. `--dirt` says what lies on the glass. FOLDER gets the slides, their labels (1 Glass, 2 Tissue, 3 Pen, 4 Fold,
-5 Bubble, 6 Out of focus, 255 not to be learned) and `slides.tsv`.
+artefacts are painted on it. `--dirt` says what lies on the glass. FOLDER gets the slides, their
+labels (1 Glass, 2 Tissue, 3 Pen, 4 Fold, 5 Bubble, 6 Out of focus, 255 not to be learned) and
+`slides.tsv`.
 """
 
 from __future__ import annotations

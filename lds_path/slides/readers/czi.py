@@ -72,8 +72,7 @@ def open_czi(probe: Probe) -> CziReader | None:
     UsageError
         If the package is missing: the slide is not to blame, and is not quarantined.
     UnsuitableSlideError
-        If it holds several images that may be meant, focal planes or points
-        in time.
+        If it holds several images that may be meant, focal planes or points in time.
     """
     if probe.magic != MAGIC:
         return None
