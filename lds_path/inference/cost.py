@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import platform
 import time
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -53,6 +54,8 @@ class Work:
     """Width and height, working pixels."""
     slide: tuple[str, int, int | None]
     """Format, finest level that is stored, and the level of the file that it was read from."""
+    computer: str
+    """Its name: others may share the folder, and take other times."""
 
     @property
     def key(self) -> str:
@@ -116,6 +119,7 @@ def region_costs(
             version=__version__,
             region=(regions[0].size.width, regions[0].size.height),
             slide=(tiled.format, tiled.finest_level, tiled.stored_from),
+            computer=platform.node(),
         )
         known = _read(work)
         if known is not None and len(known.regions) == len(sizes):

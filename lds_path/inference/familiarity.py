@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -37,6 +37,8 @@ PATCHES = 4
 """The features of a region are averaged in so many squares along each side."""
 MAX_REGIONS = 64
 """Regions of a split that are measured, spread evenly."""
+COMPARED = 8
+"""Regions on the model's own lattice that are enough to compare a slide."""
 
 
 class DeepFeatures:
@@ -75,7 +77,7 @@ class Watch:
     features: DeepFeatures
     spread: Spread
     lattice: Size
-    """Regions on another one are left out: it changes the features of the same tissue."""
+    """Regions on another one are left out: it changes the features of the same tissue; see `further_regions`."""
     unlike: dict[int, int] = field(default_factory=dict)
     """Index of a region -> number of its patches that look unlike it."""
     distances: dict[int, NDArray[np.float64]] = field(default_factory=dict)
@@ -107,6 +109,22 @@ def watched(
         return
     with DeepFeatures(segmenter) as features:
         yield Watch(features, familiarity.features, lattice)
+
+
+def further_regions(table: Sequence[Region], size: Size, lattice: Size) -> list[Region]:
+    """Return regions of a slide to compare too, where few are on the model's own lattice; with that lattice.
+
+    Parameters
+    ----------
+    table
+        All regions of the slide, as they are segmented.
+    size, lattice
+        Of the regions that the model learned from; regions of another size look different, and are left out.
+    """
+    compared = sum(region.lattice == lattice for region in table)
+    others = [region for region in table if region.lattice != lattice and region.size == size]
+    chosen = spread_evenly(others, COMPARED - compared) if compared < COMPARED else []
+    return [replace(region, lattice=lattice) for region in chosen]
 
 
 @torch.inference_mode()

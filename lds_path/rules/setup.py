@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
+from lds_path.errors import UsageError
 from lds_path.geometry import Region, Size
-from lds_path.inference.budget import UNIFORM
+from lds_path.inference.budget import UNIFORM, parse_budget
 from lds_path.learning.recipe import OWN_WEIGHTS
 from lds_path.models.ancestor import find_ancestor
 from lds_path.models.card import find_model, read_card
 from lds_path.models.working import set_working
 from lds_path.options.configuration import read_configuration
+from lds_path.options.schema import SECTIONS
 from lds_path.options.slides import ALL, OVERVIEW, DetectOptions, TileOptions
 from lds_path.provenance.fingerprint import COPIES
 from lds_path.rules.chosen_model import TRAIN, ChosenModel, read_class_names, watch_ready_model
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
     from lds_path.network.spec import NetworkSpec
     from lds_path.option import Options
-    from lds_path.options.labels import PlanOptions
+    from lds_path.options.labels import PlanOptions, SegmentOptions
     from lds_path.options.model import TrainOptions
     from lds_path.rules.slide_files import SlideFiles
 
@@ -228,6 +230,7 @@ def prepare_run(
     read_configuration(config, schema, files=files, given=given)
     warnings += set_working(config, TileOptions(), DetectOptions())
     options = read_configuration(config, schema, files=files, given=given)
+    check_seconds(cast("PlanOptions", options["plan"]), cast("SegmentOptions", options["segment"]))
     names = read_class_names(config["classes"], config["model"])
     train = cast("TrainOptions", options["train"]).for_classes(len(names) or 1)
     ancestor = find_ancestor(train.start.start) if config["model"] == TRAIN else None
@@ -266,6 +269,27 @@ def tell_stages(storage: str | None, prefix: Path) -> None:
     os.environ[VARIABLE] = str(os.getpid())  # stages end with the run, even if it is killed
     if storage:
         os.environ[COPIES] = str((prefix / storage).absolute())
+
+
+def check_seconds(plan: PlanOptions, segment: SegmentOptions) -> None:
+    """Check that a budget in seconds can be kept: it is measured for one model, once a region.
+
+    Raises
+    ------
+    UsageError
+        If options of `segment` change what a region costs.
+    """
+    budget = parse_budget(plan.budget)
+    if budget is None or not budget.in_seconds:
+        return
+    usual = SECTIONS["segment"]
+    for name in ("flips", "also", "precision"):
+        if getattr(segment, name) != getattr(usual, name):
+            raise UsageError(
+                f"the configuration: the budget {plan.budget} is measured for one model, without flips and with"
+                f" the usual precision, but `segment: {name}` is set, and changes what a region takes; leave it"
+                " out, or give the budget in samples, such as 128 or 20000/mm2"
+            )
 
 
 def _first_region(options: DetectOptions) -> Region:

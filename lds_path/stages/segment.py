@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -127,7 +128,7 @@ def _segment(
     """Write the predictions of the shard's regions."""
     from lds_path.inference.batches import in_order
     from lds_path.inference.cost import cost_clock
-    from lds_path.inference.familiarity import PATCHES, watched
+    from lds_path.inference.familiarity import PATCHES, further_regions, watched
     from lds_path.inference.runner import Runner
     from lds_path.models.card import check_classes, find_model, name_model, read_card
     from lds_path.models.checkpoint import load_model
@@ -155,8 +156,11 @@ def _segment(
         started = cost_clock(device)
         _write(folder / PREDICTIONS_NAME, in_order(runner.run(regions), regions))
         seconds = cost_clock(device) - started
-    if watch is not None:
-        write_distances(folder / DISTANCES_NAME, watch.distances)
+        if watch is not None:
+            write_distances(folder / DISTANCES_NAME, watch.distances)
+            further = further_regions(table, card.region_size, card.lattice)
+            if compared := [region for region in further if region.index % count == number]:
+                deque(runner.run(compared), maxlen=0)  # for the watch alone
     return SegmentResults(
         regions=len(regions),
         region_mpp=pyramid.frame.mpp,

@@ -21,7 +21,7 @@ from lds_path.formats.results import SegmentResults
 from lds_path.formats.spread import DISTANCES_NAME, read_distances
 from lds_path.geometry import Size
 from lds_path.inference.batches import cpu_batch_size
-from lds_path.inference.familiarity import PATCHES, measure_familiarity
+from lds_path.inference.familiarity import COMPARED, PATCHES, measure_familiarity
 from lds_path.inference.runner import Runner
 from lds_path.models.card import write_card
 from lds_path.models.checkpoint import load_model, save_model
@@ -321,6 +321,28 @@ def test_the_results_say_what_the_model_is_and_how_much_it_does_not_know(slide, 
         distances = read_distances(open_folder(tmp_path / f"{number}").file(DISTANCES_NAME))
         assert list(distances) == [region.index for region in regions_of(slide)]
         assert any((each > 1).any() for each in distances.values()) == (number == 0)
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_where_no_region_has_the_model_s_lattice_some_are_compared_on_it(slide, tmp_path, shards):
+    """Else a budget that gives it to no region would hide a slide that is unlike what the model learned."""
+    torch.manual_seed(0)
+    segmenter = Segmenter(SPEC)
+    regions = regions_of(slide)
+    finer = Size(2 * LATTICE, 2 * LATTICE)
+    places = [(open_pyramid(slide.tile), replace(region, lattice=finer)) for region in regions]
+    familiarity = measure_familiarity(segmenter, places, [])
+    never = replace(familiarity.features, limit=1e-3)
+    card = replace(CARD, lattice=finer, familiarity=replace(familiarity, features=never))
+    save_model(tmp_path, segmenter, card)
+    folders = [tmp_path / f"{number}-of-{shards}" for number in range(1, shards + 1)]
+    results = [run(slide, tmp_path, folder, shard=folder.name).results for folder in folders]
+    patches = min(len(regions), COMPARED) * PATCHES**2
+    assert sum(each["unlike_patches"] for each in results) == patches
+    assert sum(each["regions"] for each in results) == len(regions)
+    with Predictions([folder / "predictions.npz" for folder in folders]) as predictions:
+        assert predictions.regions == regions
+    assert not read_distances(open_folder(folders[0]).file(DISTANCES_NAME))
 
 
 def regions_of(slide):

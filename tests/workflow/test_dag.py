@@ -296,6 +296,11 @@ def test_jobs_on_scratch_disks_read_their_copies(tmp_path):
             "the model 'glomeruli-pas' has only one lattice and cannot distribute a budget",
         ),
         (
+            "slide\tpath\na\tx.svs\n",
+            ["plan={budget: 30s}", "segment={flips: true}"],
+            "the budget 30s is measured for one model, without flips and with the usual precision, but `segment: flips`",
+        ),
+        (
             "slide\tpath\tlabels\tsplit\na\tx.svs\tx.geojson\ttrain\n",
             ["plan={budget: 64}", "model=train"],
             "the model 'train' has only one lattice and cannot distribute a budget",
