@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lds_path.geometry import Size
-from lds_path.pixels.area_mean import halve
+from lds_path.pixels.halving import halve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

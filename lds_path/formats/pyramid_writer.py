@@ -16,7 +16,7 @@ from lds_path.formats.ome_zarr.quadtree import halved_sizes, leaf_order, merge_l
 from lds_path.formats.ome_zarr.shard import write_shard
 from lds_path.formats.pyramid import CHUNK, SHARD
 from lds_path.geometry import Rectangle, Size
-from lds_path.pixels.area_mean import halve
+from lds_path.pixels.halving import halve
 from lds_path.read_ahead import read_ahead
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from lds_path.formats.pyramid import (
 )
 from lds_path.formats.pyramid_writer import write_pyramid
 from lds_path.geometry import Frame, Size
-from lds_path.pixels.area_mean import halve
+from lds_path.pixels.halving import halve
 
 FRAME = Frame(mpp=0.5, downsample=2.0, left_l0=7, top_l0=9)
 BACKGROUND = 240

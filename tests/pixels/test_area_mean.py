@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lds_path.geometry import Size
-from lds_path.pixels.area_mean import area_mean, halve, overlap_weights
+from lds_path.pixels.area_mean import area_mean, overlap_weights
+from lds_path.pixels.halving import halve
 
 
 @given(st.floats(1.0, 8.0), st.floats(0.0, 1000.0), st.integers(1, 40))

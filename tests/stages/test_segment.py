@@ -197,7 +197,7 @@ def test_a_quarantined_slide_is_passed_on(slide, model, tmp_path):
     assert manifest.reason == "no tissue"
 
 
-def test_the_command_imports_torch_and_the_networks_frozen(slide, model, tmp_path):
+def test_the_command_imports_torch_and_the_networks_frozen_and_no_compiler(slide, model, tmp_path):
     code = """
 import sys
 from contextlib import contextmanager
@@ -214,13 +214,14 @@ def frozen_imports():
 cli.frozen_imports = frozen_imports
 cli.cli(["segment", *sys.argv[1:]], standalone_mode=False)
 print(sorted({"torch", "lds_path.network.architectures.monai_networks"} & found))
+print("numba" in sys.modules)
 """
     arguments = [slide.tile, slide.detect, tmp_path / "a", "--model", model]
     ended = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert ended.stdout == "['lds_path.network.architectures.monai_networks', 'torch']\n"
+    assert ended.stdout == "['lds_path.network.architectures.monai_networks', 'torch']\nFalse\n"
 
 
 @pytest.mark.parametrize("shard", ["0-of-2", "3-of-2", "1of2", "", "1-of-0", "-1-of-2"])
