@@ -65,6 +65,7 @@ def make_folders(
     disagree: bool = False,
     tile: dict[str, Any] | None = None,
     segment: dict[str, Any] | None = None,
+    detect: dict[str, Any] | None = None,
     maps: bool = False,
     file: Path | None = None,
     distances: float | None = None,
@@ -72,7 +73,7 @@ def make_folders(
     """Write the folders of a slide below `root/<stage>/<slide>`.
 
     `tissue` has one pixel for 16 x 16 of the slide. `tile` and `segment` replace results of these
-    stages. `file` is the slide that tile read; `confidence` may have a value for each pixel of it.
+    stages, `detect` are its parameters. `file` is the slide that tile read; `confidence` may have a value for each pixel of it.
     With `distances` all patches lie as far from what the model learned from.
     With `maps` stitch also writes confidence and density for QuPath. With `disagree` every second region takes one class for the other.
     """
@@ -85,7 +86,7 @@ def make_folders(
         stitch=root / "stitch" / slide,
     )
     _write_tile(folders.tile, rgb, tile or {}, file)
-    _write_detect(folders, tissue, regions)
+    _write_detect(folders, tissue, regions, detect or {})
     plan(folders.tile, folders.detect, root / "plan" / slide, model="demo")
     for number, folder in enumerate(folders.segment):
         shard = regions[number::2]
@@ -129,7 +130,9 @@ def _write_tile(
     run_stage("tile", output, work, inputs=inputs, parameters={"mpp": MPP}, slide=output.name)
 
 
-def _write_detect(folders: Folders, tissue: NDArray[np.bool_], regions: Sequence[Region]) -> None:
+def _write_detect(
+    folders: Folders, tissue: NDArray[np.bool_], regions: Sequence[Region], changes: dict[str, Any]
+) -> None:
     def work(folder: Path, _: StageInputs) -> StageResults:
         Image.fromarray(tissue.astype(np.uint8) * 255).save(folder / "tissue.png")
         frame = open_pyramid(folders.tile).frame
@@ -137,7 +140,7 @@ def _write_detect(folders: Folders, tissue: NDArray[np.bool_], regions: Sequence
         tissue_mm2 = float(tissue.sum()) * (MASK_DOWNSAMPLE * MPP / 1000) ** 2
         return detect_results(float(MASK_DOWNSAMPLE), regions=len(regions), tissue_mm2=tissue_mm2)
 
-    parameters = {"overlap": OVERLAP}
+    parameters = {"overlap": OVERLAP} | changes
     run_stage("detect", folders.detect, work, inputs={"tile": folders.tile}, parameters=parameters)
 
 

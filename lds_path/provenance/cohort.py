@@ -26,8 +26,11 @@ SMALL, SMALL_SIZE = "small", (320, 240)
 """Name and largest size of a slide's picture in a table."""
 OPTIONAL = ("screen", "evaluate")
 """Stages that a slide may lack and still be done."""
-READ_BY = {"segment": ("stitch",), "stitch": ("export", "assess", "evaluate")}
-"""Stage -> those whose results are false once it has run again."""
+READ_BY = {
+    "tile": ("detect", "segment"), "detect": ("plan",), "plan": ("segment",), "segment": ("stitch",),
+    "stitch": ("export", "assess", "evaluate"),
+}  # fmt: skip
+"""Stage, in order -> those whose results are false once it has run again."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from lds_path.formats.results import ModelSummary, Remark
 from lds_path.options.labels import ExportOptions
 from lds_path.options.quality import ReportOptions
 from lds_path.provenance.cohort import read_slide_record
+from lds_path.provenance.manifest import read_manifest
 from lds_path.provenance.stage_run import run_stage
 from lds_path.reporting.cohort_page import render_index
 from lds_path.reporting.cohort_table import describe_columns, mean_dice
@@ -547,7 +548,8 @@ def test_words_of_files_and_models_change_no_tag_of_a_page(tmp_path):
     report(root, root / "report", slides=["good"])
     names = ("index.html", "slides/good.html")
     before = {name: Page(root / "report" / name) for name in names}
-    for path in [*root.glob("*/good/manifest.json"), *root.glob("*/good/metrics.json")]:
+    shards = root.glob("segment/good/*/manifest.json")
+    for path in [*root.glob("*/good/manifest.json"), *shards, *root.glob("*/good/metrics.json")]:
         renamed = re.sub("Stroma|Tumor", rf"\g<0>{QUOTED}", path.read_text())
         content = json.loads(renamed)
         kept = {"stage": content.get("stage"), "outputs": content.get("outputs", {})}
@@ -577,6 +579,34 @@ def test_a_hostile_slide_id_stays_text_and_in_the_folder(tmp_path):
     assert scripts == ["viewer/served.js", "viewer/reviews.js", ""]
     assert not any("onload" in attrs for _, attrs in page.tags)
     assert all(slide in page.text for slide in slides)
+
+
+@pytest.mark.parametrize(
+    ("again", "outdated"), [("tile", "detect"), ("detect", "plan"), ("plan", "segment")]
+)
+def test_a_slide_whose_run_ended_early_is_not_done_by_what_an_earlier_run_left(
+    tmp_path, again, outdated
+):
+    folders = finish(tmp_path, "a")
+    inputs = {"tile": folders.tile, "plan": tmp_path / "plan/a"}
+    for folder in folders.segment:
+        write_again(folder, inputs=inputs)
+    write_again(tmp_path / again / "a", parameters={"changed": 1})
+    assert _problem(tmp_path, outdated) == (
+        f"{tmp_path}/{outdated}/a is of an earlier {again}; run {outdated} again"
+    )
+    assert read_slide_record(tmp_path, "a", parts=PARTS).status == "not finished"
+
+
+def write_again(folder, *, inputs=None, parameters=None):
+    """Make the folder of a stage again with the same results, from other inputs."""
+    manifest = read_manifest(folder)
+    made = {"inputs": inputs or {}, "parameters": parameters or {}}
+    run_stage(manifest.stage, folder, lambda *_: manifest.results, **made)
+
+
+def _problem(root, stage):
+    return read_slide_record(root, "a", parts=PARTS).stages[stage].problem
 
 
 def test_metrics_and_scores_of_labels_that_were_made_again_are_not_shown(tmp_path):

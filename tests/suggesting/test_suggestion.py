@@ -257,10 +257,7 @@ def test_a_slide_named_like_the_areas_of_another_keeps_its_objects(tmp_path):
 
 def test_without_a_sheet_the_image_of_a_file_and_the_hints_for_its_tissue_are_kept(tmp_path):
     tile = {"slide_mpp": 0.5, "mpp_source": "sheet", "scene": "1"}
-    folders = make_slide(tmp_path, "a", tile=tile)
-    manifest = json.loads((folders.detect / "manifest.json").read_text())
-    manifest["parameters"] |= {"tissue_threshold": 0.015, "stain": "IHC"}
-    (folders.detect / "manifest.json").write_text(json.dumps(manifest))
+    make_slide(tmp_path, "a", tile=tile, detect={"tissue_threshold": 0.015, "stain": "IHC"})
     suggest(tmp_path, tmp_path / "out", options=SuggestOptions(areas=1))
     row = read_sheet(tmp_path / "out/slides.tsv").loc["a"]
     assert (row["scene"], row["stain"], row["tissue_threshold"]) == ("1", "IHC", 0.015)
