@@ -17,7 +17,7 @@ import click
 import numpy as np
 import torch
 from scipy.stats import spearmanr
-from sets import PAINTED, SHEET_NAME
+from sets import PAINTED_SEEDS, SHEET_NAME
 
 from lds_path.learning.data.labelled_regions import RegionCache
 from lds_path.learning.data.training_set import find_slides, open_training_set
@@ -74,7 +74,8 @@ def paint(folder: Path, card: ModelCard, layout: str) -> Path:
     """Return a folder with painted slides, as `prepare` writes a set, cut as the model wants it."""
     folder.mkdir()
     rows = [("slide", "path", "labels", "split")]
-    for seed in PAINTED["test"][: SLIDES + 1]:
+    first = PAINTED_SEEDS["test"]
+    for seed in range(first, first + SLIDES + 1):
         name = f"painted-{seed}"
         options = DemoOptions(seed=seed, width=SIDE, height=SIDE)
         demo(folder / name, options=options)
