@@ -32,9 +32,9 @@ def cohort(tmp_path_factory):
     for slide in SLIDES:
         corner = {"left_l0": LEFT, "top_l0": TOP}
         tissue = np.ones((40, 50), bool)
-        folders = make_folders(root, slide, rgb, tissue, labels, tile=corner, maps=True)
-        (root.parent / f"{slide}.tif").write_text(slide)
-        name_file(folders.tile, root.parent / f"{slide}.tif")
+        file = root.parent / f"{slide}.tif"
+        file.write_text(slide)
+        folders = make_folders(root, slide, rgb, tissue, labels, tile=corner, maps=True, file=file)
         export(folders.stitch, root / "export" / slide, options=ExportOptions(frame=FRAMES[slide]))
         place = root / "assess" / slide
         assess(folders.tile, folders.detect, folders.segment, folders.stitch, place)
@@ -42,13 +42,6 @@ def cohort(tmp_path_factory):
         patch.chdir(root.parent)
         report(Path("results"), Path("results/report"), slides=SLIDES)
     return root
-
-
-def name_file(tile, path):
-    """Let the manifest of a tile folder name the file of the slide."""
-    manifest = json.loads((tile / "manifest.json").read_text())
-    manifest["inputs"] = {"slide": {"path": str(path), "sha256": ""}}
-    (tile / "manifest.json").write_text(json.dumps(manifest))
 
 
 @pytest.fixture(scope="module")
