@@ -121,10 +121,9 @@ def further_regions(table: Sequence[Region], size: Size, lattice: Size) -> list[
     size, lattice
         Of the regions that the model learned from; regions of another size look different, and are left out.
     """
-    compared = sum(region.lattice == lattice for region in table)
+    missing = max(COMPARED - sum(region.lattice == lattice for region in table), 0)
     others = [region for region in table if region.lattice != lattice and region.size == size]
-    chosen = spread_evenly(others, COMPARED - compared) if compared < COMPARED else []
-    return [replace(region, lattice=lattice) for region in chosen]
+    return [replace(region, lattice=lattice) for region in spread_evenly(others, missing)]
 
 
 @torch.inference_mode()

@@ -230,7 +230,7 @@ def prepare_run(
     read_configuration(config, schema, files=files, given=given)
     warnings += set_working(config, TileOptions(), DetectOptions())
     options = read_configuration(config, schema, files=files, given=given)
-    check_seconds(cast("PlanOptions", options["plan"]), cast("SegmentOptions", options["segment"]))
+    _check_seconds(cast("PlanOptions", options["plan"]), cast("SegmentOptions", options["segment"]))
     names = read_class_names(config["classes"], config["model"])
     train = cast("TrainOptions", options["train"]).for_classes(len(names) or 1)
     ancestor = find_ancestor(train.start.start) if config["model"] == TRAIN else None
@@ -271,7 +271,7 @@ def tell_stages(storage: str | None, prefix: Path) -> None:
         os.environ[COPIES] = str((prefix / storage).absolute())
 
 
-def check_seconds(plan: PlanOptions, segment: SegmentOptions) -> None:
+def _check_seconds(plan: PlanOptions, segment: SegmentOptions) -> None:
     """Check that a budget in seconds can be kept: it is measured for one model, once a region.
 
     Raises

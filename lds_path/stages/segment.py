@@ -140,9 +140,8 @@ def _segment(
     if classes is not None:
         check_classes(card, classes, model)
     pyramid = open_pyramid(inputs["tile"].path)
-    number, count = parse_shard(options.shard)
     table = read_regions(inputs["plan"].file(REGIONS_NAME))
-    regions = [region for region in table if region.index % count == number]
+    regions = _of_shard(table, options.shard)
     check_sizes(regions, segmenter.spec)
     others = tuple(member.to(device) for member in load_members(options.also, card, regions))
     cards = {name: read_card(find_model(name)) for name in options.also}
@@ -159,7 +158,7 @@ def _segment(
         if watch is not None:
             write_distances(folder / DISTANCES_NAME, watch.distances)
             further = further_regions(table, card.region_size, card.lattice)
-            if compared := [region for region in further if region.index % count == number]:
+            if compared := _of_shard(further, options.shard):
                 deque(runner.run(compared), maxlen=0)  # for the watch alone
     return SegmentResults(
         regions=len(regions),
@@ -184,6 +183,11 @@ def _write(path: Path, predictions: Iterable[Prediction]) -> None:
     with PredictionWriter(path) as writer:
         for prediction in predictions:
             writer.write(prediction)
+
+
+def _of_shard(regions: Sequence[Region], shard: str) -> list[Region]:
+    number, count = parse_shard(shard)
+    return [region for region in regions if region.index % count == number]
 
 
 def parse_shard(shard: str) -> tuple[int, int]:
